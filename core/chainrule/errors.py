@@ -1,0 +1,41 @@
+"""The errors of chainrule: one parent, and a child wherever a caller may want to tell them apart."""
+
+
+class ChainruleError(Exception):
+    """A mistake that the user can mend; its message is one line that names the thing, the rule, the value and the fix."""
+
+
+class ShapeError(ChainruleError, ValueError):
+    """A tensor's shape or dtype does not fit."""
+
+
+class HyperparameterError(ChainruleError, ValueError):
+    """A setting lies outside what its declaration allows."""
+
+
+class BackwardError(ChainruleError, RuntimeError):
+    """Backward was called without a forward, twice, or after a saved tensor changed."""
+
+
+class StateError(ChainruleError, ValueError):
+    """A saved state does not fit the object that loads it."""
+
+
+class CallbackError(ChainruleError, RuntimeError):
+    """A callback raised; the message names it and the cause is chained."""
+
+
+class UnknownComponentError(ChainruleError, ImportError):
+    """No component of that kind is registered under that name."""
+
+
+class AmbiguousComponentError(ChainruleError, ImportError):
+    """Several distributions register the same name, or several kinds share it."""
+
+
+class BlockedComponentError(ChainruleError, ImportError):
+    """The component is disabled by CHAINRULE_DISABLE."""
+
+
+class BrokenComponentError(ChainruleError, ImportError):
+    """The component is registered but cannot be loaded; the cause is chained."""

@@ -1,0 +1,1 @@
+"""Experiments: tasks, the reproduction of the paper, statistics, figures and reports."""
