@@ -1,0 +1,98 @@
+"""chainrule: deep learning on torch tensors, in which every part is a plugin and every gradient is written by hand.
+
+The public names are imported when they are first used, so that ``import chainrule`` does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule.component import Component as Component
+    from chainrule.errors import AmbiguousComponentError as AmbiguousComponentError
+    from chainrule.errors import BackwardError as BackwardError
+    from chainrule.errors import BlockedComponentError as BlockedComponentError
+    from chainrule.errors import BrokenComponentError as BrokenComponentError
+    from chainrule.errors import CallbackError as CallbackError
+    from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.errors import HyperparameterError as HyperparameterError
+    from chainrule.errors import ShapeError as ShapeError
+    from chainrule.errors import StateError as StateError
+    from chainrule.errors import UnknownComponentError as UnknownComponentError
+    from chainrule.hookspecs import hookimpl as hookimpl
+    from chainrule.initializer import Initializer as Initializer
+    from chainrule.loss import Loss as Loss
+    from chainrule.module import Module as Module
+    from chainrule.network import Network as Network
+    from chainrule.optimizer import LearningRate as LearningRate
+    from chainrule.optimizer import Optimizer as Optimizer
+    from chainrule.optimizer import State as State
+    from chainrule.optimizer import Step as Step
+    from chainrule.optimizer import hyperparameter as hyperparameter
+    from chainrule.parameter import Parameter as Parameter
+    from chainrule.registry import components as components
+    from chainrule.registry import create as create
+    from chainrule.registry import get as get
+    from chainrule.registry import register as register
+    from chainrule.task import Splits as Splits
+    from chainrule.task import Task as Task
+    from chainrule.training import History as History
+    from chainrule.training import Run as Run
+    from chainrule.training import fit as fit
+    from chainrule.updater import Updater as Updater
+    from chainrule.updater import param_groups as param_groups
+
+    __version__: str
+
+_MODULES = {
+    "component": ("Component",),
+    "errors": (
+        "AmbiguousComponentError",
+        "BackwardError",
+        "BlockedComponentError",
+        "BrokenComponentError",
+        "CallbackError",
+        "ChainruleError",
+        "HyperparameterError",
+        "ShapeError",
+        "StateError",
+        "UnknownComponentError",
+    ),
+    "hookspecs": ("hookimpl",),
+    "initializer": ("Initializer",),
+    "loss": ("Loss",),
+    "module": ("Module",),
+    "network": ("Network",),
+    "optimizer": ("LearningRate", "Optimizer", "State", "Step", "hyperparameter"),
+    "parameter": ("Parameter",),
+    "registry": ("components", "create", "get", "register"),
+    "task": ("Splits", "Task"),
+    "training": ("History", "Run", "fit"),
+    "updater": ("Updater", "param_groups"),
+}
+_PUBLIC = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted([*_PUBLIC, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _PUBLIC:
+        value = getattr(import_module(f"chainrule.{_PUBLIC[name]}"), name)
+    else:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC, "__version__"})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("chainrule")
+    except PackageNotFoundError:  # run from its source without being installed
+        return "0+unknown"

@@ -1,0 +1,219 @@
+"""The catalogue: every declared component as a record that pluggy holds, with nothing of a plugin imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from chainrule.component import (
+    HOOKS,
+    KINDS,
+    NAME_RULE,
+    SESSION,
+    Component,
+    canonical_distribution,
+    is_valid_name,
+    kind_or_none,
+)
+from chainrule.discovery import one_line, read_declarations
+from chainrule.errors import (
+    AmbiguousComponentError,
+    BlockedComponentError,
+    BrokenComponentError,
+    ChainruleError,
+    UnknownComponentError,
+)
+from chainrule.hookspecs import PROJECT, CatalogueHooks
+from chainrule.unknown import OWN_DISTRIBUTION, unknown_component
+
+DISABLE = "CHAINRULE_DISABLE"
+
+
+class _Manager(pluggy.PluginManager):
+    """A plugin manager that does not search the catalogue's records for hooks: they have none."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        return None if isinstance(plugin, Component) else super().parse_hookimpl_opts(plugin, name)
+
+
+class Catalogue:
+    """Every declared component, as a record that pluggy holds under its key, ``optimizers:lion``.
+
+    Attributes:
+        manager: Holds the records that can be used by their bare name.
+        records: Every record, by key; one whose name is invalid, blocked or registered twice stands only here.
+        session: The objects that were registered in this process, by key.
+        problems: What could not be read or loaded while the catalogue was put together, causes chained.
+    """
+
+    def __init__(self) -> None:
+        self.manager = _Manager(PROJECT)
+        self.manager.add_hookspecs(CatalogueHooks)
+        self.records: dict[str, list[Component]] = {}
+        self.session: dict[str, Any] = {}
+        self._blocked_distributions: set[str] = set()
+        self._block(os.environ.get(DISABLE, ""))
+        declarations = read_declarations()
+        self.problems: list[ChainruleError] = declarations.problems
+        for component in [*declarations.components, *self._contributed(declarations.components)]:
+            if component.kind != HOOKS:
+                self.records.setdefault(component.key, []).append(component)
+        for key, components in self.records.items():
+            for component in components:
+                if self.state(component) == "declared":
+                    self.manager.register(component, name=key)
+
+    def state(self, component: Component) -> str:
+        """Return ``declared``, or why the bare name cannot be used: ``invalid``, ``blocked`` or ``ambiguous``."""
+        if not is_valid_name(component.name):
+            return "invalid"
+        if self.is_blocked(component):
+            return "blocked"
+        rivals = [other for other in self.records.get(component.key, ()) if not self.is_blocked(other)]
+        return "ambiguous" if len(rivals) > 1 else "declared"
+
+    def is_blocked(self, component: Component) -> bool:
+        """Say whether CHAINRULE_DISABLE names the component or its distribution."""
+        return (
+            self.manager.is_blocked(component.key)
+            or canonical_distribution(component.distribution) in self._blocked_distributions
+        )
+
+    def named(self, kind: str, name: str) -> list[Component]:
+        """Return every record of a kind that ``NAME`` or ``DISTRIBUTION:NAME`` may stand for."""
+        distribution, _, bare = name.rpartition(":")
+        wanted = canonical_distribution(distribution)
+        found = self.records.get(f"{kind}:{bare}", [])
+        return [component for component in found if wanted in ("", canonical_distribution(component.distribution))]
+
+    def find(self, kind: str, name: str) -> Component:
+        """Return the one usable record of a kind that ``NAME`` or ``DISTRIBUTION:NAME`` stands for."""
+        held = self.manager.get_plugin(f"{kind}:{name}")
+        if isinstance(held, Component):
+            return held
+        named = self.named(kind, name)
+        if not named:
+            raise unknown_component(kind, name, self.records, self.problems)
+        first = named[0]
+        if not is_valid_name(first.name):
+            raise UnknownComponentError(
+                f"{first.distribution}: the name of an entry point in chainrule.{kind} must match {NAME_RULE}, "
+                f'got "{first.name}". Rename it in the metadata of {first.distribution}.'
+            )
+        usable = [component for component in named if not self.is_blocked(component)]
+        if not usable:
+            raise BlockedComponentError(
+                f'{kind}: "{name}" of {first.distribution} must not be disabled to be used, '
+                f'got {DISABLE}="{os.environ.get(DISABLE, "")}". Take its entry out of that variable.'
+            )
+        if len(usable) > 1:
+            raise _collision(usable)
+        return usable[0]
+
+    def load(self, component: Component) -> Any:
+        """Import and return the object that a record stands for.
+
+        Raises:
+            BrokenComponentError: If its import fails, or yields something that cannot be called.
+        """
+        if component.distribution == SESSION and component.key in self.session:
+            return self.session[component.key]
+        entry_point = metadata.EntryPoint(component.name, component.entry_point, f"chainrule.{component.kind}")
+        try:
+            loaded = entry_point.load()
+        except (Exception, SystemExit) as error:
+            raise _broken(component, one_line(error)) from error
+        if component.kind != HOOKS and not callable(loaded):
+            raise _broken(component, f"it must be a class or a function, got a value of type {type(loaded).__name__}")
+        return loaded
+
+    def add_to_session(self, component: Component, obj: Any) -> None:
+        """Hold an object of this process under a record, in place of an earlier one with the same name and author."""
+        if self.manager.is_blocked(component.key):
+            raise BlockedComponentError(
+                f'register: "{component.key}" must not be disabled, got {DISABLE}="{os.environ.get(DISABLE, "")}". '
+                "Take its entry out of that variable or choose another name."
+            )
+        for earlier in self.records.get(component.key, ()):
+            if earlier != component and not self.is_blocked(earlier):
+                raise AmbiguousComponentError(
+                    f'register: "{component.key}" must be a new name, got that of {earlier.entry_point} '
+                    f"({earlier.distribution}). Choose another name."
+                )
+        if self.manager.has_plugin(component.key):
+            self.manager.unregister(name=component.key)
+        self.manager.register(component, name=component.key)
+        others = [other for other in self.records.get(component.key, ()) if other != component]
+        self.records[component.key] = [*others, component]
+        self.session[component.key] = obj
+
+    def _block(self, disabled: str) -> None:
+        for entry in filter(None, (part.strip() for part in disabled.split(","))):
+            kind, _, name = entry.partition(":")
+            known = kind_or_none(kind)
+            if kind == "dist" and name:
+                self._blocked_distributions.add(canonical_distribution(name))
+            elif name and known is not None:
+                self.manager.set_blocked(f"{known}:{name}")
+            else:
+                raise ChainruleError(
+                    f'{DISABLE}: every entry must be KIND:NAME or dist:DISTRIBUTION, got "{entry}". '
+                    "Write, for example, optimizers:lion,dist:some-package."
+                )
+
+    def _contributed(self, declared: Iterable[Component]) -> list[Component]:
+        """Return the records that the modules in ``chainrule.hooks`` add."""
+        contributed: list[Component] = []
+        for module in declared:
+            if module.kind != HOOKS or self.is_blocked(module):
+                continue
+            name = f"{HOOKS}:{module.full_name}"
+            try:
+                plugin = self.load(module)
+                self.manager.register(plugin, name=name)
+                self.manager.check_pending()
+                contributed += self._components_from(plugin, module)
+            except BrokenComponentError as error:
+                self.problems.append(error)
+            except Exception as error:  # noqa: BLE001  # kept in problems; it must not take the others with it
+                self.problems.append(_broken(module, one_line(error), error))
+                if self.manager.has_plugin(name):
+                    self.manager.unregister(name=name)
+        return contributed
+
+    def _components_from(self, plugin: Any, module: Component) -> list[Component]:
+        """Call one module's hook by itself, and stamp its records with the distribution that they come from."""
+        others = [other for other in self.manager.get_plugins() if other is not plugin]
+        contributed: list[Component] = []
+        for records in self.manager.subset_hook_caller("chainrule_components", others)():
+            for record in records:
+                if not isinstance(record, Component) or record.kind not in KINDS:
+                    raise TypeError(f"chainrule_components must return Components of a known kind, got {record!r}")
+                contributed.append(replace(record, distribution=module.distribution, version=module.version))
+        return contributed
+
+
+def _collision(components: list[Component]) -> AmbiguousComponentError:
+    kind, name = components[0].kind, components[0].name
+    owners = ", ".join(f"{component.distribution} ({component.entry_point})" for component in components)
+    choices = " or ".join(dict.fromkeys(f'chainrule.get("{kind}", "{other.full_name}")' for other in components))
+    foreign = next(
+        (other.distribution for other in components if other.distribution != OWN_DISTRIBUTION), OWN_DISTRIBUTION
+    )
+    return AmbiguousComponentError(
+        f'{kind}: "{name}" must be registered once, got {owners}. Write {choices}, or set {DISABLE}=dist:{foreign}.'
+    )
+
+
+def _broken(component: Component, cause: str, error: BaseException | None = None) -> BrokenComponentError:
+    broken = BrokenComponentError(
+        f"{component.key} ({component.entry_point}) of {component.distribution} {component.version} cannot be loaded: "
+        f"{cause.rstrip('.')}. Mend or reinstall {component.distribution}."
+    )
+    broken.__cause__ = error
+    return broken

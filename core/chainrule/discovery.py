@@ -1,0 +1,70 @@
+"""Reading the catalogue from the metadata of installed packages, with nothing of theirs imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import metadata
+
+from chainrule.component import COMMANDS, HOOKS, KINDS, Component, canonical_distribution
+from chainrule.errors import BrokenComponentError, ChainruleError
+
+_GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
+
+
+@dataclass
+class Declarations:
+    """What the installed packages declare, and what could not be read."""
+
+    components: list[Component] = field(default_factory=list)
+    problems: list[ChainruleError] = field(default_factory=list)
+
+
+def read_declarations() -> Declarations:
+    """Read every entry point of chainrule's groups, each distribution once.
+
+    Of two distributions with the same name the first on ``sys.path`` counts, as it does for imports. One whose
+    metadata cannot be read is left out and its problem kept, so that it breaks nothing but itself.
+    """
+    found = Declarations()
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        try:
+            # Parsing every distribution's whole metadata would take most of a command's time.
+            if "[chainrule." not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            name = canonical_distribution(distribution.metadata["Name"])
+            if name in seen:
+                continue
+            seen.add(name)
+            found.components += _components_of(metadata.distribution(name))
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with it, the others must still be read
+            found.problems.append(_unreadable(distribution, error))
+    return found
+
+
+def _components_of(distribution: metadata.Distribution) -> list[Component]:
+    return [
+        Component(
+            kind=_GROUPS[entry_point.group],
+            name=entry_point.name,
+            entry_point=entry_point.value,
+            distribution=distribution.metadata["Name"],
+            version=distribution.version,
+        )
+        for entry_point in distribution.entry_points
+        if entry_point.group in _GROUPS
+    ]
+
+
+def _unreadable(distribution: metadata.Distribution, error: Exception) -> ChainruleError:
+    location = distribution.locate_file("")
+    problem = BrokenComponentError(
+        f"The metadata of a distribution in {location} cannot be read ({one_line(error)}). Reinstall it."
+    )
+    problem.__cause__ = error
+    return problem
+
+
+def one_line(error: BaseException) -> str:
+    """Return the type and text of an error on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

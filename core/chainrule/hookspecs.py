@@ -1,0 +1,45 @@
+"""The hooks of chainrule, a sentence each; pluggy calls whatever implements them with `chainrule.hookimpl`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from chainrule.component import Component
+
+PROJECT = "chainrule"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class CatalogueHooks:
+    """Hooks of the catalogue, implemented by modules named in the entry-point group ``chainrule.hooks``."""
+
+    @hookspec
+    def chainrule_components(self) -> Iterable[Component]:
+        """Return records of components that no entry point lists; the module must not import torch."""
+        raise NotImplementedError
+
+
+class TrainingHooks:
+    """Hooks of one fit, implemented by the callbacks that are given to it; ``run`` is a `chainrule.Run`."""
+
+    @hookspec
+    def chainrule_fit_start(self, run: Any) -> None:
+        """Act once before the first step."""
+
+    @hookspec
+    def chainrule_step_end(self, run: Any) -> None:
+        """Act after every step of the optimizer."""
+
+    @hookspec
+    def chainrule_epoch_end(self, run: Any, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """Act after every epoch, counted from 1, on what was measured in it."""
+
+    @hookspec
+    def chainrule_fit_end(self, run: Any, error: BaseException | None) -> None:
+        """Act once after the last step, or after the error that ended the fit."""

@@ -1,0 +1,10 @@
+# ruff: noqa: N813
+from typing import Any
+
+from chainrule_plugins.layers.sequential import Sequential as sequential
+
+from chainrule_plugins.layers.linear import Linear as linear
+
+__all__ = ["linear", "sequential"]
+
+def __getattr__(name: str) -> Any: ...

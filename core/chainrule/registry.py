@@ -1,0 +1,155 @@
+"""Components by name: listing, loading and making those of every installed package, and of this session.
+
+Nothing of a plugin is imported before its component is used, and a plugin that is broken breaks nothing but itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar, overload
+
+from chainrule.catalogue import Catalogue
+from chainrule.component import KINDS, NAME_RULE, SESSION, Component, is_valid_name, kind_named, kind_or_none
+from chainrule.errors import AmbiguousComponentError, ChainruleError
+from chainrule.unknown import unknown_component
+
+__all__ = [
+    "KINDS",
+    "Component",
+    "components",
+    "create",
+    "get",
+    "import_by_name",
+    "load",
+    "names",
+    "problems",
+    "register",
+    "resolve",
+    "state",
+]
+
+T = TypeVar("T")
+
+_MISSING: Any = object()
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue()
+
+
+def components(kind: str | None = None) -> list[Component]:
+    """Return the records of one kind, or of all, sorted by kind and name, in whatever state they are."""
+    kinds = KINDS if kind is None else (kind_named(kind),)
+    found = (component for records in _catalogue().records.values() for component in records if component.kind in kinds)
+    return sorted(found, key=lambda component: (kinds.index(component.kind), component.name, component.distribution))
+
+
+def state(component: Component) -> str:
+    """Return ``declared``, ``invalid``, ``blocked`` or ``ambiguous``."""
+    return _catalogue().state(component)
+
+
+def names(kind: str) -> list[str]:
+    """Return the bare names of a kind that can be used."""
+    return [component.name for component in components(kind) if state(component) == "declared"]
+
+
+def problems() -> list[ChainruleError]:
+    """Return what could not be read or loaded while the catalogue was put together, causes chained."""
+    return list(_catalogue().problems)
+
+
+def load(component: Component) -> Any:
+    """Import and return the object that a record stands for.
+
+    Raises:
+        BrokenComponentError: If its import fails, or yields something that cannot be called.
+    """
+    return _catalogue().load(component)
+
+
+def get(kind: str, name: str) -> Any:
+    """Return the class or factory that is registered under a name, importing just that.
+
+    Args:
+        kind: A kind, in the singular or plural: ``"optimizers"``.
+        name: A name, ``"lion"``, or one with its distribution, ``"chainrule-lion:lion"``.
+
+    Raises:
+        UnknownComponentError: If nobody registers that name; the message says which are near and how to add it.
+        AmbiguousComponentError: If several distributions do.
+        BlockedComponentError: If CHAINRULE_DISABLE disables it.
+        BrokenComponentError: If it cannot be loaded.
+    """
+    return load(_catalogue().find(kind_named(kind), name))
+
+
+def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    """Return a component made with these arguments: ``create("optimizers", "lion", lr=1e-4)``."""
+    return get(kind, name)(*args, **kwargs)
+
+
+@overload
+def register(kind: str, name: str, obj: T) -> T: ...
+@overload
+def register(kind: str, name: str) -> Callable[[T], T]: ...
+def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
+    """Register a class or factory for this session, by a call or as a decorator, and return it.
+
+    What the same definition registered earlier is replaced, so that a notebook's cell can be run again.
+
+    Raises:
+        AmbiguousComponentError: If the name belongs to a package, or to another object of this session.
+    """
+    if obj is _MISSING:
+        return lambda decorated: register(kind, name, decorated)
+    kind = kind_named(kind)
+    if not is_valid_name(name):
+        raise ChainruleError(f'register: the name must match {NAME_RULE}, got "{name}". Choose one that does.')
+    if not callable(obj):
+        raise ChainruleError(f'register: "{name}" must be a class or a function, got {obj!r}. Register its class.')
+    definition = obj if hasattr(obj, "__qualname__") else type(obj)
+    address = f"{definition.__module__}:{definition.__qualname__}"
+    _catalogue().add_to_session(Component(kind=kind, name=name, entry_point=address, distribution=SESSION), obj)
+    return obj
+
+
+def resolve(text: str) -> Component:
+    """Return the component that a command's ``NAME``, ``KIND:NAME``, ``DIST:NAME`` or ``KIND:DIST:NAME`` means.
+
+    Raises:
+        AmbiguousComponentError: If the name exists in several kinds and the text does not say which.
+    """
+    catalogue = _catalogue()
+    first, _, rest = text.partition(":")
+    kind = kind_or_none(first)
+    if rest and kind is not None:
+        return catalogue.find(kind, rest)
+    named = [component for kind in KINDS for component in catalogue.named(kind, text)]
+    if not named:
+        raise unknown_component(None, text, catalogue.records, catalogue.problems)
+    usable = [component for component in named if not catalogue.is_blocked(component)]
+    kinds = list(dict.fromkeys(component.kind for component in usable or named))
+    if len(kinds) > 1:
+        choices = " or ".join(f"{kind}:{text}" for kind in kinds)
+        raise AmbiguousComponentError(
+            f'"{text}" must name one component, got one of each of {len(kinds)} kinds. Write {choices}.'
+        )
+    return catalogue.find(kinds[0], text)
+
+
+def import_by_name(kind: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the ``__getattr__`` and ``__dir__`` of the module from which components of a kind are imported."""
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        # Python and its tools ask modules for names like these; no component may have one.
+        if name.startswith("_"):
+            raise AttributeError(f"module 'chainrule.{kind}' has no attribute {name!r}")
+        return get(kind, name)
+
+    def __dir__() -> list[str]:  # noqa: N807
+        return names(kind)
+
+    return __getattr__, __dir__

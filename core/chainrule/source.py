@@ -1,0 +1,73 @@
+"""Finding and reading a component's source file without importing it or its package."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from chainrule.component import Component
+
+_MAX_REEXPORTS = 4
+
+
+def source_file(component: Component) -> Path | None:
+    """Return the file of the module that an entry point names, or None where there is no such file to read."""
+    module = component.entry_point.partition(":")[0].strip()
+    return _module_file(module)
+
+
+def summary(component: Component) -> str:
+    """Return the first line of a component's docstring, or an empty string where its source cannot be read."""
+    module, _, attribute = (part.strip() for part in component.entry_point.partition(":"))
+    return _summary(module, attribute, _MAX_REEXPORTS)
+
+
+def _summary(module: str, attribute: str, reexports: int) -> str:
+    file = _module_file(module)
+    if file is None:
+        return ""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return ""  # a file that cannot be read has no summary to show; loading it says what is wrong
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+        if isinstance(node, ast.ImportFrom) and reexports:
+            for alias in node.names:
+                if attribute == (alias.asname or alias.name):
+                    return _summary(_imported_module(node, module, file), alias.name, reexports - 1)
+    return ""
+
+
+def _imported_module(node: ast.ImportFrom, module: str, file: Path) -> str:
+    """Return the absolute name of the module that a ``from … import …`` names."""
+    if not node.level:
+        return node.module or ""
+    package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
+    return ".".join([*package[: len(package) - node.level + 1], *(node.module or "").split(".")]).rstrip(".")
+
+
+@cache
+def _package_folders(package: str) -> tuple[Path, ...]:
+    # The top-level name only: looking for a dotted one would import its parents.
+    spec = PathFinder.find_spec(package)
+    return tuple(map(Path, (spec and spec.submodule_search_locations) or ()))
+
+
+def _module_file(module: str) -> Path | None:
+    package, *rest = module.split(".")
+    if not all(part.isidentifier() for part in (package, *rest)):
+        return None
+    if not rest:
+        spec = PathFinder.find_spec(package)
+        file = Path(spec.origin) if spec is not None and spec.origin is not None else None
+        return file if file is not None and file.suffix == ".py" and file.is_file() else None
+    for folder in _package_folders(package):
+        base = folder.joinpath(*rest)
+        for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
+            if file.is_file():
+                return file
+    return None

@@ -1,0 +1,59 @@
+"""What to say about a name that nobody registered: the nearest ones, and how to get or declare it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chainrule.component import COMMANDS, KINDS, Component, did_you_mean, is_valid_name, singular
+from chainrule.errors import ChainruleError, UnknownComponentError
+from chainrule.source import source_file
+
+OWN_DISTRIBUTION = "chainrule"
+
+
+def unknown_component(
+    kind: str | None, name: str, records: Mapping[str, Sequence[Component]], problems: Sequence[ChainruleError]
+) -> UnknownComponentError:
+    """Return the error for a name that is not in the catalogue, with the most useful hint first."""
+    everything = [component for found in records.values() for component in found]
+    of_kind = [
+        component for component in everything if component.kind == kind or (kind is None and component.kind in KINDS)
+    ]
+    what = "component" if kind is None else singular(kind)
+    hints = [f'No {what} is registered as "{name}".{did_you_mean(name, [component.name for component in of_kind])}']
+    bare = name.rpartition(":")[2]
+    where = _elsewhere(bare, kind, everything) or _undeclared(bare, of_kind)
+    hints += where
+    if not any(component.distribution == OWN_DISTRIBUTION for component in everything):
+        hints.append(
+            "chainrule itself is not installed, so its own components are not declared: pip install chainrule."
+        )
+    hints.append(f"Installed: chainrule list{f' {kind}' if kind else ''}.")
+    if not where and kind != COMMANDS and is_valid_name(bare):
+        group = kind or "KIND"
+        hints.append(
+            f'To add it, install a package that declares it, write {bare} = "module:Class" under '
+            f'[project.entry-points."chainrule.{group}"] in yours, or call chainrule.register("{group}", "{bare}", …).'
+        )
+    hints += [f"Besides: {problem}" for problem in problems]
+    return UnknownComponentError(" ".join(hints))
+
+
+def _elsewhere(name: str, kind: str | None, everything: Iterable[Component]) -> list[str]:
+    """Say where else the name exists: in another kind, or in another distribution."""
+    same = [component for component in everything if component.name == name and component.kind in KINDS]
+    owners = [component.full_name for component in same if component.kind == kind]
+    if owners:
+        return [f"It is registered as {' and '.join(owners)}."]
+    kinds = dict.fromkeys(component.kind for component in same)
+    return [f"It is one of the {other}: from chainrule.{other} import {name}." for other in kinds]
+
+
+def _undeclared(name: str, of_kind: Iterable[Component]) -> list[str]:
+    """Point at a file that stands among declared components of the kind without being declared itself."""
+    for component in of_kind:
+        file = source_file(component)
+        if file is not None and file.stem == component.name and (sibling := file.with_name(f"{name}.py")).is_file():
+            owner = component.distribution
+            return [f"{sibling} exists, but the installed metadata of {owner} does not declare it: reinstall {owner}."]
+    return []
