@@ -1,5 +1,7 @@
 """The errors of chainrule: one parent, and a child wherever a caller may want to tell them apart."""
 
+import re
+
 
 class ChainruleError(Exception):
     """A mistake that the user can mend; its message is one line that names the thing, the rule, the value and the fix."""
@@ -39,3 +41,9 @@ class BlockedComponentError(ChainruleError, ImportError):
 
 class BrokenComponentError(ChainruleError, ImportError):
     """The component is registered but cannot be loaded; the cause is chained."""
+
+
+def label(owner: object) -> str:
+    """Return the name by which messages call a component: its class name in lower case with underscores."""
+    cls = owner if isinstance(owner, type) else type(owner)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()

@@ -1,0 +1,231 @@
+"""`Network`: a built module with its flat buffers, and the border at which the member axis is added and taken off."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule import protocols
+from chainrule.errors import ChainruleError, ShapeError, StateError, label
+from chainrule.module import named_modules, named_parameters
+from chainrule.parameter import FlatBuffers, Parameter
+from chainrule.streams import stream
+
+
+class Network:
+    """A module whose parameters live in two flat buffers: one model, or an ensemble of M trained side by side.
+
+    Made by `Module.build`.
+
+    Attributes:
+        module: the module, which sees the member axis.
+        seeds: one seed per member.
+        is_ensemble: whether inputs and outputs show the member axis.
+        flat: the two buffers.
+    """
+
+    def __init__(
+        self,
+        module: protocols.Module,
+        *,
+        seed: int | None = None,
+        seeds: Sequence[int] | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if seed is not None and seeds is not None:
+            raise ChainruleError(
+                f"build: must get seed or seeds, got both ({seed} and {list(seeds)}). Pass seeds for an ensemble."
+            )
+        self.is_ensemble = seeds is not None
+        self.seeds = list(seeds) if seeds is not None else [0 if seed is None else seed]
+        _check_seeds(self.seeds)
+        self.module = module
+        self._named_parameters = dict(named_parameters(module))
+        if any(parameter.is_built for parameter in self.parameters()):
+            raise ChainruleError(
+                f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
+            )
+        if hasattr(module, "output_shape"):
+            module.output_shape((...,))
+        dtype = torch.get_default_dtype() if dtype is None else dtype
+        if not dtype.is_floating_point:
+            raise ShapeError(f"build: dtype must be a floating type, got {dtype}. Pass torch.float32 or torch.float64.")
+        self.flat = FlatBuffers(self.parameters(), self.members, dtype, torch.device(device))
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for name, parameter in self.named_parameters():
+            for member, seed in enumerate(self.seeds):
+                # Drawn on the CPU in float64 and then rounded: neither device nor dtype changes the values.
+                values = torch.zeros(parameter.shape, dtype=torch.float64)
+                generator = stream(seed, "init", name)
+                parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
+                parameter.data[member].copy_(values)
+
+    @property
+    def members(self) -> int:
+        """The number of members M; 1 for a single network."""
+        return len(self.seeds)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of every parameter."""
+        return self.flat.data.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The device of every parameter."""
+        return self.flat.data.device
+
+    @property
+    def training(self) -> bool:
+        """Whether the network is in train mode."""
+        return self.module.training
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, *, per_member: bool = False) -> Tensor:
+        """Return the output for a batch.
+
+        Shapes: x (N, …), result (N, …); of an ensemble, x (N, …) shared or with per_member=True (M, N, …), result (M, N, …)
+        Errors: ShapeError if x has another dtype than the network, or another number of members
+        """
+        if x.is_floating_point() and x.dtype != self.dtype:
+            raise ShapeError(
+                f"network: x must have dtype {self.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
+            )
+        y = self.module.forward(self.with_member_axis(x, per_member=per_member))
+        return y if self.is_ensemble else y[0]
+
+    @torch.no_grad()
+    def backward(self, grad_output: Tensor, *, input_grad: bool = False) -> Tensor | None:
+        """Add to every parameter's grad; return dL/dx with input_grad=True, else None.
+
+        Shapes: grad_output as the output of the last call; dL/dx as its x, of an ensemble always (M, N, …)
+        """
+        self.module.needs_input_grad = input_grad
+        grad = self.module.backward(grad_output if self.is_ensemble else grad_output.unsqueeze(0))
+        if grad is None or not input_grad:
+            return None
+        return grad if self.is_ensemble else grad[0]
+
+    def with_member_axis(self, x: Tensor, *, per_member: bool = False) -> Tensor:
+        """Return x (N, …), or with per_member=True x (M, N, …), as the (M, N, …) that the module sees; nothing is copied."""
+        if not per_member:
+            return x.expand(self.members, *x.shape)
+        if not self.is_ensemble or x.shape[0] != self.members:
+            raise ShapeError(
+                f"network: x must have shape ({self.members}, N, …) with per_member=True, got {tuple(x.shape)}. "
+                "Leave per_member out for inputs that are shared."
+                if self.is_ensemble
+                else "network: per_member must be False for a single network, got True. Build an ensemble with seeds=[…]."
+            )
+        return x
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero."""
+        self.flat.grad.zero_()
+
+    def train(self, mode: bool = True) -> Network:
+        """Switch to train mode, or with False to eval mode; return the network."""
+        for _, module in named_modules(self.module):
+            module.training = mode
+        return self
+
+    def eval(self) -> Network:
+        """Switch to eval mode, in which nothing is kept for backward; return the network."""
+        return self.train(False)
+
+    def parameters(self) -> list[Parameter]:
+        """Return every parameter, each once."""
+        return list(self._named_parameters.values())
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield every parameter with its dotted name, such as `0.weight`."""
+        yield from self._named_parameters.items()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return copies of all parameters by name; shapes as in PyTorch, of an ensemble with M in front."""
+        return {
+            name: (parameter.data if self.is_ensemble else parameter.data[0]).clone()
+            for name, parameter in self.named_parameters()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Copy in parameters by name; a torch module's state_dict of the same names and shapes fits a single network.
+
+        Errors: StateError if names or shapes differ; nothing is then changed
+        """
+        own = self.state_dict()
+        if missing := sorted(own.keys() ^ state.keys()):
+            raise StateError(
+                f"network: a state must have the names {sorted(own)}, got a difference in {missing}. "
+                "Load it into a network of the same layers."
+            )
+        for name, values in state.items():
+            if values.shape != own[name].shape:
+                raise StateError(
+                    f"network: {name} must have shape {tuple(own[name].shape)}, got {tuple(values.shape)}. "
+                    "Load it into a network of the same sizes and members."
+                )
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                parameter.data.copy_(state[name] if self.is_ensemble else state[name].unsqueeze(0))
+
+    def member(self, i: int) -> Network:
+        """Return a single network with copies of member i's parameters; -1 is the last member."""
+        if not -self.members <= i < self.members:
+            raise ChainruleError(
+                f"network: member must be from {-self.members} to {self.members - 1}, got {i}. It has {self.members}."
+            )
+        single = copy.deepcopy(self)
+        values = [parameter.data[i].clone() for parameter in single.parameters()]
+        single.seeds, single.is_ensemble = [self.seeds[i]], False
+        single.flat = FlatBuffers(single.parameters(), 1, self.dtype, self.device)
+        for parameter, value in zip(single.parameters(), values, strict=True):
+            parameter.data.copy_(value)
+        return single
+
+    def summary(self) -> str:
+        """Return a table, in lines of text, of every module that has parameters, their shapes and their number."""
+        lines = []
+        for name, module in named_modules(self.module):
+            if own := dict(module.own_parameters()):
+                shapes = "  ".join(f"{key} {tuple(parameter.shape)}" for key, parameter in own.items())
+                lines.append(f"{name:<8} {label(module):<16} {shapes}")
+        count = sum(parameter.shape.numel() for parameter in self.parameters())
+        ensemble = f" in each of {self.members} members" if self.is_ensemble else ""
+        return "\n".join([*lines, f"{count} parameters{ensemble}, {self.dtype}, {self.device}"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Parameters carry their own values; the buffers are made anew around them.
+        kept = {name: value for name, value in vars(self).items() if name not in ("flat", "_named_parameters")}
+        return {**kept, "placement": (self.dtype, self.device)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        dtype, device = state.pop("placement")
+        vars(self).update(state)
+        self._named_parameters = dict(named_parameters(self.module))
+        kept = [(parameter.data, parameter.grad) for parameter in self.parameters()]
+        self.flat = FlatBuffers(self.parameters(), self.members, dtype, device)
+        for parameter, (data, grad) in zip(self.parameters(), kept, strict=True):
+            parameter.data.copy_(data)
+            parameter.grad.copy_(grad)
+
+    def __repr__(self) -> str:
+        built = f"seeds={self.seeds}" if self.is_ensemble else f"seed={self.seeds[0]}"
+        return f"Network({self.module!r}, {built})"
+
+
+def _check_seeds(seeds: list[int]) -> None:
+    if not seeds:
+        raise ChainruleError("build: seeds must name at least one member, got []. Pass seeds=[0, 1, …].")
+    for seed in seeds:
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise ChainruleError(
+                f"build: a seed must be an integer of at least 0, got {seed!r}. Pass seed=0, for example."
+            )

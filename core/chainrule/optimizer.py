@@ -1,0 +1,131 @@
+"""`Optimizer`: the parent class of every update rule."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, dataclass_transform
+
+import torch
+from torch import Tensor
+
+from chainrule.hyperparameter import check_hyperparameters, hyperparameter
+
+if TYPE_CHECKING:
+    from chainrule.network import Network
+    from chainrule.updater import Updater
+
+LearningRate: TypeAlias = float | Tensor
+"""One number, or a tensor (M,) with one for each member."""
+
+Schedule: TypeAlias = Callable[[int], float]
+"""The factor on the learning rate at step t = 1, 2, …"""
+
+State: TypeAlias = dict[str, Tensor]
+"""What a rule remembers of one tensor, by name."""
+
+
+@dataclasses.dataclass(slots=True)
+class Step:
+    """What a rule is told of the moment: the step's number t from 1, its learning rate, and its scalars by name."""
+
+    t: int
+    lr: float | Tensor
+    values: Mapping[str, float | Tensor]
+
+    def __getitem__(self, name: str) -> float | Tensor:
+        return self.values[name]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(hyperparameter,))
+class _Declared:
+    """Make every subclass a frozen dataclass whose fields are keyword arguments."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
+
+    def __post_init__(self) -> None:
+        check_hyperparameters(self)
+
+
+class Optimizer(_Declared):
+    """Hyperparameters and an update rule for one tensor.
+
+    A subclass declares its hyperparameters as annotated fields and writes `update`; where it remembers something,
+    `init` too. It never sees the network: `attach` returns an Updater that applies the rule everywhere.
+    """
+
+    elementwise: ClassVar[bool] = True
+    """Whether each element's update depends on that element alone; the rule then runs over one flat vector."""
+
+    vmappable: ClassVar[bool] = True
+    """Whether torch.vmap can carry a rule that is not elementwise over the members; if not, a loop does."""
+
+    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    schedule: Schedule | None = None
+
+    def init(self, parameter: Tensor) -> State:
+        """Return the state with which the rule starts on this tensor; by default none.
+
+        Of an elementwise rule every entry has the parameter's shape.
+        """
+        return {}
+
+    def scalars(self, t: int) -> Mapping[str, float]:
+        """Return by name what depends on the step's number t = 1, 2, … alone; `update` finds it in `step`."""
+        return {}
+
+    def reduce(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Mapping[str, Tensor]:
+        """Return 0-dim tensors to be summed over all of a member's parameters; `update` finds the sums in `step`."""
+        return {}
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        """Return the direction d of θ ← θ − lr·d.
+
+        It may change the tensors in state in place; it must not change parameter or grad, nor rebind entries of state.
+        Scalars from `step` and per-member fields are numbers or tensors: use them in plain algebra only.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update or apply.")
+
+    def apply(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> None:
+        """Change parameter in place; overridden by a rule that needs more than a direction."""
+        direction = self.update(parameter, grad, state, step)
+        if isinstance(step.lr, Tensor):
+            parameter.sub_(direction * step.lr)
+        else:
+            parameter.sub_(direction, alpha=step.lr)
+
+    def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
+        """Return the values with which to evaluate, where they are not those that are trained."""
+        return parameter
+
+    def attach(self, network: Network, *, clip_norm: float | None = None) -> Updater:
+        """Return an Updater that applies this rule to every parameter of the network.
+
+        Args:
+            network: a built network.
+            clip_norm: largest global norm of each member's gradient; a longer one is scaled down to it first.
+
+        Raises:
+            HyperparameterError: if clip_norm is not positive, or a per-member field has not one value per member.
+        """
+        from chainrule.updater import Updater
+
+        return Updater(network, {"*": self}, clip_norm=clip_norm)
+
+    @classmethod
+    def examples(cls) -> list[Any]:
+        """Return instances that the conformance kit and the documentation use."""
+        return [cls()]
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            torch.equal(mine, theirs)
+            if isinstance(mine, Tensor) and isinstance(theirs, Tensor)
+            else type(mine) is type(theirs) and mine == theirs
+            for mine, theirs in ((getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))

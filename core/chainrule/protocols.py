@@ -1,0 +1,92 @@
+"""The contract on one page: what the core calls on a module, a loss, an initializer and an optimizer.
+
+Axis 0 of every tensor that a plugin receives is the member axis M; a single model is M = 1.
+Whatever has these methods works; the parent classes in `module`, `loss`, `initializer` and `optimizer` supply most of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from chainrule.parameter import Parameter
+
+
+@runtime_checkable
+class Module(Protocol):
+    """A differentiable map with parameters: forward, and the backward that was derived by hand."""
+
+    training: bool
+    needs_input_grad: bool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (M, N, …) to y (M, N, …) and keep what backward needs."""
+
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        """Add to every parameter's gradient and return dL/dx, or None where needs_input_grad is False."""
+
+    def named_children(self) -> Iterable[tuple[str, Module]]:
+        """Yield the modules directly inside, each with its name."""
+
+    def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
+        """Yield the parameters directly inside, each with its name."""
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """A scalar per member, and its gradient with respect to the prediction."""
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss (M,) and keep what backward needs."""
+
+    def backward(self) -> Tensor:
+        """Return dL/dprediction (M, N, …) of the last call."""
+
+    def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the mean (M,) whatever the reduction, keeping nothing."""
+
+    def over_members(self) -> Loss:
+        """Return a loss of the same settings that takes and returns the member axis."""
+
+
+@runtime_checkable
+class Initializer(Protocol):
+    """The first values of a parameter."""
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        """Fill one member's tensor, in place, with random numbers from generator alone."""
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """Hyperparameters and an update rule for one tensor."""
+
+    def init(self, parameter: Tensor) -> dict[str, Tensor]:
+        """Return the state with which the rule starts on this tensor."""
+
+    def scalars(self, t: int) -> Mapping[str, float]:
+        """Return what depends on the step's number t = 1, 2, … alone."""
+
+    def update(self, parameter: Tensor, grad: Tensor, state: dict[str, Tensor], step: Step) -> Tensor:
+        """Return the direction d of θ ← θ − lr·d; may change state in place, and nothing else."""
+
+    def apply(self, parameter: Tensor, grad: Tensor, state: dict[str, Tensor], step: Step) -> None:
+        """Change parameter in place."""
+
+
+class Step(Protocol):
+    """What a rule is told of the moment: the step's number, its learning rate, and its scalars by name."""
+
+    @property
+    def t(self) -> int:
+        """The step's number, from 1."""
+
+    @property
+    def lr(self) -> float | Tensor:
+        """The learning rate of this step, the schedule's factor included."""
+
+    def __getitem__(self, name: str) -> float | Tensor:
+        """The scalar of that name."""

@@ -1,0 +1,177 @@
+"""How a rule meets parameters: over slices of the flat buffer, or parameter by parameter and member by member."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import HyperparameterError, StateError, label
+from chainrule.network import Network
+from chainrule.optimizer import Optimizer, State, Step
+from chainrule.parameter import Parameter
+
+SLICE = 2**17
+"""Elements of the flat buffer per pass: temporaries then stay in cache."""
+
+
+class Run(Protocol):
+    """One rule on some of a network's parameters."""
+
+    rule: Optimizer
+
+    def step(self, t: int) -> None:
+        """Apply the rule once, as step t."""
+
+    def states(self) -> dict[Parameter, State]:
+        """Return the state of each parameter as views (M, …)."""
+
+    def show_evaluation_parameters(self) -> None:
+        """Overwrite the parameters with those that the rule evaluates."""
+
+
+class ElementwiseRun:
+    """An elementwise rule on parameters that follow each other in the flat buffer."""
+
+    def __init__(self, rule: Optimizer, network: Network, parameters: list[Parameter]) -> None:
+        self.rule = rule
+        self.parameters = parameters
+        spans = [network.flat.spans[parameter] for parameter in parameters]
+        run = slice(spans[0].start, spans[-1].stop)
+        data, grad = network.flat.data[run], network.flat.grad[run]
+        self.state = _initial_state(rule, data)
+        for name, entry in self.state.items():
+            if entry.shape != data.shape:
+                raise StateError(
+                    f"{label(rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
+                    f"{tuple(data.shape)}, got {tuple(entry.shape)}. Set elementwise = False if it is not elementwise."
+                )
+        fields = {
+            name: torch.cat([value.repeat_interleave(parameter.shape.numel()) for parameter in parameters])
+            for name, value in _member_fields(rule, network).items()
+        }
+        self.slices = []
+        for first in range(0, len(data), SLICE):
+            part = slice(first, first + SLICE)
+            state = _FrozenState({name: entry[part] for name, entry in self.state.items()})
+            sliced = _with_fields(rule, {name: vector[part] for name, vector in fields.items()})
+            self.slices.append((sliced, data[part], grad[part], state))
+
+    def step(self, t: int) -> None:
+        factor = 1.0 if self.rule.schedule is None else self.rule.schedule(t)
+        scalars = self.rule.scalars(t)
+        for rule, data, grad, state in self.slices:
+            rule.apply(data, grad, state, Step(t, rule.lr * factor, scalars))
+
+    def states(self) -> dict[Parameter, State]:
+        found, start = {}, 0
+        for parameter in self.parameters:
+            shape = parameter.data.shape
+            stop = start + shape.numel()
+            found[parameter] = {name: entry[start:stop].view(shape) for name, entry in self.state.items()}
+            start = stop
+        return found
+
+    def show_evaluation_parameters(self) -> None:
+        for rule, data, _, state in self.slices:
+            data.copy_(rule.evaluation_parameter(data, state))
+
+
+class ParameterRun:
+    """A rule that needs a parameter's shape, or sums over the whole network: one parameter of one member at a time."""
+
+    def __init__(self, rule: Optimizer, network: Network, parameters: list[Parameter]) -> None:
+        self.rule = rule
+        self.parameters = parameters
+        self.fields = _member_fields(rule, network)
+        self.members = network.members
+        self.state: list[State] = []
+        for parameter in parameters:
+            each = [_initial_state(rule, member) for member in parameter.data]
+            self.state.append({name: torch.stack([state[name] for state in each]) for name in each[0]})
+
+    def step(self, t: int) -> None:
+        factor = 1.0 if self.rule.schedule is None else self.rule.schedule(t)
+        scalars = self.rule.scalars(t)
+
+        def reduce(data: Tensor, grad: Tensor, state: State, fields: State, sums: State) -> State:
+            rule = _with_fields(self.rule, fields)
+            return dict(rule.reduce(data, grad, _FrozenState(state), Step(t, rule.lr * factor, scalars)))
+
+        def apply(data: Tensor, grad: Tensor, state: State, fields: State, sums: State) -> State:
+            rule = _with_fields(self.rule, fields)
+            rule.apply(data, grad, _FrozenState(state), Step(t, rule.lr * factor, {**scalars, **sums}))
+            return {"parameter": data}
+
+        sums: State = {}
+        if type(self.rule).reduce is not Optimizer.reduce:
+            parts = [self._each_member(reduce, i, {}) for i in range(len(self.parameters))]
+            sums = {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
+        for i in range(len(self.parameters)):
+            self._each_member(apply, i, sums)
+
+    def _each_member(self, function: Callable[..., State], i: int, sums: State) -> State:
+        parameter = self.parameters[i]
+        arguments = (parameter.data, parameter.grad, self.state[i], self.fields, sums)
+        if self.rule.vmappable and self.members > 1:
+            mapped: State = torch.vmap(function)(*arguments)
+            return mapped
+        results = [
+            function(*(_of_member(argument, member) for argument in arguments)) for member in range(self.members)
+        ]
+        return {name: torch.stack([result[name] for result in results]) for name in results[0]}
+
+    def states(self) -> dict[Parameter, State]:
+        return dict(zip(self.parameters, self.state, strict=True))
+
+    def show_evaluation_parameters(self) -> None:
+        for parameter, states in zip(self.parameters, self.state, strict=True):
+            for member, data in enumerate(parameter.data):
+                data.copy_(self.rule.evaluation_parameter(data, _of_member(states, member)))
+
+
+class _FrozenState(dict[str, Tensor]):
+    """A rule's state, whose tensors change in place but are never exchanged: they are views of larger ones."""
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        raise StateError(f'state["{name}"] must be changed in place, got a new tensor. Write state["{name}"].copy_(…).')
+
+
+def check_member_values(rule: Optimizer, network: Network) -> None:
+    """Raise HyperparameterError if a per-member field has not one value for each member."""
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if isinstance(value, Tensor) and value.shape != (network.members,):
+            raise HyperparameterError(
+                f"{label(rule)}: {field.name} must be a number or have one value for each of {network.members} members, "
+                f"got {len(value)}. Build the network with as many seeds."
+            )
+
+
+def _member_fields(rule: Optimizer, network: Network) -> State:
+    fields = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
+    return {name: value.to(network.flat.data) for name, value in fields.items() if isinstance(value, Tensor)}
+
+
+def _with_fields(rule: Optimizer, fields: State) -> Optimizer:
+    if not fields:
+        return rule
+    other = copy.copy(rule)
+    for name, value in fields.items():
+        object.__setattr__(other, name, value)  # frozen, and already checked
+    return other
+
+
+def _initial_state(rule: Optimizer, data: Tensor) -> State:
+    with torch.inference_mode(False), torch.no_grad():
+        return rule.init(data)
+
+
+def _of_member(argument: Any, member: int) -> Any:
+    if isinstance(argument, Tensor):
+        return argument[member]
+    return {name: value[member] for name, value in argument.items()}

@@ -1,0 +1,48 @@
+"""`Task`: the parent class of every task, a data set with the network and the loss that go with it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from chainrule.loss import Loss
+from chainrule.metrics import Metric
+from chainrule.module import Module
+
+
+class Splits(NamedTuple):
+    """Three pairs (x, y), each x (N, …) with its y (N, …)."""
+
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+
+
+class Task(ABC):
+    """A data set drawn from a seed, with its reference network, loss, metrics and settings."""
+
+    metrics: Mapping[str, Metric]
+    """By name, what to record beside the loss."""
+
+    settings: Mapping[str, Any]
+    """Reference settings: epochs and batch_size."""
+
+    @abstractmethod
+    def splits(self, seed: int) -> Splits:
+        """Return the data of this seed, the same at every call."""
+
+    @abstractmethod
+    def network(self) -> Module:
+        """Return a newly declared reference network, not built."""
+
+    @abstractmethod
+    def loss(self) -> Loss:
+        """Return the loss that the network is trained with."""
+
+    @classmethod
+    def examples(cls) -> list[Any]:
+        """Return instances that the conformance kit and the documentation use."""
+        return [cls()]

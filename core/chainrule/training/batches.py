@@ -1,0 +1,108 @@
+"""Batches: a data set in tensors, shuffled for each member by its own seed and gathered ahead of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from functools import partial
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import ChainruleError, ShapeError
+from chainrule.network import Network
+from chainrule.streams import stream
+
+Data: TypeAlias = tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]]
+"""A pair (x, y) of tensors, or batches such as a DataLoader's."""
+
+GATHERED_ELEMENTS = 2**24
+"""Most elements of shuffled data held at a time; an epoch of a small data set is gathered at once."""
+
+
+class TensorBatches:
+    """The batches of two tensors; every epoch reshuffles, each member in its own order.
+
+    The order follows from (seed, epoch) alone, so that a member sees what a single network of its seed would see.
+
+    Shapes: x and y (N, …) shared, or with per_member=True (M, N, …); a batch is (M, B, …), the last may be smaller
+    Errors: ShapeError if x and y have different numbers of rows or none, or a wrong number of members
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, network: Network, batch_size: int, *, per_member: bool) -> None:
+        check_pair("train", x, y, network, per_member=per_member)
+        if batch_size < 1:
+            raise ShapeError(f"fit: batch_size must be at least 1, got {batch_size}. Pass 20, for example.")
+        self.seeds = network.seeds
+        self.rows = x.shape[1] if per_member else x.shape[0]
+        self.batch_size = min(batch_size, self.rows)
+        self.tensors = tuple(tensor.flatten(0, 1) if per_member else tensor for tensor in (x, y))
+        self.offsets = torch.arange(len(self.seeds)).unsqueeze(1) * (self.rows if per_member else 0)  # (M, 1)
+        row_elements = max(1, *(tensor[0].numel() for tensor in self.tensors)) * len(self.seeds)
+        self.chunk = max(1, GATHERED_ELEMENTS // (row_elements * self.batch_size)) * self.batch_size
+
+    @property
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-self.rows // self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of the epoch of that number."""
+        orders = [torch.randperm(self.rows, generator=stream(seed, "batches", str(number))) for seed in self.seeds]
+        indices = (torch.stack(orders) + self.offsets).to(self.tensors[0].device)  # (M, N)
+        whole = self.rows - self.rows % self.batch_size
+        for start in range(0, whole, self.chunk):
+            yield from self._gather(indices[:, start : min(start + self.chunk, whole)], self.batch_size)
+        if whole < self.rows:
+            yield from self._gather(indices[:, whole:], self.rows - whole)
+
+    def _gather(self, indices: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        members = indices.shape[0]
+        # Step by step in memory, so that each batch (M, B, …) is contiguous.
+        order = indices.view(members, -1, size).transpose(0, 1).flatten()
+        x, y = (tensor.index_select(0, order).unflatten(0, (-1, members, size)) for tensor in self.tensors)
+        return zip(x.unbind(), y.unbind(), strict=True)
+
+
+class IterableBatches:
+    """Batches that somebody else makes, such as a DataLoader's; shapes as in `TensorBatches`."""
+
+    def __init__(self, batches: Iterable[tuple[Tensor, Tensor]], network: Network, *, per_member: bool) -> None:
+        self.batches = batches
+        self.network = network
+        self.per_member = per_member
+
+    @property
+    def steps(self) -> int | None:
+        """The number of batches in an epoch, None if it is not known."""
+        return len(self.batches) if isinstance(self.batches, Sized) else None
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches, going through the iterable once."""
+        count = 0
+        for count, (x, y) in enumerate(self.batches, start=1):  # noqa: B007
+            check_pair("train", x, y, self.network, per_member=self.per_member)
+            lift = partial(self.network.with_member_axis, per_member=self.per_member)
+            yield lift(x), lift(y)
+        if not count:
+            raise ChainruleError(
+                f"fit: train must yield batches in every epoch, got none in epoch {number}. "
+                "Pass a list or a DataLoader; a generator ends after one pass."
+            )
+
+
+def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member: bool) -> None:
+    """Raise ShapeError if x and y are not rows of one data set that fits the network."""
+    axes = 2 if per_member else 1
+    if x.dim() < axes or y.dim() < axes or x.shape[:axes] != y.shape[:axes] or 0 in x.shape[:axes]:
+        leading = "(M, N, …)" if per_member else "(N, …)"
+        raise ShapeError(
+            f"fit: x and y of {name} must have shape {leading} with the same rows, at least one, got {tuple(x.shape)} and "
+            f"{tuple(y.shape)}. Pair each row of x with one of y."
+        )
+    if per_member:
+        network.with_member_axis(x, per_member=True)  # checks the number of members
+    if x.is_floating_point() and x.dtype != network.dtype:
+        raise ShapeError(
+            f"fit: x of {name} must have dtype {network.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
+        )

@@ -1,0 +1,132 @@
+"""`fit`: train a network for a number of epochs and record its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from chainrule import protocols
+from chainrule.errors import ChainruleError
+from chainrule.metrics import Metric
+from chainrule.network import Network
+from chainrule.training.batches import Data, IterableBatches, TensorBatches, check_pair
+from chainrule.training.evaluate import evaluate
+from chainrule.training.history import History
+from chainrule.training.run import Run
+from chainrule.updater import Updater
+
+
+class Attachable(Protocol):
+    """An optimizer, or several by name pattern."""
+
+    def attach(self, network: Network, *, clip_norm: float | None = None) -> Updater:
+        """Return the updater of this network."""
+
+
+def fit(
+    network: Network,
+    loss: protocols.Loss,
+    optimizer: Attachable,
+    *,
+    train: Data,
+    validation: tuple[Tensor, Tensor] | None = None,
+    epochs: int = 1,
+    batch_size: int = 32,
+    metrics: Mapping[str, Metric] | None = None,
+    callbacks: Sequence[object] = (),
+    clip_norm: float | None = None,
+    per_member: bool = False,
+    evaluate_train: bool = True,
+) -> History:
+    """Train the network in place and return its curves.
+
+    Every epoch ends with an evaluation in eval mode on the whole of train and validation: curves are `train_loss`,
+    `validation_loss`, and one of each metric for each, all per-example means whatever the loss's reduction.
+
+    Args:
+        network: a built network, single or ensemble.
+        loss: called on each batch; its reduction sets the size of the gradient.
+        optimizer: an optimizer, or `param_groups({…})`.
+        train: tensors x and y, each (N, …), or an iterable of batches, which is gone through once an epoch.
+        validation: tensors x and y.
+        epochs: the number of passes over train.
+        batch_size: rows per step, for each member; an iterable brings its own.
+        metrics: functions (prediction, target) -> (M,) by name.
+        callbacks: objects whose methods are marked with `chainrule.hookimpl`.
+        clip_norm: largest global norm of each member's gradient.
+        per_member: whether each member has its own data, with M in front of every shape.
+        evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
+            the epoch's steps, as they always are of an iterable.
+
+    Raises:
+        ShapeError: if data, network and loss do not fit.
+        CallbackError: if a callback raises; the error it raised is chained.
+    """
+    if epochs < 0:
+        raise ChainruleError(f"fit: epochs must be at least 0, got {epochs}. Pass 100, for example.")
+    loss, metrics = loss.over_members(), metrics or {}
+    splits: dict[str, tuple[Tensor, Tensor]] = {}
+    source: TensorBatches | IterableBatches
+    if isinstance(train, tuple):
+        source = TensorBatches(*train, network, batch_size, per_member=per_member)
+        if evaluate_train:
+            splits["train"] = train
+    else:
+        source = IterableBatches(train, network, per_member=per_member)
+    if validation is not None:
+        check_pair("validation", *validation, network, per_member=per_member)
+        splits["validation"] = validation
+
+    updater = optimizer.attach(network, clip_norm=clip_norm)
+    run = Run(network, updater, epochs, source.steps, callbacks)
+    running = {} if "train" in splits else {"loss": None, **metrics}
+    error: BaseException | None = None
+    try:
+        with torch.no_grad():
+            run.call("chainrule_fit_start")
+            while run.epoch < epochs and not run.stopped:
+                run.epoch += 1
+                network.train()
+                values = _train(run, source.epoch(run.epoch), loss, running)
+                with updater.evaluating():
+                    for name, (x, y) in splits.items():
+                        found = evaluate(network, loss, x, y, metrics, per_member=per_member)
+                        values |= {f"{name}_{key}": value for key, value in found.items()}
+                record = {name: value if network.is_ensemble else value[0] for name, value in values.items()}
+                run.history.append(record)
+                run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        run.call("chainrule_fit_end", error=error)
+    return run.history
+
+
+def _train(
+    run: Run, batches: Iterable[tuple[Tensor, Tensor]], loss: protocols.Loss, running: Mapping[str, Metric | None]
+) -> dict[str, Tensor]:
+    """Take one step per batch; return the per-example means (M,) over the epoch's steps of what `running` names."""
+    module, gradient, updater = run.network.module, run.network.flat.grad, run.updater
+    module.needs_input_grad = False
+    step_end = run.event("chainrule_step_end")
+    totals: dict[str, Tensor] = {}
+    rows = 0
+    for x, y in batches:
+        prediction = module.forward(x)
+        if running:
+            for name, metric in running.items():
+                value = metric(prediction, y) if metric else loss.mean(prediction, y, per_member=True)
+                totals[name] = totals.get(name, 0.0) + value * x.shape[1]
+            rows += x.shape[1]
+        loss(prediction, y, per_member=True)
+        gradient.zero_()
+        module.backward(loss.backward())
+        updater.step()
+        run.step += 1
+        if step_end:
+            step_end()
+    return {f"train_{name}": total / rows for name, total in totals.items()}

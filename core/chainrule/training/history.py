@@ -1,0 +1,43 @@
+"""`History`: what a fit recorded, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+
+class History(Mapping[str, Tensor]):
+    """Curves by name, such as ``history["train_loss"]``.
+
+    Shapes: each curve (epochs,), of an ensemble (epochs, M)
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, list[Tensor]] = {}
+
+    def append(self, metrics: Mapping[str, Tensor]) -> None:
+        """Add one epoch's values, each () or (M,)."""
+        for name, value in metrics.items():
+            self._records.setdefault(name, []).append(value)
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs recorded."""
+        return max((len(records) for records in self._records.values()), default=0)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return torch.stack(self._records[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        if not self.epochs:
+            return "History(empty)"
+        last = ", ".join(f"{name} {records[-1].double().mean():.4g}" for name, records in self._records.items())
+        return f"History({self.epochs} epochs; last: {last})"

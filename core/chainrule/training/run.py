@@ -1,0 +1,82 @@
+"""`Run`: what callbacks see of a fit in progress, and how its events reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pluggy
+
+from chainrule.errors import CallbackError, label
+from chainrule.hookspecs import PROJECT, TrainingHooks
+from chainrule.network import Network
+from chainrule.training.history import History
+from chainrule.updater import Updater
+
+
+class Run:
+    """A fit in progress.
+
+    Attributes:
+        network: the network being trained.
+        updater: what updates it.
+        history: what was recorded so far.
+        epochs: the number of epochs asked for.
+        epoch: the current epoch, from 1; 0 before the first.
+        step: the number of steps taken.
+        steps_per_epoch: None where the batches come from an iterable without a length.
+    """
+
+    def __init__(
+        self, network: Network, updater: Updater, epochs: int, steps_per_epoch: int | None, callbacks: Sequence[object]
+    ) -> None:
+        self.network = network
+        self.updater = updater
+        self.history = History()
+        self.epochs = epochs
+        self.epoch = 0
+        self.step = 0
+        self.steps_per_epoch = steps_per_epoch
+        self.stopped = False
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(TrainingHooks)
+        for callback in callbacks:
+            self._manager.register(callback)
+            if not self._manager.get_hookcallers(callback):
+                raise CallbackError(
+                    f"{label(callback)}: a callback must implement a training hook, got none on {callback!r}. "
+                    "Mark its methods with @chainrule.hookimpl."
+                )
+        self._manager.check_pending()
+
+    def stop(self) -> None:
+        """Ask the fit to end after the current epoch."""
+        self.stopped = True
+
+    def event(self, hook: str) -> Callable[..., None] | None:
+        """Return the function that calls every callback's implementation of the hook, in their order; None if there is none.
+
+        Errors: the function raises CallbackError if one raises
+        """
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        if not implementations:
+            return None
+
+        def call(**arguments: Any) -> None:
+            arguments["run"] = self
+            for implementation in implementations:
+                try:
+                    implementation.function(*(arguments[name] for name in implementation.argnames))
+                except Exception as cause:
+                    raise CallbackError(
+                        f"{label(implementation.plugin)}: {hook} raised {type(cause).__name__}: {cause}. "
+                        "Mend the callback or leave it out."
+                    ) from cause
+
+        return call
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        """Call every callback's implementation of the hook."""
+        event = self.event(hook)
+        if event:
+            event(**arguments)

@@ -1,0 +1,164 @@
+"""`Updater`: the driver that applies update rules to a network; and `param_groups`, several rules by name pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import ChainruleError, HyperparameterError, StateError
+from chainrule.network import Network
+from chainrule.optimizer import Optimizer
+from chainrule.parameter import Parameter
+from chainrule.rule_runs import ElementwiseRun, ParameterRun, Run, check_member_values
+
+
+class Updater:
+    """Apply each group's rule to its parameters, once a `step`.
+
+    Elementwise rules run over slices of the flat buffer, whatever the number of layers; others get each parameter of
+    one member in its own shape. Made by `Optimizer.attach` and `ParamGroups.attach`.
+
+    Attributes:
+        network: the network that is updated.
+        t: the number of steps taken.
+    """
+
+    def __init__(self, network: Network, groups: Mapping[str, Optimizer], *, clip_norm: float | None = None) -> None:
+        if clip_norm is not None and not clip_norm > 0:
+            raise HyperparameterError(
+                f"attach: clip_norm must be above 0, got {clip_norm}. Leave it out for no clipping."
+            )
+        self.network = network
+        self.clip_norm = clip_norm
+        self.t = 0
+        self._runs: list[Run] = []
+        for rule, parameters in _match(network, groups):
+            check_member_values(rule, network)
+            if rule.elementwise and type(rule).reduce is Optimizer.reduce:
+                self._runs += [ElementwiseRun(rule, network, run) for run in _adjacent(network, parameters)]
+            else:
+                self._runs.append(ParameterRun(rule, network, parameters))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update every parameter from its accumulated gradient."""
+        if self.clip_norm is not None:
+            clip_gradients(self.network, self.clip_norm)
+        self.t += 1
+        for run in self._runs:
+            run.step(self.t)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Hold in the network, inside the block, the parameters with which its rules want to be evaluated."""
+        runs = [run for run in self._runs if type(run.rule).evaluation_parameter is not Optimizer.evaluation_parameter]
+        trained = self.network.flat.data.clone() if runs else None
+        try:
+            with torch.no_grad():
+                for run in runs:
+                    run.show_evaluation_parameters()
+            yield
+        finally:
+            if trained is not None:
+                self.network.flat.data.copy_(trained)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of the step count and of every rule's state by parameter name, each (M, *shape) or (M, …)."""
+        states = self._states()
+        return {
+            "t": self.t,
+            "state": {name: {key: value.clone() for key, value in state.items()} for name, state in states.items()},
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a saved state, bit for bit.
+
+        Errors: StateError if parameters, entries or shapes differ; nothing is then changed
+        """
+        own = self._states()
+        if not {"t", "state"} <= saved.keys():
+            raise StateError(
+                f'updater: a state must have "t" and "state", got {sorted(saved)}. Save updater.state_dict().'
+            )
+        if different := sorted(own.keys() ^ saved["state"].keys()):
+            raise StateError(
+                f"updater: a state must have the parameters {sorted(own)}, got a difference in {different}. "
+                "Attach to a network of the same layers."
+            )
+        for name, state in own.items():
+            mine = {key: tuple(value.shape) for key, value in state.items()}
+            theirs = {key: tuple(value.shape) for key, value in saved["state"][name].items()}
+            if mine != theirs:
+                raise StateError(
+                    f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule with which it was saved."
+                )
+        for name, state in own.items():
+            for key, value in state.items():
+                value.copy_(saved["state"][name][key])
+        self.t = int(saved["t"])
+
+    def _states(self) -> dict[str, dict[str, Tensor]]:
+        states = {parameter: state for run in self._runs for parameter, state in run.states().items()}
+        return {name: states[parameter] for name, parameter in self.network.named_parameters()}
+
+
+class ParamGroups:
+    """Rules by name pattern, such as ``{"*.bias": sgd(lr=0.1), "*": adam()}``; the first pattern that fits counts."""
+
+    def __init__(self, groups: Mapping[str, Optimizer]) -> None:
+        self.groups = dict(groups)
+
+    def attach(self, network: Network, *, clip_norm: float | None = None) -> Updater:
+        """Return an Updater that applies each rule to its parameters; arguments as for `Optimizer.attach`.
+
+        Errors: ChainruleError if a parameter fits no pattern, or a pattern has no parameter
+        """
+        return Updater(network, self.groups, clip_norm=clip_norm)
+
+
+param_groups = ParamGroups
+
+
+def clip_gradients(network: Network, max_norm: float) -> Tensor:
+    """Scale each member's gradient so that its global norm is at most max_norm; return the norms before, (M,)."""
+    norms = [torch.linalg.vector_norm(parameter.grad.flatten(1), dim=1) for parameter in network.parameters()]
+    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    factor = (max_norm / norm).clamp(max=1.0)  # a norm of 0 gives inf, then 1
+    for parameter in network.parameters():
+        parameter.grad.mul_(factor.view(-1, *[1] * len(parameter.shape)))
+    return norm
+
+
+def _match(network: Network, groups: Mapping[str, Optimizer]) -> list[tuple[Optimizer, list[Parameter]]]:
+    members: dict[str, list[Parameter]] = {pattern: [] for pattern in groups}
+    for name, parameter in network.named_parameters():
+        pattern = next((pattern for pattern in groups if fnmatchcase(name, pattern)), None)
+        if pattern is None:
+            raise ChainruleError(
+                f'param_groups: every parameter must fit a pattern, got none for "{name}" in {list(groups)}. Add "*".'
+            )
+        members[pattern].append(parameter)
+    for pattern, parameters in members.items():
+        if not parameters and pattern != "*":
+            raise ChainruleError(
+                f'param_groups: every pattern must fit a parameter, got none for "{pattern}" among '
+                f"{[name for name, _ in network.named_parameters()]}. Remove or correct it."
+            )
+    return [(groups[pattern], parameters) for pattern, parameters in members.items() if parameters]
+
+
+def _adjacent(network: Network, parameters: list[Parameter]) -> list[list[Parameter]]:
+    """Group the parameters into runs that follow each other in the flat buffer."""
+    runs: list[list[Parameter]] = []
+    spans = network.flat.spans
+    for parameter in sorted(parameters, key=lambda parameter: spans[parameter].start):
+        if runs and spans[runs[-1][-1]].stop == spans[parameter].start:
+            runs[-1].append(parameter)
+        else:
+            runs.append([parameter])
+    return runs

@@ -1,0 +1,24 @@
+"""The activation that changes nothing."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from chainrule.module import Module
+
+
+class Identity(Module):
+    """Return x unchanged.
+
+    Forward:  ``y = x``
+    Backward: ``dx = dy``
+    Shapes:   any
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        return x
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output

@@ -1,0 +1,26 @@
+"""The rectified linear unit."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from chainrule.module import Module
+
+
+class Relu(Module):
+    """Set negative values to zero.
+
+    Forward:  ``y = max(x, 0)``
+    Backward: ``dx = dy · 1[x > 0]``; at x = 0 the subgradient is 0
+    Shapes:   any
+    Source:   paper Table II
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.clamp_min(0)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return grad_output * y.sign()  # y > 0 exactly where x > 0

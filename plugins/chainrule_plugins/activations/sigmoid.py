@@ -1,0 +1,27 @@
+"""The logistic sigmoid."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule.module import Module
+
+
+class Sigmoid(Module):
+    """Squash each value into (0, 1).
+
+    Forward:  ``y = σ(x) = 1 / (1 + exp(−x))``
+    Backward: ``dx = dy · y (1 − y)``; the paper prints (σ − 1)/σ, which is not the derivative
+    Shapes:   any
+    Source:   paper Table II
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.sigmoid(x)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return grad_output * y * (1 - y)

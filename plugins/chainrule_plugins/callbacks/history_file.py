@@ -1,0 +1,30 @@
+"""The callback that keeps a fit's curves in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from chainrule.hookspecs import hookimpl
+from chainrule.training import Run
+
+
+class HistoryFile:
+    """Write the history as JSON after every epoch: an object of lists, one value (of an ensemble, a list) per epoch.
+
+    The file is written under a temporary name and renamed, so that a reader never sees half of it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Run) -> None:
+        curves = {name: curve.tolist() for name, curve in run.history.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(self.path.name + ".tmp")
+        temporary.write_text(json.dumps(curves), encoding="utf-8")
+        temporary.replace(self.path)
+
+    def __repr__(self) -> str:
+        return f'HistoryFile("{self.path}")'

@@ -1,0 +1,25 @@
+"""Constant first values."""
+
+from __future__ import annotations
+
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer
+
+
+class Constant(Initializer):
+    """Set every value to the same number.
+
+    Values:   value
+    Source:   by definition
+    """
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        tensor.fill_(self.value)
+
+    @classmethod
+    def examples(cls) -> list[Constant]:
+        return [cls(0.5)]

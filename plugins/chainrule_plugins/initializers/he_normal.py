@@ -1,0 +1,23 @@
+"""He's normal first values."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer, positive
+
+
+class HeNormal(Initializer):
+    """Draw normally so that forward keeps its variance through relu units.
+
+    Values:   ``N(0, std²)`` with ``std = gain / √fan_in``, gain √2 for relu
+    Source:   He, Zhang, Ren & Sun 2015, eq. (10)
+    """
+
+    def __init__(self, gain: float = math.sqrt(2)) -> None:
+        self.gain = positive("he_normal", "gain", gain)
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        tensor.normal_(0, self.gain / math.sqrt(fan_in), generator=generator)

@@ -1,0 +1,24 @@
+"""He's uniform first values."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer, positive
+
+
+class HeUniform(Initializer):
+    """Draw uniformly so that forward keeps its variance through relu units.
+
+    Values:   ``U[−a, a]`` with ``a = gain √(3 / fan_in)``, gain √2 for relu
+    Source:   He, Zhang, Ren & Sun 2015, as a uniform distribution of the same variance
+    """
+
+    def __init__(self, gain: float = math.sqrt(2)) -> None:
+        self.gain = positive("he_uniform", "gain", gain)
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        bound = self.gain * math.sqrt(3 / fan_in)
+        tensor.uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,21 @@
+"""Uniform first values, by the number of inputs."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer
+
+
+class Uniform(Initializer):
+    """Draw uniformly, the wider the fewer inputs a unit has.
+
+    Values:   ``U[−1/√fan_in, 1/√fan_in]``
+    Source:   paper section II.D
+    """
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        bound = 1 / math.sqrt(fan_in)
+        tensor.uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,23 @@
+"""Glorot and Bengio's normal first values."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer, positive
+
+
+class XavierNormal(Initializer):
+    """Draw normally so that forward and backward keep their variance through linear units.
+
+    Values:   ``N(0, std²)`` with ``std = gain √(2 / (fan_in + fan_out))``
+    Source:   Glorot & Bengio 2010; paper section II.D, which calls it uniform and leaves variance or deviation open
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = positive("xavier_normal", "gain", gain)
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        tensor.normal_(0, self.gain * math.sqrt(2 / (fan_in + fan_out)), generator=generator)

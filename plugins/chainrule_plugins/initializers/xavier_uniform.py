@@ -1,0 +1,24 @@
+"""Glorot and Bengio's uniform first values."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer, positive
+
+
+class XavierUniform(Initializer):
+    """Draw uniformly so that forward and backward keep their variance through linear units.
+
+    Values:   ``U[−a, a]`` with ``a = gain √(6 / (fan_in + fan_out))``
+    Source:   Glorot & Bengio 2010, eq. (16)
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = positive("xavier_uniform", "gain", gain)
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        bound = self.gain * math.sqrt(6 / (fan_in + fan_out))
+        tensor.uniform_(-bound, bound, generator=generator)

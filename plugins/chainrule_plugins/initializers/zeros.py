@@ -1,0 +1,18 @@
+"""Zero first values."""
+
+from __future__ import annotations
+
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer
+
+
+class Zeros(Initializer):
+    """Set every value to zero.
+
+    Values:   0
+    Source:   the usual start of biases
+    """
+
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        tensor.zero_()

@@ -1,0 +1,66 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from chainrule.errors import ShapeError
+from chainrule.initializers import uniform
+from chainrule.module import Module, Shape
+from chainrule.ops import accumulate, affine
+from chainrule.parameter import Parameter
+from chainrule.protocols import Initializer
+
+
+class Linear(Module):
+    """Map each row of x affinely from in_features to out_features.
+
+    Forward:  ``y = x Wᵀ + b``
+    Backward: ``dx = dy W``, ``dW = dyᵀ x``, ``db = Σₙ dyₙ``
+    Shapes:   x (M, N, in), W (M, out, in), b (M, out), y (M, N, out); M members
+    Source:   paper eq. (1) and Table I
+    Raises:   ShapeError if the last axis of x is not in_features.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        weight_init: Initializer | None = None,
+        bias_init: Initializer | None = None,
+    ) -> None:
+        fans = {"fan_in": in_features, "fan_out": out_features}
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(out_features, in_features, init=weight_init or uniform(), **fans)
+        self.bias = Parameter(out_features, init=bias_init or uniform(), **fans) if bias else None
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if input_shape[-1:] not in ((...,), (None,), (self.in_features,)):
+            raise ShapeError(
+                f"linear: x must have {self.in_features} features, got {input_shape[-1]}. "
+                f"Use linear({input_shape[-1]}, {self.out_features})."
+            )
+        return (*input_shape[:-1], self.out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 3 or x.shape[2] != self.in_features:
+            raise ShapeError(
+                f"linear: x must have shape (N, {self.in_features}), got {tuple(x.shape[1:])}. "
+                "Give it rows of that many features."
+            )
+        self.save_for_backward(x)
+        return affine(x, self.weight.data, self.bias.data if self.bias else None)
+
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        (x,) = self.saved_tensors()
+        accumulate(self.weight, self.bias, x, grad_output)
+        if not self.needs_input_grad:
+            return None
+        return affine(grad_output, self.weight.data.mT, None)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Linear, tuple[int, ...]]]:
+        return [(cls(3, 5), (3,)), (cls(4, 2, bias=False), (4,))]

@@ -1,0 +1,80 @@
+"""The container that puts modules in series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor
+
+from chainrule.errors import ChainruleError, ShapeError, label
+from chainrule.module import Module, Shape, named_modules
+from chainrule.protocols import Module as ModuleLike
+
+
+class Sequential(Module):
+    """Apply modules one after the other.
+
+    Forward:  ``y = fₖ(… f₂(f₁(x)))``
+    Backward: the chain rule: each module's backward, from the last to the first
+    Shapes:   those of the first module's input and of the last one's output
+    Source:   paper section II.A
+    Raises:   ChainruleError if there is no module, or one object stands in two places; ShapeError if neighbours do not
+              fit, when built.
+    """
+
+    def __init__(self, *modules: ModuleLike) -> None:
+        if not modules:
+            raise ChainruleError(
+                "sequential: must have at least one module, got none. Pass modules, such as linear(2, 1)."
+            )
+        for position, module in enumerate(modules):
+            if not isinstance(module, ModuleLike):
+                raise ChainruleError(
+                    f"sequential: position {position} must be a module, got {module!r}. Did you forget to call it?"
+                )
+        self.modules = modules
+        inside = [module for _, module in named_modules(self)]
+        for module in inside:
+            if sum(module is other for other in inside) > 1:
+                raise ChainruleError(
+                    f"sequential: a module must stand in one place, got {module!r} twice. Make a second one; "
+                    "to share weights, give both the same Parameter."
+                )
+
+    def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
+        return [(str(position), module) for position, module in enumerate(self.modules)]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        shape = input_shape
+        for position, module in enumerate(self.modules):
+            try:
+                shape = module.output_shape(shape) if isinstance(module, Module) else (...,)
+            except ShapeError as error:
+                before = f"after {label(self.modules[position - 1])} at {position - 1}" if position else "at the start"
+                raise ShapeError(
+                    f"sequential: {label(module)} at {position}, {before}, does not fit: {error}"
+                ) from error
+        return shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self.modules:
+            x = module.forward(x)
+        return x
+
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        self.modules[0].needs_input_grad = self.needs_input_grad
+        grad: Tensor | None = grad_output
+        for module in reversed(self.modules):
+            assert grad is not None
+            grad = module.backward(grad)
+        return grad
+
+    @classmethod
+    def examples(cls) -> list[tuple[Sequential, tuple[int, ...]]]:
+        from chainrule.activations import tanh
+        from chainrule.layers import linear
+
+        return [(cls(linear(3, 4), tanh(), linear(4, 2)), (3,))]
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.modules))})"

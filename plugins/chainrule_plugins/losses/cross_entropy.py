@@ -1,0 +1,63 @@
+"""Cross-entropy with the softmax inside."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import ShapeError
+from chainrule.loss import Loss
+
+
+class CrossEntropy(Loss):
+    """Sum or average the negative log-probability that softmax gives to each row's target.
+
+    Forward:  ``L = −Σₙ Σₖ tₙₖ log qₙₖ`` with ``q = softmax(logits)``, divided by N with reduction="mean"; a class index
+              stands for the t that is 1 at that class
+    Backward: ``dlogits = q Σₖ tₖ − t``, divided alike; Σₖ tₖ is 1 for probabilities
+    Shapes:   logits (N, C), target class indices (N,) or probabilities (N, C); of an ensemble with M in front; result
+              () or (M,)
+    Source:   paper eqs. (4)–(6)
+    Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1.
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        is_index = not target.is_floating_point()
+        if prediction.dim() != 3 or target.shape != (prediction.shape[:2] if is_index else prediction.shape):
+            raise ShapeError(
+                "cross_entropy: target must be class indices (N,) or floating probabilities (N, C) for logits (N, C), "
+                f"got {target.dtype} {tuple(target.shape[1:])} for {tuple(prediction.shape[1:])}. "
+                "Convert class labels with y.long()."
+            )
+        if is_index and target.dtype != torch.int64:
+            raise ShapeError(
+                f"cross_entropy: class indices must have dtype torch.int64, got {target.dtype}. Convert them with y.long()."
+            )
+        log_probabilities = prediction.log_softmax(-1)
+        self.save_for_backward(log_probabilities, target)
+        if not is_index:
+            return -(target * log_probabilities).sum((1, 2))
+        try:
+            return -log_probabilities.gather(-1, target.unsqueeze(-1)).sum((1, 2))
+        except RuntimeError as error:
+            raise ShapeError(
+                f"cross_entropy: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "
+                f"{int(target.max())}. Number the classes from 0."
+            ) from error
+
+    def gradient(self) -> Tensor:
+        log_probabilities, target = self.saved_tensors()
+        probabilities = log_probabilities.exp()
+        if target.is_floating_point():
+            return probabilities * target.sum(-1, keepdim=True) - target
+        return probabilities.scatter_add_(
+            -1, target.unsqueeze(-1), probabilities.new_full((), -1).expand(*target.shape, 1)
+        )
+
+    @classmethod
+    def examples(cls) -> list[tuple[CrossEntropy, Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(0)
+        logits = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+        classes = torch.randint(3, (5,), generator=generator)
+        probabilities = torch.rand(5, 3, generator=generator, dtype=torch.float64).softmax(-1)
+        return [(cls(reduction), logits, t) for reduction in ("mean", "sum") for t in (classes, probabilities)]  # type: ignore[arg-type]

@@ -1,0 +1,36 @@
+"""The mean squared error."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from chainrule.errors import ShapeError
+from chainrule.loss import Loss
+
+
+class Mse(Loss):
+    """Sum or average the squared differences between prediction and target.
+
+    Forward:  ``L = Σ (p − t)²``, divided by the number of elements with reduction="mean"
+    Backward: ``dp = 2 (p − t)``, divided alike
+    Shapes:   prediction p and target t (N, …) alike, of an ensemble (M, N, …); result () or (M,)
+    Source:   paper eq. (3); its eq. (2) puts a sigmoid inside, which here is a module of its own
+    Raises:   ShapeError if the shapes differ.
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if prediction.shape != target.shape:
+            raise ShapeError(
+                f"mse: target must have the prediction's shape {tuple(prediction.shape[1:])}, "
+                f"got {tuple(target.shape[1:])}. Reshape it; nothing is broadcast."
+            )
+        difference = prediction - target
+        self.save_for_backward(difference)
+        return difference.square().flatten(1).sum(1)
+
+    def gradient(self) -> Tensor:
+        (difference,) = self.saved_tensors()
+        return 2 * difference
+
+    def terms(self, prediction: Tensor) -> int:
+        return prediction[0].numel()

@@ -1,0 +1,37 @@
+"""Adadelta."""
+
+from __future__ import annotations
+
+from torch import Tensor, zeros_like
+
+from chainrule.hyperparameter import hyperparameter
+from chainrule.optimizer import LearningRate, Optimizer, State, Step
+
+
+class Adadelta(Optimizer):
+    """Scale each element's step by the ratio of its running mean squared update to its running mean squared gradient.
+
+    Update:   ``v ← rho v + (1 − rho) g²``; ``d = √(u + eps) / √(v + eps) · g``; ``u ← rho u + (1 − rho) d²``;
+              ``θ ← θ − lr (d + weight_decay θ)``
+    Variant:  Zeiler's: lr 1, rho 0.95 (torch's default is 0.9), u and v from 0, eps inside both roots; decay is decoupled,
+              torch couples it
+    Source:   Zeiler 2012, arXiv:1212.5701, Algorithm 1
+    """
+
+    lr: LearningRate = hyperparameter(1.0, at_least=0, search=(1e-2, 1e2), per_member=True)
+    rho: float = hyperparameter(0.95, at_least=0, below=1)
+    eps: float = hyperparameter(1e-6, above=0)
+    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+
+    def init(self, parameter: Tensor) -> State:
+        return {"square": zeros_like(parameter), "delta": zeros_like(parameter)}
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        square = state["square"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
+        direction = ((state["delta"] + self.eps) / (square + self.eps)).sqrt_().mul_(grad)
+        state["delta"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
+        return direction.add_(parameter, alpha=self.weight_decay) if self.weight_decay else direction
+
+    @classmethod
+    def examples(cls) -> list[Adadelta]:
+        return [cls(), cls(lr=0.5, rho=0.9, weight_decay=0.01)]

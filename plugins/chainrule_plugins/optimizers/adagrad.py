@@ -1,0 +1,40 @@
+"""Adagrad."""
+
+from __future__ import annotations
+
+from torch import Tensor, full_like
+
+from chainrule.hyperparameter import hyperparameter
+from chainrule.optimizer import LearningRate, Optimizer, State, Step
+
+
+class Adagrad(Optimizer):
+    """Divide each element's step by the root of the sum of its squared gradients.
+
+    Update:   ``s ← s + g²``; ``d = g / (√s + eps) / (1 + (t − 1) lr_decay)``; ``θ ← θ − lr (d + weight_decay θ)``
+    Variant:  torch's: eps outside the root, s from 0 (optax starts at 0.1); decay is decoupled, torch couples it
+    Source:   Duchi, Hazan & Singer 2011; Goodfellow et al. 2016, Algorithm 8.4
+    """
+
+    lr: LearningRate = hyperparameter(1e-2, at_least=0, search=(1e-4, 1e1), per_member=True)
+    lr_decay: float = hyperparameter(0.0, at_least=0)
+    initial_accumulator: float = hyperparameter(0.0, at_least=0)
+    eps: float = hyperparameter(1e-10, at_least=0)
+    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+
+    def init(self, parameter: Tensor) -> State:
+        return {"sum": full_like(parameter, self.initial_accumulator)}
+
+    def scalars(self, t: int) -> dict[str, float]:
+        return {"decay": 1 + (t - 1) * self.lr_decay}
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        total = state["sum"].addcmul_(grad, grad)
+        direction = grad / total.sqrt().add_(self.eps)
+        if self.lr_decay:
+            direction = direction / step["decay"]
+        return direction.add_(parameter, alpha=self.weight_decay) if self.weight_decay else direction
+
+    @classmethod
+    def examples(cls) -> list[Adagrad]:
+        return [cls(), cls(lr_decay=0.1, initial_accumulator=0.1, weight_decay=0.01)]

@@ -1,0 +1,39 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from torch import Tensor, zeros_like
+
+from chainrule.hyperparameter import hyperparameter
+from chainrule.optimizer import LearningRate, Optimizer, State, Step
+
+
+class Adam(Optimizer):
+    """Divide a running mean of the gradient by the root of a running mean of its square, both corrected for their start.
+
+    Update:   ``m ← β₁ m + (1 − β₁) g``; ``v ← β₂ v + (1 − β₂) g²``; ``m̂ = m / (1 − β₁ᵗ)``; ``v̂ = v / (1 − β₂ᵗ)``;
+              ``θ ← θ − lr m̂ / (√v̂ + eps)``
+    Variant:  eps outside the root, after the correction; no weight decay: use adamw
+    Source:   Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; paper eqs. (8)–(11), where (11) prints √m̂ for m̂
+    """
+
+    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    betas: tuple[float, float] = hyperparameter((0.9, 0.999), at_least=0, below=1)
+    eps: float = hyperparameter(1e-8, at_least=0)
+
+    def init(self, parameter: Tensor) -> State:
+        return {"m": zeros_like(parameter), "v": zeros_like(parameter)}
+
+    def scalars(self, t: int) -> dict[str, float]:
+        beta1, beta2 = self.betas
+        return {"bias1": 1 - beta1**t, "bias2": 1 - beta2**t}
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        beta1, beta2 = self.betas
+        m = state["m"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        v = state["v"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        return (m / step["bias1"]).div_((v / step["bias2"]).sqrt_().add_(self.eps))
+
+    @classmethod
+    def examples(cls) -> list[Adam]:
+        return [cls(), cls(lr=0.01, betas=(0.8, 0.99), eps=1e-6)]

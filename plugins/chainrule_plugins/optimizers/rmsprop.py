@@ -1,0 +1,47 @@
+"""RMSProp."""
+
+from __future__ import annotations
+
+from torch import Tensor, zeros_like
+
+from chainrule.hyperparameter import hyperparameter
+from chainrule.optimizer import LearningRate, Optimizer, State, Step
+
+
+class Rmsprop(Optimizer):
+    """Divide each element's step by the root of a running mean of its squared gradients.
+
+    Update:   ``v ← decay v + (1 − decay) g²``; ``d = g / (√v + eps)``; with momentum ``b ← momentum b + d``, ``d = b``;
+              ``θ ← θ − lr (d + weight_decay θ)``; centered: v less the square of the running mean of g
+    Variant:  torch's: v from 0, eps outside the root; eps_inside=True is Goodfellow's ``√(v + eps)``; decay 0.9 as Hinton
+              gave it, torch's default is 0.99; weight decay is decoupled, torch couples it
+    Source:   Tieleman & Hinton 2012; Goodfellow et al. 2016, Algorithms 8.5 and 8.6. The paper calls v a first moment; it
+              is the second raw moment.
+    """
+
+    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    decay: float = hyperparameter(0.9, at_least=0, below=1)
+    momentum: float = hyperparameter(0.0, at_least=0, below=1, search=(0.0, 0.99))
+    centered: bool = False
+    eps: float = hyperparameter(1e-8, at_least=0)
+    eps_inside: bool = False
+    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+
+    def init(self, parameter: Tensor) -> State:
+        names = ["square", *["mean"] * self.centered, *["momentum"] * bool(self.momentum)]
+        return {name: zeros_like(parameter) for name in names}
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        variance = state["square"].mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
+        if self.centered:
+            mean = state["mean"].mul_(self.decay).add_(grad, alpha=1 - self.decay)
+            variance = variance.addcmul(mean, mean, value=-1)
+        root = (variance + self.eps).sqrt() if self.eps_inside else variance.sqrt().add_(self.eps)
+        direction = grad / root
+        if self.momentum:
+            direction = state["momentum"].mul_(self.momentum).add_(direction)
+        return direction.add(parameter, alpha=self.weight_decay) if self.weight_decay else direction
+
+    @classmethod
+    def examples(cls) -> list[Rmsprop]:
+        return [cls(), cls(momentum=0.9, centered=True, weight_decay=0.01), cls(eps_inside=True)]

@@ -1,0 +1,46 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from torch import Tensor, zeros_like
+
+from chainrule.errors import HyperparameterError
+from chainrule.hyperparameter import hyperparameter
+from chainrule.optimizer import LearningRate, Optimizer, State, Step
+
+
+class Sgd(Optimizer):
+    """Go against the gradient, with momentum and weight decay where asked for.
+
+    Update:   ``g ← g + weight_decay θ``; ``b ← momentum b + g``; ``θ ← θ − lr b``; nesterov: ``θ ← θ − lr (g + momentum b)``
+    Variant:  torch's: the learning rate scales b, which starts at the first gradient; decay is coupled (classic L2)
+    Source:   paper eq. (7); Sutskever et al. 2013 for momentum and nesterov
+    Raises:   HyperparameterError for nesterov without momentum.
+    """
+
+    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-4, 1e1), per_member=True)
+    momentum: float = hyperparameter(0.0, at_least=0, below=1, search=(0.0, 0.99))
+    nesterov: bool = False
+    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and not self.momentum:
+            raise HyperparameterError(
+                "sgd: nesterov must have momentum above 0, got 0. Pass momentum=0.9, for example."
+            )
+
+    def init(self, parameter: Tensor) -> State:
+        return {"momentum": zeros_like(parameter)} if self.momentum else {}
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        if self.weight_decay:
+            grad = grad.add(parameter, alpha=self.weight_decay)
+        if not self.momentum:
+            return grad
+        buffer = state["momentum"].mul_(self.momentum).add_(grad)
+        return grad.add(buffer, alpha=self.momentum) if self.nesterov else buffer
+
+    @classmethod
+    def examples(cls) -> list[Sgd]:
+        return [cls(), cls(momentum=0.9), cls(momentum=0.9, nesterov=True, weight_decay=0.01)]
