@@ -43,13 +43,14 @@ def read_declarations() -> Declarations:
 
 
 def _components_of(distribution: metadata.Distribution) -> list[Component]:
+    described = distribution.metadata  # parsed anew each time it is asked for
     return [
         Component(
             kind=_GROUPS[entry_point.group],
             name=entry_point.name,
             entry_point=entry_point.value,
-            distribution=distribution.metadata["Name"],
-            version=distribution.version,
+            distribution=described["Name"],
+            version=described["Version"],
         )
         for entry_point in distribution.entry_points
         if entry_point.group in _GROUPS

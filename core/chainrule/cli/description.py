@@ -1,0 +1,133 @@
+"""What there is to say about a loaded component, as a record that prints and turns into JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import re
+from typing import Any
+
+from chainrule import registry
+from chainrule.component import Component
+from chainrule.errors import ChainruleError
+from chainrule.source import source_file
+
+DECLARED = ("at_least", "above", "at_most", "below", "search", "per_member", "doc")
+_SECTION = re.compile(r"([A-Z]\w*):(?:\s+(.*))?")
+
+
+def describe(component: Component, loaded: Any) -> dict[str, Any]:
+    """Return everything that ``chainrule show`` tells, under the names that its JSON has."""
+    docstring = inspect.cleandoc(loaded.__doc__ or "")
+    hyperparameters = _hyperparameters(loaded)
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "summary": docstring.partition("\n")[0],
+        "docstring": docstring,
+        "sections": sections(docstring),
+        "hyperparameters": hyperparameters,
+        "example": _example(component, hyperparameters),
+        "entry_point": component.entry_point,
+        "source_file": _source_file(component, loaded),
+        "package": component.distribution,
+        "version": component.version,
+        "state": registry.state(component),
+    }
+
+
+def sections(docstring: str) -> dict[str, str]:
+    """Return the text of each section of a clean docstring by its heading, such as Forward or Source."""
+    found: dict[str, list[str]] = {}
+    heading = None
+    for line in docstring.splitlines()[1:]:
+        match = _SECTION.fullmatch(line)
+        if match:
+            heading = match[1]
+            found[heading] = [match[2] or ""]
+        elif heading is not None and (line.startswith(" ") or not line):
+            found[heading].append(line)
+        else:
+            heading = None
+    return {heading: inspect.cleandoc("\n".join(lines)).strip() for heading, lines in found.items()}
+
+
+def source_code(component: Component, loaded: Any) -> str:
+    """Return the source code of a component.
+
+    Raises:
+        ChainruleError: If there is none to read, as for code that was compiled.
+    """
+    try:
+        return inspect.getsource(loaded)
+    except (OSError, TypeError) as error:
+        raise ChainruleError(
+            f"show: the source of {component.entry_point} must be readable, got none ({error}). Leave out --source."
+        ) from error
+
+
+def _source_file(component: Component, loaded: Any) -> str | None:
+    try:
+        return inspect.getsourcefile(loaded)
+    except TypeError:  # an instance or compiled code; its entry point still names a module
+        file = source_file(component)
+        return None if file is None else str(file)
+
+
+def _hyperparameters(loaded: Any) -> list[dict[str, Any]]:
+    try:
+        parameters = inspect.signature(loaded).parameters.values()
+    except (TypeError, ValueError):  # compiled code has no signature to show
+        return []
+    fields = {field.name: field for field in dataclasses.fields(loaded)} if dataclasses.is_dataclass(loaded) else {}
+    described = []
+    for parameter in parameters:
+        required = parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        )
+        default = None if parameter.default is parameter.empty else parameter.default
+        record = {
+            "name": parameter.name,
+            "declaration": _declaration(parameter),
+            "type": _type(parameter.annotation),
+            "required": required,
+            "default": _plain(default),
+        }
+        metadata = fields[parameter.name].metadata if parameter.name in fields else {}
+        record |= {key: _plain(metadata[key]) for key in DECLARED if metadata.get(key) is not None}
+        described.append(record)
+    return described
+
+
+def _declaration(parameter: inspect.Parameter) -> str:
+    """Return the parameter as it would be written in the source: ``lr: float = 0.001``."""
+    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    annotation = _type(parameter.annotation)
+    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+    return stars + parameter.name + (f": {annotation}" if annotation else "") + default
+
+
+def _type(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return ""
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: itself, or else its text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | str) else repr(value)
+
+
+def _example(component: Component, hyperparameters: list[dict[str, Any]]) -> str:
+    arguments = [f"{hyperparameter['name']}=..." for hyperparameter in hyperparameters if hyperparameter["required"]]
+    arguments += [f"lr={lr['default']}" for lr in hyperparameters if lr["name"] == "lr" and not lr["required"]]
+    if registry.state(component) == "declared":
+        return f"from chainrule.{component.kind} import {component.name}\n{component.name}({', '.join(arguments)})"
+    call = ", ".join([f'"{component.kind}"', f'"{component.full_name}"', *arguments])
+    return f"import chainrule\nchainrule.create({call})"

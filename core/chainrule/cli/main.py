@@ -1,0 +1,43 @@
+"""The command ``chainrule``: its own commands and, imported only when called, those of plugins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.command_group import CommandGroup
+from chainrule.cli.list_command import list_components
+from chainrule.cli.show_command import show
+
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app.command("list")(list_components)
+app.command("show")(show)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import chainrule
+
+        typer.echo(f"chainrule {chainrule.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def chainrule_command(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    _traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where an error comes from; may stand anywhere.")
+    ] = False,
+) -> None:
+    """Deep learning in which every part is a plugin and every gradient is checked.
+
+    Example: chainrule show adam
+    """
+
+
+def main() -> None:
+    """Run the command line; exit with 0, with 1 after an error, with 2 after a wrong use."""
+    typer.main.get_command(app)(prog_name="chainrule")

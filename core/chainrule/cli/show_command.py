@@ -1,0 +1,62 @@
+"""``chainrule show``: all about one component, from its docstring and its signature."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from chainrule import registry
+from chainrule.cli.completion import complete_name
+
+
+def show(
+    name: Annotated[
+        str, typer.Argument(help="A name, or KIND:NAME, or DISTRIBUTION:NAME.", autocompletion=complete_name)
+    ],
+    source: Annotated[bool, typer.Option("--source", help="Print the source code instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show a component: formula, hyperparameters, source, package and version.
+
+    Example: chainrule show optimizers:adam
+    """
+    from chainrule.cli.description import describe, source_code
+
+    component = registry.resolve(name)
+    loaded = registry.load(component)
+    if as_json:
+        import json
+
+        described = describe(component, loaded)
+        typer.echo(json.dumps(described | ({"code": source_code(component, loaded)} if source else {}), indent=2))
+    elif source:
+        typer.echo(source_code(component, loaded).rstrip())
+    else:
+        _print(describe(component, loaded))
+
+
+def _print(described: dict[str, Any]) -> None:
+    typer.secho(f"{described['kind']}:{described['name']}", bold=True)
+    typer.echo(described["docstring"] or "(no docstring)")
+    if described["hyperparameters"]:
+        typer.secho("\nHyperparameters", bold=True)
+        for hyperparameter in described["hyperparameters"]:
+            typer.echo(f"  {_line(hyperparameter)}")
+    typer.secho("\nExample", bold=True)
+    for line in described["example"].splitlines():
+        typer.echo(f"  {line}")
+    typer.echo(f"\nSource file: {described['source_file'] or 'unknown'}")
+    typer.echo(f"Package:     {described['package']} {described['version']}")
+
+
+def _line(hyperparameter: dict[str, Any]) -> str:
+    """Return ``lr: float = 0.001   (at least 0; search 1e-05 to 10; one per member allowed)``."""
+    words = {"at_least": "at least {}", "above": "above {}", "at_most": "at most {}", "below": "below {}"}
+    notes = [text.format(hyperparameter[key]) for key, text in words.items() if hyperparameter.get(key) is not None]
+    if hyperparameter.get("search") is not None:
+        notes.append("search {:g} to {:g}".format(*hyperparameter["search"]))
+    if hyperparameter.get("per_member"):
+        notes.append("one per member allowed")
+    line: str = hyperparameter["declaration"] + (f"   ({'; '.join(notes)})" if notes else "")
+    return line + (f"\n    {hyperparameter['doc']}" if hyperparameter.get("doc") else "")
