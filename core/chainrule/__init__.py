@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chainrule.errors import StateError as StateError
     from chainrule.errors import UnknownComponentError as UnknownComponentError
     from chainrule.hookspecs import hookimpl as hookimpl
+    from chainrule.hyperparameters import hyperparameter as hyperparameter
     from chainrule.initializer import Initializer as Initializer
     from chainrule.loss import Loss as Loss
     from chainrule.module import Module as Module
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from chainrule.optimizer import Optimizer as Optimizer
     from chainrule.optimizer import State as State
     from chainrule.optimizer import Step as Step
-    from chainrule.optimizer import hyperparameter as hyperparameter
     from chainrule.parameter import Parameter as Parameter
     from chainrule.registry import components as components
     from chainrule.registry import create as create
@@ -58,11 +58,12 @@ _MODULES = {
         "UnknownComponentError",
     ),
     "hookspecs": ("hookimpl",),
+    "hyperparameters": ("hyperparameter",),
     "initializer": ("Initializer",),
     "loss": ("Loss",),
     "module": ("Module",),
     "network": ("Network",),
-    "optimizer": ("LearningRate", "Optimizer", "State", "Step", "hyperparameter"),
+    "optimizer": ("LearningRate", "Optimizer", "State", "Step"),
     "parameter": ("Parameter",),
     "registry": ("components", "create", "get", "register"),
     "task": ("Splits", "Task"),

@@ -4,7 +4,7 @@ import re
 
 
 class ChainruleError(Exception):
-    """A mistake that the user can mend; its message is one line that names the thing, the rule, the value and the fix."""
+    """A mistake that the user can mend; one line names the thing, the rule, the value and the fix."""
 
 
 class ShapeError(ChainruleError, ValueError):

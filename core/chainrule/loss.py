@@ -16,8 +16,8 @@ from chainrule.saved import KeepsForBackward
 class Loss(KeepsForBackward, ABC):
     """A scalar that says how far predictions are from their targets, and its gradient.
 
-    An author writes `forward`, the sum of the terms, and `gradient`, the gradient of that sum; both see the member axis.
-    The reduction and the border (adding and removing that axis) are done here.
+    An author writes `forward`, the sum of the terms, and `gradient`, the gradient of that sum; both see the member
+    axis. The reduction and the border (adding and removing that axis) are done here.
 
     Args:
         reduction: "mean" or "sum" over the terms, as in torch's loss of that name.
@@ -51,8 +51,8 @@ class Loss(KeepsForBackward, ABC):
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss, and keep what `backward` needs.
 
-        Shapes: prediction (N, …) and target as it fits, result (); with members=True prediction (M, N, …), target shared
-        by the members or with per_member=True one each, result (M,)
+        Shapes: prediction (N, …) and target as it fits, result (); with members=True prediction (M, N, …), target
+        shared by the members or with per_member=True one each, result (M,)
         """
         prediction, target = self._with_member_axis(prediction, target, per_member)
         total = self.forward(prediction, target)

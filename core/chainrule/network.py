@@ -91,7 +91,8 @@ class Network:
     def __call__(self, x: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the output for a batch.
 
-        Shapes: x (N, …), result (N, …); of an ensemble, x (N, …) shared or with per_member=True (M, N, …), result (M, N, …)
+        Shapes: x (N, …), result (N, …); of an ensemble, x (N, …) shared or with per_member=True (M, N, …), result
+        (M, N, …)
         Errors: ShapeError if x has another dtype than the network, or another number of members
         """
         if x.is_floating_point() and x.dtype != self.dtype:
@@ -114,15 +115,18 @@ class Network:
         return grad if self.is_ensemble else grad[0]
 
     def with_member_axis(self, x: Tensor, *, per_member: bool = False) -> Tensor:
-        """Return x (N, …), or with per_member=True x (M, N, …), as the (M, N, …) that the module sees; nothing is copied."""
+        """Return x as the (M, N, …) that the module sees, without a copy.
+
+        Shapes: x (N, …), with per_member=True (M, N, …)
+        Errors: ShapeError for per_member on a single network, or another number of members
+        """
         if not per_member:
             return x.expand(self.members, *x.shape)
         if not self.is_ensemble or x.shape[0] != self.members:
+            built = f"an ensemble of {self.members}" if self.is_ensemble else "a single network"
             raise ShapeError(
-                f"network: x must have shape ({self.members}, N, …) with per_member=True, got {tuple(x.shape)}. "
-                "Leave per_member out for inputs that are shared."
-                if self.is_ensemble
-                else "network: per_member must be False for a single network, got True. Build an ensemble with seeds=[…]."
+                f"network: per_member=True must come with x (M, N, …) for an ensemble of M, got {tuple(x.shape)} "
+                f"for {built}. Leave per_member out for inputs that all members share."
             )
         return x
 

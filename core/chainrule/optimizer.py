@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, dataclass_transform
 import torch
 from torch import Tensor
 
-from chainrule.hyperparameter import check_hyperparameters, hyperparameter
+from chainrule.hyperparameters import check_hyperparameters, hyperparameter
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -62,7 +62,7 @@ class Optimizer(_Declared):
     vmappable: ClassVar[bool] = True
     """Whether torch.vmap can carry a rule that is not elementwise over the members; if not, a loop does."""
 
-    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
     schedule: Schedule | None = None
 
     def init(self, parameter: Tensor) -> State:

@@ -1,7 +1,7 @@
 """The contract on one page: what the core calls on a module, a loss, an initializer and an optimizer.
 
 Axis 0 of every tensor that a plugin receives is the member axis M; a single model is M = 1.
-Whatever has these methods works; the parent classes in `module`, `loss`, `initializer` and `optimizer` supply most of them.
+Whatever has these methods works; the parent classes in `module`, `loss`, `initializer` and `optimizer` supply most.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Module(Protocol):
 class Loss(Protocol):
     """A scalar per member, and its gradient with respect to the prediction."""
 
-    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the loss (M,) and keep what backward needs."""
+    def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
+        """Return the loss (M,) and keep what backward needs; per_member says that each member has its own target."""
 
     def backward(self) -> Tensor:
         """Return dL/dprediction (M, N, …) of the last call."""
 
-    def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean (M,) whatever the reduction, keeping nothing."""
 
     def over_members(self) -> Loss:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -62,8 +62,7 @@ class ElementwiseRun:
             self.slices.append((sliced, data[part], grad[part], state))
 
     def step(self, t: int) -> None:
-        factor = 1.0 if self.rule.schedule is None else self.rule.schedule(t)
-        scalars = self.rule.scalars(t)
+        factor, scalars = _moment(self.rule, t)
         for rule, data, grad, state in self.slices:
             rule.apply(data, grad, state, Step(t, rule.lr * factor, scalars))
 
@@ -95,28 +94,28 @@ class ParameterRun:
             self.state.append({name: torch.stack([state[name] for state in each]) for name in each[0]})
 
     def step(self, t: int) -> None:
-        factor = 1.0 if self.rule.schedule is None else self.rule.schedule(t)
-        scalars = self.rule.scalars(t)
+        factor, scalars = _moment(self.rule, t)
 
-        def reduce(data: Tensor, grad: Tensor, state: State, fields: State, sums: State) -> State:
+        def reduce(data: Tensor, grad: Tensor, state: State, fields: State) -> State:
             rule = _with_fields(self.rule, fields)
             return dict(rule.reduce(data, grad, _FrozenState(state), Step(t, rule.lr * factor, scalars)))
 
         def apply(data: Tensor, grad: Tensor, state: State, fields: State, sums: State) -> State:
             rule = _with_fields(self.rule, fields)
             rule.apply(data, grad, _FrozenState(state), Step(t, rule.lr * factor, {**scalars, **sums}))
-            return {"parameter": data}
+            return {}
 
         sums: State = {}
         if type(self.rule).reduce is not Optimizer.reduce:
-            parts = [self._each_member(reduce, i, {}) for i in range(len(self.parameters))]
+            parts = [self._each_member(reduce, i) for i in range(len(self.parameters))]
             sums = {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
         for i in range(len(self.parameters)):
             self._each_member(apply, i, sums)
 
-    def _each_member(self, function: Callable[..., State], i: int, sums: State) -> State:
+    def _each_member(self, function: Callable[..., State], i: int, *sums: State) -> State:
+        """Return function's results on parameter i, by name, stacked over the members."""
         parameter = self.parameters[i]
-        arguments = (parameter.data, parameter.grad, self.state[i], self.fields, sums)
+        arguments = (parameter.data, parameter.grad, self.state[i], self.fields, *sums)
         if self.rule.vmappable and self.members > 1:
             mapped: State = torch.vmap(function)(*arguments)
             return mapped
@@ -147,9 +146,14 @@ def check_member_values(rule: Optimizer, network: Network) -> None:
         value = getattr(rule, field.name)
         if isinstance(value, Tensor) and value.shape != (network.members,):
             raise HyperparameterError(
-                f"{label(rule)}: {field.name} must be a number or have one value for each of {network.members} members, "
+                f"{label(rule)}: {field.name} must be a number or one value for each of {network.members} members, "
                 f"got {len(value)}. Build the network with as many seeds."
             )
+
+
+def _moment(rule: Optimizer, t: int) -> tuple[float, Mapping[str, float]]:
+    """Return the schedule's factor and the rule's scalars at step t."""
+    return (1.0 if rule.schedule is None else rule.schedule(t)), rule.scalars(t)
 
 
 def _member_fields(rule: Optimizer, network: Network) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -24,10 +24,10 @@ class Splits(NamedTuple):
 class Task(ABC):
     """A data set drawn from a seed, with its reference network, loss, metrics and settings."""
 
-    metrics: Mapping[str, Metric]
+    metrics: ClassVar[Mapping[str, Metric]]
     """By name, what to record beside the loss."""
 
-    settings: Mapping[str, Any]
+    settings: ClassVar[Mapping[str, Any]]
     """Reference settings: epochs and batch_size."""
 
     @abstractmethod

@@ -95,7 +95,7 @@ class Updater:
             theirs = {key: tuple(value.shape) for key, value in saved["state"][name].items()}
             if mine != theirs:
                 raise StateError(
-                    f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule with which it was saved."
+                    f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule it was saved with."
                 )
         for name, state in own.items():
             for key, value in state.items():
@@ -127,7 +127,7 @@ param_groups = ParamGroups
 def clip_gradients(network: Network, max_norm: float) -> Tensor:
     """Scale each member's gradient so that its global norm is at most max_norm; return the norms before, (M,)."""
     norms = [torch.linalg.vector_norm(parameter.grad.flatten(1), dim=1) for parameter in network.parameters()]
-    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     factor = (max_norm / norm).clamp(max=1.0)  # a norm of 0 gives inf, then 1
     for parameter in network.parameters():
         parameter.grad.mul_(factor.view(-1, *[1] * len(parameter.shape)))

@@ -36,7 +36,7 @@ class TensorBatches:
         self.seeds = network.seeds
         self.rows = x.shape[1] if per_member else x.shape[0]
         self.batch_size = min(batch_size, self.rows)
-        self.tensors = tuple(tensor.flatten(0, 1) if per_member else tensor for tensor in (x, y))
+        self.tensors = [tensor.flatten(0, 1) if per_member else tensor for tensor in (x, y)]
         self.offsets = torch.arange(len(self.seeds)).unsqueeze(1) * (self.rows if per_member else 0)  # (M, 1)
         row_elements = max(1, *(tensor[0].numel() for tensor in self.tensors)) * len(self.seeds)
         self.chunk = max(1, GATHERED_ELEMENTS // (row_elements * self.batch_size)) * self.batch_size
@@ -60,7 +60,7 @@ class TensorBatches:
         members = indices.shape[0]
         # Step by step in memory, so that each batch (M, B, …) is contiguous.
         order = indices.view(members, -1, size).transpose(0, 1).flatten()
-        x, y = (tensor.index_select(0, order).unflatten(0, (-1, members, size)) for tensor in self.tensors)
+        x, y = (tensor[order].view(-1, members, size, *tensor.shape[1:]) for tensor in self.tensors)
         return zip(x.unbind(), y.unbind(), strict=True)
 
 
@@ -97,8 +97,8 @@ def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member:
     if x.dim() < axes or y.dim() < axes or x.shape[:axes] != y.shape[:axes] or 0 in x.shape[:axes]:
         leading = "(M, N, …)" if per_member else "(N, …)"
         raise ShapeError(
-            f"fit: x and y of {name} must have shape {leading} with the same rows, at least one, got {tuple(x.shape)} and "
-            f"{tuple(y.shape)}. Pair each row of x with one of y."
+            f"fit: x and y of {name} must have shape {leading} with the same rows, at least one, "
+            f"got {tuple(x.shape)} and {tuple(y.shape)}. Pair each row of x with one of y."
         )
     if per_member:
         network.with_member_axis(x, per_member=True)  # checks the number of members

@@ -54,7 +54,7 @@ class Run:
         self.stopped = True
 
     def event(self, hook: str) -> Callable[..., None] | None:
-        """Return the function that calls every callback's implementation of the hook, in their order; None if there is none.
+        """Return what calls every callback's implementation of the hook, in their order; None if there is none.
 
         Errors: the function raises CallbackError if one raises
         """

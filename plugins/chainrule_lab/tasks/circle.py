@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -28,8 +29,8 @@ class Circle(Task):
     Source:   paper section III; the hidden activation and the reduction are assumed, the print leaves them open
     """
 
-    metrics = {"accuracy": accuracy}
-    settings = {"epochs": 100, "batch_size": 20}
+    metrics: ClassVar = {"accuracy": accuracy}
+    settings: ClassVar = {"epochs": 100, "batch_size": 20}
 
     def splits(self, seed: int) -> Splits:
         return Splits(

@@ -31,7 +31,7 @@ class CrossEntropy(Loss):
             )
         if is_index and target.dtype != torch.int64:
             raise ShapeError(
-                f"cross_entropy: class indices must have dtype torch.int64, got {target.dtype}. Convert them with y.long()."
+                f"cross_entropy: class indices must have dtype torch.int64, got {target.dtype}. Convert with y.long()."
             )
         log_probabilities = prediction.log_softmax(-1)
         self.save_for_backward(log_probabilities, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, zeros_like
 
-from chainrule.hyperparameter import hyperparameter
+from chainrule.hyperparameters import hyperparameter
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -18,10 +18,10 @@ class Adadelta(Optimizer):
     Source:   Zeiler 2012, arXiv:1212.5701, Algorithm 1
     """
 
-    lr: LearningRate = hyperparameter(1.0, at_least=0, search=(1e-2, 1e2), per_member=True)
-    rho: float = hyperparameter(0.95, at_least=0, below=1)
-    eps: float = hyperparameter(1e-6, above=0)
-    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(1e-2, 1e2), per_member=True)
+    rho: float = hyperparameter(default=0.95, at_least=0, below=1)
+    eps: float = hyperparameter(default=1e-6, above=0)
+    weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
         return {"square": zeros_like(parameter), "delta": zeros_like(parameter)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, full_like
 
-from chainrule.hyperparameter import hyperparameter
+from chainrule.hyperparameters import hyperparameter
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -16,11 +16,11 @@ class Adagrad(Optimizer):
     Source:   Duchi, Hazan & Singer 2011; Goodfellow et al. 2016, Algorithm 8.4
     """
 
-    lr: LearningRate = hyperparameter(1e-2, at_least=0, search=(1e-4, 1e1), per_member=True)
-    lr_decay: float = hyperparameter(0.0, at_least=0)
-    initial_accumulator: float = hyperparameter(0.0, at_least=0)
-    eps: float = hyperparameter(1e-10, at_least=0)
-    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1), per_member=True)
+    lr_decay: float = hyperparameter(default=0.0, at_least=0)
+    initial_accumulator: float = hyperparameter(default=0.0, at_least=0)
+    eps: float = hyperparameter(default=1e-10, at_least=0)
+    weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
         return {"sum": full_like(parameter, self.initial_accumulator)}

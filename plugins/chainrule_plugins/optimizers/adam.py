@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, zeros_like
 
-from chainrule.hyperparameter import hyperparameter
+from chainrule.hyperparameters import hyperparameter
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -17,9 +17,9 @@ class Adam(Optimizer):
     Source:   Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; paper eqs. (8)–(11), where (11) prints √m̂ for m̂
     """
 
-    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
-    betas: tuple[float, float] = hyperparameter((0.9, 0.999), at_least=0, below=1)
-    eps: float = hyperparameter(1e-8, at_least=0)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
+    eps: float = hyperparameter(default=1e-8, at_least=0)
 
     def init(self, parameter: Tensor) -> State:
         return {"m": zeros_like(parameter), "v": zeros_like(parameter)}

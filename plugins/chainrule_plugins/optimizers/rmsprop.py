@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, zeros_like
 
-from chainrule.hyperparameter import hyperparameter
+from chainrule.hyperparameters import hyperparameter
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -19,13 +19,13 @@ class Rmsprop(Optimizer):
               is the second raw moment.
     """
 
-    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
-    decay: float = hyperparameter(0.9, at_least=0, below=1)
-    momentum: float = hyperparameter(0.0, at_least=0, below=1, search=(0.0, 0.99))
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    decay: float = hyperparameter(default=0.9, at_least=0, below=1)
+    momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     centered: bool = False
-    eps: float = hyperparameter(1e-8, at_least=0)
+    eps: float = hyperparameter(default=1e-8, at_least=0)
     eps_inside: bool = False
-    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+    weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
         names = ["square", *["mean"] * self.centered, *["momentum"] * bool(self.momentum)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, zeros_like
 
 from chainrule.errors import HyperparameterError
-from chainrule.hyperparameter import hyperparameter
+from chainrule.hyperparameters import hyperparameter
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -18,10 +18,10 @@ class Sgd(Optimizer):
     Raises:   HyperparameterError for nesterov without momentum.
     """
 
-    lr: LearningRate = hyperparameter(1e-3, at_least=0, search=(1e-4, 1e1), per_member=True)
-    momentum: float = hyperparameter(0.0, at_least=0, below=1, search=(0.0, 0.99))
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-4, 1e1), per_member=True)
+    momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     nesterov: bool = False
-    weight_decay: float = hyperparameter(0.0, at_least=0, search=(1e-6, 1e-1))
+    weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -71,7 +71,8 @@ def fit(
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     source: TensorBatches | IterableBatches
     if isinstance(train, tuple):
-        source = TensorBatches(*train, network, batch_size, per_member=per_member)
+        x, y = train
+        source = TensorBatches(x, y, network, batch_size, per_member=per_member)
         if evaluate_train:
             splits["train"] = train
     else:

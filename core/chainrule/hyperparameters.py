@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
 
 from chainrule.errors import HyperparameterError, label
 
-_BOUNDS = {
-    "at_least": (lambda value, bound: value >= bound, "at least"),
-    "above": (lambda value, bound: value > bound, "above"),
-    "at_most": (lambda value, bound: value <= bound, "at most"),
-    "below": (lambda value, bound: value < bound, "below"),
+_BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
+    "at_least": (operator.ge, "at least"),
+    "above": (operator.gt, "above"),
+    "at_most": (operator.le, "at most"),
+    "below": (operator.lt, "below"),
 }
 
 
@@ -32,7 +33,8 @@ def hyperparameter(
     """Declare a setting of an optimizer.
 
     Args:
-        default: its value where none is given; its type is the type that is asked for.
+        default: its value where none is given; its type is the type that is asked for. Type checkers see it only when
+            it is passed by name.
         at_least: smallest value allowed; of a tuple, for each of its numbers, as with the other bounds.
         above: bound that the value must exceed.
         at_most: largest value allowed.
@@ -66,8 +68,8 @@ def check_hyperparameters(owner: Any) -> None:
 def _member_values(owner: Any, field: dataclasses.Field[Any], value: Tensor) -> list[float]:
     if not field.metadata.get("per_member"):
         raise HyperparameterError(
-            f"{label(owner)}: {field.name} must be one value for all members, got a tensor of shape {tuple(value.shape)}. "
-            f"Pass a {type(field.default).__name__}."
+            f"{label(owner)}: {field.name} must be one value for all members, got a tensor of shape "
+            f"{tuple(value.shape)}. Pass a {type(field.default).__name__}."
         )
     if value.dim() != 1 or not value.is_floating_point():
         raise HyperparameterError(
