@@ -98,8 +98,13 @@ class Module(KeepsForBackward, ABC):
         return [(cls(), (4,))]
 
     def __repr__(self) -> str:
-        settings = [name for name in inspect.signature(type(self)).parameters if hasattr(self, name)]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in settings)})"
+        settings = {
+            name: getattr(self, name, argument.default)
+            for name, argument in inspect.signature(type(self)).parameters.items()
+            if getattr(self, name, argument.default) != argument.default
+        }
+        shown = [f"{name}={value!r}" for name, value in settings.items() if not isinstance(value, Parameter)]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def named_modules(module: protocols.Module, prefix: str = "") -> Iterator[tuple[str, protocols.Module]]:

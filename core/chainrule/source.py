@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -29,10 +30,10 @@ def _summary(module: str, attribute: str, reexports: int) -> str:
     if file is None:
         return ""
     try:
-        tree = ast.parse(file.read_bytes())
+        body = _parse(file.read_text(encoding="utf-8"), attribute)
     except (OSError, SyntaxError, ValueError):
         return ""  # a file that cannot be read has no summary to show; loading it says what is wrong
-    for node in tree.body:
+    for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
             return (ast.get_docstring(node) or "").partition("\n")[0]
         if isinstance(node, ast.ImportFrom) and reexports:
@@ -40,6 +41,20 @@ def _summary(module: str, attribute: str, reexports: int) -> str:
                 if attribute == (alias.asname or alias.name):
                     return _summary(_imported_module(node, module, file), alias.name, reexports - 1)
     return ""
+
+
+def _parse(text: str, attribute: str) -> list[ast.stmt]:
+    """Return the statements of a source, or just those from a definition to the end of the next docstring.
+
+    Parsing whole files would take a third of the time of listing a hundred components.
+    """
+    part = re.search(rf'^(?:class|def) {re.escape(attribute)}\b.*?:\n\s+""".*?"""', text, re.DOTALL | re.MULTILINE)
+    if part is not None:
+        try:
+            return ast.parse(part[0]).body
+        except SyntaxError:  # the next three quotes did not end a docstring
+            return ast.parse(text).body
+    return ast.parse(text).body
 
 
 def _imported_module(node: ast.ImportFrom, module: str, file: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from chainrule.errors import ChainruleError, ShapeError, label
+from chainrule.errors import BackwardError, ChainruleError, ShapeError, label
 from chainrule.module import Module, Shape, named_modules
 from chainrule.protocols import Module as ModuleLike
 
@@ -63,11 +63,15 @@ class Sequential(Module):
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
         self.modules[0].needs_input_grad = self.needs_input_grad
-        grad: Tensor | None = grad_output
-        for module in reversed(self.modules):
-            assert grad is not None
-            grad = module.backward(grad)
-        return grad
+        for module in reversed(self.modules[1:]):
+            grad_input = module.backward(grad_output)
+            if grad_input is None:
+                raise BackwardError(
+                    f"sequential: {label(module)} must return dL/dx from backward, got None. "
+                    "Only the first module may leave it out, where needs_input_grad is False."
+                )
+            grad_output = grad_input
+        return self.modules[0].backward(grad_output)
 
     @classmethod
     def examples(cls) -> list[tuple[Sequential, tuple[int, ...]]]:

@@ -17,7 +17,7 @@ class CrossEntropy(Loss):
     Backward: ``dlogits = q Σₖ tₖ − t``, divided alike; Σₖ tₖ is 1 for probabilities
     Shapes:   logits (N, C), target class indices (N,) or probabilities (N, C); of an ensemble with M in front; result
               () or (M,)
-    Source:   paper eqs. (4)–(6)
+    Source:   paper eqs. (4) to (6)
     Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1.
     """
 
@@ -60,4 +60,4 @@ class CrossEntropy(Loss):
         logits = torch.randn(5, 3, generator=generator, dtype=torch.float64)
         classes = torch.randint(3, (5,), generator=generator)
         probabilities = torch.rand(5, 3, generator=generator, dtype=torch.float64).softmax(-1)
-        return [(cls(reduction), logits, t) for reduction in ("mean", "sum") for t in (classes, probabilities)]  # type: ignore[arg-type]
+        return [(cls(reduction), logits, t) for reduction in ("mean", "sum") for t in (classes, probabilities)]

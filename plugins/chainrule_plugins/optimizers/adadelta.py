@@ -13,8 +13,8 @@ class Adadelta(Optimizer):
 
     Update:   ``v ← rho v + (1 − rho) g²``; ``d = √(u + eps) / √(v + eps) · g``; ``u ← rho u + (1 − rho) d²``;
               ``θ ← θ − lr (d + weight_decay θ)``
-    Variant:  Zeiler's: lr 1, rho 0.95 (torch's default is 0.9), u and v from 0, eps inside both roots; decay is decoupled,
-              torch couples it
+    Variant:  Zeiler's: lr 1, rho 0.95 (torch's default is 0.9), u and v from 0, eps inside both roots; decay is
+              decoupled, torch couples it
     Source:   Zeiler 2012, arXiv:1212.5701, Algorithm 1
     """
 

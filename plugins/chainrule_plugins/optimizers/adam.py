@@ -9,12 +9,12 @@ from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
 class Adam(Optimizer):
-    """Divide a running mean of the gradient by the root of a running mean of its square, both corrected for their start.
+    """Divide a running mean of the gradient by the root of that of its square, both corrected for their start at 0.
 
     Update:   ``m ← β₁ m + (1 − β₁) g``; ``v ← β₂ v + (1 − β₂) g²``; ``m̂ = m / (1 − β₁ᵗ)``; ``v̂ = v / (1 − β₂ᵗ)``;
               ``θ ← θ − lr m̂ / (√v̂ + eps)``
     Variant:  eps outside the root, after the correction; no weight decay: use adamw
-    Source:   Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; paper eqs. (8)–(11), where (11) prints √m̂ for m̂
+    Source:   Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; paper eqs. (8) to (11), where (11) prints √m̂ for m̂
     """
 
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)

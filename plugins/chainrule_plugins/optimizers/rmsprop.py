@@ -13,10 +13,10 @@ class Rmsprop(Optimizer):
 
     Update:   ``v ← decay v + (1 − decay) g²``; ``d = g / (√v + eps)``; with momentum ``b ← momentum b + d``, ``d = b``;
               ``θ ← θ − lr (d + weight_decay θ)``; centered: v less the square of the running mean of g
-    Variant:  torch's: v from 0, eps outside the root; eps_inside=True is Goodfellow's ``√(v + eps)``; decay 0.9 as Hinton
-              gave it, torch's default is 0.99; weight decay is decoupled, torch couples it
-    Source:   Tieleman & Hinton 2012; Goodfellow et al. 2016, Algorithms 8.5 and 8.6. The paper calls v a first moment; it
-              is the second raw moment.
+    Variant:  torch's: v from 0, eps outside the root; eps_inside=True is Goodfellow's ``√(v + eps)``; decay is 0.9 as
+              Hinton gave it, torch's default is 0.99; weight decay is decoupled, torch couples it
+    Source:   Tieleman & Hinton 2012; Goodfellow et al. 2016, Algorithms 8.5 and 8.6. The paper calls v a first moment;
+              it is the second raw moment.
     """
 
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)

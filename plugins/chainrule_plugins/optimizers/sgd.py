@@ -12,7 +12,8 @@ from chainrule.optimizer import LearningRate, Optimizer, State, Step
 class Sgd(Optimizer):
     """Go against the gradient, with momentum and weight decay where asked for.
 
-    Update:   ``g ← g + weight_decay θ``; ``b ← momentum b + g``; ``θ ← θ − lr b``; nesterov: ``θ ← θ − lr (g + momentum b)``
+    Update:   ``g ← g + weight_decay θ``; ``b ← momentum b + g``; ``θ ← θ − lr b``;
+              nesterov: ``θ ← θ − lr (g + momentum b)``
     Variant:  torch's: the learning rate scales b, which starts at the first gradient; decay is coupled (classic L2)
     Source:   paper eq. (7); Sutskever et al. 2013 for momentum and nesterov
     Raises:   HyperparameterError for nesterov without momentum.
