@@ -1,0 +1,38 @@
+"""The README's Python blocks run, and its commands are those that CI runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def run(code: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-W", "error", *code], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_python_block_runs(block):
+    result = run(["-c", block])
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_every_example_runs(script):
+    result = run([str(script)])
+    assert result.returncode == 0, result.stderr
+    assert "accuracy" in result.stdout
+
+
+def test_ci_installs_and_tests_as_the_readme_says():
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    install, test = re.search(
+        r'venv/bin/(pip install .*?"\.\[test\]") && \.venv/bin/(pytest.*)$', README, re.MULTILINE
+    ).groups()
+    assert install.replace("[test]", "[dev]") in ci  # dev is test and the checkers
+    assert f"\n{test}\n" in ci
