@@ -103,7 +103,7 @@ def _hyperparameters(loaded: Any) -> list[dict[str, Any]]:
 
 def _declaration(parameter: inspect.Parameter) -> str:
     """Return the parameter as it would be written in the source: ``lr: float = 0.001``."""
-    stars = "*" * [parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD].index(parameter.kind)
+    stars = "**" if parameter.kind is parameter.VAR_KEYWORD else "*" * (parameter.kind is parameter.VAR_POSITIONAL)
     annotation = _type(parameter.annotation)
     default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
     return stars + parameter.name + (f": {annotation}" if annotation else "") + default

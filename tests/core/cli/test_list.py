@@ -1,0 +1,97 @@
+"""``chainrule list``."""
+
+import json
+import sys
+
+import pytest
+
+from chainrule.cli import list_command
+
+
+def _rows(done):
+    assert done.returncode == 0, done.stderr
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def test_a_row_tells_kind_name_summary_package_version_and_state(lion):
+    assert _rows(lion.chainrule("list", "optimizers", "lion")) == [
+        ["optimizers", "lion", "Step by the sign of an interpolated momentum.", "chainrule-lion", "1.0", "declared"]
+    ]
+
+
+def test_all_kinds_are_listed_in_order(packages):
+    kinds = list(dict.fromkeys(row[0] for row in _rows(packages.chainrule("list"))))
+    assert kinds[:3] == ["layers", "activations", "losses"]
+    assert kinds[-1] == "tasks"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["optimizer", "ada*"], {"adadelta", "adagrad", "adam"}),
+        (["optimizers", "prop"], {"rmsprop"}),
+        (["*_normal"], {"he_normal", "xavier_normal"}),
+        (["layers"], {"linear", "sequential"}),
+    ],
+)
+def test_kind_and_pattern_select(packages, arguments, expected):
+    names = {row[1] for row in _rows(packages.chainrule("list", *arguments))}
+    assert expected <= names
+    assert "relu" not in names
+
+
+def test_nothing_found_is_an_error_with_a_hint(packages):
+    for arguments, hint in ((["optimisers"], '"optimizers"'), (["optimizers", "adm"], '"adam"')):
+        done = packages.chainrule("list", *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"got none. Did you mean {hint}" in done.stderr
+
+
+def test_states_are_shown(lion):
+    lion.add("other", "[chainrule.optimizers]\nlion = other:Lion\nBad = other:Bad\ncub = other:Cub\n", {"other.py": ""})
+    listed = _rows(lion.chainrule("list", "optimizers", CHAINRULE_DISABLE="optimizers:cub"))
+    states = {(row[1], row[3]): row[5] for row in listed}
+    assert states["lion", "chainrule-lion"] == states["lion", "other"] == "ambiguous"
+    assert states["Bad", "other"] == "invalid"
+    assert states["cub", "other"] == "blocked"
+
+
+def test_json_has_the_same_columns(lion):
+    done = lion.chainrule("list", "optimizers", "lion", "--json")
+    (row,) = json.loads(done.stdout)
+    assert list(row.values()) == _rows(lion.chainrule("list", "optimizers", "lion"))[0]
+    assert list(row) == ["kind", "name", "summary", "package", "version", "state"]
+
+
+def test_unreadable_metadata_is_told_on_stderr_and_stops_nothing(lion):
+    lion.add("garbled", b"[chainrule.optimizers]\n\xff = x:Y\n")
+    done = lion.chainrule("list", "optimizers", "lion")
+    assert len(_rows(done)) == 1
+    assert done.stderr.startswith("chainrule: The metadata of a distribution in ")
+
+
+def test_a_plugin_that_cannot_be_imported_is_listed(packages):
+    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Lion\n", {"broken.py": "raise SystemExit(3)"})
+    assert _rows(packages.chainrule("list", "broken"))[0][1:3] == ["broken", ""]
+
+
+def test_listing_imports_neither_torch_nor_rich_nor_any_plugin(lion):
+    printed = lion.python(
+        "import sys\n"
+        "from chainrule.cli.main import main\n"
+        "sys.argv = ['chainrule', 'list']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "tops = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(tops & {'torch', 'rich', 'chainrule_plugins', 'chainrule_lab', 'lion_package'})"
+    )
+    assert printed.splitlines()[-1] == "set()"
+
+
+def test_a_terminal_gets_a_table(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    list_command.list_components("optimizers", "adam")
+    header, row = capsys.readouterr().out.splitlines()[:2]
+    assert header.split() == ["kind", "name", "summary", "package", "version", "state"]
+    assert row.startswith("optimizers  adam  ")

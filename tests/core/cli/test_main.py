@@ -1,0 +1,137 @@
+"""The command itself: errors, exit states, and the commands of plugins."""
+
+import re
+
+import chainrule
+
+
+def test_the_version_is_printed(packages):
+    done = packages.chainrule("--version")
+    assert (done.returncode, done.stdout) == (0, f"chainrule {chainrule.__version__}\n")
+
+
+def test_a_users_mistake_is_one_line_on_stderr(packages):
+    done = packages.chainrule("show", "lino")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r'chainrule: No component is registered as "lino"\..*\n', done.stderr)
+
+
+def test_traceback_may_stand_anywhere_and_shows_where_it_came_from(packages):
+    for arguments in (["--traceback", "show", "lino"], ["show", "lino", "--traceback"]):
+        done = packages.chainrule(*arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Traceback")
+
+
+def test_a_wrong_use_ends_with_2(packages):
+    for arguments in (["lits"], ["list", "--nonsense"], ["show"]):
+        assert packages.chainrule(*arguments).returncode == 2
+    assert "Did you mean 'list'?" in packages.chainrule("lits").stderr
+
+
+def test_a_malformed_variable_is_an_error_of_the_help_too(packages):
+    done = packages.chainrule("--help", CHAINRULE_DISABLE="lion")
+    assert done.returncode == 1
+    assert done.stderr.startswith("chainrule: CHAINRULE_DISABLE: every entry must be")
+
+
+def test_every_command_has_help_with_an_example(packages):
+    for command in ([], ["list"], ["show"]):
+        done = packages.chainrule(*command, "--help")
+        assert done.returncode == 0
+        assert "Example: chainrule" in done.stdout
+
+
+GREET = """import typer
+from chainrule import ChainruleError
+print("imported")
+def greet(name: str, loud: bool = False) -> None:
+    \"\"\"Greet somebody.
+
+    Example: chainrule greet Ada
+    \"\"\"
+    if name == "bug":
+        raise KeyError(name)
+    if name == "nobody":
+        raise ChainruleError("greet: name must be somebody, got nobody. Name one.")
+    typer.echo(f"hello {name}{'!' if loud else ''}")
+"""
+
+
+def _greeting(packages, source=GREET, name="greet", package="greeter"):
+    module = package.replace("-", "_")
+    packages.add(package, f"[chainrule.commands]\n{name} = {module}:greet\n", {f"{module}.py": source})
+    return packages
+
+
+def test_a_plugins_command_is_called_with_its_arguments(packages):
+    done = _greeting(packages).chainrule("greet", "Ada", "--loud")
+    assert (done.returncode, done.stdout) == (0, "imported\nhello Ada!\n")
+
+
+def test_a_plugins_command_has_its_own_help_and_errors(packages):
+    _greeting(packages)
+    assert "Example: chainrule greet Ada" in packages.chainrule("greet", "--help").stdout
+    assert packages.chainrule("greet").returncode == 2
+    failed = packages.chainrule("greet", "nobody")
+    assert (failed.returncode, failed.stderr) == (1, "chainrule: greet: name must be somebody, got nobody. Name one.\n")
+    bug = packages.chainrule("greet", "bug")
+    assert bug.returncode == 1
+    assert bug.stderr.startswith("Traceback")
+
+
+def test_help_names_a_plugins_command_and_package_without_importing_it(packages):
+    done = _greeting(packages).chainrule("--help")
+    assert "Greet somebody. (greeter)" in done.stdout
+    assert "imported" not in done.stdout
+
+
+def test_a_broken_command_says_so_when_called_and_only_then(packages):
+    _greeting(packages, "1 / 0")
+    assert packages.chainrule("--help").returncode == 0
+    assert packages.chainrule("list").returncode == 0
+    done = packages.chainrule("greet")
+    assert done.returncode == 1
+    assert done.stderr.startswith("chainrule: commands:greet (greeter:greet) of greeter 1.0 cannot be loaded: ZeroDiv")
+
+
+def test_a_command_must_be_a_function(packages):
+    done = _greeting(packages, "class greet: pass").chainrule("greet")
+    assert done.returncode == 1
+    assert "must be a function with typer's annotations" in done.stderr
+
+
+def test_two_packages_commands_of_one_name_are_called_by_their_full_names(packages):
+    _greeting(packages)
+    _greeting(packages, GREET.replace("hello", "good day"), package="polite-greeter")
+    ambiguous = packages.chainrule("greet", "Ada")
+    assert ambiguous.returncode == 1
+    assert 'commands: "greet" must be registered once' in ambiguous.stderr
+    assert packages.chainrule("polite-greeter:greet", "Ada").stdout.endswith("good day Ada\n")
+    shown = packages.chainrule("--help").stdout
+    assert "polite-greeter:greet" in shown
+    assert " greeter:greet" in shown
+
+
+def test_a_plugin_does_not_shadow_a_command_of_chainrule(packages):
+    _greeting(packages, name="list")
+    assert "imported" not in packages.chainrule("list").stdout
+    assert packages.chainrule("greeter:list", "Ada").stdout.endswith("hello Ada\n")
+
+
+def test_a_blocked_command_is_not_there(packages):
+    done = _greeting(packages).chainrule("greet", "Ada", CHAINRULE_DISABLE="commands:greet")
+    assert done.returncode == 2
+
+
+def test_names_kinds_and_commands_are_completed_from_metadata(lion):
+    _greeting(lion)
+
+    def completed(line):
+        words = {"_CHAINRULE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        return lion.run("-W", "error", "-c", "from chainrule.cli.main import main; main()", **words).stdout.split()
+
+    assert completed("chainrule show li") == ["linear", "lion"]
+    assert "optimizers:lion" in completed("chainrule show optimizers:li")
+    assert completed("chainrule list opt") == ["optimizers"]
+    assert completed("chainrule gr") == ["greet"]

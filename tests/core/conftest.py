@@ -1,0 +1,83 @@
+"""Small real distributions in temporary folders, and processes that see them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+class Packages:
+    """Folders of installed-looking distributions, put first on the path of a new Python process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folders: list[Path] = []
+
+    def add(self, name, entry_points="", modules=None, *, version="1.0", folder="site"):
+        site = self.root / folder
+        if site not in self.folders:
+            self.folders.append(site)
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        text = entry_points.encode() if isinstance(entry_points, str) else entry_points
+        (info / "entry_points.txt").write_bytes(text)
+        for path, source in (modules or {}).items():
+            file = site / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(source)
+
+    def run(self, *arguments, **environment):
+        path = [*map(str, self.folders), os.environ.get("PYTHONPATH", "")]
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "COLUMNS": "200", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.root,
+        )
+
+    def python(self, code, **environment):
+        """Run code, which must succeed, and return what it printed."""
+        done = self.run("-W", "error", "-c", code, **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def error(self, code, **environment):
+        """Run an expression that must raise, and return the type and message of the error."""
+        return self.python(
+            "import chainrule\nfrom chainrule import registry\n"
+            f"try:\n    value = {code}\nexcept Exception as error:\n    print(type(error).__name__, error)\n"
+            "else:\n    print('no error but', value)\n",
+            **environment,
+        )
+
+    def chainrule(self, *arguments, **environment):
+        return self.run("-W", "error", "-m", "chainrule", *arguments, **environment)
+
+
+LION = """class Lion:
+    \"\"\"Step by the sign of an interpolated momentum.
+
+    Update:   ``d = sign(m)``
+    Source:   a paper
+    \"\"\"
+
+    def __init__(self, lr=1e-4, *, decay: float = 0.0):
+        self.lr = lr
+"""
+
+
+@pytest.fixture
+def packages(tmp_path):
+    return Packages(tmp_path)
+
+
+@pytest.fixture
+def lion(packages):
+    """One third party's package with one optimizer."""
+    packages.add("chainrule-lion", "[chainrule.optimizers]\nlion = lion_package:Lion\n", {"lion_package.py": LION})
+    return packages

@@ -1,0 +1,52 @@
+"""Summaries that are read from source files without importing them."""
+
+import pytest
+
+from chainrule import source
+from chainrule.component import Component
+
+CASES = {
+    "a class": ('class Rule:\n    """First line.\n\n    Second.\n    """\n', "First line."),
+    "a function": ('def Rule(x,\n         y):\n    """First line."""\n', "First line."),
+    "no docstring, but the next class has one": ('class Rule:\n    x = 1\n\nclass Other:\n    """Wrong."""\n', ""),
+    "a docstring in other quotes": ("class Rule:\n    'First line.'\n", "First line."),
+    "a name that is only a beginning": (
+        'class Rules:\n    """Wrong."""\nclass Rule:\n    """First line."""\n',
+        "First line.",
+    ),
+    "escaped quotes": ('class Rule:\n    """Say \\""" x."""\n', 'Say """ x.'),
+    "an import": ("from .other import Thing as Rule\n", "Other's line."),
+    "an absolute import": ("from reading_package.other import Thing as Rule\n", "Other's line."),
+    "a syntax error": ("class Rule(:\n", ""),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize("module", ["reading_package", "reading_package.rule"])
+def test_the_summary_is_the_first_line_of_the_docstring(tmp_path, monkeypatch, module, text, expected):
+    package = tmp_path / "reading_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    (package / "other.py").write_text('class Thing:\n    """Other\'s line."""\n')
+    (package / ("__init__.py" if module == "reading_package" else "rule.py")).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    source._package_folders.cache_clear()
+    component = Component(kind="optimizers", name="rule", entry_point=f"{module}:Rule")
+    assert source.summary(component) == expected
+
+
+@pytest.mark.parametrize(
+    "address", ["", ":Rule", "no such:Rule", "nowhere_at_all:Rule", "nowhere_at_all.x:Rule", "sys:Rule"]
+)
+def test_what_has_no_source_file_has_no_summary(address):
+    component = Component(kind="optimizers", name="rule", entry_point=address)
+    assert source.source_file(component) is None
+    assert source.summary(component) == ""
+
+
+def test_a_circle_of_imports_ends(tmp_path, monkeypatch):
+    (tmp_path / "circle_a.py").write_text("from circle_b import Rule\n")
+    (tmp_path / "circle_b.py").write_text("from circle_a import Rule\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert source.summary(Component(kind="optimizers", name="rule", entry_point="circle_a:Rule")) == ""
