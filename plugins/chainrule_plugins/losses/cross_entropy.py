@@ -29,9 +29,11 @@ class CrossEntropy(Loss):
                 f"got {target.dtype} {tuple(target.shape[1:])} for {tuple(prediction.shape[1:])}. "
                 "Convert class labels with y.long()."
             )
-        if is_index and target.dtype != torch.int64:
+        wanted = torch.int64 if is_index else prediction.dtype
+        if target.dtype != wanted:
+            kind = "class indices" if is_index else "probabilities"
             raise ShapeError(
-                f"cross_entropy: class indices must have dtype torch.int64, got {target.dtype}. Convert with y.long()."
+                f"cross_entropy: {kind} must have dtype {wanted}, got {target.dtype}. Convert with y.to({wanted})."
             )
         log_probabilities = prediction.log_softmax(-1)
         self.save_for_backward(log_probabilities, target)

@@ -15,14 +15,15 @@ class Mse(Loss):
     Backward: ``dp = 2 (p − t)``, divided alike
     Shapes:   prediction p and target t (N, …) alike, of an ensemble (M, N, …); result () or (M,)
     Source:   paper eq. (3); its eq. (2) puts a sigmoid inside, which here is a module of its own
-    Raises:   ShapeError if the shapes differ.
+    Raises:   ShapeError if the shapes or dtypes differ.
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        if prediction.shape != target.shape:
+        if prediction.shape != target.shape or prediction.dtype != target.dtype:
             raise ShapeError(
-                f"mse: target must have the prediction's shape {tuple(prediction.shape[1:])}, "
-                f"got {tuple(target.shape[1:])}. Reshape it; nothing is broadcast."
+                f"mse: target must have the prediction's shape and dtype, {tuple(prediction.shape[1:])} "
+                f"{prediction.dtype}, got {tuple(target.shape[1:])} {target.dtype}. Reshape or convert it; nothing is "
+                "broadcast."
             )
         difference = prediction - target
         self.save_for_backward(difference)
