@@ -35,7 +35,8 @@ class Rmsprop(Optimizer):
         variance = state["square"].mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
         if self.centered:
             mean = state["mean"].mul_(self.decay).add_(grad, alpha=1 - self.decay)
-            variance = variance.addcmul(mean, mean, value=-1)
+            # A gradient that hardly changes leaves a difference that rounding can turn negative.
+            variance = variance.addcmul(mean, mean, value=-1).clamp_min_(0)
         root = (variance + self.eps).sqrt() if self.eps_inside else variance.sqrt().add_(self.eps)
         direction = grad / root
         if self.momentum:
