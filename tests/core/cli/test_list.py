@@ -91,6 +91,7 @@ def test_listing_imports_neither_torch_nor_rich_nor_any_plugin(lion):
 def test_a_terminal_gets_a_table(monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "dumb")
     list_command.list_components("optimizers", "adam")
     header, row = capsys.readouterr().out.splitlines()[:2]
     assert header.split() == ["kind", "name", "summary", "package", "version", "state"]
