@@ -1,0 +1,118 @@
+"""`Check`: one named demand on a component; and `run`, which tells how a component meets it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from chainrule.testing.subject import Subject
+
+CHECKS: list[Check] = []
+"""Every check, in the order in which reports show them."""
+
+
+class CheckFailed(AssertionError):
+    """A component does not meet a demand; the message names it, the check, the numbers and the usual cause."""
+
+
+class NotApplicable(Exception):  # noqa: N818 - not an error
+    """A check has nothing to look at; the message says why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One demand.
+
+    Attributes:
+        name: of the function that checks it.
+        kinds: the kinds of component on which the demand is made.
+        demand: what is demanded and why, the function's docstring.
+        cause: what is usually wrong where it is not met.
+        once: whether it looks at the component as a whole rather than at each example.
+        function: raises CheckFailed, or NotApplicable.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    demand: str
+    cause: str
+    once: bool
+    function: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one component met one demand; detail is the failure's message or the reason for which it was skipped."""
+
+    component: str
+    check: str
+    outcome: Literal["passed", "failed", "skipped"]
+    detail: str
+    seconds: float
+    error: BaseException | None = None
+
+
+def check(*kinds: str, cause: str, once: bool = False) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Make a function a check of components of these kinds.
+
+    The function gets each of the component's examples, or with once=True the Subject; its docstring is the demand.
+    """
+
+    def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
+        demand = " ".join((function.__doc__ or "").split())
+        CHECKS.append(Check(function.__name__, kinds, demand, cause, once, function))
+        return function
+
+    return add
+
+
+def checks_of(kind: str) -> list[Check]:
+    """Return the checks on components of a kind."""
+    return [check for check in CHECKS if kind in check.kinds]
+
+
+def run(subject: Subject, check: Check) -> Result:
+    """Run one check on every example, and return how it went; the same random numbers come in every run."""
+    start = time.perf_counter()
+    reasons: list[str] = []
+    ran = 0
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=UserWarning)
+            for example in [subject] if check.once else subject.make_examples():
+                torch.manual_seed(0)
+                try:
+                    check.function(example)
+                    ran += 1
+                except NotApplicable as reason:
+                    reasons.append(str(reason))
+    except Exception as error:
+        message = str(error) if isinstance(error, CheckFailed) else f"raised {type(error).__name__}: {error}."
+        shown = "" if check.once else f" on {_shown(example)}" if "example" in locals() else " while making examples"
+        detail = f"{subject.label}: {check.name} failed{shown}: {message} Usual cause: {check.cause}"
+        return Result(subject.label, check.name, "failed", detail, time.perf_counter() - start, error)
+    outcome: Literal["passed", "skipped"] = "passed" if ran else "skipped"
+    detail = "" if ran else "; ".join(dict.fromkeys(reasons)) or "no examples"
+    return Result(subject.label, check.name, outcome, detail, time.perf_counter() - start)
+
+
+def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
+    """Yield the result of each check; a component on which nothing could be checked yields a failure at the end."""
+    results = []
+    for one in checks:
+        results.append(run(subject, one))
+        yield results[-1]
+    if all(result.outcome == "skipped" for result in results):
+        detail = (
+            f"{subject.label}: nothing_to_check failed: no check could run on it. Usual cause: it has no examples()."
+        )
+        yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0)
+
+
+def _shown(example: Any) -> str:
+    return repr(example[0] if isinstance(example, tuple) else example)

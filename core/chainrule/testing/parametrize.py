@@ -1,0 +1,42 @@
+"""`parametrize_checks`: run every check on a component as tests of pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from chainrule.testing.check import Check, checks_of, run
+from chainrule.testing.subject import Reference, Subject, subject
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+def parametrize_checks(
+    component: str | type | Callable[..., Any],
+    /,
+    *args: Any,
+    kind: str | None = None,
+    reference: Reference | None = None,
+    **settings: Any,
+) -> Callable[[Test], Test]:
+    """Give a test function one `check` after the other to call; arguments as for `subject`.
+
+    A check that has nothing to look at is skipped with its reason.
+    """
+    import pytest
+
+    target = subject(component, *args, kind=kind, reference=reference, **settings)
+    checks = [pytest.param(partial(call, target, check), id=check.name) for check in checks_of(target.kind)]
+    return pytest.mark.parametrize("check", checks)
+
+
+def call(target: Subject, check: Check) -> None:
+    """Run one check as a pytest test does: fail with its message, skip with its reason."""
+    import pytest
+
+    result = run(target, check)
+    if result.outcome == "failed":
+        raise AssertionError(result.detail) from result.error
+    if result.outcome == "skipped":
+        pytest.skip(result.detail)

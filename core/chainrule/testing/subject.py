@@ -1,0 +1,102 @@
+"""`Subject`: the component that is checked, and the instances with which."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from chainrule import registry
+from chainrule.component import kind_named
+from chainrule.errors import ChainruleError, label
+from chainrule.initializer import Initializer
+from chainrule.loss import Loss
+from chainrule.module import Module
+from chainrule.optimizer import Optimizer
+from chainrule.task import Task
+
+Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Sequence[Tensor]]
+"""An author's own formula: ``(rule, parameter, gradients) -> the parameter after each step``, in float64."""
+
+_PARENTS = {Optimizer: "optimizers", Loss: "losses", Initializer: "initializers", Module: "layers", Task: "tasks"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A component under its name, and how to make the instances on which each check runs.
+
+    Attributes:
+        kind: such as "optimizers".
+        name: as reports show it.
+        component: the class or factory.
+        make_examples: returns new instances at every call.
+        reference: of an optimizer, a formula of the same rule, written independently.
+    """
+
+    kind: str
+    name: str
+    component: Any
+    make_examples: Callable[[], Sequence[Any]] = field(repr=False)
+    reference: Reference | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """Kind and name, such as "optimizers:lion"."""
+        return f"{self.kind}:{self.name}"
+
+
+def subject(
+    component: str | type | Callable[..., Any],
+    /,
+    *args: Any,
+    kind: str | None = None,
+    reference: Reference | None = None,
+    input_shape: Sequence[int] | None = None,
+    **settings: Any,
+) -> Subject:
+    """Return what is to be checked.
+
+    Args:
+        component: a registered name, such as "optimizers:lion" or "lion", or a class or factory itself.
+        args: arguments with which to make the one instance to check; without arguments its `examples()` are checked.
+        kind: of a factory whose class does not tell it.
+        reference: of an optimizer, a formula of the same rule, written independently.
+        input_shape: of a layer made with arguments, the shape of one example input.
+        settings: keyword arguments with which to make the instance.
+
+    Raises:
+        ChainruleError: if the component is not known, or its kind cannot be told.
+    """
+    if isinstance(component, str):
+        record = registry.resolve(component)
+        found, kind, name = registry.load(record), record.kind, record.name
+    else:
+        found, name = component, label(component) if isinstance(component, type) else component.__name__
+        kind = kind_named(kind) if kind is not None else _kind_of(component)
+
+    def examples() -> Sequence[Any]:
+        if not args and not settings:
+            return found.examples() if hasattr(found, "examples") else [found()]
+        made = found(*args, **settings)
+        if kind in ("layers", "activations"):
+            return [(made, tuple(input_shape or (4,)))]
+        if kind == "losses":
+            return [(made, prediction, target) for _, prediction, target in found.examples()]
+        return [made]
+
+    return Subject(kind, name, found, examples, reference)
+
+
+def _kind_of(component: Any) -> str:
+    for parent, kind in _PARENTS.items():
+        if isinstance(component, type) and issubclass(component, parent):
+            return kind
+    if any(hasattr(method, "chainrule_impl") for _, method in inspect.getmembers(component)):
+        return "callbacks"
+    raise ChainruleError(
+        f"check: {component!r} must inherit from a parent class such as chainrule.Optimizer, got none. "
+        "Inherit from one, or pass kind=…."
+    )
