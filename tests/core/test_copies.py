@@ -1,0 +1,109 @@
+import copy
+import pickle
+
+import pytest
+import torch
+
+from chainrule import ChainruleError, Parameter, fit
+from chainrule.activations import tanh
+from chainrule.initializers import zeros
+from chainrule.layers import linear, sequential
+from chainrule.losses import mse
+from chainrule.optimizers import adam
+
+X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
+COPIES = [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))]  # noqa: S301  # its own bytes
+
+
+def trained(**settings):
+    network = sequential(linear(3, 8), tanh(), linear(8, 3)).build(**settings)
+    fit(network, mse(), adam(lr=0.01), train=(X, Y), epochs=2)
+    return network
+
+
+@pytest.mark.parametrize("settings", [{"seed": 3}, {"seeds": [3, 4]}], ids=str)
+@pytest.mark.parametrize("duplicate", COPIES)
+def test_a_copied_network_goes_on_alike_and_by_itself(duplicate, settings):
+    network = trained(**settings)
+    other = duplicate(network)
+    assert (other.seeds, other.is_ensemble, other.dtype) == (network.seeds, network.is_ensemble, network.dtype)
+    assert torch.equal(other.flat.grad, network.flat.grad)
+    before = network.flat.data.clone()
+    fit(other, mse(), adam(lr=0.01), train=(X, Y), epochs=2)
+    assert torch.equal(network.flat.data, before)
+    fit(network, mse(), adam(lr=0.01), train=(X, Y), epochs=2)
+    assert torch.equal(network.flat.data, other.flat.data)
+    assert all(p.data.untyped_storage().data_ptr() == other.flat.data.data_ptr() for p in other.parameters())
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+def test_a_copy_holds_nothing_kept_for_backward(duplicate):
+    network = trained()
+    network(torch.zeros(1000, 3))
+    assert not any("_saved" in vars(module) for module in duplicate(network).module.modules)
+    assert len(pickle.dumps(network)) < 8_000
+
+
+def test_a_lone_module_copies_only_its_own_parameters():
+    network = sequential(linear(3, 2), linear(2, 1000)).build()
+    for duplicate in COPIES:
+        first = duplicate(network.module.modules[0])
+        assert first.weight.data.untyped_storage().nbytes() == 6 * 4
+        assert first.bias.grad.untyped_storage().nbytes() == 2 * 4
+        assert torch.equal(first.forward(X[None]), network.module.modules[0].forward(X[None]))
+        first.weight.data.zero_()
+    assert network.module.modules[0].weight.data.any()
+
+
+def test_an_unbuilt_module_can_be_copied_and_then_built():
+    module = linear(3, 2)
+    copied = copy.deepcopy(module).build(seed=1)
+    assert torch.equal(copied.flat.data, module.build(seed=1).flat.data)
+
+
+class Tied(linear):
+    """A linear layer that uses another's parameter."""
+
+    def __init__(self, other):
+        super().__init__(3, 3, bias=False)
+        self.weight = other.weight
+
+
+def tied():
+    first = linear(3, 3, bias=False)
+    return sequential(first, tanh(), Tied(first))
+
+
+def test_shared_weights_are_one_entry_whose_gradients_add_up():
+    network = tied().build(dtype=torch.float64)
+    assert list(network.state_dict()) == ["0.weight"]
+    x = X.double()
+    network.backward(2 * network(x))
+    weight = network.state_dict()["0.weight"].requires_grad_()
+    expected = torch.autograd.grad(((x @ weight.T).tanh() @ weight.T).square().sum(), weight)[0]
+    torch.testing.assert_close(network.parameters()[0].grad[0], expected)
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+def test_weights_are_still_shared_in_a_copy(duplicate):
+    network = duplicate(tied().build())
+    first, _, last = network.module.modules
+    assert first.weight is last.weight
+    assert network.flat.data.numel() == 9
+
+
+def test_an_updater_moves_shared_weights_once():
+    network = tied().build()
+    before = network.flat.data.clone()
+    updater = adam(lr=0.125, eps=0.0).attach(network)
+    network.flat.grad.fill_(1)
+    updater.step()
+    assert torch.equal(network.flat.data, before - 0.125)
+
+
+def test_a_parameter_needs_positive_sizes_and_a_build():
+    with pytest.raises(ValueError, match=r"^Parameter: every size must be a positive integer, got \(3, 0\)\."):
+        Parameter(3, 0, init=zeros(), fan_in=3, fan_out=1)
+    for name in ("data", "grad"):
+        with pytest.raises(ChainruleError, match=rf"^Parameter\(3\): must be built .* no {name}\."):
+            getattr(Parameter(3, init=zeros(), fan_in=3, fan_out=1), name)

@@ -1,0 +1,139 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import ChainruleError, ShapeError, fit
+from chainrule.activations import sigmoid, tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import cross_entropy, mse
+from chainrule.optimizers import adam, sgd
+from chainrule.registry import get, names
+
+SEEDS = [3, 0, 7, 11, 2, 5, 23, 1, 19, 4]
+RULES = [rule for name in names("optimizers") for rule in get("optimizers", name).examples()]
+GENERATOR = torch.Generator().manual_seed(0)
+X = torch.randn(10, 53, 4, generator=GENERATOR, dtype=torch.float64)
+CLASSES = torch.randint(3, (10, 53), generator=GENERATOR)
+
+
+def build(**settings):
+    module = sequential(linear(4, 6), tanh(), linear(6, 5), sigmoid(), linear(5, 3))
+    return module.build(dtype=torch.float64, **settings)
+
+
+def assert_equal_runs(ensemble, singles, tolerance):
+    for i, single in enumerate(singles):
+        for name, values in single.state_dict().items():
+            assert_close(ensemble.state_dict()[name][i], values, rtol=0, atol=tolerance)
+
+
+def test_each_member_starts_as_the_single_network_of_its_seed():
+    assert_equal_runs(build(seeds=SEEDS), [build(seed=seed) for seed in SEEDS], 0)
+
+
+@pytest.mark.parametrize(("rule", "per_member"), [*((rule, False) for rule in RULES), (adam(lr=0.01), True)], ids=str)
+def test_training_ten_members_equals_ten_trainings(rule, per_member):
+    ensemble, singles = build(seeds=SEEDS), [build(seed=seed) for seed in SEEDS]
+    settings = {"epochs": 17, "batch_size": 9}  # 6 steps an epoch, the last smaller: 102 steps
+    data = (X, CLASSES) if per_member else (X[0], CLASSES[0])
+    together = fit(ensemble, cross_entropy("sum"), rule, train=data, per_member=per_member, **settings)
+    apart = [
+        fit(single, cross_entropy("sum"), rule, train=(X[i * per_member], CLASSES[i * per_member]), **settings)
+        for i, single in enumerate(singles)
+    ]
+    assert_equal_runs(ensemble, singles, 1e-9)
+    losses = torch.stack([history["train_loss"] for history in apart], 1)
+    assert_close(together["train_loss"], losses, rtol=0, atol=1e-9)
+
+
+class Batches:
+    """A loss that remembers the targets that it was given."""
+
+    def __init__(self, loss, seen):
+        self.loss, self.seen = loss, seen
+
+    def __getattr__(self, name):
+        return getattr(self.loss, name)
+
+    def __call__(self, prediction, target, **settings):
+        self.seen.append(target.clone())
+        return self.loss(prediction, target, **settings)
+
+    def over_members(self):
+        return Batches(self.loss.over_members(), self.seen)
+
+
+@pytest.mark.parametrize("per_member", [False, True])
+def test_each_member_sees_the_batches_of_a_single_network_in_the_same_order(per_member):
+    numbers = torch.arange(530.0, dtype=torch.float64).view(10, 53, 1).expand(10, 53, 3)
+    seen, settings = [], {"epochs": 2, "batch_size": 9}
+    data = (X, numbers) if per_member else (X[0], numbers[0])
+    fit(build(seeds=SEEDS), Batches(mse(), seen), sgd(), train=data, per_member=per_member, **settings)
+    for i, seed in enumerate(SEEDS):
+        alone, row = [], i if per_member else 0
+        fit(build(seed=seed), Batches(mse(), alone), sgd(), train=(X[row], numbers[row]), **settings)
+        assert len(alone) == len(seen) == 12
+        assert all(torch.equal(a[0], together[i]) for a, together in zip(alone, seen, strict=True))
+
+
+@pytest.mark.parametrize("cls", [sgd, adam])
+def test_a_tensor_of_learning_rates_equals_a_run_with_each(cls):
+    rates = torch.tensor([0.0, 1e-4, 1e-3, 1e-2, 0.1], dtype=torch.float64)
+    ensemble = build(seeds=[1] * 5)
+    fit(ensemble, cross_entropy(), cls(lr=rates), train=(X[0], CLASSES[0]), epochs=17, batch_size=9)
+    singles = [build(seed=1) for _ in rates]
+    for rate, single in zip(rates.tolist(), singles, strict=True):
+        fit(single, cross_entropy(), cls(lr=rate), train=(X[0], CLASSES[0]), epochs=17, batch_size=9)
+    assert_equal_runs(ensemble, singles, 1e-9)
+
+
+def test_the_manual_loop_shares_inputs_and_targets():
+    ensemble, loss = build(seeds=[0, 1]), cross_entropy(members=True)
+    output = ensemble(X[0])
+    values = loss(output, CLASSES[0])
+    assert (output.shape, values.shape) == ((2, 53, 3), (2,))
+    grad = ensemble.backward(loss.backward(), input_grad=True)
+    assert grad.shape == (2, 53, 4)
+    for i in (0, 1):
+        single, one = ensemble.member(i), cross_entropy()
+        assert_close(one(single(X[0]), CLASSES[0]), values[i])
+        assert_close(single.backward(one.backward(), input_grad=True), grad[i])
+        assert_close(single.module.modules[0].weight.grad[0], ensemble.module.modules[0].weight.grad[i])
+
+
+def test_the_gradient_of_the_input_is_returned_only_where_asked_for():
+    network = build(seed=0)
+    assert network.backward(torch.ones_like(network(X[0]))) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "built"), [({"seed": 0}, "a single network"), ({"seeds": [0]}, "an ensemble of 1")]
+)
+def test_per_member_inputs_must_have_as_many_members(settings, built):
+    with pytest.raises(ShapeError, match=rf"^network: .*per_member=True .* got \(10, 53, 4\) for {built}\."):
+        build(**settings)(X, per_member=True)
+
+
+def test_an_ensemble_of_one_shows_its_member_axis():
+    ensemble = build(seeds=[5])
+    assert ensemble(X[0]).shape == (1, 53, 3)
+    assert ensemble.state_dict()["0.weight"].shape == (1, 6, 4)
+    assert_equal_runs(ensemble, [build(seed=5)], 0)
+
+
+@pytest.mark.parametrize("i", [0, 2, -1])
+def test_a_member_taken_out_is_a_single_network_with_its_own_copies(i):
+    ensemble = build(seeds=[4, 5, 6])
+    before = ensemble.state_dict()
+    single = ensemble.member(i)
+    assert (single.is_ensemble, single.seeds) == (False, [ensemble.seeds[i]])
+    assert torch.equal(single(X[0]), build(seed=ensemble.seeds[i])(X[0]))
+    single.flat.data.zero_()
+    assert all(torch.equal(values, before[name]) for name, values in ensemble.state_dict().items())
+
+
+@pytest.mark.parametrize("i", [3, -4])
+def test_a_member_that_is_not_there_raises(i):
+    with pytest.raises(ChainruleError) as caught:
+        build(seeds=[4, 5, 6]).member(i)
+    assert str(caught.value) == f"network: member must be from -3 to 2, got {i}. It has 3."

@@ -1,0 +1,146 @@
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import ChainruleError, ShapeError, StateError
+from chainrule.activations import relu, tanh
+from chainrule.layers import linear, sequential
+from chainrule.streams import stream
+
+
+def layers():
+    return sequential(linear(4, 6), tanh(), sequential(linear(6, 5, bias=False), relu()), linear(5, 3))
+
+
+class Nested(torch.nn.Sequential):
+    """The same network of torch's."""
+
+    def __init__(self):
+        inner = torch.nn.Sequential(torch.nn.Linear(6, 5, bias=False), torch.nn.ReLU())
+        super().__init__(torch.nn.Linear(4, 6), torch.nn.Tanh(), inner, torch.nn.Linear(5, 3))
+
+
+def test_states_load_both_ways_between_torch_and_here():
+    torch.manual_seed(0)
+    theirs, ours, x = Nested(), layers().build(), torch.randn(7, 4)
+    ours.load_state_dict(theirs.state_dict())
+    assert_close(ours(x), theirs(x).detach())
+    other = Nested()
+    other.load_state_dict(layers().build(seed=5).state_dict())
+    assert_close(layers().build(seed=5)(x), other(x).detach())
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+def test_an_ensembles_state_has_members_in_front():
+    names_and_shapes = {name: values.shape for name, values in layers().build(seeds=[0, 1]).state_dict().items()}
+    assert names_and_shapes == {name: (2, *values.shape) for name, values in Nested().state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("3.bias"), "got a difference in ['3.bias']"),
+        (lambda state: state.update(extra=torch.zeros(1)), "got a difference in ['extra']"),
+        (lambda state: state.update({"3.bias": torch.zeros(4)}), "3.bias must have shape (3,), got (4,)"),
+        (lambda state: state.update({"3.bias": torch.zeros(1, 3)}), "3.bias must have shape (3,), got (1, 3)"),
+    ],
+)
+def test_a_state_that_does_not_fit_raises_and_changes_nothing(change, message):
+    network, state = layers().build(seed=0), layers().build(seed=1).state_dict()
+    change(state)
+    before = network.flat.data.clone()
+    with pytest.raises(StateError) as caught:
+        network.load_state_dict(state)
+    assert message in str(caught.value)
+    assert torch.equal(network.flat.data, before)
+
+
+def test_a_state_is_a_copy():
+    network = layers().build()
+    state = network.state_dict()
+    network.flat.data.zero_()
+    assert all(values.any() for values in state.values())
+
+
+def test_every_parameter_is_a_view_of_the_buffers_with_matrices_first():
+    network = layers().build(seeds=[0, 1, 2])
+    assert [len(parameter.shape) for parameter in network.flat.parameters] == [2, 2, 2, 1, 1]
+    network.flat.data.fill_(3)
+    network.flat.grad.fill_(4)
+    for parameter in network.parameters():
+        assert parameter.data.is_contiguous()
+        assert (parameter.data == 3).all()
+        assert (parameter.grad == 4).all()
+    network.zero_grad()
+    assert not any(parameter.grad.any() for parameter in network.parameters())
+
+
+def test_one_more_layer_leaves_the_first_values_of_the_others():
+    small = sequential(linear(4, 6), tanh()).build(seed=3).state_dict()
+    large = sequential(linear(4, 6), tanh(), linear(6, 2)).build(seed=3).state_dict()
+    assert all(torch.equal(large[name], values) for name, values in small.items())
+    assert not torch.equal(large["0.bias"], large["2.weight"][0])
+
+
+def test_float32_values_are_those_of_float64_rounded():
+    double, single = layers().build(seed=3, dtype=torch.float64), layers().build(seed=3, dtype=torch.float32)
+    assert torch.equal(double.flat.data.float(), single.flat.data)
+
+
+def test_streams_differ_by_seed_purpose_and_name():
+    keys = [(0, "init", "0.weight"), (1, "init", "0.weight"), (0, "batches", "0.weight"), (0, "init", "1.weight")]
+    draws = [torch.rand(4, generator=stream(*key)) for key in keys]
+    assert torch.equal(draws[0], torch.rand(4, generator=stream(*keys[0])))
+    assert len({tuple(draw.tolist()) for draw in draws}) == 4
+
+
+def test_building_twice_raises():
+    module = layers()
+    module.build()
+    with pytest.raises(ChainruleError, match=r"^sequential: must not be built twice, .* or copy the network\.$"):
+        module.build()
+    with pytest.raises(ChainruleError, match=r"^linear: must not be built twice"):
+        module.modules[0].build()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": 1, "seeds": [2]}, "build: must get seed or seeds, got both (1 and [2])."),
+        ({"seeds": []}, "build: seeds must name at least one member, got []."),
+        ({"seeds": [0, -1]}, "build: a seed must be an integer of at least 0, got -1."),
+        ({"seed": 1.5}, "build: a seed must be an integer of at least 0, got 1.5."),
+        ({"seed": True}, "build: a seed must be an integer of at least 0, got True."),
+        ({"dtype": torch.int64}, "build: dtype must be a floating type, got torch.int64."),
+    ],
+)
+def test_a_build_that_cannot_be_raises_and_leaves_the_module_unbuilt(settings, message):
+    module = layers()
+    with pytest.raises(ChainruleError) as caught:
+        module.build(**settings)
+    assert str(caught.value).startswith(message)
+    module.build()
+
+
+def test_neighbours_that_do_not_fit_raise_when_built():
+    with pytest.raises(ShapeError, match=r"linear at 2, after tanh at 1, does not fit: linear: x must have 5 features"):
+        sequential(linear(4, 6), tanh(), linear(5, 3)).build()
+
+
+def test_an_input_of_another_dtype_raises():
+    with pytest.raises(ShapeError) as caught:
+        layers().build()(torch.zeros(2, 4, dtype=torch.float64))
+    assert str(caught.value) == (
+        "network: x must have dtype torch.float32, got torch.float64. Convert it with x.to(network.dtype)."
+    )
+
+
+def test_a_network_without_parameters_can_be_built():
+    assert math.isclose(tanh().build()(torch.ones(2, 3))[0, 0].item(), math.tanh(1), rel_tol=1e-6)
+
+
+def test_summary_counts_parameters():
+    assert layers().build().summary().endswith("78 parameters, torch.float32, cpu")
+    assert "78 parameters in each of 2 members" in layers().build(seeds=[0, 1]).summary()
