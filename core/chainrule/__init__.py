@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chainrule.errors import BrokenComponentError as BrokenComponentError
     from chainrule.errors import CallbackError as CallbackError
     from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.errors import CompileWarning as CompileWarning
     from chainrule.errors import HyperparameterError as HyperparameterError
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.errors import StateError as StateError
@@ -51,6 +52,7 @@ _MODULES = {
         "BlockedComponentError",
         "BrokenComponentError",
         "CallbackError",
+        "CompileWarning",
         "ChainruleError",
         "HyperparameterError",
         "ShapeError",

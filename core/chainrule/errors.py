@@ -43,6 +43,10 @@ class BrokenComponentError(ChainruleError, ImportError):
     """The component is registered but cannot be loaded; the cause is chained."""
 
 
+class CompileWarning(UserWarning):
+    """A rule that was to be compiled cannot be; it runs as it is."""
+
+
 def label(owner: object) -> str:
     """Return the name by which messages call a component: its class name in lower case with underscores."""
     cls = owner if isinstance(owner, type) else type(owner)

@@ -100,19 +100,22 @@ class Optimizer(_Declared):
         """Return the values with which to evaluate, where they are not those that are trained."""
         return parameter
 
-    def attach(self, network: Network, *, clip_norm: float | None = None) -> Updater:
+    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return an Updater that applies this rule to every parameter of the network.
 
         Args:
             network: a built network.
             clip_norm: largest global norm of each member's gradient; a longer one is scaled down to it first.
+            compile: whether to send an elementwise rule through torch.compile as one fused kernel; it takes effect from
+                2¹⁶ elements, since below it would be slower. A rule that cannot be compiled warns and runs as it is.
 
         Raises:
             HyperparameterError: if clip_norm is not positive, or a per-member field has not one value per member.
+            ChainruleError: if compile is asked for and the machine has no compiler.
         """
         from chainrule.updater import Updater
 
-        return Updater(network, {"*": self}, clip_norm=clip_norm)
+        return Updater(network, {"*": self}, clip_norm=clip_norm, compile=compile)
 
     @classmethod
     def examples(cls) -> list[Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from chainrule.errors import HyperparameterError, StateError, label
+from chainrule.compiled_rule import FROM_ELEMENTS, CompiledRule
+from chainrule.errors import CompileWarning, HyperparameterError, StateError, label
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer, State, Step
 from chainrule.parameter import Parameter
@@ -37,23 +39,26 @@ class Run(Protocol):
 class ElementwiseRun:
     """An elementwise rule on parameters that follow each other in the flat buffer."""
 
-    def __init__(self, rule: Optimizer, network: Network, parameters: list[Parameter]) -> None:
+    def __init__(self, rule: Optimizer, network: Network, parameters: list[Parameter], *, compile: bool) -> None:
         self.rule = rule
         self.parameters = parameters
         spans = [network.flat.spans[parameter] for parameter in parameters]
         run = slice(spans[0].start, spans[-1].stop)
         data, grad = network.flat.data[run], network.flat.grad[run]
-        self.state = _initial_state(rule, data)
+        fields = {
+            name: torch.cat([value.repeat_interleave(parameter.shape.numel()) for parameter in parameters])
+            for name, value in _member_fields(rule, network).items()
+        }
+        self.state = _initial_state(_with_fields(rule, fields), data)
+        self.compiled: CompiledRule | None = None
+        if compile and len(data) >= FROM_ELEMENTS:
+            self.compiled = CompiledRule(_with_fields(rule, fields), data, grad, _FrozenState(self.state))
         for name, entry in self.state.items():
             if entry.shape != data.shape:
                 raise StateError(
                     f"{label(rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
                     f"{tuple(data.shape)}, got {tuple(entry.shape)}. Set elementwise = False if it is not elementwise."
                 )
-        fields = {
-            name: torch.cat([value.repeat_interleave(parameter.shape.numel()) for parameter in parameters])
-            for name, value in _member_fields(rule, network).items()
-        }
         self.slices = []
         for first in range(0, len(data), SLICE):
             part = slice(first, first + SLICE)
@@ -63,8 +68,26 @@ class ElementwiseRun:
 
     def step(self, t: int) -> None:
         factor, scalars = _moment(self.rule, t)
+        if self.compiled is not None and self._step_compiled(self.compiled, t, factor, scalars):
+            return
         for rule, data, grad, state in self.slices:
             rule.apply(data, grad, state, Step(t, rule.lr * factor, scalars))
+
+    def _step_compiled(self, compiled: CompiledRule, t: int, factor: float, scalars: Mapping[str, float]) -> bool:
+        """Apply the compiled rule; if it turns out that it cannot be compiled, warn, give it up and return False."""
+        from torch._dynamo.exc import TorchDynamoException  # takes a second to import
+
+        try:
+            compiled(t, factor, scalars)
+        except TorchDynamoException as error:
+            reason = str(error).strip().partition("\n")[0]
+            warnings.warn(
+                f"{label(self.rule)}: cannot be compiled ({reason}). It runs uncompiled; plain algebra compiles.",
+                CompileWarning,
+                stacklevel=4,
+            )
+            self.compiled = None
+        return self.compiled is not None
 
     def states(self) -> dict[Parameter, State]:
         found, start = {}, 0
@@ -90,8 +113,9 @@ class ParameterRun:
         self.members = network.members
         self.state: list[State] = []
         for parameter in parameters:
-            each = [_initial_state(rule, member) for member in parameter.data]
-            self.state.append({name: torch.stack([state[name] for state in each]) for name in each[0]})
+            each = [_initial_state(self._of_member(i), data) for i, data in enumerate(parameter.data)]
+            with torch.inference_mode(False):
+                self.state.append({name: torch.stack([state[name] for state in each]) for name in each[0]})
 
     def step(self, t: int) -> None:
         factor, scalars = _moment(self.rule, t)
@@ -129,8 +153,11 @@ class ParameterRun:
 
     def show_evaluation_parameters(self) -> None:
         for parameter, states in zip(self.parameters, self.state, strict=True):
-            for member, data in enumerate(parameter.data):
-                data.copy_(self.rule.evaluation_parameter(data, _of_member(states, member)))
+            for i, data in enumerate(parameter.data):
+                data.copy_(self._of_member(i).evaluation_parameter(data, _of_member(states, i)))
+
+    def _of_member(self, i: int) -> Optimizer:
+        return _with_fields(self.rule, _of_member(self.fields, i))
 
 
 class _FrozenState(dict[str, Tensor]):
@@ -138,6 +165,11 @@ class _FrozenState(dict[str, Tensor]):
 
     def __setitem__(self, name: str, value: Tensor) -> None:
         raise StateError(f'state["{name}"] must be changed in place, got a new tensor. Write state["{name}"].copy_(…).')
+
+    def update(self, *_: Any, **values: Any) -> None:
+        raise StateError("state must be changed tensor by tensor, got update(…). Write state[name].copy_(…) for each.")
+
+    __ior__ = setdefault = update  # type: ignore[assignment]
 
 
 def check_member_values(rule: Optimizer, network: Network) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.compiled_rule import require_compiler
 from chainrule.errors import ChainruleError, HyperparameterError, StateError
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer
@@ -28,11 +29,20 @@ class Updater:
         t: the number of steps taken.
     """
 
-    def __init__(self, network: Network, groups: Mapping[str, Optimizer], *, clip_norm: float | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        groups: Mapping[str, Optimizer],
+        *,
+        clip_norm: float | None = None,
+        compile: bool = False,
+    ) -> None:
         if clip_norm is not None and not clip_norm > 0:
             raise HyperparameterError(
                 f"attach: clip_norm must be above 0, got {clip_norm}. Leave it out for no clipping."
             )
+        if compile:
+            require_compiler(network.device)
         self.network = network
         self.clip_norm = clip_norm
         self.t = 0
@@ -40,7 +50,9 @@ class Updater:
         for rule, parameters in _match(network, groups):
             check_member_values(rule, network)
             if rule.elementwise and type(rule).reduce is Optimizer.reduce:
-                self._runs += [ElementwiseRun(rule, network, run) for run in _adjacent(network, parameters)]
+                self._runs += [
+                    ElementwiseRun(rule, network, run, compile=compile) for run in _adjacent(network, parameters)
+                ]
             else:
                 self._runs.append(ParameterRun(rule, network, parameters))
 
@@ -52,6 +64,11 @@ class Updater:
         self.t += 1
         for run in self._runs:
             run.step(self.t)
+
+    @property
+    def compiled(self) -> int:
+        """The number of runs over the flat buffer that go through a compiled kernel."""
+        return sum(isinstance(run, ElementwiseRun) and run.compiled is not None for run in self._runs)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -113,12 +130,12 @@ class ParamGroups:
     def __init__(self, groups: Mapping[str, Optimizer]) -> None:
         self.groups = dict(groups)
 
-    def attach(self, network: Network, *, clip_norm: float | None = None) -> Updater:
+    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return an Updater that applies each rule to its parameters; arguments as for `Optimizer.attach`.
 
         Errors: ChainruleError if a parameter fits no pattern, or a pattern has no parameter
         """
-        return Updater(network, self.groups, clip_norm=clip_norm)
+        return Updater(network, self.groups, clip_norm=clip_norm, compile=compile)
 
 
 param_groups = ParamGroups

@@ -16,11 +16,11 @@ CHECKS: list[Check] = []
 """Every check, in the order in which reports show them."""
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(AssertionError):  # noqa: N818 - reads as what it says
     """A component does not meet a demand; the message names it, the check, the numbers and the usual cause."""
 
 
-class NotApplicable(Exception):  # noqa: N818 - not an error
+class NotApplicable(Exception):  # noqa: N818 - no error
     """A check has nothing to look at; the message says why."""
 
 
@@ -91,7 +91,7 @@ def run(subject: Subject, check: Check) -> Result:
                     ran += 1
                 except NotApplicable as reason:
                     reasons.append(str(reason))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a component may raise anything
         message = str(error) if isinstance(error, CheckFailed) else f"raised {type(error).__name__}: {error}."
         shown = "" if check.once else f" on {_shown(example)}" if "example" in locals() else " while making examples"
         detail = f"{subject.label}: {check.name} failed{shown}: {message} Usual cause: {check.cause}"

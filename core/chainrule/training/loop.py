@@ -22,7 +22,7 @@ from chainrule.updater import Updater
 class Attachable(Protocol):
     """An optimizer, or several by name pattern."""
 
-    def attach(self, network: Network, *, clip_norm: float | None = None) -> Updater:
+    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return the updater of this network."""
 
 
@@ -38,6 +38,7 @@ def fit(
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Sequence[object] = (),
     clip_norm: float | None = None,
+    compile: bool = False,
     per_member: bool = False,
     evaluate_train: bool = True,
 ) -> History:
@@ -57,6 +58,7 @@ def fit(
         metrics: functions (prediction, target) -> (M,) by name.
         callbacks: objects whose methods are marked with `chainrule.hookimpl`.
         clip_norm: largest global norm of each member's gradient.
+        compile: whether to send the update rule through torch.compile; see `Optimizer.attach`.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
             the epoch's steps, as they always are of an iterable.
@@ -81,7 +83,7 @@ def fit(
         check_pair("validation", *validation, network, per_member=per_member)
         splits["validation"] = validation
 
-    updater = optimizer.attach(network, clip_norm=clip_norm)
+    updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile)
     run = Run(network, updater, epochs, source.steps, callbacks)
     running = {} if "train" in splits else {"loss": None, **metrics}
     error: BaseException | None = None
