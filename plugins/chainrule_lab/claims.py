@@ -33,8 +33,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The paired difference first − second of one measure, and what it answers."""
+    """The paired difference first − second of one measure, and what it answers; the label says it in words."""
 
+    label: str
     first: str
     second: str
     measure: Measure
@@ -122,28 +123,32 @@ def answer(outcomes: Mapping[str, Outcome], figure: int | None = None) -> list[C
 
 def _losses(outcomes: Mapping[str, Outcome]) -> Claim:
     def better(measure: Measure) -> Part:
-        comparison = _compare(outcomes, "sgd", "mse", measure, is_above)
+        comparison = _compare(outcomes, "sgd", "mse", measure, is_above, "cross-entropy − MSE")
         return Part(f"Cross-entropy ends with a higher {measure.name} than MSE", [comparison], comparison.verdict)
 
     return Claim(
         letter="a",
         figure=1,
         statement="Cross-entropy yields slightly better validation accuracy than MSE.",
-        reading="The difference of final validation accuracy is above 0.",
+        reading="The difference of final validation accuracy is above 0; whether it is slight is not asked.",
         parts=[better(FINAL_ACCURACY)],
         beside=[better(TEST_ACCURACY)],
     )
 
 
 def _initializations(outcomes: Mapping[str, Outcome]) -> Claim:
+    label = "Xavier normal − uniform"
+
     def level(measure: Measure) -> Part:
-        comparison = _compare(outcomes, "xavier", "sgd", measure, lambda interval: is_level(interval, LEVEL_MARGIN))
+        comparison = _compare(
+            outcomes, "xavier", "sgd", measure, lambda interval: is_level(interval, LEVEL_MARGIN), label
+        )
         return Part(f"They end level in {measure.name}", [comparison], comparison.verdict)
 
     epochs = len(outcomes["sgd"].curves["train_loss"][0])
     early = []
     if epochs >= EARLY_EPOCHS[1]:
-        comparison = _compare(outcomes, "xavier", "sgd", EARLY_LOSS, is_below)
+        comparison = _compare(outcomes, "xavier", "sgd", EARLY_LOSS, is_below, label)
         early = [Part("Xavier normal is ahead between epochs 20 and 40", [comparison], comparison.verdict)]
     return Claim(
         letter="b",
@@ -214,7 +219,13 @@ def _among_two(
 
 
 def _compare(
-    outcomes: Mapping[str, Outcome], first: str, second: str, measure: Measure, test: Callable[[Interval], Verdict]
+    outcomes: Mapping[str, Outcome],
+    first: str,
+    second: str,
+    measure: Measure,
+    test: Callable[[Interval], Verdict],
+    label: str = "",
 ) -> Comparison:
     difference = paired_interval(measure.of(outcomes[first]), measure.of(outcomes[second]))
-    return Comparison(first, second, measure, difference, test(difference))
+    label = label or f"{outcomes[first].setting.title} − {outcomes[second].setting.title}"
+    return Comparison(label, first, second, measure, difference, test(difference))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -54,7 +55,7 @@ def declare(setting: Setting) -> Parts:
     is_mse = setting.loss == "mse"
     sizes = (2, *HIDDEN_SIZES, 1 if is_mse else 2)
     modules: list[Any] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         modules += [_linear(inputs, outputs, setting), chainrule.create("activations", HIDDEN_ACTIVATION)]
     modules[-1:] = [chainrule.create("activations", "sigmoid")] if is_mse else []
     return Parts(
@@ -116,7 +117,7 @@ def stacked_splits(setting: Setting, seeds: Sequence[int]) -> Splits:
 
 def _linear(inputs: int, outputs: int, setting: Setting) -> Module:
     if setting.initialization == "uniform":
-        initial = {"weight_init": ("uniform", {}), "bias_init": ("uniform", {})}
+        initial: dict[str, tuple[str, dict[str, Any]]] = {"weight_init": ("uniform", {}), "bias_init": ("uniform", {})}
     else:
         initial = {"weight_init": ("xavier_normal", {"gain": 1.0}), "bias_init": ("zeros", {})}
     made = {key: chainrule.create("initializers", name, **arguments) for key, (name, arguments) in initial.items()}

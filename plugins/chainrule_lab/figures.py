@@ -57,7 +57,7 @@ LINES = {
     ),
 }
 
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -90,7 +90,8 @@ def draw(number: int, outcomes: Mapping[str, Outcome]) -> Figure:
         axes[1, 0].set_ylim(top=min(1.02, axes[1, 0].get_ylim()[1]))
         for panel in axes[1]:
             panel.set_xlabel("Epoch")
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        figure.align_ylabels()
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(3, len(labels)), handlelength=3.2)
     return figure

@@ -62,9 +62,9 @@ class Setting:
 
 
 SETTINGS = (
-    Setting(name="mse", title="MSE", loss="mse", figures=(1,)),
+    Setting(name="mse", title="SGD, MSE loss", loss="mse", figures=(1,)),
     Setting(name="sgd", title="SGD", figures=(1, 2, 3), printed=Printed(0.3411, 0.8944)),
-    Setting(name="xavier", title="Xavier normal", initialization="xavier_normal", figures=(2,)),
+    Setting(name="xavier", title="SGD, Xavier", initialization="xavier_normal", figures=(2,)),
     Setting(
         name="adam",
         title="Adam",

@@ -1,0 +1,58 @@
+"""Writing a folder's files together, so that a run that is killed leaves none of them half-written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from chainrule.errors import ChainruleError
+
+
+def check_folder(owner: str, folder: Path) -> None:
+    """Raise ChainruleError if the folder cannot be made or written to."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise ChainruleError(f"{owner}: the output must be a folder, got the file {existing}. Choose another name.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ChainruleError(f"{owner}: the output must be writable, got {existing}. Choose another folder.")
+
+
+def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collection[str] = ()) -> None:
+    """Write files into a folder, each complete or not at all.
+
+    They are written beside the folder first; a new folder then gets its name at once, and in one that exists each file
+    is replaced by renaming. Files of the folder that nobody named stay.
+
+    Args:
+        folder: made, with its parents, if it does not exist.
+        files: contents by name.
+        owned: names that an earlier call may have written; those that are not among files are removed.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, content in files.items():
+            with (temporary / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if folder.exists():
+            for name in files:
+                (temporary / name).replace(folder / name)
+            for name in set(owned) - files.keys():
+                (folder / name).unlink(missing_ok=True)
+        else:
+            temporary.chmod(0o777 & ~_umask())
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,66 @@
+"""``chainrule reproduce``: repeat the paper's experiments and write the report on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.errors import ChainruleError
+
+
+def reproduce(
+    figure: Annotated[int | None, typer.Option(help="Only this figure of the paper, 1 to 3.")] = None,
+    seeds: Annotated[int, typer.Option(help="Members of each ensemble, seeded 0, 1, …; at least 2.")] = 10,
+    epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 100,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reproduction"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
+) -> None:
+    """Reproduce the paper: its figures, its table and its claims, each answered from our own numbers.
+
+    Example: chainrule reproduce --figure 2 --out xavier
+    """
+    _check_options(figure, seeds, epochs)
+    with _needing_the_lab():
+        from chainrule_lab.atomic import check_folder, write_together
+        from chainrule_lab.reproduction import FILES, reproduce_paper
+        from chainrule_lab.results import to_json
+        from chainrule_lab.settings import of_figure
+        from chainrule_lab.terminal import announce, training_progress
+
+    check_folder("reproduce", out)
+    with training_progress(len(of_figure(figure)) * epochs) as callbacks:
+        reproduction = reproduce_paper(figure, range(seeds), epochs, callbacks)
+    write_together(out, reproduction.files(), owned=FILES)
+    if as_json:
+        typer.echo(to_json(reproduction.results()), nl=False)
+    else:
+        announce(reproduction, out)
+
+
+def _check_options(figure: int | None, seeds: int, epochs: int) -> None:
+    if figure not in (None, 1, 2, 3):
+        raise ChainruleError(f"reproduce: --figure must be 1, 2 or 3, got {figure}. Leave it out for all three.")
+    if seeds < 2:
+        raise ChainruleError(
+            f"reproduce: --seeds must be at least 2, got {seeds}. Deviations and intervals over seeds need two."
+        )
+    if epochs < 1:
+        raise ChainruleError(f"reproduce: --epochs must be at least 1, got {epochs}. The paper has 100.")
+
+
+@contextmanager
+def _needing_the_lab() -> Iterator[None]:
+    """Turn the failed import of a package from the extra `lab` into one line that says what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in ("jinja2", "matplotlib", "numpy", "scipy"):
+            raise
+        raise ChainruleError(
+            f'reproduce: {package} must be installed, got none. Run: pip install "chainrule[lab]".'
+        ) from error
