@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.check_command import check
 from chainrule.cli.command_group import CommandGroup
 from chainrule.cli.list_command import list_components
 from chainrule.cli.show_command import show
@@ -13,6 +14,7 @@ from chainrule.cli.show_command import show
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 app.command("list")(list_components)
 app.command("show")(show)
+app.command("check")(check)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,7 +7,8 @@ In a test, two lines do it:
         check()
 """
 
-from chainrule.testing.check import CHECKS, Check, CheckFailed, NotApplicable, Result, check, checks_of, run
+from chainrule.testing import checks as checks
+from chainrule.testing.check import CHECKS, Check, CheckFailed, NotApplicable, Result, check, checks_of, run, run_all
 from chainrule.testing.parametrize import parametrize_checks
 from chainrule.testing.subject import Subject, subject
 
@@ -22,5 +23,6 @@ __all__ = [
     "checks_of",
     "parametrize_checks",
     "run",
+    "run_all",
     "subject",
 ]

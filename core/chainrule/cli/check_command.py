@@ -1,0 +1,176 @@
+"""``chainrule check``: run the conformance kit on components, installed or in a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chainrule import registry
+from chainrule.cli.completion import complete_name
+from chainrule.errors import ChainruleError
+
+if TYPE_CHECKING:
+    from chainrule.testing import Check, Result, Subject
+
+COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
+
+
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names, KIND:NAMEs, or FILE.py:Class.", autocompletion=complete_name, show_default=False),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Check every installed component.")] = False,
+    pattern: Annotated[str, typer.Option("-k", help="Run only checks whose name contains or matches this.")] = "*",
+    list_checks: Annotated[bool, typer.Option("--list", help="Print the checks and what they demand.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that a component is right; exit with 1 if it is not.
+
+    Example: chainrule check adam, or: chainrule check ./my_rule.py:MyRule
+    """
+    if bool(names) + everything + list_checks != 1:
+        raise typer.BadParameter("give names, or --all, or --list.")
+    from chainrule.testing import CHECKS, checks_of
+
+    def chosen(checks: Iterable[Check]) -> list[Check]:
+        return [check for check in checks if pattern in check.name or fnmatchcase(check.name, pattern)]
+
+    if not chosen(CHECKS):
+        raise ChainruleError(f'check: -k must match a check, got none for "{pattern}". All: chainrule check --list.')
+    if list_checks:
+        _print_checks(chosen(CHECKS), as_json)
+        return
+    subjects = [_subject(name) for name in names or _every_name()]
+    results: list[Result] = []
+    for subject in subjects:
+        found = _run(subject, chosen(checks_of(subject.kind)))
+        results += found if as_json else _shown(subject, found, table=not everything)
+    if as_json:
+        typer.echo(json.dumps([_row(result) for result in results], indent=2, ensure_ascii=False))
+    else:
+        _print_failures(results)
+    if any(result.outcome == "failed" for result in results):
+        raise typer.Exit(1)
+
+
+def _every_name() -> list[str]:
+    return [component.key for component in registry.components() if registry.state(component) == "declared"]
+
+
+def _subject(name: str) -> Subject:
+    from chainrule.testing import subject
+
+    path, _, class_name = name.rpartition(":")
+    if not path.endswith(".py"):
+        return subject(name)
+    file = Path(path)
+    if not file.is_file():
+        raise ChainruleError(f'check: "{path}" must be a Python file, got none there. Check the path.')
+    specification = importlib.util.spec_from_file_location(file.stem, file)
+    assert specification is not None  # noqa: S101 - it is None only for endings that Python does not know
+    assert specification.loader is not None  # noqa: S101 - likewise
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[file.stem] = module
+    sys.path.insert(0, str(file.parent))
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise ChainruleError(
+            f"check: {path} must be importable, got {type(error).__name__}: {error}. Run it with python to see where."
+        ) from error
+    if not hasattr(module, class_name):
+        raise ChainruleError(f'check: {path} must define "{class_name}", got no such name. Check the spelling.')
+    return subject(getattr(module, class_name))
+
+
+def _run(subject: Subject, checks: list[Check]) -> Iterator[Result]:
+    from chainrule.testing import run_all
+
+    if not checks:
+        raise ChainruleError(f"check: -k must match a check on {subject.kind}, got none. All: chainrule check --list.")
+    return iter(run_all(subject, checks))
+
+
+def _row(result: Result) -> dict[str, Any]:
+    row = dataclasses.asdict(dataclasses.replace(result, error=None))
+    del row["error"]
+    return row | {"seconds": round(result.seconds, 4)}
+
+
+def _print_checks(checks: list[Check], as_json: bool) -> None:
+    rows = [
+        {"check": check.name, "kinds": list(check.kinds), "demand": check.demand, "cause": check.cause}
+        for check in checks
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for check in checks:
+        typer.secho(f"{check.name}  ({', '.join(check.kinds)})", bold=True)
+        typer.echo(f"    {check.demand}")
+
+
+def _shown(subject: Subject, results: Iterable[Result], *, table: bool) -> list[Result]:
+    """Print the results, with table=True a row each, and the counts; return them."""
+    done = []
+    with _status(f"checking {subject.label}"):
+        for result in results:
+            done.append(result)
+            if table and not sys.stdout.isatty():
+                typer.echo(f"{result.outcome}\t{result.seconds:.2f} s\t{result.check}\t{_reason(result)}")
+    if table and sys.stdout.isatty():
+        _print_table(done)
+    counts = {outcome: sum(result.outcome == outcome for result in done) for outcome in COLOURS}
+    seconds = sum(result.seconds for result in done)
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    sign = typer.style("FAILED" if counts["failed"] else "ok", fg="red" if counts["failed"] else "green")
+    typer.echo(f"{subject.label}: {sign}, {summary} in {seconds:.1f} s")
+    return done
+
+
+def _status(text: str) -> AbstractContextManager[Any]:
+    if not sys.stdout.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console().status(text)
+
+
+def _print_table(results: list[Result]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("check", "outcome", "seconds", "reason"):
+        table.add_column(
+            column, justify="right" if column == "seconds" else "left", ratio=1 if column == "reason" else None
+        )
+    for result in results:
+        outcome = Text(result.outcome, style=COLOURS[result.outcome])
+        table.add_row(result.check, outcome, f"{result.seconds:.2f}", _reason(result))
+    Console().print(table)
+
+
+def _reason(result: Result) -> str:
+    return {"passed": "", "skipped": result.detail, "failed": "see below"}[result.outcome]
+
+
+def _print_failures(results: list[Result]) -> None:
+    for result in results:
+        if result.outcome == "failed":
+            typer.echo("")
+            typer.secho(result.detail, fg="red")
+    ran = sum(result.outcome != "skipped" for result in results)
+    failed = sum(result.outcome == "failed" for result in results)
+    typer.echo(f"\n{ran} checks ran, {failed} failed, {len(results) - ran} skipped with a reason.")
