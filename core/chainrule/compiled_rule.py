@@ -32,7 +32,8 @@ class CompiledRule:
         self.rule = rule
         self.tensors = (data, grad, state)
         self.numbers: dict[str, Tensor] = {}
-        self.kernel = _kernel(type(rule), len(data), data.dtype, data.device.type)
+        kind: Any = type(rule)
+        self.kernel = _kernel(kind, len(data), data.dtype, data.device.type)
 
     def __call__(self, t: int, factor: float, scalars: Mapping[str, float]) -> None:
         """Apply the rule as step t, with the schedule's factor on its learning rate.
@@ -87,7 +88,6 @@ def _kernel(rule: type[Optimizer], elements: int, dtype: torch.dtype, device: st
     ) -> None:
         rule.apply(data, grad, state, Step(t, lr, scalars))
 
-    compiled: Callable[..., Any] = torch.compile(
-        kernel, fullgraph=True, dynamic=False, isolate_recompiles=True, recompile_limit=64
-    )
+    options: dict[str, Any] = {"dynamic": False, "isolate_recompiles": True, "recompile_limit": 64}
+    compiled: Callable[..., Any] = torch.compile(kernel, fullgraph=True, **options)
     return compiled
