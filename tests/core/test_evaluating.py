@@ -1,0 +1,81 @@
+"""Rules that evaluate with other values than they train."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import Optimizer, fit, hyperparameter, param_groups
+from chainrule.layers import linear
+from chainrule.losses import mse
+from chainrule.optimizers import sgd
+
+X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+class Averaged(Optimizer):
+    """Gradient descent that evaluates with a running mean of its parameters, scaled."""
+
+    decay: float = hyperparameter(default=0.5, at_least=0, at_most=1, per_member=True)
+
+    def init(self, parameter):
+        return {"average": parameter * self.decay}
+
+    def apply(self, parameter, grad, state, step):
+        parameter.sub_(step.lr * grad)
+        state["average"].mul_(self.decay).add_((1 - self.decay) * parameter)
+
+    def evaluation_parameter(self, parameter, state):
+        return state["average"] * (1 + self.decay)
+
+
+class AveragedByParameter(Averaged):
+    elementwise = False
+
+
+@pytest.mark.parametrize("cls", [Averaged, AveragedByParameter])
+@pytest.mark.parametrize("decays", [[0.5, 0.5, 0.5], [0.0, 0.3, 0.9]])
+def test_evaluation_sees_each_members_own_average(cls, decays):
+    network = linear(3, 3).build(seeds=[0, 1, 2], dtype=torch.float64)
+    updater = cls(lr=0.1, decay=torch.tensor(decays, dtype=torch.float64)).attach(network)
+    decay = torch.tensor(decays, dtype=torch.float64).view(3, 1, 1)
+    expected = network.module.weight.data * decay
+    for _ in range(3):
+        network.flat.grad.fill_(1)
+        updater.step()
+        expected = decay * expected + (1 - decay) * network.module.weight.data
+    trained = network.flat.data.clone()
+    with updater.evaluating():
+        assert_close(network.module.weight.data, expected * (1 + decay))
+    assert torch.equal(network.flat.data, trained)
+
+
+def test_the_trained_values_come_back_after_an_error():
+    network = linear(3, 3).build()
+    updater = Averaged().attach(network)
+    trained = network.flat.data.clone()
+    with pytest.raises(KeyError), updater.evaluating():
+        network.state_dict()["weights"]
+    assert torch.equal(network.flat.data, trained)
+
+
+def test_other_groups_are_evaluated_as_they_are():
+    network = linear(3, 3).build()
+    updater = param_groups({"weight": Averaged(), "bias": sgd()}).attach(network)
+    before = network.state_dict()
+    with updater.evaluating():
+        assert_close(network.state_dict()["weight"], before["weight"] * 0.75)
+        assert torch.equal(network.state_dict()["bias"], before["bias"])
+
+
+def test_fit_evaluates_with_the_average_and_returns_the_trained_network():
+    network, rule = linear(3, 3).build(dtype=torch.float64), Averaged(lr=0.1)
+    history = fit(network, mse(), rule, train=[(X, Y)], validation=(X, Y), epochs=3)
+    plain = linear(3, 3).build(dtype=torch.float64)
+    average = plain.flat.data / 2
+    for epoch in range(3):
+        fit(plain, mse(), sgd(lr=0.1), train=[(X, Y)])
+        average = (average + plain.flat.data) / 2
+        evaluated = linear(3, 3).build(dtype=torch.float64)
+        evaluated.flat.data.copy_(1.5 * average)
+        assert_close(history["validation_loss"][epoch], mse()(evaluated(X), Y))
+    assert_close(network.flat.data, plain.flat.data)

@@ -1,0 +1,150 @@
+"""Rules that are not elementwise: each parameter of one member in its own shape, and sums over a whole network."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from chainrule import Optimizer, StateError, hyperparameter
+from chainrule.activations import tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import mse
+
+X, Y = torch.randn(2, 30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+RATES, DECAYS = torch.tensor([0.01, 0.02, 0.05]), torch.tensor([0.0, 0.1, 0.3])
+
+
+class Normalized(Optimizer):
+    """A step as long as the parameter, in the way of LAMB."""
+
+    elementwise = False
+    decay: float = hyperparameter(default=0.1, at_least=0, per_member=True)
+
+    def init(self, parameter):
+        return {"m": torch.zeros_like(parameter), "longest": parameter.new_zeros(())}
+
+    def scalars(self, t):
+        return {"bias": 1 - 0.9**t}
+
+    def update(self, parameter, grad, state, step):
+        assert parameter.dim() in (1, 2)  # one member's, in its own shape
+        m = state["m"].mul_(0.9).add_(grad, alpha=0.1) / step["bias"] + self.decay * parameter
+        state["longest"].copy_(torch.maximum(state["longest"], m.norm()))
+        return m * parameter.norm() / (state["longest"] + 1e-3)
+
+
+class Looped(Normalized):
+    vmappable = False
+
+
+class Applied(Normalized):
+    def apply(self, parameter, grad, state, step):
+        parameter.sub_(step.lr * self.update(parameter, grad, state, step))
+
+
+class GlobalNorm(Optimizer):
+    """A step of length 1 over the whole network."""
+
+    def reduce(self, parameter, grad, state, step):
+        return {"square": grad.square().sum(), "elements": torch.ones_like(grad).sum()}
+
+    def update(self, parameter, grad, state, step):
+        return grad / step["square"].sqrt() * step["elements"].sqrt()
+
+
+class LoopedGlobalNorm(GlobalNorm):
+    elementwise = False
+    vmappable = False
+
+
+def train(rule, **settings):
+    network = sequential(linear(3, 5), tanh(), linear(5, 3)).build(dtype=torch.float64, **settings)
+    updater, loss = rule.attach(network), mse(members=network.is_ensemble)
+    for _ in range(20):
+        loss(network(X), Y)
+        network.zero_grad()
+        network.backward(loss.backward())
+        updater.step()
+    return network, updater
+
+
+def of_member(rule, i):
+    fields = {name: value[i].item() for name, value in vars(rule).items() if isinstance(value, Tensor)}
+    return type(rule)(**fields)
+
+
+@pytest.mark.parametrize("cls", [Normalized, Looped, Applied, GlobalNorm, LoopedGlobalNorm])
+@pytest.mark.parametrize("per_member", [False, True])
+def test_members_move_as_single_networks_do(cls, per_member):
+    fields = {"lr": RATES, "decay": DECAYS} if issubclass(cls, Normalized) else {"lr": RATES}
+    rule = cls(**fields) if per_member else cls(lr=0.01)
+    ensemble, _ = train(rule, seeds=[4, 5, 6])
+    for i, seed in enumerate([4, 5, 6]):
+        single, _ = train(of_member(rule, i) if per_member else rule, seed=seed)
+        for name, values in single.state_dict().items():
+            assert_close(ensemble.state_dict()[name][i], values, rtol=0, atol=1e-12)
+
+
+def test_mapping_over_members_equals_a_loop():
+    mapped, looped = (train(cls(lr=RATES, decay=DECAYS), seeds=[4, 5, 6])[1] for cls in (Normalized, Looped))
+    for found, expected in ((mapped.network, looped.network), (mapped, looped)):
+        assert_close(found.state_dict(), expected.state_dict(), rtol=0, atol=1e-12)
+
+
+def test_a_rule_can_use_sums_over_each_members_parameters():
+    network = sequential(linear(3, 2), linear(2, 1)).build(seeds=[0, 1], dtype=torch.float64)
+    for i, parameter in enumerate(network.parameters()):
+        parameter.grad[0] = i + 1.0
+        parameter.grad[1] = 10.0
+    before = network.state_dict()
+    GlobalNorm(lr=0.5).attach(network).step()  # the sum of squares is 6 · 1 + 2 · 4 + 2 · 9 + 1 · 16 = 48
+    lengths = (48**0.5, 1100**0.5)
+    for name, parameter in network.named_parameters():
+        each = [p - 0.5 * g / n * 11**0.5 for p, g, n in zip(before[name], parameter.grad, lengths, strict=True)]
+        assert_close(parameter.data, torch.stack(each))
+
+
+def test_a_state_has_members_in_front_of_whatever_shape():
+    _, updater = train(Normalized(), seeds=[4, 5, 6])
+    shapes = {name: entry.shape for name, entry in updater.state_dict()["state"]["0.weight"].items()}
+    assert shapes == {"m": (3, 5, 3), "longest": (3,)}
+
+
+@pytest.mark.parametrize("elementwise", [True, False])
+@pytest.mark.parametrize(
+    "rebind",
+    [
+        lambda state, grad: state.__setitem__("m", state["m"] + grad),
+        lambda state, grad: state.update(m=state["m"] + grad),
+        lambda state, grad: state.__ior__({"m": state["m"] + grad}),
+    ],
+)
+def test_a_state_can_not_be_exchanged(rebind, elementwise):
+    class Rebinding(Normalized):
+        def init(self, parameter):
+            return {"m": torch.zeros_like(parameter)}
+
+        def update(self, parameter, grad, state, step):
+            rebind(state, grad)
+            return grad
+
+    Rebinding.elementwise = elementwise
+    with pytest.raises(StateError, match="must be changed"):
+        train(Rebinding())
+
+
+def test_a_state_of_another_shape_needs_a_rule_that_is_not_elementwise():
+    class PerTensor(Optimizer):
+        def init(self, parameter):
+            return {"norm": parameter.new_zeros(())}
+
+    with pytest.raises(StateError, match=r"^per_tensor: state 'norm' of an elementwise rule must .* got \(\)\. Set "):
+        train(PerTensor())
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_is_attached_in_inference_mode_works_outside_it(members):
+    network = linear(3, 2).build(seeds=range(members))
+    with torch.inference_mode():
+        updater = Normalized().attach(network)
+    updater.step()

@@ -1,0 +1,113 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import HyperparameterError, Optimizer, rule_runs
+from chainrule.activations import tanh
+from chainrule.layers import linear, sequential
+from chainrule.optimizers import adam, sgd
+from chainrule.registry import get, names
+
+RULES = [rule for name in names("optimizers") for rule in get("optimizers", name).examples() if rule.elementwise]
+
+
+class ByParameter(Optimizer):
+    elementwise = False
+
+    def update(self, parameter, grad, state, step):
+        return grad
+
+
+def after_three_steps(rule, network):
+    updater = rule.attach(network)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        network.flat.grad.normal_(generator=generator)
+        updater.step()
+    return network.flat.data
+
+
+@pytest.mark.parametrize("elements", [2**17 - 1, 2**17 + 3, 2**18])
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_slices_give_what_one_pass_gives_to_the_bit(rule, elements, monkeypatch):
+    sliced = after_three_steps(rule, linear(elements, 1, bias=False).build())
+    monkeypatch.setattr(rule_runs, "SLICE", 2**30)
+    assert torch.equal(sliced, after_three_steps(rule, linear(elements, 1, bias=False).build()))
+
+
+def test_members_keep_their_learning_rates_across_slices():
+    network = linear(50_000, 1).build(seeds=[0, 1, 2, 3])
+    before = network.state_dict()
+    rates = torch.tensor([0.0, 0.5, 1.0, 2.0])
+    updater = sgd(lr=rates).attach(network)
+    network.flat.grad.fill_(1)
+    updater.step()
+    for name, values in network.state_dict().items():
+        assert torch.equal(values, before[name] - rates.view(4, *[1] * (values.dim() - 1)))
+
+
+@pytest.mark.parametrize("cls", [sgd, ByParameter])
+@pytest.mark.parametrize("lr", [0.5, torch.tensor([0.5, 0.25])], ids=["number", "tensor"])
+def test_a_schedule_counts_from_one_and_sets_the_very_step(cls, lr):
+    network, asked = linear(3, 2).build(seeds=[0, 1]), []
+    updater = cls(lr=lr, schedule=lambda t: asked.append(t) or [None, 1.0, 0.0, 4.0][t]).attach(network)
+    expected = network.module.weight.data.double()
+    for factor in (1.0, 0.0, 4.0):
+        network.flat.grad.fill_(1)
+        updater.step()
+        expected = expected - factor * torch.as_tensor(lr).expand(2).view(2, 1, 1)
+        assert_close(network.module.weight.data.double(), expected)
+    assert asked == [1, 2, 3]
+    assert updater.t == 3
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("max_norm", [0.5, 2.0])
+def test_clipping_equals_torch_for_each_member(size, max_norm):
+    network = sequential(linear(4, 3), tanh(), linear(3, 2)).build(seeds=[0, 1, 2], dtype=torch.float64)
+    network.flat.grad.copy_(size * torch.randn(len(network.flat.grad), generator=torch.manual_seed(0)))
+    network.parameters()[0].grad[1] *= 30  # the members' norms differ
+    expected = []
+    for i in range(3):
+        leaves = [torch.nn.Parameter(parameter.data[i].clone()) for parameter in network.parameters()]
+        for leaf, parameter in zip(leaves, network.parameters(), strict=True):
+            leaf.grad = parameter.grad[i].clone()
+        torch.nn.utils.clip_grad_norm_(leaves, max_norm)
+        expected.append([leaf.grad for leaf in leaves])
+    sgd().attach(network, clip_norm=max_norm).step()
+    found = [[parameter.grad[i] for parameter in network.parameters()] for i in range(3)]
+    assert_close(found, expected, rtol=3e-6, atol=1e-12)  # torch adds 1e-6 to the norm
+
+
+@pytest.mark.parametrize("clip_norm", [0, -1.0, float("nan")])
+def test_a_norm_to_clip_to_must_be_positive(clip_norm):
+    with pytest.raises(HyperparameterError, match=rf"^attach: clip_norm must be above 0, got {clip_norm}\."):
+        adam().attach(linear(2, 1).build(), clip_norm=clip_norm)
+
+
+@pytest.mark.parametrize(("seeds", "count"), [(None, 2), ([0, 1, 2], 2), ([0], 3)])
+def test_per_member_values_must_be_one_for_each_member(seeds, count):
+    network = linear(2, 1).build() if seeds is None else linear(2, 1).build(seeds=seeds)
+    with pytest.raises(HyperparameterError) as caught:
+        adam(lr=torch.ones(count)).attach(network)
+    assert str(caught.value) == (
+        f"adam: lr must be a number or one value for each of {network.members} members, got {count}. "
+        "Build the network with as many seeds."
+    )
+
+
+@pytest.mark.parametrize("cls", [adam, ByParameter])
+def test_a_rule_that_is_attached_stays_free_of_state(cls):
+    rule, networks = cls(lr=0.1), [linear(3, 2).build(), linear(3, 2).build()]
+    first, second = (after_three_steps(rule, network) for network in networks)
+    assert torch.equal(first, second)
+    assert rule == cls(lr=0.1)
+
+
+def test_the_rule_never_sees_the_gradient_changed():
+    network = linear(3, 2).build()
+    for rule in RULES:
+        updater = rule.attach(network)
+        network.flat.grad.fill_(0.5)
+        updater.step()
+        assert (network.flat.grad == 0.5).all()

@@ -1,0 +1,119 @@
+import copy
+import io
+
+import pytest
+import torch
+
+from chainrule import Optimizer, StateError
+from chainrule.activations import tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import mse
+from chainrule.optimizers import adam, sgd
+from chainrule.registry import get, names
+
+X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
+
+
+class ByParameter(Optimizer):
+    elementwise = False
+
+    def init(self, parameter):
+        return {"m": torch.zeros_like(parameter), "count": parameter.new_zeros(())}
+
+    def update(self, parameter, grad, state, step):
+        state["count"].add_(step.t)
+        return state["m"].mul_(0.9).add_(grad) / parameter.norm() / state["count"]
+
+
+RULES = [rule for name in names("optimizers") for rule in get("optimizers", name).examples()]
+
+
+def build(**settings):
+    return sequential(linear(3, 4), tanh(), linear(4, 3)).build(**(settings or {"seeds": [0, 1]}))
+
+
+def train(network, updater, steps):
+    loss = mse(members=True)
+    for _ in range(steps):
+        loss(network(X), Y)
+        network.zero_grad()
+        network.backward(loss.backward())
+        updater.step()
+
+
+@pytest.mark.parametrize(
+    "rule", [*RULES, ByParameter(), adam(schedule=lambda t: 1 / t)], ids=lambda rule: repr(rule)[:40]
+)
+def test_a_run_resumes_to_the_bit(rule):
+    network = build()
+    updater = rule.attach(network)
+    train(network, updater, 7)
+    file = io.BytesIO()
+    torch.save((network.state_dict(), updater.state_dict()), file)
+    train(network, updater, 5)
+
+    file.seek(0)
+    weights, state = torch.load(file, weights_only=True)
+    resumed = build(seeds=[8, 9])
+    again = rule.attach(resumed)
+    resumed.load_state_dict(weights)
+    again.load_state_dict(state)
+    train(resumed, again, 5)
+    assert torch.equal(resumed.flat.data, network.flat.data)
+    assert again.t == 12
+
+
+def test_a_state_is_a_copy_by_parameter_name():
+    network = build()
+    updater = adam().attach(network)
+    state = updater.state_dict()
+    train(network, updater, 1)
+    assert not any(entry.any() for entries in state["state"].values() for entry in entries.values())
+    assert {name: entries["m"].shape for name, entries in state["state"].items()} == {
+        "0.weight": (2, 4, 3),
+        "0.bias": (2, 4),
+        "2.weight": (2, 3, 4),
+        "2.bias": (2, 3),
+    }
+
+
+def without(*path):
+    def change(state):
+        for key in path[:-1]:
+            state = state[key]
+        del state[path[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without("t"), 'updater: a state must have "t" and "state", got [\'state\'].'),
+        (without("state", "2.bias"), "got a difference in ['2.bias']"),
+        (lambda state: state["state"].update(extra={}), "got a difference in ['extra']"),
+        (without("state", "2.bias", "m"), "updater: the state of 2.bias must be {'m': (2, 3), 'v': (2, 3)}, got"),
+        (lambda state: state["state"]["2.bias"].update(m=torch.ones(3)), "got {'m': (3,), 'v': (2, 3)}"),
+    ],
+)
+def test_a_state_that_does_not_fit_raises_and_changes_nothing(change, message):
+    network = build()
+    updater = adam().attach(network)
+    other = updater.state_dict()
+    train(network, updater, 3)
+    before = copy.deepcopy(updater.state_dict())
+    other["t"] = 99
+    for entries in other["state"].values():
+        entries["m"].fill_(5)
+    change(other)
+    with pytest.raises(StateError) as caught:
+        updater.load_state_dict(other)
+    assert message in str(caught.value)
+    torch.testing.assert_close(updater.state_dict(), before, rtol=0, atol=0)
+
+
+def test_the_state_of_another_rule_or_network_raises():
+    with pytest.raises(StateError, match=r"the state of 0\.weight must be .*Attach the rule"):
+        adam().attach(build()).load_state_dict(sgd(momentum=0.9).attach(build()).state_dict())
+    with pytest.raises(StateError, match="got"):
+        adam().attach(build()).load_state_dict(adam().attach(build(seed=0)).state_dict())
