@@ -62,6 +62,7 @@ class Claim:
         statement: what the paper says.
         reading: how the statement is measured.
         parts: what must hold.
+        beside_title: what the next are.
         beside: statements of interest that do not enter the answer.
         reason: why it cannot be asked, if it cannot.
     """
@@ -71,13 +72,22 @@ class Claim:
     statement: str
     reading: str
     parts: Sequence[Part]
-    beside: Sequence[Part] = ()
+    beside_title: str
+    beside: Sequence[Part]
     reason: str = ""
 
     @property
     def verdict(self) -> Verdict:
         """Yes if all parts hold, no if one does not, else undecided."""
         return "undecided" if self.reason else all_of([part.verdict for part in self.parts])
+
+    @property
+    def grounds(self) -> str:
+        """What decides the answer: the parts that have it, or why it cannot be asked."""
+        if self.reason:
+            return self.reason
+        words = {"yes": "Holds", "no": "Does not hold", "undecided": "Open"}
+        return f"{words[self.verdict]}: {'; '.join(p.statement for p in self.parts if p.verdict == self.verdict)}."
 
 
 def epochs_to_gain(outcome: Outcome) -> list[float]:
@@ -132,6 +142,7 @@ def _losses(outcomes: Mapping[str, Outcome]) -> Claim:
         statement="Cross-entropy yields slightly better validation accuracy than MSE.",
         reading="The difference of final validation accuracy is above 0; whether it is slight is not asked.",
         parts=[better(FINAL_ACCURACY)],
+        beside_title="On the test split",
         beside=[better(TEST_ACCURACY)],
     )
 
@@ -157,6 +168,7 @@ def _initializations(outcomes: Mapping[str, Outcome]) -> Claim:
         reading="The difference of mean validation loss over epochs 20 to 40 is below 0, and that of final validation "
         "accuracy lies within ±0.5 points.",
         parts=[*early, level(FINAL_ACCURACY)],
+        beside_title="On the test split",
         beside=[level(TEST_ACCURACY)],
         reason="" if early else f"It speaks of epochs 20 to 40, and this run has {epochs}.",
     )
@@ -177,6 +189,7 @@ def _convergence(outcomes: Mapping[str, Outcome]) -> Claim:
         reading="Each of the two is slower than at least three of the other four, both in epochs to 90 % of its own "
         "final gain in training loss and in final training loss.",
         parts=slow("adagrad"),
+        beside_title="With Adagrad at learning rate 0.01",
         beside=slow("adagrad_faster"),
     )
 
@@ -198,6 +211,7 @@ def _generalization(outcomes: Mapping[str, Outcome]) -> Claim:
         reading="Each is worse, or better, than at least three of the other four, both in test loss − training loss "
         "and in test accuracy.",
         parts=ranks("adagrad"),
+        beside_title="With Adagrad at learning rate 0.01",
         beside=ranks("adagrad_faster"),
     )
 

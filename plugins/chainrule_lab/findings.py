@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chainrule_lab.settings import PAPER_EPOCHS, SETTINGS, TEST_ROWS
-from chainrule_lab.table import Quantity, Row
+from chainrule_lab.table import Row
 
 
 class Correction(NamedTuple):
@@ -106,19 +106,18 @@ def likely_cause(row: Row, epochs: int) -> str:
             "that only grows, so that steps which start at 0.001 soon become too small. A larger rate was probably "
             "used."
         )
-    fits = f"{_fits(row.loss, 'loss')}; {_fits(row.accuracy, 'accuracy')}."
-    if row.name == "adagrad_faster":
-        return f"With ten times the stated learning rate: {fits} The stated rate is probably a misprint."
+    loss, accuracy = row.loss.is_like_ours, row.accuracy.is_like_ours
+    if loss and accuracy:
+        fits = "Both printed values could be one more run of ours: chance alone may account for the difference."
+        return f"At ten times the stated learning rate: {fits}" if row.name == "adagrad_faster" else fits
+    outside = " and ".join(name for name, fits in (("loss", loss), ("accuracy", accuracy)) if not fits)
+    fits = f"One more run of ours would hardly give the printed {outside}, so chance is an unlikely cause."
     if row.passed is None:
-        return f"{fits.capitalize()} Our mean validation loss never falls to the printed test loss."
-    epoch, accuracy = row.passed
-    open_choices = "activation, first values" if row.name in SCALE_FREE else "activation, first values, reduction"
+        return f"{fits} Our mean validation loss never falls to the printed test loss."
+    epoch, share = row.passed
+    choices = "activation, first values" if row.name in SCALE_FREE else "activation, first values, reduction"
     return (
-        f"{fits.capitalize()} Our mean validation loss falls to the printed test loss at epoch {epoch}, where accuracy "
-        f"is {100 * accuracy:.1f} %: the printed run seems to have come less far. Possible causes are what the print "
-        f"leaves open ({open_choices}) and the chance of a single run."
+        f"{fits} Our mean validation loss passes the printed test loss at epoch {epoch}, with {100 * share:.1f} % "
+        f"accuracy: the printed run looks like ours with less progress. A choice that the print leaves open ({choices}) "
+        "is the likely cause."
     )
-
-
-def _fits(quantity: Quantity, name: str) -> str:
-    return f"the printed {name} {'is' if quantity.is_like_ours else 'is not'} within reach of one more run of ours"

@@ -52,7 +52,7 @@ class Report:
 
     def html(self) -> str:
         """Return the report as one page that needs no other file."""
-        return self._render("report.html.jinja")
+        return self._render("report.html.jinja").replace(" %", "\u00a0%")
 
     def _render(self, template: str) -> str:
         environment = Environment(
@@ -67,6 +67,7 @@ class Report:
             "number": number,
             "signed": signed,
             "percent": percent,
+            "share": share,
             "points": points,
             "difference": difference,
             "embedded": embedded,
@@ -97,6 +98,11 @@ def signed(value: float | None, digits: int = 4) -> str:
 def percent(fraction: float | None) -> str:
     """Return a fraction in percent without the sign for it; a dash for None."""
     return number(None if fraction is None else 100 * fraction, 2)
+
+
+def share(fraction: float) -> str:
+    """Return a fraction in percent, cut to the 0 to 100 that a share can have."""
+    return percent(min(max(fraction, 0.0), 1.0))
 
 
 def points(fraction: float | None) -> str:

@@ -58,8 +58,9 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "figure": claim.figure,
         "statement": claim.statement,
         "reading": claim.reading,
-        "reason": claim.reason,
+        "grounds": claim.grounds,
         "parts": [_part(part) for part in claim.parts],
+        "beside_title": claim.beside_title,
         "beside": [_part(part) for part in claim.beside],
     }
 

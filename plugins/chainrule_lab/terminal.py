@@ -52,8 +52,8 @@ def training_progress(epochs: int) -> Iterator[Callbacks]:
         yield callbacks
 
 
-def announce(reproduction: Reproduction, folder: Path, console: Console | None = None) -> None:
-    """Print the table, the answers and where the report is."""
+def announce(reproduction: Reproduction, folder: Path, seconds: float, console: Console | None = None) -> None:
+    """Print the table, the answers, where the report is and how long it took."""
     console = console or Console()
     runs = f"{len(reproduction.seeds)} seeds, {reproduction.epochs} epochs"
     table = Table(title=f"Test loss and accuracy (%), {runs}", title_justify="left", box=None, pad_edge=False)
@@ -76,6 +76,6 @@ def announce(reproduction: Reproduction, folder: Path, console: Console | None =
     answers = Table(box=None, pad_edge=False, show_header=False)
     for claim in reproduction.claims:
         verdict = Text(claim.verdict, style=VERDICT_STYLES[claim.verdict])
-        answers.add_row(claim.letter, verdict, Text(f"{claim.statement} {claim.reason}".rstrip()))
+        answers.add_row(claim.letter, verdict, Text(claim.statement))
     console.print(answers)
-    console.print(Text(f"\nReport: {folder / 'report.html'}"), soft_wrap=True)
+    console.print(Text(f"\nReport: {folder / 'report.html'}, after {seconds:.0f} seconds"), soft_wrap=True)

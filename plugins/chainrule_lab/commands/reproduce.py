@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -32,13 +33,14 @@ def reproduce(
         from chainrule_lab.terminal import announce, training_progress
 
     check_folder("reproduce", out)
+    start = perf_counter()
     with training_progress(len(of_figure(figure)) * epochs) as callbacks:
         reproduction = reproduce_paper(figure, range(seeds), epochs, callbacks)
     write_together(out, reproduction.files(), owned=FILES)
     if as_json:
         typer.echo(to_json(reproduction.results()), nl=False)
     else:
-        announce(reproduction, out)
+        announce(reproduction, out, perf_counter() - start)
 
 
 def _check_options(figure: int | None, seeds: int, epochs: int) -> None:
