@@ -90,7 +90,7 @@ CLAIM_NOTE = (
     "for the number of comparisons."
 )
 
-SCALE_FREE = ("adam", "rmsprop")
+SCALE_FREE = ("adam", "rmsprop", "adadelta")
 """Optimizers whose path does not depend on the gradient's scale, but for eps."""
 
 
@@ -108,8 +108,8 @@ def likely_cause(row: Row, epochs: int) -> str:
         )
     loss, accuracy = row.loss.is_like_ours, row.accuracy.is_like_ours
     if loss and accuracy:
-        fits = "Both printed values could be one more run of ours: chance alone may account for the difference."
-        return f"At ten times the stated learning rate: {fits}" if row.name == "adagrad_faster" else fits
+        where = "At ten times the stated learning rate both" if row.name == "adagrad_faster" else "Both"
+        return f"{where} printed values could be one more run of ours: chance alone may account for the difference."
     outside = " and ".join(name for name, fits in (("loss", loss), ("accuracy", accuracy)) if not fits)
     fits = f"One more run of ours would hardly give the printed {outside}, so chance is an unlikely cause."
     if row.passed is None:
@@ -118,6 +118,6 @@ def likely_cause(row: Row, epochs: int) -> str:
     choices = "activation, first values" if row.name in SCALE_FREE else "activation, first values, reduction"
     return (
         f"{fits} Our mean validation loss passes the printed test loss at epoch {epoch}, with {100 * share:.1f} % "
-        f"accuracy: the printed run looks like ours with less progress. A choice that the print leaves open ({choices}) "
-        "is the likely cause."
+        "accuracy: the printed run looks like ours with less progress. "
+        f"A choice that the print leaves open ({choices}) is the likely cause."
     )
