@@ -47,7 +47,6 @@ class Loss(KeepsForBackward, ABC):
         """Return the number of terms per member, by which the mean divides; by default the batch size N."""
         return prediction.shape[1]
 
-    @torch.no_grad()
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss, and keep what `backward` needs.
 
@@ -62,7 +61,6 @@ class Loss(KeepsForBackward, ABC):
             total = total * self._scale
         return total if self.members else total[0]
 
-    @torch.no_grad()
     def backward(self) -> Tensor:
         """Return dL/dprediction, the prediction's shape, for the last call."""
         grad = self.gradient()
@@ -70,7 +68,6 @@ class Loss(KeepsForBackward, ABC):
             grad.mul_(self._scale)
         return grad if self.members else grad[0]
 
-    @torch.no_grad()
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean whatever the reduction, and keep nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)

@@ -15,6 +15,8 @@ from chainrule.module import named_modules, named_parameters
 from chainrule.parameter import FlatBuffers, Parameter
 from chainrule.streams import stream
 
+_DERIVED = ("flat", "_modules", "_named_parameters")
+
 
 class Network:
     """A module whose parameters live in two flat buffers: one model, or an ensemble of M trained side by side.
@@ -45,7 +47,7 @@ class Network:
         self.seeds = list(seeds) if seeds is not None else [0 if seed is None else seed]
         _check_seeds(self.seeds)
         self.module = module
-        self._named_parameters = dict(named_parameters(module))
+        self._look_inside()
         if any(parameter.is_built for parameter in self.parameters()):
             raise ChainruleError(
                 f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
@@ -57,6 +59,11 @@ class Network:
             raise ShapeError(f"build: dtype must be a floating type, got {dtype}. Pass torch.float32 or torch.float64.")
         self.flat = FlatBuffers(self.parameters(), self.members, dtype, torch.device(device))
         self._initialize()
+
+    def _look_inside(self) -> None:
+        # Once, since telling a module from other attributes is slow.
+        self._modules = [inner for _, inner in named_modules(self.module)]
+        self._named_parameters = dict(named_parameters(self.module))
 
     def _initialize(self) -> None:
         for name, parameter in self.named_parameters():
@@ -136,7 +143,7 @@ class Network:
 
     def train(self, mode: bool = True) -> Network:
         """Switch to train mode, or with False to eval mode; return the network."""
-        for _, module in named_modules(self.module):
+        for module in self._modules:
             module.training = mode
         return self
 
@@ -207,13 +214,13 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         # Parameters carry their own values; the buffers are made anew around them.
-        kept = {name: value for name, value in vars(self).items() if name not in ("flat", "_named_parameters")}
+        kept = {name: value for name, value in vars(self).items() if name not in _DERIVED}
         return {**kept, "placement": (self.dtype, self.device)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         dtype, device = state.pop("placement")
         vars(self).update(state)
-        self._named_parameters = dict(named_parameters(self.module))
+        self._look_inside()
         kept = [(parameter.data, parameter.grad) for parameter in self.parameters()]
         self.flat = FlatBuffers(self.parameters(), self.members, dtype, device)
         for parameter, (data, grad) in zip(self.parameters(), kept, strict=True):

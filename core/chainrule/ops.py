@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from chainrule.parameter import Parameter
 
 
-def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def affine(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
     """Return ``x Wᵀ + b`` per member.
 
-    Shapes: x (M, N, in), weight (M, out, in), bias (M, out) or None, result (M, N, out)
+    Shapes: x (M, N, in), weight (out, in), bias (out), result (M, N, out)
     """
-    if x.shape[0] == 1:  # one member: a plain matrix product is faster than a batch of one
-        if bias is None:
-            return torch.mm(x[0], weight[0].t()).unsqueeze(0)
-        return torch.addmm(bias[0], x[0], weight[0].t()).unsqueeze(0)
     if bias is None:
-        return torch.bmm(x, weight.mT)
-    return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+        return torch.bmm(x, weight.transposed)
+    return torch.baddbmm(bias.row, x, weight.transposed)
 
 
 def accumulate(weight: Parameter, bias: Parameter | None, x: Tensor, grad_output: Tensor) -> None:
-    """Add the gradients of `affine`: ``dW += dyᵀ x`` and ``db += Σₙ dyₙ``.
+    """Add the gradients of `affine`: ``dW += dyᵀ x`` and ``db += 1ᵀ dy``.
 
-    Shapes: x (M, N, in), grad_output (M, N, out), weight.grad (M, out, in), bias.grad (M, out)
+    Shapes: x (M, N, in), grad_output (M, N, out), weight (out, in), bias (out)
     """
-    if x.shape[0] == 1:
-        weight.grad[0].addmm_(grad_output[0].t(), x[0])
-    else:
-        weight.grad.baddbmm_(grad_output.mT, x)
+    weight.grad.baddbmm_(grad_output.mT, x)
     if bias is not None:
-        bias.grad.add_(grad_output.sum(1))
+        # A product with ones, accumulated where it belongs, is faster than a sum and then an addition.
+        members, rows, _ = grad_output.shape
+        bias.grad_row.baddbmm_(_ones(members, rows, grad_output.dtype, grad_output.device), grad_output)
+
+
+@lru_cache(maxsize=64)
+def _ones(members: int, rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.ones(1, 1, rows, dtype=dtype, device=device).expand(members, 1, rows)

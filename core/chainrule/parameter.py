@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -15,9 +15,21 @@ from chainrule.protocols import Initializer
 class Parameter:
     """Declare a tensor to be trained; `build` gives it values and a gradient.
 
-    Shapes: data and grad are (M, *shape) with M members; both are views of the network's flat buffers
-    Errors: ShapeError if a size is not a positive integer; ChainruleError if data or grad is used before `build`
+    Attributes:
+        data: the values, (M, *shape) with M members, a view of the network's flat buffer; `grad` likewise.
+        transposed: of a matrix, data with its last two axes exchanged, (M, in, out).
+        row: of a vector, data with an axis to broadcast over a batch, (M, 1, n); `grad_row` likewise.
+
+    Raises:
+        ShapeError: if a size is not a positive integer.
+        ChainruleError: if an attribute is used before `build`.
     """
+
+    data: Tensor
+    grad: Tensor
+    transposed: Tensor
+    row: Tensor
+    grad_row: Tensor
 
     def __init__(self, *shape: int, init: Initializer, fan_in: int, fan_out: int) -> None:
         if not all(isinstance(size, int) and size > 0 for size in shape):
@@ -28,39 +40,36 @@ class Parameter:
         self.init = init
         self.fan_in = fan_in
         self.fan_out = fan_out
-        self._data: Tensor | None = None
-        self._grad: Tensor | None = None
-
-    @property
-    def data(self) -> Tensor:
-        """The values, (M, *shape)."""
-        if self._data is None:
-            raise ChainruleError(f"{self!r}: must be built before use, got no data. Call build() on the module first.")
-        return self._data
-
-    @property
-    def grad(self) -> Tensor:
-        """The accumulated gradient, (M, *shape)."""
-        if self._grad is None:
-            raise ChainruleError(f"{self!r}: must be built before use, got no grad. Call build() on the module first.")
-        return self._grad
 
     def bind(self, data: Tensor, grad: Tensor) -> None:
         """Make these two tensors, each (M, *shape), the parameter's own."""
-        self._data, self._grad = data, grad
+        self.data, self.grad = data, grad
+        # Views made once, since making one costs as much as a small product.
+        if len(self.shape) == 1:
+            self.row, self.grad_row = data.unsqueeze(1), grad.unsqueeze(1)
+        elif len(self.shape) > 1:
+            self.transposed = data.mT
 
     @property
     def is_built(self) -> bool:
         """Whether the parameter has values."""
-        return self._data is not None
+        return "data" in vars(self)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ("data", "grad", "row", "grad_row", "transposed") and not self.is_built:
+            raise ChainruleError(f"{self!r}: must be built before use, got no {name}. Call build() on the module first.")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __getstate__(self) -> dict[str, Any]:
         # A view would drag the whole flat buffer into every pickle and copy.
-        state = self.__dict__.copy()
-        for name in ("_data", "_grad"):
-            if state[name] is not None:
-                state[name] = state[name].clone()
-        return state
+        declared = {name: vars(self)[name] for name in ("shape", "init", "fan_in", "fan_out")}
+        return {**declared, "tensors": (self.data.clone(), self.grad.clone())} if self.is_built else declared
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        tensors = state.pop("tensors", None)
+        vars(self).update(state)
+        if tensors is not None:
+            self.bind(*tensors)
 
     def __repr__(self) -> str:
         return f"Parameter({', '.join(map(str, self.shape))})"

@@ -190,7 +190,7 @@ def _moment(rule: Optimizer, t: int) -> tuple[float, Mapping[str, float]]:
 
 def _member_fields(rule: Optimizer, network: Network) -> State:
     fields = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
-    return {name: value.to(network.flat.data) for name, value in fields.items() if isinstance(value, Tensor)}
+    return {name: value.detach().to(network.flat.data) for name, value in fields.items() if isinstance(value, Tensor)}
 
 
 def _with_fields(rule: Optimizer, fields: State) -> Optimizer:

@@ -56,7 +56,6 @@ class Updater:
             else:
                 self._runs.append(ParameterRun(rule, network, parameters))
 
-    @torch.no_grad()
     def step(self) -> None:
         """Update every parameter from its accumulated gradient."""
         if self.clip_norm is not None:

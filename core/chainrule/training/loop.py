@@ -119,16 +119,16 @@ def _train(
     totals: dict[str, Tensor] = {}
     rows = 0
     for x, y in batches:
-        prediction = module.forward(x)
-        if running:
+        with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
+            prediction = module.forward(x)
             for name, metric in running.items():
                 value = metric(prediction, y) if metric else loss.mean(prediction, y, per_member=True)
                 totals[name] = totals.get(name, 0.0) + value * x.shape[1]
-            rows += x.shape[1]
-        loss(prediction, y, per_member=True)
-        gradient.zero_()
-        module.backward(loss.backward())
-        updater.step()
+            loss(prediction, y, per_member=True)
+            gradient.zero_()
+            module.backward(loss.backward())
+            updater.step()
+        rows += x.shape[1]
         run.step += 1
         if step_end:
             step_end()

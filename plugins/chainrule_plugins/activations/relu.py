@@ -17,7 +17,7 @@ class Relu(Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.clamp_min(0)
+        y = x.relu()
         self.save_for_backward(y)
         return y
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from chainrule.errors import ShapeError
@@ -52,14 +53,14 @@ class Linear(Module):
                 "Give it rows of that many features."
             )
         self.save_for_backward(x)
-        return affine(x, self.weight.data, self.bias.data if self.bias else None)
+        return affine(x, self.weight, self.bias)
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
         (x,) = self.saved_tensors()
         accumulate(self.weight, self.bias, x, grad_output)
         if not self.needs_input_grad:
             return None
-        return affine(grad_output, self.weight.data.mT, None)
+        return torch.bmm(grad_output, self.weight.data)
 
     @classmethod
     def examples(cls) -> list[tuple[Linear, tuple[int, ...]]]:

@@ -36,11 +36,13 @@ class CrossEntropy(Loss):
                 f"cross_entropy: {kind} must have dtype {wanted}, got {target.dtype}. Convert with y.to({wanted})."
             )
         log_probabilities = prediction.log_softmax(-1)
-        self.save_for_backward(log_probabilities, target)
         if not is_index:
+            self.save_for_backward(log_probabilities, target)
             return -(target * log_probabilities).sum((1, 2))
+        index = target.unsqueeze(-1)  # (M, N, 1)
+        self.save_for_backward(log_probabilities, index)
         try:
-            return -log_probabilities.gather(-1, target.unsqueeze(-1)).sum((1, 2))
+            return -log_probabilities.gather(-1, index).sum((1, 2))
         except RuntimeError as error:
             raise ShapeError(
                 f"cross_entropy: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "
@@ -49,12 +51,10 @@ class CrossEntropy(Loss):
 
     def gradient(self) -> Tensor:
         log_probabilities, target = self.saved_tensors()
-        probabilities = log_probabilities.exp()
+        probabilities = log_probabilities.exp_()
         if target.is_floating_point():
             return probabilities * target.sum(-1, keepdim=True) - target
-        return probabilities.scatter_add_(
-            -1, target.unsqueeze(-1), probabilities.new_full((), -1).expand(*target.shape, 1)
-        )
+        return probabilities.scatter_(-1, target, -1.0, reduce="add")
 
     @classmethod
     def examples(cls) -> list[tuple[CrossEntropy, Tensor, Tensor]]:

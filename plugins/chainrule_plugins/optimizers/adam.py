@@ -30,7 +30,7 @@ class Adam(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2 = self.betas
-        m = state["m"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        m = state["m"].lerp_(grad, 1 - beta1)
         v = state["v"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         return (m / step["bias1"]).div_((v / step["bias2"]).sqrt_().add_(self.eps))
 
