@@ -33,7 +33,7 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collectio
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=_place_to_rename_from(folder)))
     try:
         for name, content in files.items():
             with (temporary / name).open("wb") as file:
@@ -50,6 +50,12 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collectio
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _place_to_rename_from(folder: Path) -> Path:
+    """Return the folder's parent, or the folder itself if it is a mount point or its parent cannot be written to."""
+    is_apart = folder.exists() and (folder.is_mount() or not os.access(folder.parent, os.W_OK | os.X_OK))
+    return folder if is_apart else folder.parent
 
 
 def _umask() -> int:

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,15 @@ def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
     with pytest.raises(ChainruleError, match="must be writable"):
         check_folder("reproduce", tmp_path / "out")
+
+
+def test_a_folder_whose_parent_cannot_be_written_to_is_still_replaced(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    write_together(out, OLD)
+    made = []
+    mkdtemp = tempfile.mkdtemp
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **place: made.append(place["dir"]) or mkdtemp(**place))
+    write_together(out, NEW)
+    assert made == [out]
+    assert contents(out) == NEW
