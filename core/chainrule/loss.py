@@ -31,7 +31,7 @@ class Loss(KeepsForBackward, ABC):
             raise HyperparameterError(
                 f'{label(self)}: reduction must be "mean" or "sum", got {reduction!r}. Choose one of the two.'
             )
-        self.reduction = reduction
+        self.reduction: str = reduction
         self.members = members
         self._scale = 1.0
 

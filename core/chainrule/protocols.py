@@ -39,11 +39,16 @@ class Module(Protocol):
 class Loss(Protocol):
     """A scalar per member, and its gradient with respect to the prediction."""
 
+    reduction: str
+
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss (M,) and keep what backward needs; per_member says that each member has its own target."""
 
     def backward(self) -> Tensor:
         """Return dL/dprediction (M, N, …) of the last call."""
+
+    def terms(self, prediction: Tensor) -> int:
+        """Return the number of terms per member by which the mean divides."""
 
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean (M,) whatever the reduction, keeping nothing."""

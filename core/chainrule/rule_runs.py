@@ -166,7 +166,7 @@ class _FrozenState(dict[str, Tensor]):
     def __setitem__(self, name: str, value: Tensor) -> None:
         raise StateError(f'state["{name}"] must be changed in place, got a new tensor. Write state["{name}"].copy_(…).')
 
-    def update(self, *_: Any, **values: Any) -> None:
+    def update(self, *_: Any, **__: Any) -> None:
         raise StateError("state must be changed tensor by tensor, got update(…). Write state[name].copy_(…) for each.")
 
     __ior__ = setdefault = update  # type: ignore[assignment]

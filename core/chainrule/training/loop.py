@@ -85,7 +85,7 @@ def fit(
 
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile)
     run = Run(network, updater, epochs, source.steps, callbacks)
-    running = {} if "train" in splits else {"loss": None, **metrics}
+    running = None if "train" in splits else metrics
     error: BaseException | None = None
     try:
         with torch.no_grad():
@@ -110,9 +110,9 @@ def fit(
 
 
 def _train(
-    run: Run, batches: Iterable[tuple[Tensor, Tensor]], loss: protocols.Loss, running: Mapping[str, Metric | None]
+    run: Run, batches: Iterable[tuple[Tensor, Tensor]], loss: protocols.Loss, running: Mapping[str, Metric] | None
 ) -> dict[str, Tensor]:
-    """Take one step per batch; return the per-example means (M,) over the epoch's steps of what `running` names."""
+    """Take one step per batch; unless running is None, return means (M,) of the loss and its metrics over the steps."""
     module, gradient, updater = run.network.module, run.network.flat.grad, run.updater
     module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
@@ -121,13 +121,14 @@ def _train(
     for x, y in batches:
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
             prediction = module.forward(x)
-            for name, metric in running.items():
-                value = metric(prediction, y) if metric else loss.mean(prediction, y, per_member=True)
-                totals[name] = totals.get(name, 0.0) + value * x.shape[1]
-            loss(prediction, y, per_member=True)
+            value = loss(prediction, y, per_member=True)
             gradient.zero_()
             module.backward(loss.backward())
             updater.step()
+            if running is not None:
+                mean = value if loss.reduction == "mean" else value / loss.terms(prediction)
+                values = {"loss": mean, **{name: metric(prediction, y) for name, metric in running.items()}}
+                totals = {name: totals.get(name, 0.0) + value * x.shape[1] for name, value in values.items()}
         rows += x.shape[1]
         run.step += 1
         if step_end:
