@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, full_like
 
 from chainrule.hyperparameters import hyperparameter
+from chainrule.ops import square_root
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -30,7 +31,7 @@ class Adagrad(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         total = state["sum"].addcmul_(grad, grad)
-        direction = grad / total.sqrt().add_(self.eps)
+        direction = grad / square_root(total).add_(self.eps)
         if self.lr_decay:
             direction = direction / step["decay"]
         return direction.add_(parameter, alpha=self.weight_decay) if self.weight_decay else direction

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, zeros_like
 
 from chainrule.hyperparameters import hyperparameter
+from chainrule.ops import square_root
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -32,7 +33,7 @@ class Adam(Optimizer):
         beta1, beta2 = self.betas
         m = state["m"].lerp_(grad, 1 - beta1)
         v = state["v"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        return (m / step["bias1"]).div_((v / step["bias2"]).sqrt_().add_(self.eps))
+        return (m / step["bias1"]).div_(square_root(v / step["bias2"]).add_(self.eps))
 
     @classmethod
     def examples(cls) -> list[Adam]:

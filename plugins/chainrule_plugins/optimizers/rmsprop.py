@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, zeros_like
 
 from chainrule.hyperparameters import hyperparameter
+from chainrule.ops import square_root
 from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
@@ -37,7 +38,7 @@ class Rmsprop(Optimizer):
             mean = state["mean"].mul_(self.decay).add_(grad, alpha=1 - self.decay)
             # A gradient that hardly changes leaves a difference that rounding can turn negative.
             variance = variance.addcmul(mean, mean, value=-1).clamp_min_(0)
-        root = (variance + self.eps).sqrt() if self.eps_inside else variance.sqrt().add_(self.eps)
+        root = square_root(variance + self.eps) if self.eps_inside else square_root(variance).add_(self.eps)
         direction = grad / root
         if self.momentum:
             direction = state["momentum"].mul_(self.momentum).add_(direction)
