@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from chainrule.errors import BackwardError, label
@@ -18,7 +19,9 @@ class KeepsForBackward:
         """Keep tensors until the next backward; do nothing in eval mode."""
         if self.training:
             self._saved = tensors
-            self._versions = tuple([version(tensor) for tensor in tensors])
+            # Torch counts in-place changes to guard its own graphs; under inference mode it does not.
+            counted = not torch.is_inference_mode_enabled()
+            self._versions = tuple([version(tensor) for tensor in tensors]) if counted else ()
 
     def saved_tensors(self) -> tuple[Tensor, ...]:
         """Return what the last forward kept, and forget it.
@@ -31,7 +34,7 @@ class KeepsForBackward:
                 f"{label(self)}: backward must follow a forward in train mode, once, got none to go back through. "
                 "Call forward first."
             )
-        for tensor, before in zip(saved, self._versions, strict=True):
+        for tensor, before in zip(saved, self._versions, strict=False):
             if version(tensor) != before:
                 raise BackwardError(
                     f"{label(self)}: a tensor kept for backward must stay as it is, got one of shape "

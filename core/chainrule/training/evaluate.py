@@ -10,29 +10,27 @@ from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.protocols import Loss
 from chainrule.training.batches import GATHERED_ELEMENTS
+from chainrule.training.running_means import RunningMeans
 
 
 def evaluate(
     network: Network, loss: Loss, x: Tensor, y: Tensor, metrics: Mapping[str, Metric], *, per_member: bool
-) -> dict[str, Tensor]:
+) -> RunningMeans:
     """Return the mean loss and metrics over all rows, each (M,), computed in eval mode in large batches.
 
     Shapes: x and y (N, …) shared, or with per_member=True (M, N, …)
     """
     x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in (x, y))
-    rows = x.shape[1]
     size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))
-    functions = {"loss": lambda prediction, target: loss.mean(prediction, target, per_member=True), **metrics}
-    totals: dict[str, Tensor] = {}
+    means = RunningMeans()
     was_training = network.training
     network.eval()
     try:
-        for start in range(0, rows, size):
-            part = slice(start, min(start + size, rows))
-            prediction, target = network.module.forward(x[:, part]), y[:, part]
-            for name, function in functions.items():
-                value = function(prediction, target) * ((part.stop - part.start) / rows)
-                totals[name] = totals[name] + value if name in totals else value
+        for inputs, target in zip(x.split(size, 1), y.split(size, 1), strict=True):
+            prediction = network.module.forward(inputs)
+            means.add("loss", loss.mean(prediction, target, per_member=True), loss.terms(prediction))
+            for name, metric in metrics.items():
+                means.add(name, metric(prediction, target), inputs.shape[1])
     finally:
         network.train(was_training)
-    return totals
+    return means

@@ -16,6 +16,7 @@ from chainrule.training.batches import Data, IterableBatches, TensorBatches, che
 from chainrule.training.evaluate import evaluate
 from chainrule.training.history import History
 from chainrule.training.run import Run
+from chainrule.training.running_means import RunningMeans
 from chainrule.updater import Updater
 
 
@@ -96,8 +97,7 @@ def fit(
                 values = _train(run, source.epoch(run.epoch), loss, running)
                 with updater.evaluating():
                     for name, (x, y) in splits.items():
-                        found = evaluate(network, loss, x, y, metrics, per_member=per_member)
-                        values |= {f"{name}_{key}": value for key, value in found.items()}
+                        values |= evaluate(network, loss, x, y, metrics, per_member=per_member).means(name)
                 record = {name: value if network.is_ensemble else value[0] for name, value in values.items()}
                 run.history.append(record)
                 run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
@@ -116,8 +116,7 @@ def _train(
     module, gradient, updater = run.network.module, run.network.flat.grad, run.updater
     module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
-    totals: dict[str, Tensor] = {}
-    rows = 0
+    means = RunningMeans()
     for x, y in batches:
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
             prediction = module.forward(x)
@@ -126,11 +125,10 @@ def _train(
             module.backward(loss.backward())
             updater.step()
             if running is not None:
-                mean = value if loss.reduction == "mean" else value / loss.terms(prediction)
-                values = {"loss": mean, **{name: metric(prediction, y) for name, metric in running.items()}}
-                totals = {name: totals.get(name, 0.0) + value * x.shape[1] for name, value in values.items()}
-        rows += x.shape[1]
+                means.add("loss", value, loss.terms(prediction), is_sum=loss.reduction == "sum")
+                for name, metric in running.items():
+                    means.add(name, metric(prediction, y), x.shape[1])
         run.step += 1
         if step_end:
             step_end()
-    return {f"train_{name}": total / rows for name, total in totals.items()}
+    return means.means("train")

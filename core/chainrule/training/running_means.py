@@ -1,0 +1,26 @@
+"""`RunningMeans`: means over batches of unequal size."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+class RunningMeans:
+    """Add up quantities by name, each (M,), and divide at the end; no value is read back before."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, Tensor] = {}
+        self._weights: dict[str, int] = {}
+
+    def add(self, name: str, value: Tensor, weight: int, *, is_sum: bool = False) -> None:
+        """Take in the mean over `weight` items, or with is_sum=True their sum."""
+        times = 1 if is_sum else weight
+        if name in self._totals:
+            self._totals[name].add_(value, alpha=times)
+        else:
+            self._totals[name] = value * times
+        self._weights[name] = self._weights.get(name, 0) + weight
+
+    def means(self, prefix: str) -> dict[str, Tensor]:
+        """Return every quantity's mean over all items, its name after the prefix."""
+        return {f"{prefix}_{name}": total / self._weights[name] for name, total in self._totals.items()}
