@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from chainrule.task import Task as Task
     from chainrule.training import History as History
     from chainrule.training import Run as Run
+    from chainrule.training import evaluate as evaluate
     from chainrule.training import fit as fit
     from chainrule.updater import Updater as Updater
     from chainrule.updater import param_groups as param_groups
@@ -69,7 +70,7 @@ _MODULES = {
     "parameter": ("Parameter",),
     "registry": ("components", "create", "get", "register"),
     "task": ("Splits", "Task"),
-    "training": ("History", "Run", "fit"),
+    "training": ("History", "Run", "evaluate", "fit"),
     "updater": ("Updater", "param_groups"),
 }
 _PUBLIC = {name: module for module, names in _MODULES.items() for name in names}

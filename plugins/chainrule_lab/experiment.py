@@ -16,7 +16,6 @@ from chainrule.metrics import Metric, accuracy, binary_accuracy
 from chainrule.module import Module
 from chainrule.optimizer import Optimizer
 from chainrule.task import Splits
-from chainrule.training.evaluate import evaluate
 from chainrule_lab.settings import BATCH_SIZE, HIDDEN_ACTIVATION, HIDDEN_SIZES, REDUCTION, TASK, Setting
 
 
@@ -72,18 +71,16 @@ def run(setting: Setting, seeds: Sequence[int], epochs: int, callbacks: Sequence
     splits = stacked_splits(setting, seeds)
     network = parts.network.build(seeds=seeds)
     metrics = {"accuracy": parts.metric}
-    loss = parts.loss.over_members()
 
     def values(split: tuple[Tensor, Tensor]) -> dict[str, list[float]]:
-        found = evaluate(network, loss, *split, metrics, per_member=True)
+        found = chainrule.evaluate(network, parts.loss, split, metrics=metrics, per_member=True)
         return {name: value.tolist() for name, value in found.items()}
 
-    with torch.no_grad():
-        initial = {
-            f"{name}_{key}": value
-            for name, split in (("train", splits.train), ("validation", splits.validation))
-            for key, value in values(split).items()
-        }
+    initial = {
+        f"{name}_{key}": value
+        for name, split in (("train", splits.train), ("validation", splits.validation))
+        for key, value in values(split).items()
+    }
     history = chainrule.fit(
         network,
         parts.loss,
@@ -96,9 +93,8 @@ def run(setting: Setting, seeds: Sequence[int], epochs: int, callbacks: Sequence
         callbacks=callbacks,
         per_member=True,
     )
-    with torch.no_grad():
-        test = values(splits.test)
-    return Outcome(setting, initial, {name: curve.T.tolist() for name, curve in history.items()}, test)
+    curves = {name: curve.T.tolist() for name, curve in history.items()}
+    return Outcome(setting, initial, curves, values(splits.test))
 
 
 def stacked_splits(setting: Setting, seeds: Sequence[int]) -> Splits:

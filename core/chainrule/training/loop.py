@@ -13,7 +13,7 @@ from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, check_pair
-from chainrule.training.evaluate import evaluate
+from chainrule.training.evaluation import evaluate
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
@@ -94,11 +94,11 @@ def fit(
             while run.epoch < epochs and not run.stopped:
                 run.epoch += 1
                 network.train()
-                values = _train(run, source.epoch(run.epoch), loss, running)
+                values = {"train": _train(run, source.epoch(run.epoch), loss, running)}
                 with updater.evaluating():
-                    for name, (x, y) in splits.items():
-                        values |= evaluate(network, loss, x, y, metrics, per_member=per_member).means(name)
-                record = {name: value if network.is_ensemble else value[0] for name, value in values.items()}
+                    for name, split in splits.items():
+                        values[name] = evaluate(network, loss, split, metrics=metrics, per_member=per_member)
+                record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.history.append(record)
                 run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
     except BaseException as raised:
@@ -131,4 +131,4 @@ def _train(
         run.step += 1
         if step_end:
             step_end()
-    return means.means("train")
+    return {name: mean if run.network.is_ensemble else mean[0] for name, mean in means.means().items()}

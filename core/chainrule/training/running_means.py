@@ -21,6 +21,6 @@ class RunningMeans:
             self._totals[name] = value * times
         self._weights[name] = self._weights.get(name, 0) + weight
 
-    def means(self, prefix: str) -> dict[str, Tensor]:
-        """Return every quantity's mean over all items, its name after the prefix."""
-        return {f"{prefix}_{name}": total / self._weights[name] for name, total in self._totals.items()}
+    def means(self) -> dict[str, Tensor]:
+        """Return every quantity's mean over all items, (M,)."""
+        return {name: total / self._weights[name] for name, total in self._totals.items()}

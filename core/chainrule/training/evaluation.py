@@ -1,0 +1,57 @@
+"""`evaluate`: per-example means of the loss and of every metric over a whole split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from chainrule.metrics import Metric
+from chainrule.network import Network
+from chainrule.protocols import Loss
+from chainrule.training.batches import GATHERED_ELEMENTS, check_pair
+from chainrule.training.running_means import RunningMeans
+
+
+@torch.no_grad()
+def evaluate(
+    network: Network,
+    loss: Loss,
+    data: tuple[Tensor, Tensor],
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    per_member: bool = False,
+) -> dict[str, Tensor]:
+    """Return the mean of the loss and of each metric over all rows, computed in eval mode in large batches.
+
+    Args:
+        network: a built network, single or ensemble; its mode is as before afterwards.
+        loss: its mean is returned as "loss", whatever its reduction.
+        data: x and y, each (N, …), or with per_member=True (M, N, …).
+        metrics: functions (prediction, target) -> (M,) by name.
+        per_member: whether each member has its own data.
+
+    Returns:
+        By name, tensors () for a single network and (M,) for an ensemble.
+
+    Raises:
+        ShapeError: if data, network and loss do not fit.
+    """
+    check_pair("data", *data, network, per_member=per_member)
+    loss = loss.over_members()
+    x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in data)
+    size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))
+    means = RunningMeans()
+    was_training = network.training
+    network.eval()
+    try:
+        for start in range(0, x.shape[1], size):
+            inputs, target = x[:, start : start + size], y[:, start : start + size]
+            prediction = network.module.forward(inputs)
+            means.add("loss", loss.mean(prediction, target, per_member=True), loss.terms(prediction))
+            for name, metric in (metrics or {}).items():
+                means.add(name, metric(prediction, target), inputs.shape[1])
+    finally:
+        network.train(was_training)
+    return {name: mean if network.is_ensemble else mean[0] for name, mean in means.means().items()}
