@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
 import torch
 from torch import Tensor
@@ -61,6 +61,18 @@ class Optimizer(_Declared):
 
     vmappable: ClassVar[bool] = True
     """Whether torch.vmap can carry a rule that is not elementwise over the members; if not, a loop does."""
+
+    ranks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4, 5)
+    """Ranks of the parameters that the rule is for; attaching it to another is an error."""
+
+    decay_kind: ClassVar[Literal["none", "coupled", "decoupled", "other"]] = "none"
+    """How weight_decay w acts: as a gradient g + w θ (coupled), or beside it as θ ← θ − lr w θ (decoupled)."""
+
+    rests_at_zero_gradient: ClassVar[bool] = True
+    """Whether a parameter stays as it is while its gradient is zero from the first step on and nothing decays."""
+
+    gradient_range: ClassVar[tuple[float, float]] = (1e-15, 1e15)
+    """Between which sizes of a float32 gradient the parameter stays finite."""
 
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
     schedule: Schedule | None = None
@@ -121,6 +133,11 @@ class Optimizer(_Declared):
     def examples(cls) -> list[Any]:
         """Return instances that the conformance kit and the documentation use."""
         return [cls()]
+
+    @classmethod
+    def identities(cls) -> list[tuple[Optimizer, Optimizer]]:
+        """Return pairs of rules that must move a parameter alike, such as this one without decay and its base."""
+        return []
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.compiled_rule import FROM_ELEMENTS, CompiledRule
-from chainrule.errors import CompileWarning, HyperparameterError, StateError, label
+from chainrule.errors import CompileWarning, HyperparameterError, ShapeError, StateError, label
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer, State, Step
 from chainrule.parameter import Parameter
@@ -180,6 +180,16 @@ def check_member_values(rule: Optimizer, network: Network) -> None:
             raise HyperparameterError(
                 f"{label(rule)}: {field.name} must be a number or one value for each of {network.members} members, "
                 f"got {len(value)}. Build the network with as many seeds."
+            )
+
+
+def check_ranks(rule: Optimizer, parameters: list[Parameter]) -> None:
+    """Raise ShapeError if the rule is not for parameters of these ranks."""
+    for parameter in parameters:
+        if len(parameter.shape) not in rule.ranks:
+            raise ShapeError(
+                f"{label(rule)}: a parameter must have rank {' or '.join(map(str, rule.ranks))}, "
+                f"got shape {tuple(parameter.shape)}. Give it another rule with param_groups."
             )
 
 

@@ -15,7 +15,7 @@ from chainrule.errors import ChainruleError, HyperparameterError, StateError
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer
 from chainrule.parameter import Parameter
-from chainrule.rule_runs import ElementwiseRun, ParameterRun, Run, check_member_values
+from chainrule.rule_runs import ElementwiseRun, ParameterRun, Run, check_member_values, check_ranks
 
 
 class Updater:
@@ -49,6 +49,7 @@ class Updater:
         self._runs: list[Run] = []
         for rule, parameters in _match(network, groups):
             check_member_values(rule, network)
+            check_ranks(rule, parameters)
             if rule.elementwise and type(rule).reduce is Optimizer.reduce:
                 self._runs += [
                     ElementwiseRun(rule, network, run, compile=compile) for run in _adjacent(network, parameters)

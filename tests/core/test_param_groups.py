@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import ChainruleError, Optimizer, fit, param_groups
+from chainrule import ChainruleError, Optimizer, ShapeError, fit, param_groups
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
@@ -104,3 +104,19 @@ def test_parameters_and_patterns_must_fit_each_other(patterns, message):
     with pytest.raises(ChainruleError) as caught:
         param_groups({pattern: sgd() for pattern in patterns}).attach(build())
     assert str(caught.value).startswith(f"param_groups: {message}")
+
+
+class MatrixRule(Optimizer):
+    ranks = (2,)
+
+    def update(self, parameter, grad, state, step):
+        return grad
+
+
+def test_a_rule_for_matrices_refuses_a_vector_outside_its_group():
+    network = linear(3, 2).build()
+    with pytest.raises(ShapeError) as caught:
+        MatrixRule().attach(network)
+    expected = "matrix_rule: a parameter must have rank 2, got shape (2,). Give it another rule with param_groups."
+    assert str(caught.value) == expected
+    param_groups({"bias": sgd(), "*": MatrixRule()}).attach(network).step()

@@ -18,6 +18,8 @@ class Adadelta(Optimizer):
     Source:   Zeiler 2012, arXiv:1212.5701, Algorithm 1
     """
 
+    decay_kind = "decoupled"
+
     lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(1e-2, 1e2), per_member=True)
     rho: float = hyperparameter(default=0.95, at_least=0, below=1)
     eps: float = hyperparameter(default=1e-6, above=0)

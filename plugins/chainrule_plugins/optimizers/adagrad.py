@@ -17,6 +17,8 @@ class Adagrad(Optimizer):
     Source:   Duchi, Hazan & Singer 2011; Goodfellow et al. 2016, Algorithm 8.4
     """
 
+    decay_kind = "decoupled"
+
     lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1), per_member=True)
     lr_decay: float = hyperparameter(default=0.0, at_least=0)
     initial_accumulator: float = hyperparameter(default=0.0, at_least=0)

@@ -20,6 +20,8 @@ class Rmsprop(Optimizer):
               it is the second raw moment.
     """
 
+    decay_kind = "decoupled"
+
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
     decay: float = hyperparameter(default=0.9, at_least=0, below=1)
     momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))

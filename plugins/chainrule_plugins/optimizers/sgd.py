@@ -19,6 +19,8 @@ class Sgd(Optimizer):
     Raises:   HyperparameterError for nesterov without momentum.
     """
 
+    decay_kind = "coupled"
+
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-4, 1e1), per_member=True)
     momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     nesterov: bool = False

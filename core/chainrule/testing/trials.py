@@ -1,0 +1,145 @@
+"""What the checks on update rules share: parameters of any shape, and runs on gradients that anyone can draw again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from chainrule.initializer import Initializer
+from chainrule.module import Module
+from chainrule.network import Network
+from chainrule.optimizer import Optimizer, State, Step
+from chainrule.parameter import Parameter
+from chainrule.streams import stream
+from chainrule.testing.check import NotApplicable
+from chainrule.testing.compare import expect_close
+from chainrule.updater import Updater
+
+Shape = tuple[int, ...]
+
+SHAPES: tuple[Shape, ...] = ((), (1,), (4,), (3, 2), (2, 2, 3))
+"""Of the parameters on which rules are tried, the smallest first."""
+
+STEPS = 5
+"""Of most trials: enough for every state to matter."""
+
+
+class _Normal(Initializer):
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:  # noqa: ARG002
+        tensor.normal_(generator=generator)
+
+
+class Weights(Module):
+    """Parameters under the given names, and nothing else."""
+
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        for name, shape in shapes.items():
+            setattr(self, name, Parameter(*shape, init=_Normal(), fan_in=1, fan_out=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        """Return grad_output."""
+        return grad_output
+
+
+def shapes_for(rule: Optimizer, shapes: Sequence[Shape] = SHAPES) -> dict[str, Shape]:
+    """Return the shapes that the rule is for, by name: w0, w1, …"""
+    named = {f"w{i}": shape for i, shape in enumerate(shapes) if len(shape) in rule.ranks}
+    if not named:
+        raise NotApplicable(f"none of the shapes {list(shapes)} has a rank in {tuple(rule.ranks)}")
+    return named
+
+
+def weights(
+    rule: Optimizer,
+    shapes: Sequence[Shape] | Mapping[str, Shape] = SHAPES,
+    *,
+    seeds: Sequence[int] | None = None,
+    dtype: torch.dtype = torch.float64,
+) -> Network:
+    """Return a network of those parameters that the rule is for, with normal values."""
+    named = shapes if isinstance(shapes, Mapping) else shapes_for(rule, shapes)
+    return Weights(named).build(seeds=seeds, dtype=dtype)
+
+
+def draw_gradients(network: Network, t: int) -> None:
+    """Fill every gradient with normal numbers that depend on the member's seed, the parameter's name and t alone."""
+    for name, parameter in network.named_parameters():
+        for i, seed in enumerate(network.seeds):
+            drawn = torch.randn(parameter.shape, generator=stream(seed, f"gradient {t}", name), dtype=torch.float64)
+            parameter.grad[i].copy_(drawn)
+
+
+def take(updater: Updater, steps: int = STEPS) -> None:
+    """Let the updater take so many more steps, each on gradients newly drawn."""
+    for _ in range(steps):
+        draw_gradients(updater.network, updater.t + 1)
+        updater.step()
+
+
+def moved(rule: Any, network: Network, steps: int = STEPS, **settings: Any) -> Network:
+    """Attach the rule to the network, take so many steps, and return the network."""
+    take(rule.attach(network, **settings), steps)
+    return network
+
+
+def positions(rule: Optimizer, network: Network, steps: int = STEPS) -> list[dict[str, Tensor]]:
+    """Return every parameter after each step."""
+    updater, passed = rule.attach(network), []
+    for _ in range(steps):
+        take(updater, 1)
+        passed.append(network.state_dict())
+    return passed
+
+
+def expect_same(
+    what: str, got: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, tolerance: float = 0.0
+) -> None:
+    """Raise CheckFailed unless two networks' parameters agree; `what` says when, such as "after step 3"."""
+    for name, values in expected.items():
+        expect_close(f"parameter {name} of shape {tuple(values.shape)} {what}", got[name], values, tolerance=tolerance)
+
+
+def one_step(rule: Optimizer, parameter: Tensor, grad: Tensor, state: State, t: int = 1) -> Step:
+    """Return what the core tells the rule of step t on this one tensor."""
+    lr = rule.lr * (1.0 if rule.schedule is None else rule.schedule(t))
+    scalars = rule.scalars(t)
+    return Step(t, lr, {**scalars, **rule.reduce(parameter, grad, state, Step(t, lr, scalars))})
+
+
+def has_update(rule: Optimizer) -> bool:
+    """Say whether the rule is defined by a direction rather than by an `apply` of its own."""
+    return type(rule).update is not Optimizer.update
+
+
+def uses_sums(rule: Optimizer) -> bool:
+    """Say whether the rule sums over all of a member's parameters."""
+    return type(rule).reduce is not Optimizer.reduce
+
+
+def changed(rule: Optimizer, **settings: Any) -> Optimizer:
+    """Return the rule with other settings."""
+    return dataclasses.replace(rule, **settings)
+
+
+def without_decay(rule: Optimizer) -> Optimizer:
+    """Return the rule with weight_decay 0, if it has one."""
+    return changed(rule, weight_decay=0.0) if hasattr(rule, "weight_decay") else rule
+
+
+@dataclasses.dataclass(frozen=True)
+class Factors:
+    """A schedule with the given factors, the last one for ever after."""
+
+    factors: tuple[float, ...]
+
+    def __call__(self, t: int) -> float:
+        """Return the factor at step t."""
+        return self.factors[min(t, len(self.factors)) - 1]
