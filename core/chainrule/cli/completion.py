@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from chainrule import registry
-from chainrule.component import KINDS
+from chainrule.component import KINDS, singular
 
 
 def complete_kind(incomplete: str) -> list[str]:
     """Return the kinds that begin with what was typed."""
     return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def complete_singular_kind(incomplete: str) -> list[str]:
+    """Return the kinds in the singular that begin with what was typed."""
+    return [singular(kind) for kind in KINDS if singular(kind).startswith(incomplete)]
+
+
+def complete_license(incomplete: str) -> list[str]:
+    """Return the licenses that begin with what was typed."""
+    from chainrule.cli.scaffold import LICENSES
+
+    return [name for name in LICENSES if name.startswith(incomplete)]
 
 
 def complete_name(incomplete: str) -> list[str]:

@@ -9,12 +9,14 @@ import typer
 from chainrule.cli.check_command import check
 from chainrule.cli.command_group import CommandGroup
 from chainrule.cli.list_command import list_components
+from chainrule.cli.new_command import new
 from chainrule.cli.show_command import show
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 app.command("list")(list_components)
 app.command("show")(show)
 app.command("check")(check)
+app.command("new")(new)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,47 @@
+"""``chainrule new``: a ready package for a component of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.completion import complete_license, complete_singular_kind
+from chainrule.component import COMMANDS, KINDS, kind_named, singular
+from chainrule.errors import ChainruleError
+
+
+def new(
+    kind: Annotated[
+        str,
+        typer.Argument(help=f"One of {', '.join(map(singular, KINDS))}.", autocompletion=complete_singular_kind),
+    ],
+    name: Annotated[str, typer.Argument(help="The name by which it will be found, such as my_rule.")],
+    directory: Annotated[
+        Path | None,
+        typer.Option(help="The folder to write; if not given, chainrule-NAME here.", show_default=False),
+    ] = None,
+    license_name: Annotated[
+        str, typer.Option("--license", help="One of mit, bsd-3-clause, none.", autocompletion=complete_license)
+    ] = "mit",
+) -> None:
+    """Write a package with a working component, its tests and its entry point.
+
+    Example: chainrule new optimizer my_rule
+    """
+    from chainrule.cli.scaffold import LICENSES, check_name, package_files, package_name, write_package
+
+    kind = kind_named(kind)
+    if kind == COMMANDS:
+        raise ChainruleError(f"new: the kind must be one of {', '.join(map(singular, KINDS))}, got {kind}. Choose one.")
+    if license_name not in LICENSES:
+        raise ChainruleError(f'new: --license must be one of {", ".join(LICENSES)}, got "{license_name}". Choose one.')
+    check_name(kind, name)
+    target = directory or Path(package_name(name))
+    texts = package_files(kind, name, license_name)
+    write_package(texts, target)
+    typer.echo(f"Wrote {target}:")
+    for path in sorted(texts):
+        typer.echo(f"  {path}")
+    typer.echo(f'\nNext:\n  pip install -e "{target}[test]"\n  chainrule check {kind}:{name}\n  pytest {target}')

@@ -1,0 +1,143 @@
+"""What a third party's package is made of: its files from the templates, and writing them all or none."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import datetime
+import keyword
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from importlib.machinery import PathFinder
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from chainrule import registry
+from chainrule.component import NAME_RULE, canonical_distribution, is_valid_name, singular
+from chainrule.errors import ChainruleError
+
+LICENSES = {"mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
+
+
+def package_name(name: str) -> str:
+    """Return what the package of a component is called on an index: ``chainrule-my-rule`` for ``my_rule``."""
+    return canonical_distribution(f"chainrule-{name}")
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise ChainruleError if a new component of a kind cannot have this name."""
+    if not is_valid_name(name):
+        raise ChainruleError(f'new: the name must match {NAME_RULE}, got "{name}". Choose one that does.')
+    taken = [component for component in registry.components(kind) if component.name == name]
+    if taken:
+        raise ChainruleError(
+            f'new: the name must be new among the {kind}, got "{name}" of {taken[0].distribution}. Choose another.'
+        )
+    installed = {canonical_distribution(found.name) for found in metadata.distributions() if found.name}
+    if package_name(name) in installed or PathFinder.find_spec(f"chainrule_{name}") is not None:
+        raise ChainruleError(
+            f'new: the package {package_name(name)} must not be installed already, got "{name}". Choose another name.'
+        )
+
+
+def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
+    """Return the text of every file of a new package, by its path inside the package.
+
+    Raises:
+        ChainruleError: If the class would have the name of something that the module uses.
+    """
+    module, class_name = f"chainrule_{name}", "".join(part.capitalize() for part in name.split("_"))
+    package, spdx, one = package_name(name), LICENSES[license_name], singular(kind)
+    words = {
+        "kind": one,
+        "kinds": kind,
+        "name": name,
+        "Class": class_name,
+        "module": module,
+        "package": package,
+        "requirement": _requirement(),
+        "year": str(datetime.datetime.now(tz=datetime.UTC).year),
+        "license_lines": f'license = "{spdx}"\nlicense-files = ["LICENSE"]\n' if spdx else "",
+    }
+    words["usage"] = _text(f"{one}/usage", words).rstrip()
+    without_name = [_text(f"{one}/{file}.py", words | {"Class": "_"}) for file in ("module", "test")]
+    _check_class_name(class_name, name, set().union(*map(_imported_names, without_name)))
+    texts = {
+        "pyproject.toml": _text("package/pyproject.toml", words),
+        "README.md": _text("package/README.md", words),
+        ".gitignore": _text("package/gitignore", words),
+        ".github/workflows/test.yml": _text("package/test.yml", words),
+        f"src/{module}/__init__.py": _text(f"{one}/module.py", words),
+        f"src/{module}/py.typed": "",
+        f"tests/test_{name}.py": _text(f"{one}/test.py", words),
+    }
+    return texts | ({"LICENSE": _text(f"license/{license_name}", words)} if spdx else {})
+
+
+def write_package(texts: Mapping[str, str], target: Path) -> None:
+    """Write every file under the target folder, or, if anything goes wrong, none.
+
+    Raises:
+        ChainruleError: If the target is not a new or empty folder in an existing one, or cannot be written to.
+    """
+    target = target.absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir()) or target.samefile(Path.cwd())):
+        raise ChainruleError(
+            f"new: the target must be a new folder, or an empty one that is not the current, got {target}. "
+            "Choose another with --directory."
+        )
+    if not target.parent.is_dir():
+        raise ChainruleError(f"new: the target must stand in an existing folder, got {target}. Make {target.parent}.")
+    try:
+        _write(texts, target)
+    except OSError as error:
+        raise ChainruleError(
+            f"new: {target} must be writable, got {error.strerror or error}. Choose another with --directory."
+        ) from error
+
+
+def _write(texts: Mapping[str, str], target: Path) -> None:
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        package = beside / target.name  # made here rather than by mkdtemp, whose folders nobody else may read
+        for path, text in texts.items():
+            file = package / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+        if target.exists():
+            target.rmdir()
+        package.rename(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _text(template: str, words: Mapping[str, str]) -> str:
+    folder = files("chainrule.cli").joinpath("templates")
+    return Template(folder.joinpath(f"{template}.in").read_text(encoding="utf-8")).substitute(words)
+
+
+def _requirement() -> str:
+    import chainrule
+
+    version = chainrule.__version__
+    return "chainrule" if "unknown" in version else f"chainrule>={version.partition('+')[0]}"
+
+
+def _check_class_name(class_name: str, name: str, used: set[str]) -> None:
+    if class_name in used or keyword.iskeyword(class_name) or hasattr(builtins, class_name):
+        raise ChainruleError(
+            f'new: the class of "{name}" must not be called {class_name}, which its module uses already. '
+            "Choose another name."
+        )
+
+
+def _imported_names(source: str) -> set[str]:
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }

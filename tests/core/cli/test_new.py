@@ -1,0 +1,227 @@
+"""``chainrule new``: the packages it writes, and what it refuses."""
+
+import ast
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from chainrule.cli import scaffold
+from chainrule.component import KINDS, singular
+from chainrule.errors import ChainruleError
+from chainrule.testing import checks_of
+
+ROOT = Path(__file__).parents[3]
+
+
+def _new(packages, *arguments):
+    return packages.chainrule("new", *arguments)
+
+
+def _files(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory):
+    """A folder with a new package of each kind."""
+    folder = tmp_path_factory.mktemp("eight")
+    for kind in KINDS:
+        texts = scaffold.package_files(kind, f"new_{singular(kind)}", "mit")
+        scaffold.write_package(texts, folder / f"chainrule-new-{singular(kind)}")
+    return folder
+
+
+def test_a_package_has_all_that_it_needs(packages):
+    done = _new(packages, "optimizer", "my_rule")
+    assert done.returncode == 0, done.stderr
+    package = packages.root / "chainrule-my-rule"
+    assert _files(package) == {
+        ".github/workflows/test.yml",
+        ".gitignore",
+        "LICENSE",
+        "README.md",
+        "pyproject.toml",
+        "src/chainrule_my_rule/__init__.py",
+        "src/chainrule_my_rule/py.typed",
+        "tests/test_my_rule.py",
+    }
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == "chainrule-my-rule"
+    assert project["entry-points"] == {"chainrule.optimizers": {"my_rule": "chainrule_my_rule:MyRule"}}
+    assert "chainrule check optimizers:my_rule" in done.stdout
+    assert list(packages.root.iterdir()) == [package]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_module_has_the_sections_of_its_kind(kind):
+    texts = scaffold.package_files(kind, "fresh", "none")
+    (cls,) = [
+        node for node in ast.parse(texts["src/chainrule_fresh/__init__.py"]).body if isinstance(node, ast.ClassDef)
+    ]
+    assert cls.name == "Fresh"
+    sections = {
+        "layers": {"Forward", "Backward", "Shapes", "Source"},
+        "activations": {"Forward", "Backward", "Shapes", "Source"},
+        "losses": {"Forward", "Backward", "Shapes", "Source"},
+        "initializers": {"Values", "Source"},
+        "optimizers": {"Update", "Variant", "Source"},
+        "schedules": {"Factor", "Source"},
+        "callbacks": {"Watches"},
+        "tasks": {"Data", "Network", "Source"},
+    }
+    assert all(f"\n{section}:" in ast.get_docstring(cls) for section in sections[kind])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "first_line"), [("mit", "MIT License"), ("bsd-3-clause", "BSD 3-Clause License"), ("none", None)]
+)
+def test_the_license_is_chosen(packages, chosen, first_line):
+    assert _new(packages, "loss", "fresh", "--license", chosen).returncode == 0
+    package = packages.root / "chainrule-fresh"
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    if first_line is None:
+        assert not (package / "LICENSE").exists()
+        assert "license" not in project
+    else:
+        assert (package / "LICENSE").read_text(encoding="utf-8").startswith(first_line)
+        assert project["license-files"] == ["LICENSE"]
+
+
+def test_an_empty_folder_is_a_target(packages):
+    (packages.root / "mine").mkdir()
+    assert _new(packages, "schedule", "fresh", "--directory", "mine").returncode == 0
+    assert (packages.root / "mine" / "pyproject.toml").is_file()
+
+
+REFUSED = {
+    "a kind that does not exist": (["optimiser", "fresh"], 'Did you mean "optimizers"'),
+    "commands": (["command", "fresh"], "the kind must be one of layer, activation"),
+    "a capital": (["optimizer", "Fresh"], 'the name must match [a-z][a-z0-9_]*, and not a Python keyword, got "Fresh"'),
+    "a hyphen": (["optimizer", "my-rule"], "the name must match"),
+    "a keyword": (["optimizer", "class"], "the name must match"),
+    "a folder": (["optimizer", "../fresh"], "the name must match"),
+    "a built-in's name": (["optimizer", "adam"], 'the name must be new among the optimizers, got "adam" of chainrule'),
+    "a module of chainrule": (["optimizer", "plugins"], "the package chainrule-plugins must not be installed already"),
+    "the parent's name": (["optimizer", "optimizer"], "must not be called Optimizer, which its module uses already"),
+    "a name of the test": (["layer", "callable"], "must not be called Callable"),
+    "a value": (["layer", "none"], "must not be called None"),
+    "an exception": (["layer", "exception"], "must not be called Exception"),
+    "a license": (["optimizer", "fresh", "--license", "gpl"], "--license must be one of mit, bsd-3-clause, none"),
+    "no folder above": (["optimizer", "fresh", "--directory", "no/fresh"], "must stand in an existing folder"),
+    "the current folder": (["optimizer", "fresh", "--directory", "."], "an empty one that is not the current"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_work_is_refused_in_one_line_and_nothing_written(packages, arguments, message):
+    done = _new(packages, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert message in line
+    assert list(packages.root.iterdir()) == []
+
+
+def test_a_third_partys_name_is_taken(lion):
+    assert '"lion" of chainrule-lion' in _new(lion, "optimizer", "lion").stderr
+    assert "the package chainrule-lion must not be installed already" in _new(lion, "layer", "lion").stderr
+    assert not (lion.root / "chainrule-lion").exists()
+
+
+@pytest.mark.parametrize("occupant", ["a file", "a folder with something in it"])
+def test_an_occupied_target_is_refused_and_left_alone(packages, occupant):
+    target = packages.root / "chainrule-fresh"
+    if occupant == "a file":
+        target.write_text("mine")
+    else:
+        target.mkdir()
+        (target / "mine.txt").write_text("mine")
+    before = _files(packages.root)
+    done = _new(packages, "optimizer", "fresh")
+    assert done.returncode == 1
+    assert "the target must be a new folder" in done.stderr
+    assert _files(packages.root) == before
+
+
+def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch):
+    written = []
+    write_text = Path.write_text
+
+    def fail_at_the_third(self, *arguments, **settings):
+        written.append(self)
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        return write_text(self, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "write_text", fail_at_the_third)
+    with pytest.raises(ChainruleError, match=r"must be writable, got No space left on device\."):
+        scaffold.write_package(scaffold.package_files("optimizers", "fresh", "mit"), tmp_path / "fresh")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_new_packages_pass_this_projects_ruff(eight):
+    pytest.importorskip("ruff")
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"plugins/**"' in settings
+    (eight / "pyproject.toml").write_text(
+        # A plugin's overriding methods need no docstrings; here they stand in src.
+        settings.replace('src = ["core", "plugins", "tests"]', 'src = ["*/src"]')
+        .replace('"plugins/**"', '"*/src/**"')
+        .replace('"tests/**"', '"*/tests/**"'),
+        encoding="utf-8",
+    )
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", "pyproject.toml", "."]
+        done = subprocess.run(ruff, cwd=eight, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_new_packages_pass_mypy_strict(eight, tmp_path, pytestconfig):
+    pytest.importorskip("mypy")
+    sources, tests = eight.glob("*/src/*/__init__.py"), eight.glob("*/tests/*.py")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(pytestconfig.cache.mkdir("mypy"))]
+    done = subprocess.run(
+        [*mypy, *map(str, [*sources, *tests])],
+        env={**os.environ, "MYPYPATH": os.pathsep.join(map(str, eight.glob("*/src")))},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_new_packages_pass_the_checks_and_their_own_tests(eight, packages):
+    for kind in KINDS:
+        name = f"new_{singular(kind)}"
+        source = eight / f"chainrule-new-{singular(kind)}" / "src" / f"chainrule_{name}" / "__init__.py"
+        class_name = "".join(part.capitalize() for part in name.split("_"))
+        packages.add(
+            f"chainrule-new-{singular(kind)}",
+            f"[chainrule.{kind}]\n{name} = chainrule_{name}:{class_name}\n",
+            {f"chainrule_{name}/__init__.py": source.read_text(encoding="utf-8")},
+        )
+    names = [f"{kind}:new_{singular(kind)}" for kind in KINDS if checks_of(kind)]
+    checked = packages.chainrule("check", *names)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    pytest_run = ["-m", "pytest", "-q", "--import-mode=importlib", "-W", "error", "-p", "no:cacheprovider"]
+    tested = packages.run(*pytest_run, *map(str, eight.glob("*/tests")))
+    assert tested.returncode == 0, tested.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_readmes_example_runs(eight, packages, kind):
+    name = f"new_{singular(kind)}"
+    package = eight / f"chainrule-new-{singular(kind)}"
+    code = (package / "README.md").read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    source = (package / "src" / f"chainrule_{name}" / "__init__.py").read_text(encoding="utf-8")
+    packages.add(
+        package.name,
+        f"[chainrule.{kind}]\n{name} = chainrule_{name}:{class_name}\n",
+        {f"chainrule_{name}/__init__.py": source},
+    )
+    packages.python(code)
