@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import operator
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,6 +57,8 @@ def check_hyperparameters(owner: Any) -> None:
     """Raise HyperparameterError if a field of the dataclass instance is not what its declaration allows."""
     for field in dataclasses.fields(owner):
         value = getattr(owner, field.name)
+        if value is None and field.default is None:
+            continue
         if isinstance(value, Tensor):
             value = _member_values(owner, field, value)
         else:
@@ -77,6 +79,12 @@ def _member_values(owner: Any, field: dataclasses.Field[Any], value: Tensor) -> 
             f"got {value.dtype} of shape {tuple(value.shape)}. Pass one value per member."
         )
     numbers: list[float] = value.tolist()
+    for number in numbers:
+        if not _is_number(number):
+            raise HyperparameterError(
+                f"{label(owner)}: {field.name} must be a number for each member, got {number}. "
+                f"The default is {field.default!r}."
+            )
     return numbers
 
 
@@ -98,14 +106,14 @@ def _check_type(owner: Any, field: dataclasses.Field[Any], value: object) -> Non
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _check_bounds(owner: Any, field: dataclasses.Field[Any], number: Any) -> None:
     rules = bounds(field.metadata)
     for name, (holds, words) in _BOUNDS.items():
         bound = field.metadata.get(name)
-        if bound is not None and not holds(number, bound):
+        if bound is not None and not (_is_number(number) and holds(number, bound)):
             raise HyperparameterError(
                 f"{label(owner)}: {field.name} must be {words} {bound}, got {number!r}. Allowed: {rules}."
             )

@@ -1,0 +1,111 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule import HyperparameterError, Optimizer, hyperparameter
+from chainrule.hyperparameters import bounds
+from chainrule.optimizers import adam, rmsprop, sgd
+
+
+class Rule(Optimizer):
+    rate: float = hyperparameter(default=0.5, above=0, at_most=1, per_member=True)
+    pair: tuple[float, float] = hyperparameter(default=(0.1, 0.2), at_least=0, below=1)
+    limit: float | None = hyperparameter(default=None, above=0)
+    flag: bool = False
+    free: str = "anything"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: adam(lr=-0.1), "adam: lr must be at least 0, got -0.1. Allowed: at least 0."),
+        (lambda: adam(lr=math.nan), "adam: lr must be a number, got nan. The default is 0.001."),
+        (lambda: adam(lr=math.inf), "adam: lr must be a number, got inf. The default is 0.001."),
+        (lambda: adam(lr="0.1"), "adam: lr must be a number, got '0.1'. The default is 0.001."),
+        (lambda: adam(lr=True), "adam: lr must be a number, got True. The default is 0.001."),
+        (lambda: adam(lr=None), "adam: lr must be a number, got None. The default is 0.001."),
+        (lambda: adam(betas=(0.9, 1.0)), "adam: betas must be below 1, got 1.0. Allowed: at least 0, below 1."),
+        (lambda: adam(betas=0.9), "adam: betas must be a tuple of 2 numbers, got 0.9. The default is (0.9, 0.999)."),
+        (
+            lambda: adam(betas=[0.9, 0.99]),
+            "adam: betas must be a tuple of 2 numbers, got [0.9, 0.99]. The default is (0.9, 0.999).",
+        ),
+        (
+            lambda: adam(betas=(0.9, math.nan)),
+            "adam: betas must be a tuple of 2 numbers, got (0.9, nan). The default is (0.9, 0.999).",
+        ),
+        (lambda: rmsprop(centered=1), "rmsprop: centered must be True or False, got 1. The default is False."),
+        (lambda: Rule(rate=0), "rule: rate must be above 0, got 0. Allowed: above 0, at most 1."),
+        (lambda: Rule(rate=1.5), "rule: rate must be at most 1, got 1.5. Allowed: above 0, at most 1."),
+        (lambda: Rule(limit=-1), "rule: limit must be above 0, got -1. Allowed: above 0."),
+        (lambda: Rule(limit="1"), "rule: limit must be above 0, got '1'. Allowed: above 0."),
+        (
+            lambda: Rule(rate=torch.tensor([0.5, 0.0])),
+            "rule: rate must be above 0, got 0.0. Allowed: above 0, at most 1.",
+        ),
+        (
+            lambda: adam(lr=torch.tensor([0.5, math.inf])),
+            "adam: lr must be a number for each member, got inf. The default is 0.001.",
+        ),
+        (
+            lambda: adam(lr=torch.tensor([[0.5]])),
+            "adam: lr must be a number or a floating tensor of shape (M,), got torch.float32 of shape (1, 1). "
+            "Pass one value per member.",
+        ),
+        (
+            lambda: adam(lr=torch.tensor([1, 2])),
+            "adam: lr must be a number or a floating tensor of shape (M,), got torch.int64 of shape (2,). "
+            "Pass one value per member.",
+        ),
+        (
+            lambda: sgd(momentum=torch.tensor([0.5])),
+            "sgd: momentum must be one value for all members, got a tensor of shape (1,). Pass a float.",
+        ),
+    ],
+)
+def test_an_error_names_rule_field_demand_value_and_default(make, message):
+    with pytest.raises(HyperparameterError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=True))
+
+
+@given(NUMBERS)
+def test_a_number_is_taken_exactly_where_its_bounds_allow_it(number):
+    if 0 < number <= 1:
+        assert Rule(rate=number).rate == number
+    else:
+        with pytest.raises(HyperparameterError, match=r"^rule: rate must be "):
+            Rule(rate=number)
+
+
+@given(st.tuples(NUMBERS, NUMBERS))
+def test_every_number_of_a_tuple_is_held_to_the_bounds(pair):
+    if all(0 <= number < 1 for number in pair):
+        assert Rule(pair=pair).pair == pair
+    else:
+        with pytest.raises(HyperparameterError, match=r"^rule: pair must be "):
+            Rule(pair=pair)
+
+
+@given(st.one_of(st.text(), st.binary(), st.lists(NUMBERS), st.dictionaries(st.text(), NUMBERS), st.complex_numbers()))
+def test_what_is_no_number_is_refused_in_one_line(value):
+    with pytest.raises(HyperparameterError, match=r"^rule: rate must be a number, got ") as caught:
+        Rule(rate=value)
+    assert "\n" not in str(caught.value)
+
+
+def test_none_is_taken_where_it_is_the_default():
+    assert Rule(limit=None).limit is None
+    assert Rule(limit=2).limit == 2
+
+
+def test_bounds_are_said_in_words():
+    assert bounds({"at_least": 0, "below": 1, "search": (0, 1)}) == "at least 0, below 1"
+    assert bounds({"above": 0, "at_most": 1}) == "above 0, at most 1"
+    assert bounds({}) == ""

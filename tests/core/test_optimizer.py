@@ -1,0 +1,60 @@
+import copy
+import dataclasses
+import pickle
+
+import pytest
+import torch
+
+from chainrule import HyperparameterError, Optimizer
+from chainrule.layers import linear
+from chainrule.optimizers import adam, sgd
+from chainrule.registry import get, names
+
+RULES = [rule for name in names("optimizers") for rule in get("optimizers", name).examples()]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_a_rule_equals_its_copies_and_what_its_repr_says(rule):
+    again = eval(repr(rule), {type(rule).__name__: type(rule)})  # noqa: S307  # its own repr
+    for other in (again, copy.deepcopy(rule), pickle.loads(pickle.dumps(rule)), dataclasses.replace(rule)):  # noqa: S301
+        assert other == rule
+        assert hash(other) == hash(rule)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_a_rule_is_frozen(rule):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        rule.lr = 1.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        rule.velocity = torch.zeros(1)
+
+
+def test_settings_are_passed_by_name():
+    with pytest.raises(TypeError):
+        adam(0.1)
+
+
+def test_rules_differ_by_class_and_by_every_field():
+    class Mine(adam):
+        pass
+
+    assert adam() != Mine()
+    assert adam(lr=0.1) != adam(lr=0.2)
+    assert adam() != "adam"
+    assert adam(lr=torch.tensor([0.1, 0.2])) == adam(lr=torch.tensor([0.1, 0.2]))
+    assert adam(lr=torch.tensor([0.1, 0.2])) != adam(lr=torch.tensor([0.1, 0.3]))
+    assert adam(lr=torch.tensor([0.1])) != adam(lr=0.1)
+    assert sgd() != adam()
+
+
+def test_replacing_a_field_checks_it():
+    with pytest.raises(HyperparameterError, match=r"^sgd: momentum must be below 1, got 1\.5\."):
+        dataclasses.replace(sgd(), momentum=1.5)
+
+
+def test_a_rule_needs_an_update():
+    class Empty(Optimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Empty must define update or apply"):
+        Empty().attach(linear(1, 1).build()).step()
