@@ -50,7 +50,7 @@ class Weights(Module):
 
 
 def shapes_for(rule: Optimizer, shapes: Sequence[Shape] = SHAPES) -> dict[str, Shape]:
-    """Return the shapes that the rule is for, by name: w0, w1, …"""
+    """Return the shapes that the rule is for, by name, w0 and so on."""
     named = {f"w{i}": shape for i, shape in enumerate(shapes) if len(shape) in rule.ranks}
     if not named:
         raise NotApplicable(f"none of the shapes {list(shapes)} has a rank in {tuple(rule.ranks)}")

@@ -1,3 +1,0 @@
-"""Checks on optimizers: what every update rule must do."""
-
-from __future__ import annotations
