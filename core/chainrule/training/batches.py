@@ -75,12 +75,16 @@ class IterableBatches:
     @property
     def steps(self) -> int | None:
         """The number of batches in an epoch, None if it is not known."""
-        return len(self.batches) if isinstance(self.batches, Sized) else None
+        try:
+            return len(self.batches) if isinstance(self.batches, Sized) else None
+        except TypeError:  # a DataLoader of an iterable data set has a __len__ that raises
+            return None
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches, going through the iterable once."""
         count = 0
-        for count, (x, y) in enumerate(self.batches, start=1):  # noqa: B007
+        for count, batch in enumerate(self.batches, start=1):  # noqa: B007
+            x, y = as_pair("a batch of train", batch)
             check_pair("train", x, y, self.network, per_member=self.per_member)
             lift = partial(self.network.with_member_axis, per_member=self.per_member)
             yield lift(x), lift(y)
@@ -89,6 +93,19 @@ class IterableBatches:
                 f"fit: train must yield batches in every epoch, got none in epoch {number}. "
                 "Pass a list or a DataLoader; a generator ends after one pass."
             )
+
+
+def as_pair(name: str, data: object) -> tuple[Tensor, Tensor]:
+    """Return x and y, or raise ShapeError if the data is not two tensors."""
+    parts = data if isinstance(data, tuple | list) else ()
+    if [isinstance(part, Tensor) for part in parts] == [True, True]:
+        x, y = parts
+        return x, y
+    of = f" of {', '.join(type(part).__name__ for part in parts)}" if parts else ""
+    raise ShapeError(
+        f"fit: {name} must be two tensors x and y, got a {type(data).__name__}{of}. "
+        "Pass (x, y); as train, any iterable of such pairs fits too."
+    )
 
 
 def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member: bool) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.protocols import Loss
-from chainrule.training.batches import GATHERED_ELEMENTS, check_pair
+from chainrule.training.batches import GATHERED_ELEMENTS, as_pair, check_pair
 from chainrule.training.running_means import RunningMeans
 
 
@@ -38,9 +38,10 @@ def evaluate(
     Raises:
         ShapeError: if data, network and loss do not fit.
     """
-    check_pair("data", *data, network, per_member=per_member)
+    x, y = as_pair("data", data)
+    check_pair("data", x, y, network, per_member=per_member)
     loss = loss.over_members()
-    x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in data)
+    x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in (x, y))
     size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))
     means = RunningMeans()
     was_training = network.training

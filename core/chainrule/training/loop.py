@@ -12,7 +12,7 @@ from chainrule import protocols
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
-from chainrule.training.batches import Data, IterableBatches, TensorBatches, check_pair
+from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
 from chainrule.training.evaluation import evaluate
 from chainrule.training.history import History
 from chainrule.training.run import Run
@@ -74,15 +74,15 @@ def fit(
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     source: TensorBatches | IterableBatches
     if isinstance(train, tuple):
-        x, y = train
+        x, y = as_pair("train", train)
         source = TensorBatches(x, y, network, batch_size, per_member=per_member)
         if evaluate_train:
-            splits["train"] = train
+            splits["train"] = x, y
     else:
         source = IterableBatches(train, network, per_member=per_member)
     if validation is not None:
-        check_pair("validation", *validation, network, per_member=per_member)
-        splits["validation"] = validation
+        x, y = splits["validation"] = as_pair("validation", validation)
+        check_pair("validation", x, y, network, per_member=per_member)
 
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile)
     run = Run(network, updater, epochs, source.steps, callbacks)

@@ -41,13 +41,23 @@ class Run:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(TrainingHooks)
         for callback in callbacks:
-            self._manager.register(callback)
+            if self._manager.is_registered(callback):
+                raise CallbackError(
+                    f"{label(callback)}: a callback must be given once, got {callback!r} twice. Make a second one."
+                )
+            try:
+                self._manager.register(callback)
+                self._manager.check_pending()
+            except pluggy.PluginValidationError as error:
+                raise CallbackError(
+                    f"{label(callback)}: hooks must have the names and arguments of chainrule.hookspecs.TrainingHooks, "
+                    f"got: {str(error).splitlines()[-1]}. Mend the callback."
+                ) from error
             if not self._manager.get_hookcallers(callback):
                 raise CallbackError(
                     f"{label(callback)}: a callback must implement a training hook, got none on {callback!r}. "
                     "Mark its methods with @chainrule.hookimpl."
                 )
-        self._manager.check_pending()
 
     def stop(self) -> None:
         """Ask the fit to end after the current epoch."""

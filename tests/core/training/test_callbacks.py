@@ -1,0 +1,146 @@
+import pytest
+import torch
+
+from chainrule import CallbackError, fit, hookimpl
+from chainrule.layers import linear
+from chainrule.losses import mse
+from chainrule.optimizers import sgd
+
+X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
+
+
+class Recorder:
+    def __init__(self, log, name):
+        self.log, self.name = log, name
+
+    @hookimpl
+    def chainrule_fit_start(self, run):
+        self.log.append((self.name, "start", run.epoch, run.step, run.epochs, run.steps_per_epoch))
+
+    @hookimpl
+    def chainrule_step_end(self, run):
+        self.log.append((self.name, "step", run.epoch, run.step))
+
+    @hookimpl
+    def chainrule_epoch_end(self, run, epoch, metrics):
+        assert epoch == run.epoch == run.history.epochs
+        self.log.append((self.name, "epoch", epoch, sorted(metrics)))
+
+    @hookimpl
+    def chainrule_fit_end(self, run, error):
+        self.log.append((self.name, "end", run.epoch, error))
+
+
+def train(*callbacks, **settings):
+    return fit(
+        linear(3, 3).build(), mse(), sgd(), callbacks=callbacks, **{"train": (X, Y), "batch_size": 10, **settings}
+    )
+
+
+def test_events_reach_every_callback_in_the_order_given():
+    log = []
+    train(Recorder(log, "a"), Recorder(log, "b"), epochs=2)
+    events = [
+        ("start", 0, 0, 2, 2),
+        *[("step", 1, 1), ("step", 1, 2), ("epoch", 1, ["train_loss"])],
+        *[("step", 2, 3), ("step", 2, 4), ("epoch", 2, ["train_loss"])],
+        ("end", 2, None),
+    ]
+    assert log == [(name, *event) for event in events for name in "ab"]
+
+
+def test_no_epochs_start_and_end():
+    log = []
+    train(Recorder(log, "a"), epochs=0)
+    assert [event[1] for event in log] == ["start", "end"]
+
+
+def test_an_iterable_without_a_length_has_no_known_steps():
+    log = []
+    train(Recorder(log, "a"), train=((X, Y) for _ in range(3)))
+    assert log[0][-1] is None
+
+
+class Stopper:
+    def __init__(self, at):
+        self.at = at
+
+    @hookimpl
+    def chainrule_step_end(self, run):
+        if run.step == self.at:
+            run.stop()
+
+
+@pytest.mark.parametrize(("at", "epochs"), [(1, 1), (2, 1), (3, 2)])
+def test_stop_ends_the_fit_after_the_current_epoch(at, epochs):
+    assert train(Stopper(at), epochs=5).epochs == epochs
+
+
+class Faulty:
+    @hookimpl
+    def chainrule_epoch_end(self, epoch):
+        if epoch == 2:
+            raise KeyError("gone")
+
+
+def test_a_callback_that_raises_is_named_and_the_others_are_told():
+    log = []
+    with pytest.raises(CallbackError) as caught:
+        train(Faulty(), Recorder(log, "a"), epochs=5)
+    assert str(caught.value) == (
+        "faulty: chainrule_epoch_end raised KeyError: 'gone'. Mend the callback or leave it out."
+    )
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert log[-1] == ("a", "end", 2, caught.value)
+
+
+def test_an_error_in_training_ends_the_fit_with_it():
+    log = []
+    with pytest.raises(ValueError, match="linear: x must have shape") as caught:
+        train(Recorder(log, "a"), train=(X[:, :2], Y))
+    assert log[-1] == ("a", "end", 1, caught.value)
+
+
+class UnknownHook:
+    @hookimpl
+    def chainrule_epochend(self, run):
+        pass
+
+
+class UnknownArgument:
+    @hookimpl
+    def chainrule_epoch_end(self, nonsense):
+        pass
+
+
+class Unmarked:
+    def chainrule_epoch_end(self, run):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (UnknownHook(), r"^unknown_hook: hooks must have the names .* unknown hook 'chainrule_epochend'"),
+        (UnknownArgument(), r"^unknown_argument: hooks must have .* Argument\(s\) {'nonsense'}"),
+        (Unmarked(), r"^unmarked: a callback must implement a training hook, .* Mark its methods with @chainrule\."),
+    ],
+)
+def test_a_callback_that_would_never_be_called_raises(callback, message):
+    with pytest.raises(CallbackError, match=message) as caught:
+        train(callback)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_callback_is_given_once():
+    callback = Stopper(1)
+    with pytest.raises(CallbackError, match=r"^stopper: a callback must be given once"):
+        train(callback, callback)
+
+
+def test_callbacks_of_one_fit_do_not_reach_another():
+    log = []
+    train(Recorder(log, "a"))
+    seen = len(log)
+    train()
+    assert len(log) == seen
