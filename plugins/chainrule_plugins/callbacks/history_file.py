@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 from chainrule.hookspecs import hookimpl
 from chainrule.training import Run
@@ -12,7 +14,8 @@ from chainrule.training import Run
 class HistoryFile:
     """Write the history as JSON after every epoch: an object of lists, one value (of an ensemble, a list) per epoch.
 
-    The file is written under a temporary name and renamed, so that a reader never sees half of it.
+    A value that is not finite is null, for which JSON has no other word. The file is written under a temporary name
+    and renamed, so that a reader never sees half of it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -20,7 +23,7 @@ class HistoryFile:
 
     @hookimpl
     def chainrule_epoch_end(self, run: Run) -> None:
-        curves = {name: curve.tolist() for name, curve in run.history.items()}
+        curves = {name: _finite_or_none(curve.tolist()) for name, curve in run.history.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_name(self.path.name + ".tmp")
         temporary.write_text(json.dumps(curves), encoding="utf-8")
@@ -28,3 +31,9 @@ class HistoryFile:
 
     def __repr__(self) -> str:
         return f'HistoryFile("{self.path}")'
+
+
+def _finite_or_none(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite_or_none(part) for part in value]
+    return value if math.isfinite(value) else None
