@@ -15,6 +15,7 @@ from rich.console import Console
 from torch import Tensor
 
 from chainrule.errors import ChainruleError, label
+from chainrule.moment import Moment, TensorMoment
 from chainrule.optimizer import Optimizer, State, Step
 
 FROM_ELEMENTS = 2**16
@@ -31,30 +32,18 @@ class CompiledRule:
     def __init__(self, rule: Optimizer, data: Tensor, grad: Tensor, state: State) -> None:
         self.rule = rule
         self.tensors = (data, grad, state)
-        self.numbers: dict[str, Tensor] = {}
+        self.moment = TensorMoment()
         kind: Any = type(rule)
         self.kernel = _kernel(kind, len(data), data.dtype, data.device.type)
 
-    def __call__(self, t: int, factor: float, scalars: Mapping[str, float]) -> None:
-        """Apply the rule as step t, with the schedule's factor on its learning rate.
+    def __call__(self, moment: Moment) -> None:
+        """Apply the rule at this moment.
 
         Errors: torch._dynamo.exc.TorchDynamoException if the rule cannot be compiled; nothing is then changed
         """
-        lr = self.rule.lr * factor
-        with nullcontext() if self.numbers else _first_use(self.rule):
-            self.kernel(
-                self.rule,
-                *self.tensors,
-                self._number("t", t),
-                lr if isinstance(lr, Tensor) else self._number("lr", lr),
-                {name: self._number(f"scalar {name}", value) for name, value in scalars.items()},
-            )
-
-    def _number(self, name: str, value: float) -> Tensor:
-        if name not in self.numbers:
-            with torch.inference_mode(False):
-                self.numbers[name] = torch.zeros((), dtype=torch.float64)
-        return self.numbers[name].fill_(value)
+        with _first_use(self.rule) if self.moment.is_new else nullcontext():
+            held = moment if isinstance(moment.t, Tensor) else self.moment.fill(moment)
+            self.kernel(self.rule, *self.tensors, held.t, self.rule.lr * held.factor, held.scalars)
 
 
 @contextmanager

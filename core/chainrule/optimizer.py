@@ -27,9 +27,12 @@ State: TypeAlias = dict[str, Tensor]
 
 @dataclasses.dataclass(slots=True)
 class Step:
-    """What a rule is told of the moment: the step's number t from 1, its learning rate, and its scalars by name."""
+    """What a rule is told of the moment: the step's number t from 1, its learning rate, and its scalars by name.
 
-    t: int
+    In a compiled kernel or a captured graph these are 0-dim tensors.
+    """
+
+    t: int | Tensor
     lr: float | Tensor
     values: Mapping[str, float | Tensor]
 

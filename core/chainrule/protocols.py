@@ -86,7 +86,7 @@ class Step(Protocol):
     """What a rule is told of the moment: the step's number, its learning rate, and its scalars by name."""
 
     @property
-    def t(self) -> int:
+    def t(self) -> int | Tensor:
         """The step's number, from 1."""
 
     @property

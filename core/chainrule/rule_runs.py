@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from chainrule.compiled_rule import FROM_ELEMENTS, CompiledRule
 from chainrule.errors import CompileWarning, HyperparameterError, ShapeError, StateError, label
+from chainrule.moment import Moment
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer, State, Step
 from chainrule.parameter import Parameter
@@ -26,8 +27,8 @@ class Run(Protocol):
 
     rule: Optimizer
 
-    def step(self, t: int) -> None:
-        """Apply the rule once, as step t."""
+    def apply(self, moment: Moment) -> None:
+        """Apply the rule once, at this moment."""
 
     def states(self) -> dict[Parameter, State]:
         """Return the state of each parameter as views (M, …)."""
@@ -66,19 +67,18 @@ class ElementwiseRun:
             sliced = _with_fields(rule, {name: vector[part] for name, vector in fields.items()})
             self.slices.append((sliced, data[part], grad[part], state))
 
-    def step(self, t: int) -> None:
-        factor, scalars = _moment(self.rule, t)
-        if self.compiled is not None and self._step_compiled(self.compiled, t, factor, scalars):
+    def apply(self, moment: Moment) -> None:
+        if self.compiled is not None and self._apply_compiled(self.compiled, moment):
             return
         for rule, data, grad, state in self.slices:
-            rule.apply(data, grad, state, Step(t, rule.lr * factor, scalars))
+            rule.apply(data, grad, state, _step(rule, moment))
 
-    def _step_compiled(self, compiled: CompiledRule, t: int, factor: float, scalars: Mapping[str, float]) -> bool:
+    def _apply_compiled(self, compiled: CompiledRule, moment: Moment) -> bool:
         """Apply the compiled rule; if it turns out that it cannot be compiled, warn, give it up and return False."""
         from torch._dynamo.exc import TorchDynamoException  # takes a second to import
 
         try:
-            compiled(t, factor, scalars)
+            compiled(moment)
         except TorchDynamoException as error:
             reason = str(error).strip().partition("\n")[0]
             warnings.warn(
@@ -117,16 +117,14 @@ class ParameterRun:
             with torch.inference_mode(False):
                 self.state.append({name: torch.stack([state[name] for state in each]) for name in each[0]})
 
-    def step(self, t: int) -> None:
-        factor, scalars = _moment(self.rule, t)
-
+    def apply(self, moment: Moment) -> None:
         def reduce(data: Tensor, grad: Tensor, state: State, fields: State) -> State:
             rule = _with_fields(self.rule, fields)
-            return dict(rule.reduce(data, grad, _FrozenState(state), Step(t, rule.lr * factor, scalars)))
+            return dict(rule.reduce(data, grad, _FrozenState(state), _step(rule, moment)))
 
         def apply(data: Tensor, grad: Tensor, state: State, fields: State, sums: State) -> State:
             rule = _with_fields(self.rule, fields)
-            rule.apply(data, grad, _FrozenState(state), Step(t, rule.lr * factor, {**scalars, **sums}))
+            rule.apply(data, grad, _FrozenState(state), _step(rule, moment, sums))
             return {}
 
         sums: State = {}
@@ -193,9 +191,13 @@ def check_ranks(rule: Optimizer, parameters: list[Parameter]) -> None:
             )
 
 
-def _moment(rule: Optimizer, t: int) -> tuple[float, Mapping[str, float]]:
-    """Return the schedule's factor and the rule's scalars at step t."""
-    return (1.0 if rule.schedule is None else rule.schedule(t)), rule.scalars(t)
+def moment_of(rule: Optimizer, t: int) -> Moment:
+    """Return what the rule needs to know of step t."""
+    return Moment(t, 1.0 if rule.schedule is None else rule.schedule(t), rule.scalars(t))
+
+
+def _step(rule: Optimizer, moment: Moment, sums: State | None = None) -> Step:
+    return Step(moment.t, rule.lr * moment.factor, {**moment.scalars, **sums} if sums else moment.scalars)
 
 
 def _member_fields(rule: Optimizer, network: Network) -> State:

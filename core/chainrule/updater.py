@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from chainrule.compiled_rule import require_compiler
 from chainrule.errors import ChainruleError, HyperparameterError, StateError
+from chainrule.moment import Moment
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer
 from chainrule.parameter import Parameter
-from chainrule.rule_runs import ElementwiseRun, ParameterRun, Run, check_member_values, check_ranks
+from chainrule.rule_runs import ElementwiseRun, ParameterRun, Run, check_member_values, check_ranks, moment_of
 
 
 class Updater:
@@ -59,11 +60,19 @@ class Updater:
 
     def step(self) -> None:
         """Update every parameter from its accumulated gradient."""
+        self.apply(self.advance())
+
+    def advance(self) -> list[Moment]:
+        """Count a step, and return what each run of a rule needs to know of it."""
+        self.t += 1
+        return [moment_of(run.rule, self.t) for run in self._runs]
+
+    def apply(self, moments: Sequence[Moment]) -> None:
+        """Update every parameter at the given moments: the part of a step that is tensor operations alone."""
         if self.clip_norm is not None:
             clip_gradients(self.network, self.clip_norm)
-        self.t += 1
-        for run in self._runs:
-            run.step(self.t)
+        for run, moment in zip(self._runs, moments, strict=True):
+            run.apply(moment)
 
     @property
     def compiled(self) -> int:

@@ -1,0 +1,42 @@
+"""`Moment`: what a rule's step needs beside its tensors, as numbers or as 0-dim tensors that are filled anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(slots=True, frozen=True)
+class Moment:
+    """The step's number t from 1, the schedule's factor on the learning rate, and the rule's scalars by name."""
+
+    t: int | Tensor
+    factor: float | Tensor
+    scalars: Mapping[str, float | Tensor]
+
+
+class TensorMoment:
+    """One moment in 0-dim tensors, float64, for what compiles or captures: a Python number would become a constant."""
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self._device = device
+        self._tensors: dict[str, Tensor] = {}
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was filled in yet."""
+        return not self._tensors
+
+    def fill(self, moment: Moment) -> Moment:
+        """Return the moment in tensors, the same ones at every call."""
+        scalars = {name: self._tensor(f"scalar {name}", value) for name, value in moment.scalars.items()}
+        return Moment(self._tensor("t", moment.t), self._tensor("factor", moment.factor), scalars)
+
+    def _tensor(self, name: str, value: float | Tensor) -> Tensor:
+        if name not in self._tensors:
+            with torch.inference_mode(False):
+                self._tensors[name] = torch.zeros((), dtype=torch.float64, device=self._device)
+        return self._tensors[name].fill_(value)
