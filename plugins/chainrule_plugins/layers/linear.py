@@ -20,7 +20,7 @@ class Linear(Module):
     Backward: ``dx = dy W``, ``dW = dyᵀ x``, ``db = Σₙ dyₙ``
     Shapes:   x (M, N, in), W (M, out, in), b (M, out), y (M, N, out); M members
     Source:   paper eq. (1) and Table I
-    Raises:   ShapeError if the last axis of x is not in_features.
+    Raises:   ShapeError if the last axis of x is not in_features, or its dtype not the weight's.
     """
 
     def __init__(
@@ -51,6 +51,10 @@ class Linear(Module):
             raise ShapeError(
                 f"linear: x must have shape (N, {self.in_features}), got {tuple(x.shape[1:])}. "
                 "Give it rows of that many features."
+            )
+        if x.dtype != self.weight.data.dtype:
+            raise ShapeError(
+                f"linear: x must have dtype {self.weight.data.dtype}, got {x.dtype}. Convert it with x.to(…)."
             )
         self.save_for_backward(x)
         return affine(x, self.weight, self.bias)

@@ -28,7 +28,7 @@ class Sequential(Module):
                 "sequential: must have at least one module, got none. Pass modules, such as linear(2, 1)."
             )
         for position, module in enumerate(modules):
-            if not isinstance(module, ModuleLike):
+            if isinstance(module, type) or not isinstance(module, ModuleLike):  # its class has the methods too
                 raise ChainruleError(
                     f"sequential: position {position} must be a module, got {module!r}. Did you forget to call it?"
                 )
