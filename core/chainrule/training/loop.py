@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -14,9 +14,11 @@ from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
 from chainrule.training.evaluation import evaluate
+from chainrule.training.graphed_step import GraphedStep
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
+from chainrule.training.step import TrainingStep
 from chainrule.updater import Updater
 
 
@@ -40,6 +42,7 @@ def fit(
     callbacks: Sequence[object] = (),
     clip_norm: float | None = None,
     compile: bool = False,
+    cuda_graph: bool = False,
     per_member: bool = False,
     evaluate_train: bool = True,
 ) -> History:
@@ -60,16 +63,23 @@ def fit(
         callbacks: objects whose methods are marked with `chainrule.hookimpl`.
         clip_norm: largest global norm of each member's gradient.
         compile: whether to send the update rule through torch.compile; see `Optimizer.attach`.
+        cuda_graph: whether to record the whole step as a CUDA graph, once for each shape of batch, and launch that.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
             the epoch's steps, as they always are of an iterable.
 
     Raises:
         ShapeError: if data, network and loss do not fit.
+        ChainruleError: if cuda_graph is asked for and the network is not on a CUDA device.
         CallbackError: if a callback raises; the error it raised is chained.
     """
     if epochs < 0:
         raise ChainruleError(f"fit: epochs must be at least 0, got {epochs}. Pass 100, for example.")
+    if cuda_graph and network.device.type != "cuda":
+        raise ChainruleError(
+            f"fit: cuda_graph=True must have a network on a CUDA device, got one on {network.device}. "
+            'Build it with device="cuda", or leave cuda_graph out.'
+        )
     loss, metrics = loss.over_members(), metrics or {}
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     source: TensorBatches | IterableBatches
@@ -86,6 +96,7 @@ def fit(
 
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile)
     run = Run(network, updater, epochs, source.steps, callbacks)
+    step = (GraphedStep if cuda_graph else TrainingStep)(network, loss, updater)
     running = None if "train" in splits else metrics
     error: BaseException | None = None
     try:
@@ -94,7 +105,7 @@ def fit(
             while run.epoch < epochs and not run.stopped:
                 run.epoch += 1
                 network.train()
-                values = {"train": _train(run, source.epoch(run.epoch), loss, running)}
+                values = {"train": _train(run, step, source.epoch(run.epoch), loss, running)}
                 with updater.evaluating():
                     for name, split in splits.items():
                         values[name] = evaluate(network, loss, split, metrics=metrics, per_member=per_member)
@@ -110,20 +121,19 @@ def fit(
 
 
 def _train(
-    run: Run, batches: Iterable[tuple[Tensor, Tensor]], loss: protocols.Loss, running: Mapping[str, Metric] | None
+    run: Run,
+    step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    loss: protocols.Loss,
+    running: Mapping[str, Metric] | None,
 ) -> dict[str, Tensor]:
     """Take one step per batch; unless running is None, return means (M,) of the loss and its metrics over the steps."""
-    module, gradient, updater = run.network.module, run.network.flat.grad, run.updater
-    module.needs_input_grad = False
+    run.network.module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
     means = RunningMeans()
     for x, y in batches:
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
-            prediction = module.forward(x)
-            value = loss(prediction, y, per_member=True)
-            gradient.zero_()
-            module.backward(loss.backward())
-            updater.step()
+            prediction, value = step(x, y)
             if running is not None:
                 means.add("loss", value, loss.terms(prediction), is_sum=loss.reduction == "sum")
                 for name, metric in running.items():

@@ -1,0 +1,35 @@
+"""One training step: forward, loss, backward, update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from chainrule.moment import Moment
+from chainrule.network import Network
+from chainrule.protocols import Loss
+from chainrule.updater import Updater
+
+
+class TrainingStep:
+    """Take steps on batches (M, N, …); the loss takes and returns the member axis."""
+
+    def __init__(self, network: Network, loss: Loss, updater: Updater) -> None:
+        self.module = network.module
+        self.gradient = network.flat.grad
+        self.loss = loss
+        self.updater = updater
+
+    def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step, and return the prediction and the value of the loss (M,) before the update."""
+        return self.operations(x, y, self.updater.advance())
+
+    def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
+        """Take the step at the given moments: tensor operations alone."""
+        prediction = self.module.forward(x)
+        value = self.loss(prediction, y, per_member=True)
+        self.gradient.zero_()
+        self.module.backward(self.loss.backward())
+        self.updater.apply(moments)
+        return prediction, value

@@ -1,0 +1,90 @@
+"""A recorded step is the step; recording itself needs a CUDA device, so here a stand-in runs the operations again."""
+
+import copy
+
+import pytest
+import torch
+
+import chainrule
+from chainrule.activations import tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import mse
+from chainrule.optimizers import adam, rmsprop, sgd
+from chainrule.training import graphed_step
+from chainrule.training.graphed_step import GraphedStep
+from chainrule.training.step import TrainingStep
+
+RULES = [adam(schedule=lambda t: 1 / t), rmsprop(lr=torch.tensor([1e-3, 1e-2])), sgd(lr=0.1, momentum=0.9)]
+
+
+def run_again(operations):
+    """Do as a CUDA graph does: warm up, and write every replay's outputs into the same tensors."""
+    for _ in range(graphed_step.WARM_UP_CALLS):
+        outputs = operations()
+
+    def replay():
+        for kept, new in zip(outputs, operations(), strict=True):
+            kept.copy_(new)
+
+    return replay, outputs
+
+
+def build(device="cpu"):
+    return sequential(linear(3, 8), tanh(), linear(8, 2)).build(seeds=[0, 1], dtype=torch.float64, device=device)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_a_recorded_step_follows_the_same_trajectory(rule, monkeypatch):
+    monkeypatch.setattr(graphed_step, "record", run_again)
+    plain = build()
+    recorded = copy.deepcopy(plain)
+    steps = [
+        kind(network, mse(members=True), rule.attach(network, clip_norm=1.0))
+        for kind, network in ((TrainingStep, plain), (GraphedStep, recorded))
+    ]
+    generator = torch.Generator().manual_seed(0)
+    for rows in (4, 4, 3, 4, 3):  # two shapes, so two recordings, the second in the middle of training
+        x, y = (torch.randn(2, rows, size, generator=generator, dtype=torch.float64) for size in (3, 2))
+        outputs = [step(x, y) for step in steps]
+        for ours, theirs in zip(*outputs, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(recorded.flat.data, plain.flat.data, rtol=1e-12, atol=1e-12)
+
+
+def test_a_recording_that_does_not_read_its_numbers_anew_shows(monkeypatch):
+    monkeypatch.setattr(
+        "chainrule.moment.TensorMoment.fill", lambda self, moment: self.__dict__.setdefault("m", moment)
+    )
+    with pytest.raises(AssertionError, match="not close"):
+        test_a_recorded_step_follows_the_same_trajectory(RULES[0], monkeypatch)
+
+
+def test_a_network_on_the_cpu_is_refused():
+    network = build()
+    data = torch.zeros(4, 3, dtype=torch.float64), torch.zeros(4, 2, dtype=torch.float64)
+    with pytest.raises(chainrule.ChainruleError, match="must have a network on a CUDA device, got one on cpu"):
+        chainrule.fit(network, mse(), sgd(), train=data, cuda_graph=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("cuda_graph", [False, True])
+def test_training_on_cuda_gives_what_the_cpu_gives(rule, cuda_graph):
+    x = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = x[:, :2].sin()
+    histories = []
+    for device in ("cpu", "cuda"):
+        network = build(device)
+        histories.append(
+            chainrule.fit(
+                network,
+                mse(),
+                rule,
+                train=(x.to(device), y.to(device)),
+                epochs=3,
+                batch_size=8,
+                cuda_graph=cuda_graph and device == "cuda",
+            )["train_loss"].cpu()
+        )
+    torch.testing.assert_close(histories[1], histories[0], rtol=1e-9, atol=1e-9)
