@@ -54,7 +54,8 @@ def test_one_module_in_two_places_raises(place):
         (
             sequential(sequential(linear(2, 3)), sequential(tanh(), linear(5, 1))),
             "sequential: sequential at 1, after sequential at 0, does not fit: "
-            "sequential: linear at 1, after tanh at 0, does not fit: linear: x must have 5 features, got 3. Use linear(3, 1).",
+            "sequential: linear at 1, after tanh at 0, does not fit: "
+            "linear: x must have 5 features, got 3. Use linear(3, 1).",
         ),
     ],
 )

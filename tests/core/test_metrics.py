@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from chainrule import ShapeError
+from chainrule.metrics import accuracy, binary_accuracy
+
+SCORES = torch.tensor([[[2.0, 1, 0], [0, 2, 1], [0, 1, 2], [2, 0, 1]], [[0.0, 1, 2], [0, 2, 1], [0, 1, 2], [1, 0, 2]]])
+CLASSES = torch.tensor([[0, 1, 2, 1], [0, 1, 2, 1]])
+
+
+def test_accuracy_is_the_fraction_of_right_rows_of_each_member():
+    assert accuracy(SCORES, CLASSES).tolist() == [0.75, 0.5]
+
+
+def test_accuracy_takes_probabilities_for_targets():
+    assert accuracy(SCORES, torch.nn.functional.one_hot(CLASSES, 3).float()).tolist() == [0.75, 0.5]
+
+
+def test_binary_accuracy_decides_at_one_half():
+    prediction = torch.tensor([[0.2, 0.5, 0.6, 0.9], [0.9, 0.9, 0.1, 0.1]]).unsqueeze(-1)
+    target = torch.tensor([[0.0, 0, 1, 0], [1, 1, 1, 0]]).unsqueeze(-1)
+    assert binary_accuracy(prediction, target).tolist() == [0.75, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "message"),
+    [
+        (SCORES, CLASSES[:, :2], "got (2,) for (4, 3). Use binary_accuracy for one output."),
+        (SCORES, torch.zeros(2, 4, 1, dtype=torch.int64), "got (4, 1) for (4, 3)."),
+        (SCORES[0], CLASSES, "accuracy: target must be class indices (N,) for scores (N, C)"),
+    ],
+)
+def test_accuracy_of_other_shapes_raises(prediction, target, message):
+    with pytest.raises(ShapeError) as caught:
+        accuracy(prediction, target)
+    assert message in str(caught.value)
+
+
+def test_binary_accuracy_of_other_shapes_raises():
+    with pytest.raises(ShapeError, match=r"^binary_accuracy: .* shape \(N, 1\), got \(4, 3\) and \(4, 3\)\."):
+        binary_accuracy(SCORES, SCORES)
