@@ -81,7 +81,12 @@ def test_one_more_layer_leaves_the_first_values_of_the_others():
     small = sequential(linear(4, 6), tanh()).build(seed=3).state_dict()
     large = sequential(linear(4, 6), tanh(), linear(6, 2)).build(seed=3).state_dict()
     assert all(torch.equal(large[name], values) for name, values in small.items())
-    assert not torch.equal(large["0.bias"], large["2.weight"][0])
+
+
+def test_layers_alike_start_with_different_values():
+    state = sequential(linear(4, 4), linear(4, 4)).build().state_dict()
+    assert not torch.equal(state["0.weight"], state["1.weight"])
+    assert not torch.equal(state["0.bias"], state["0.weight"][0])
 
 
 def test_float32_values_are_those_of_float64_rounded():
