@@ -33,7 +33,7 @@ def build(device="cpu"):
     return sequential(linear(3, 8), tanh(), linear(8, 2)).build(seeds=[0, 1], dtype=torch.float64, device=device)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("rule", RULES, ids=["adam", "rmsprop", "sgd"])
 def test_a_recorded_step_follows_the_same_trajectory(rule, monkeypatch):
     monkeypatch.setattr(graphed_step, "record", run_again)
     plain = build()
@@ -68,7 +68,7 @@ def test_a_network_on_the_cpu_is_refused():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("rule", RULES, ids=["adam", "rmsprop", "sgd"])
 @pytest.mark.parametrize("cuda_graph", [False, True])
 def test_training_on_cuda_gives_what_the_cpu_gives(rule, cuda_graph):
     x = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
