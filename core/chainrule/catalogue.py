@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from typing import Any
@@ -19,6 +19,7 @@ from chainrule.component import (
     canonical_distribution,
     is_valid_name,
     kind_or_none,
+    parent_of_another_kind,
 )
 from chainrule.discovery import one_line, read_declarations
 from chainrule.errors import (
@@ -47,11 +48,16 @@ class Catalogue:
     Attributes:
         manager: Holds the records that can be used by their bare name.
         records: Every record, by key; one whose name is invalid, blocked or registered twice stands only here.
+        hooks: The modules that may contribute records.
         session: The objects that were registered in this process, by key.
         problems: What could not be read or loaded while the catalogue was put together, causes chained.
+
+    Args:
+        contributed: The records to take instead of those that the modules in ``chainrule.hooks`` contribute; nothing of
+            a plugin is then imported.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, contributed: Iterable[Component] | None = None) -> None:
         self.manager = _Manager(PROJECT)
         self.manager.add_hookspecs(CatalogueHooks)
         self.records: dict[str, list[Component]] = {}
@@ -60,9 +66,10 @@ class Catalogue:
         self._block(os.environ.get(DISABLE, ""))
         declarations = read_declarations()
         self.problems: list[ChainruleError] = declarations.problems
-        for component in [*declarations.components, *self._contributed(declarations.components)]:
-            if component.kind != HOOKS:
-                self.records.setdefault(component.key, []).append(component)
+        self.hooks = [component for component in declarations.components if component.kind == HOOKS]
+        declared = [component for component in declarations.components if component.kind != HOOKS]
+        for component in [*declared, *(self.contributed() if contributed is None else contributed)]:
+            self.records.setdefault(component.key, []).append(component)
         for key, components in self.records.items():
             for component in components:
                 if self.state(component) == "declared":
@@ -127,9 +134,13 @@ class Catalogue:
         try:
             loaded = entry_point.load()
         except (Exception, SystemExit) as error:
-            raise _broken(component, one_line(error)) from error
+            extras = entry_point.extras if isinstance(error, ImportError) else []
+            raise _broken(component, one_line(error), extras=extras) from error
         if component.kind != HOOKS and not callable(loaded):
             raise _broken(component, f"it must be a class or a function, got a value of type {type(loaded).__name__}")
+        parent = parent_of_another_kind(component.kind, loaded)
+        if parent is not None:
+            raise _broken(component, f"it must be one of the {component.kind}, got a class that inherits from {parent}")
         return loaded
 
     def add_to_session(self, component: Component, obj: Any) -> None:
@@ -166,11 +177,11 @@ class Catalogue:
                     "Write, for example, optimizers:lion,dist:some-package."
                 )
 
-    def _contributed(self, declared: Iterable[Component]) -> list[Component]:
-        """Return the records that the modules in ``chainrule.hooks`` add."""
+    def contributed(self, modules: Iterable[Component] | None = None) -> list[Component]:
+        """Return the records that modules in ``chainrule.hooks``, by default all, add; keep their problems."""
         contributed: list[Component] = []
-        for module in declared:
-            if module.kind != HOOKS or self.is_blocked(module):
+        for module in self.hooks if modules is None else modules:
+            if self.is_blocked(module):
                 continue
             name = f"{HOOKS}:{module.full_name}"
             try:
@@ -201,7 +212,12 @@ class Catalogue:
 def _collision(components: list[Component]) -> AmbiguousComponentError:
     kind, name = components[0].kind, components[0].name
     owners = ", ".join(f"{component.distribution} ({component.entry_point})" for component in components)
-    choices = " or ".join(dict.fromkeys(f'chainrule.get("{kind}", "{other.full_name}")' for other in components))
+    if len({canonical_distribution(component.distribution) for component in components}) == 1:
+        return AmbiguousComponentError(
+            f'{kind}: "{name}" must be registered once, got {owners}. '
+            f"Rename or delete one in the metadata of {components[0].distribution}."
+        )
+    choices = " or ".join(f'chainrule.get("{kind}", "{other.full_name}")' for other in components)
     foreign = next(
         (other.distribution for other in components if other.distribution != OWN_DISTRIBUTION), OWN_DISTRIBUTION
     )
@@ -210,10 +226,16 @@ def _collision(components: list[Component]) -> AmbiguousComponentError:
     )
 
 
-def _broken(component: Component, cause: str, error: BaseException | None = None) -> BrokenComponentError:
+def _broken(
+    component: Component, cause: str, error: BaseException | None = None, extras: Sequence[str] = ()
+) -> BrokenComponentError:
+    owner = component.distribution
+    fix = f"Mend or reinstall {owner}."
+    if extras:
+        fix = f'Install what it needs: pip install "{owner}[{",".join(extras)}]".'
     broken = BrokenComponentError(
-        f"{component.key} ({component.entry_point}) of {component.distribution} {component.version} cannot be loaded: "
-        f"{cause.rstrip('.')}. Mend or reinstall {component.distribution}."
+        f"{component.key} ({component.entry_point}) of {owner} {component.version} cannot be loaded: "
+        f"{cause.rstrip('.')}. {fix}"
     )
     broken.__cause__ = error
     return broken

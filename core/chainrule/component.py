@@ -17,6 +17,15 @@ SESSION = "session"
 NAME_RULE = "[a-z][a-z0-9_]*, and not a Python keyword"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
+_PARENTS = {
+    "chainrule.module.Module": ("layers", "activations"),
+    "chainrule.loss.Loss": ("losses",),
+    "chainrule.initializer.Initializer": ("initializers",),
+    "chainrule.optimizer.Optimizer": ("optimizers",),
+    "chainrule.task.Task": ("tasks",),
+}
+"""The kinds whose components inherit from a class, by its address, so that nothing need be imported to ask."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
@@ -72,6 +81,15 @@ def kind_named(text: str) -> str:
         hint = did_you_mean(text, KINDS)
         raise UnknownComponentError(f'No kind of component is called "{text}".{hint} Kinds: {", ".join(KINDS)}.')
     return kind
+
+
+def parent_of_another_kind(kind: str, loaded: object) -> str | None:
+    """Return the parent class from which a class inherits although its kind has another one, or None."""
+    for cls in loaded.__mro__ if isinstance(loaded, type) else ():
+        kinds = _PARENTS.get(f"{cls.__module__}.{cls.__qualname__}", (kind,))
+        if kind not in kinds:
+            return f"chainrule.{cls.__qualname__}"
+    return None
 
 
 def is_valid_name(name: str) -> bool:

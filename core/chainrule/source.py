@@ -15,14 +15,18 @@ _MAX_REEXPORTS = 4
 
 def source_file(component: Component) -> Path | None:
     """Return the file of the module that an entry point names, or None where there is no such file to read."""
-    module = component.entry_point.partition(":")[0].strip()
-    return _module_file(module)
+    return _module_file(_address(component)[0])
 
 
 def summary(component: Component) -> str:
     """Return the first line of a component's docstring, or an empty string where its source cannot be read."""
-    module, _, attribute = (part.strip() for part in component.entry_point.partition(":"))
-    return _summary(module, attribute, _MAX_REEXPORTS)
+    return _summary(*_address(component), _MAX_REEXPORTS)
+
+
+def _address(component: Component) -> tuple[str, str]:
+    """Return the module and the attribute that an entry point names, without its extras."""
+    module, _, attribute = component.entry_point.partition("[")[0].partition(":")
+    return module.strip(), attribute.strip()
 
 
 def _summary(module: str, attribute: str, reexports: int) -> str:

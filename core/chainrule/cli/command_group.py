@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from chainrule import registry
 from chainrule.component import COMMANDS, Component
+from chainrule.discovery import one_line
 from chainrule.errors import BrokenComponentError, ChainruleError
 from chainrule.source import summary
 
@@ -26,15 +27,29 @@ class PluginCommand(TyperCommand):
 
     def load(self) -> Any:
         """Import the plugin's function and return the command that its annotations describe."""
-        function = registry.get(COMMANDS, str(self.name))
-        if not inspect.isfunction(function):
-            raise BrokenComponentError(
-                f"{COMMANDS}:{self.name} must be a function with typer's annotations, "
-                f"got {function!r}. Point its entry point at a function."
-            )
-        app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
-        app.command(self.name)(function)
+        return as_command(str(self.name), registry.get(COMMANDS, str(self.name)))
+
+
+def as_command(name: str, function: Any) -> Any:
+    """Return the command that a plugin's function describes by its annotations.
+
+    Raises:
+        BrokenComponentError: If it is no function, or has an annotation that typer does not know.
+    """
+    if not inspect.isfunction(function):
+        raise BrokenComponentError(
+            f"{COMMANDS}:{name} must be a function with typer's annotations, got {function!r}. "
+            "Point its entry point at a function."
+        )
+    app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    app.command(name)(function)
+    try:
         return typer.main.get_command(app)
+    except Exception as error:
+        raise BrokenComponentError(
+            f"{COMMANDS}:{name} must have annotations that typer knows, got {one_line(error).rstrip('.')}. "
+            "Mend them with its author."
+        ) from error
 
 
 class CommandGroup(TyperGroup):

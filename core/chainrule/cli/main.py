@@ -8,6 +8,7 @@ import typer
 
 from chainrule.cli.check_command import check
 from chainrule.cli.command_group import CommandGroup
+from chainrule.cli.doctor_command import doctor
 from chainrule.cli.list_command import list_components
 from chainrule.cli.new_command import new
 from chainrule.cli.show_command import show
@@ -17,6 +18,7 @@ app.command("list")(list_components)
 app.command("show")(show)
 app.command("check")(check)
 app.command("new")(new)
+app.command("doctor")(doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,63 @@
+"""The whole examination: what the metadata tells, and how loading everything goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import chainrule
+from chainrule.catalogue import Catalogue
+from chainrule.cli.doctor.finding import Finding
+from chainrule.cli.doctor.installation import catalogue_findings, distribution_findings, requirement_findings
+from chainrule.cli.doctor.loading import load_each
+from chainrule.cli.doctor.worker import Outcome
+from chainrule.component import COMMANDS, HOOKS, Component
+
+_UNUSABLE = ("invalid", "blocked")
+
+
+@dataclass
+class Examination:
+    """What was found, and how many of how many components, commands and hooks could be loaded."""
+
+    findings: list[Finding]
+    loaded: int
+    total: int
+
+
+def examine(limit: float) -> Examination:
+    """Read all metadata and load all that can be used, each import within limit seconds."""
+    findings: list[Finding] = []
+    results: list[tuple[Component | None, Outcome]] = []
+    catalogue = Catalogue(contributed=())
+    hooks = [hook for hook in catalogue.hooks if not catalogue.is_blocked(hook)]
+    results += load_each([None, *hooks, *_usable(catalogue)], limit)
+    contributed = [record for _, outcome in results for record in outcome.contributed]
+    if contributed:
+        catalogue = Catalogue(contributed=contributed)
+        results += load_each([component for component in _usable(catalogue) if component in contributed], limit)
+    findings += catalogue_findings(catalogue)
+    everything = [component for found in catalogue.records.values() for component in found]
+    findings += requirement_findings([*everything, *catalogue.hooks], chainrule.__version__)
+    findings += distribution_findings()
+    findings += (_finding(thing, outcome) for thing, outcome in results if outcome.problem)
+    outcomes = [outcome for thing, outcome in results if thing is not None]
+    return Examination(findings, sum(not outcome.problem for outcome in outcomes), len(outcomes))
+
+
+def _usable(catalogue: Catalogue) -> list[Component]:
+    everything = (component for found in catalogue.records.values() for component in found)
+    return [component for component in everything if catalogue.state(component) not in _UNUSABLE]
+
+
+def _finding(thing: Component | None, outcome: Outcome) -> Finding:
+    if thing is None:
+        message = f"torch cannot be imported: {outcome.problem.rstrip('.')}. Reinstall torch."
+        return Finding("wrong", "torch", "torch", "torch", message, outcome.traceback)
+    topic = {HOOKS: "hook", COMMANDS: "command"}.get(thing.kind, "component")
+    message, owner = outcome.problem, thing.distribution
+    if thing.key not in message:
+        message = (
+            f"{thing.key} ({thing.entry_point}) of {owner} {thing.version} cannot be loaded: {message.rstrip('.')}. "
+            f"Mend or reinstall {owner}; until then CHAINRULE_DISABLE=dist:{owner} leaves it out."
+        )
+    return Finding("wrong", topic, thing.key, owner, message, outcome.traceback)

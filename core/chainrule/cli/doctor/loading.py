@@ -1,0 +1,78 @@
+"""Loading everything that is installed in processes of its own, and telling how each went."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from chainrule.cli.doctor.worker import Outcome, work
+from chainrule.component import Component
+
+GRACE = 10.0
+"""Seconds that a process has beyond the limit to end itself, which leaves a traceback."""
+
+
+def load_each(things: Sequence[Component | None], limit: float) -> Iterator[tuple[Component | None, Outcome]]:
+    """Yield everything with the outcome of loading it, None standing for torch.
+
+    All are loaded in one process, one after the other; where one ends it or takes longer than limit seconds, another
+    process does the rest.
+    """
+    rest = list(things)
+    while rest:
+        done = 0
+        for outcome in _in_one_process(rest, limit):
+            yield rest[done], outcome
+            done += 1
+        rest = rest[done:]
+
+
+def _in_one_process(things: Sequence[Component | None], limit: float) -> Iterator[Outcome]:
+    """Yield the outcomes as far as one process gets, the last one that of what ended it."""
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        log = Path(folder) / "log"
+        ours, theirs = spawn.Pipe(duplex=False)
+        process = spawn.Process(target=work, args=(theirs, things, limit, log), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            for _ in things:
+                began = time.monotonic()
+                outcome = _next(ours, process, limit)
+                if outcome is None:
+                    yield _ended(process, time.monotonic() - began >= limit, limit, log)
+                    return
+                yield outcome
+        finally:
+            process.kill()
+            process.join()
+            ours.close()
+
+
+def _next(ours: Any, process: Any, limit: float) -> Outcome | None:
+    """Return the outcome that comes next, or None where the process ends or hangs first."""
+    # A process forked by a plugin may hold the pipe open, so the end of the process is awaited too.
+    wait([ours, process.sentinel], timeout=limit + GRACE)
+    try:
+        outcome: Outcome | None = ours.recv() if ours.poll() else None
+    except (EOFError, OSError):
+        outcome = None
+    return outcome
+
+
+def _ended(process: Any, hung: bool, limit: float, log: Path) -> Outcome:
+    process.join(0 if hung else GRACE)
+    if hung:
+        cause = f"its import did not end within {limit:g} seconds"
+    elif process.exitcode is not None and process.exitcode < 0:
+        cause = f"its import ended the process by signal {-process.exitcode}"
+    else:
+        cause = f"its import ended the process with exit status {process.exitcode}"
+    printed = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return Outcome(problem=cause, traceback=printed.rstrip())
