@@ -47,6 +47,7 @@ class Network:
         self.seeds = list(seeds) if seeds is not None else [0 if seed is None else seed]
         _check_seeds(self.seeds)
         self.module = module
+        self._output_shape: torch.Size | None = None
         self._look_inside()
         if any(parameter.is_built for parameter in self.parameters()):
             raise ChainruleError(
@@ -107,14 +108,22 @@ class Network:
                 f"network: x must have dtype {self.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
             )
         y = self.module.forward(self.with_member_axis(x, per_member=per_member))
-        return y if self.is_ensemble else y[0]
+        output = y if self.is_ensemble else y[0]
+        self._output_shape = output.shape
+        return output
 
     @torch.no_grad()
     def backward(self, grad_output: Tensor, *, input_grad: bool = False) -> Tensor | None:
         """Add to every parameter's grad; return dL/dx with input_grad=True, else None.
 
         Shapes: grad_output as the output of the last call; dL/dx as its x, of an ensemble always (M, N, …)
+        Errors: BackwardError without a call before; ShapeError if grad_output has another shape than its output
         """
+        if grad_output.shape != self._output_shape and self._output_shape is not None:
+            raise ShapeError(
+                f"network: grad_output must have the output's shape {tuple(self._output_shape)}, "
+                f"got {tuple(grad_output.shape)}. Pass what loss.backward() returns."
+            )
         self.module.needs_input_grad = input_grad
         grad = self.module.backward(grad_output if self.is_ensemble else grad_output.unsqueeze(0))
         if grad is None or not input_grad:

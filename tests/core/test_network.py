@@ -147,3 +147,10 @@ def test_a_network_without_parameters_can_be_built():
 def test_summary_counts_parameters():
     assert layers().build().summary().endswith("78 parameters, torch.float32, cpu")
     assert "78 parameters in each of 2 members" in layers().build(seeds=[0, 1]).summary()
+
+
+def test_a_gradient_of_another_shape_than_the_output_is_refused():
+    network = linear(3, 2).build(seed=0)
+    network(torch.zeros(4, 3))
+    with pytest.raises(ShapeError, match=r"grad_output must have the output's shape \(4, 2\), got \(4, 1\)"):
+        network.backward(torch.zeros(4, 1))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.protocols import Loss
@@ -37,7 +38,9 @@ def evaluate(
 
     Raises:
         ShapeError: if data, network and loss do not fit.
+        ChainruleError: if a metric is called "loss".
     """
+    check_metrics(metrics or {})
     x, y = as_pair("data", data)
     check_pair("data", x, y, network, per_member=per_member)
     loss = loss.over_members()
@@ -56,3 +59,9 @@ def evaluate(
     finally:
         network.train(was_training)
     return {name: mean if network.is_ensemble else mean[0] for name, mean in means.means().items()}
+
+
+def check_metrics(metrics: Mapping[str, Metric]) -> None:
+    """Raise ChainruleError if a metric has the loss's name."""
+    if "loss" in metrics:
+        raise ChainruleError('metrics: the name "loss" must be left to the loss, got a metric of that name. Rename it.')

@@ -13,7 +13,7 @@ from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
-from chainrule.training.evaluation import evaluate
+from chainrule.training.evaluation import check_metrics, evaluate
 from chainrule.training.graphed_step import GraphedStep
 from chainrule.training.history import History
 from chainrule.training.run import Run
@@ -81,6 +81,7 @@ def fit(
             'Build it with device="cuda", or leave cuda_graph out.'
         )
     loss, metrics = loss.over_members(), metrics or {}
+    check_metrics(metrics)
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     source: TensorBatches | IterableBatches
     if isinstance(train, tuple):

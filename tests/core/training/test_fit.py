@@ -137,3 +137,8 @@ def test_data_that_does_not_fit_raises_in_one_line(arguments, message):
         fit(build(), cross_entropy(), sgd(), **arguments)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_a_metric_may_not_take_the_name_of_the_loss():
+    with pytest.raises(ChainruleError, match='the name "loss" must be left to the loss'):
+        fit(build(seed=0), cross_entropy(), sgd(), train=(X, Y), metrics={"loss": accuracy})
