@@ -30,6 +30,9 @@ class Task(ABC):
     settings: ClassVar[Mapping[str, Any]]
     """Reference settings: epochs and batch_size."""
 
+    distinct_rows: ClassVar[bool] = True
+    """Whether no row of x stands in two splits."""
+
     @abstractmethod
     def splits(self, seed: int) -> Splits:
         """Return the data of this seed, the same at every call."""

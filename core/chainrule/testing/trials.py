@@ -28,8 +28,11 @@ STEPS = 5
 """Of most trials: enough for every state to matter."""
 
 
-class _Normal(Initializer):
+class Normal(Initializer):
+    """Standard normal values."""
+
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:  # noqa: ARG002
+        """Fill the tensor."""
         tensor.normal_(generator=generator)
 
 
@@ -38,7 +41,7 @@ class Weights(Module):
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
         for name, shape in shapes.items():
-            setattr(self, name, Parameter(*shape, init=_Normal(), fan_in=1, fan_out=1))
+            setattr(self, name, Parameter(*shape, init=Normal(), fan_in=1, fan_out=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x."""

@@ -29,6 +29,11 @@ class HistoryFile:
         temporary.write_text(json.dumps(curves), encoding="utf-8")
         temporary.replace(self.path)
 
+    @classmethod
+    def examples(cls) -> list[HistoryFile]:
+        """Return instances that the conformance kit, in a folder of its own, and the documentation use."""
+        return [cls("history.json")]
+
     def __repr__(self) -> str:
         return f'HistoryFile("{self.path}")'
 

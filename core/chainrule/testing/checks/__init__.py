@@ -1,6 +1,7 @@
 """The checks, a file for each topic; importing this package lists them all in `CHECKS`."""
 
 from chainrule.testing.checks import (
+    callbacks,
     initializers,
     losses,
     module_gradients,
@@ -11,9 +12,11 @@ from chainrule.testing.checks import (
     rule_state,
     rules,
     schedules,
+    tasks,
 )
 
 __all__ = [
+    "callbacks",
     "initializers",
     "losses",
     "module_gradients",
@@ -24,4 +27,5 @@ __all__ = [
     "rule_state",
     "rules",
     "schedules",
+    "tasks",
 ]

@@ -16,6 +16,7 @@ import torch
 from chainrule.errors import ChainruleError, HyperparameterError, label
 from chainrule.optimizer import Optimizer
 from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.checks.docstrings import expect_sections
 from chainrule.testing.compare import expect
 from chainrule.testing.subject import Subject
 from chainrule.testing.trials import changed, expect_same, moved, weights
@@ -29,14 +30,7 @@ def rule_documents_its_formula(subject: Subject) -> None:
 
     Rules of one name differ in print: the formula must stand there, with the form that was taken, and where eps stands.
     """
-    text = inspect.cleandoc(subject.component.__doc__ or "")
-    first = text.partition("\n")[0]
-    expect(
-        first.endswith(".") and "(" not in first.split()[0], f"the docstring must begin with a sentence, got {first!r}."
-    )
-    for section in SECTIONS:
-        (content,) = [line.removeprefix(section) for line in text.splitlines() if line.startswith(section)] or [""]
-        expect(bool(content.strip()), f"the docstring must have a section {section!r} with content, got none.")
+    expect_sections(subject.component, SECTIONS)
 
 
 @check("optimizers", cause="a field without at_least=…, or a __post_init__ that does not call super().__post_init__().")

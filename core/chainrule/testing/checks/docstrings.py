@@ -1,0 +1,19 @@
+"""What the checks on documentation share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.testing.compare import expect
+
+
+def expect_sections(component: Any, sections: Sequence[str]) -> None:
+    """Raise CheckFailed unless the docstring begins with a sentence and has these sections, each with content."""
+    text = inspect.cleandoc(vars(component).get("__doc__") or "")
+    first = text.partition("\n")[0]
+    expect(first.endswith("."), f"the docstring must begin with a sentence, got {first!r}.")
+    for section in sections:
+        found = [line.removeprefix(section).strip() for line in text.splitlines() if line.startswith(section)]
+        expect(any(found), f'the docstring must have a section "{section}" with content, got {found}.')

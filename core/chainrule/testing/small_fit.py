@@ -1,0 +1,84 @@
+"""What the checks on callbacks and tasks share: a small network, a loss and a rule of the core's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from chainrule.loss import Loss
+from chainrule.module import Module
+from chainrule.network import Network
+from chainrule.optimizer import Optimizer, State, Step
+from chainrule.parameter import Parameter
+from chainrule.streams import stream
+from chainrule.testing.trials import Normal
+from chainrule.training import History, fit
+
+
+class Product(Module):
+    """Multiply each row by a matrix (3, 2)."""
+
+    def __init__(self) -> None:
+        self.weight = Parameter(3, 2, init=Normal(), fan_in=3, fan_out=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x W."""
+        self.save_for_backward(x)
+        return x @ self.weight.data
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        """Add xᵀ dy to dW and return dy Wᵀ."""
+        (x,) = self.saved_tensors()
+        self.weight.grad += x.mT @ grad_output
+        return grad_output @ self.weight.data.mT
+
+
+class Squares(Loss):
+    """The sum of squared differences."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the sum for each member."""
+        self.save_for_backward(prediction, target)
+        return (prediction - target).square().sum((1, 2))
+
+    def gradient(self) -> Tensor:
+        """Return twice the differences."""
+        prediction, target = self.saved_tensors()
+        return 2 * (prediction - target)
+
+
+class Descent(Optimizer):
+    """Divide the gradient by the root of a running mean of its square, corrected for its start at 0."""
+
+    def init(self, parameter: Tensor) -> State:
+        """Return the mean square, 0."""
+        return {"square": torch.zeros_like(parameter)}
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:  # noqa: ARG002
+        """Return the gradient by its size."""
+        square = state["square"].mul_(0.9).addcmul_(grad, grad, value=0.1)
+        return grad / ((square / (1 - 0.9**step.t)).sqrt() + 1e-8)
+
+
+def small_fit(
+    callbacks: Sequence[object] = (), *, seeds: Sequence[int] | None = None, epochs: int = 3, broken: bool = False
+) -> tuple[Network, History]:
+    """Fit a small network to 24 rows and return it with its curves; with broken=True the third batch raises OSError."""
+    network = Product().build(seeds=seeds, dtype=torch.float64)
+    x, y = torch.randn(2, 24, 3, generator=stream(0, "small fit"), dtype=torch.float64)
+    batches = _Breaking([(x[:8], y[:8, :2]), (x[8:16], y[8:16, :2])]) if broken else (x, y[:, :2])
+    history = fit(
+        network, Squares(), Descent(lr=0.05), train=batches, validation=(x, y[:, :2]), epochs=epochs, batch_size=8,
+        callbacks=callbacks,
+    )  # fmt: skip
+    return network, history
+
+
+class _Breaking(list[tuple[Tensor, Tensor]]):
+    """Batches after which comes an OSError."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        yield from super().__iter__()
+        raise OSError("the disk of the batches is full")
