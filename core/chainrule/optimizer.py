@@ -92,7 +92,11 @@ class Optimizer(_Declared):
         return {}
 
     def reduce(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Mapping[str, Tensor]:
-        """Return 0-dim tensors to be summed over all of a member's parameters; `update` finds the sums in `step`."""
+        """Return 0-dim tensors to be summed over all of a member's parameters; `update` finds the sums in `step`.
+
+        Called for every parameter, once a step, before any of them moves. It may change state in place, as `update`
+        may. A number of the whole network is kept as a 0-dim state in each: equal sums keep them equal.
+        """
         return {}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:

@@ -57,6 +57,26 @@ class LoopedGlobalNorm(GlobalNorm):
     vmappable = False
 
 
+class Distance(Optimizer):
+    """A step the shorter, the further the network has gone: one number of the whole network in every state."""
+
+    elementwise = False
+
+    def init(self, parameter):
+        return {"start": parameter.clone(), "calls": parameter.new_zeros(()), "longest": parameter.new_zeros(())}
+
+    def reduce(self, parameter, grad, state, step):
+        return {"calls": state["calls"].add_(1), "distance": (parameter - state["start"]).abs().sum()}
+
+    def update(self, parameter, grad, state, step):
+        longest = state["longest"].copy_(torch.maximum(state["longest"], step["distance"]))
+        return grad / (step["calls"] + longest)
+
+
+class LoopedDistance(Distance):
+    vmappable = False
+
+
 def train(rule, **settings):
     network = sequential(linear(3, 5), tanh(), linear(5, 3)).build(dtype=torch.float64, **settings)
     updater, loss = rule.attach(network), mse(members=network.is_ensemble)
@@ -73,7 +93,7 @@ def of_member(rule, i):
     return type(rule)(**fields)
 
 
-@pytest.mark.parametrize("cls", [Normalized, Looped, Applied, GlobalNorm, LoopedGlobalNorm])
+@pytest.mark.parametrize("cls", [Normalized, Looped, Applied, GlobalNorm, LoopedGlobalNorm, Distance, LoopedDistance])
 @pytest.mark.parametrize("per_member", [False, True])
 def test_members_move_as_single_networks_do(cls, per_member):
     fields = {"lr": RATES, "decay": DECAYS} if issubclass(cls, Normalized) else {"lr": RATES}
@@ -102,6 +122,22 @@ def test_a_rule_can_use_sums_over_each_members_parameters():
     for name, parameter in network.named_parameters():
         each = [p - 0.5 * g / n * 11**0.5 for p, g, n in zip(before[name], parameter.grad, lengths, strict=True)]
         assert_close(parameter.data, torch.stack(each))
+
+
+@pytest.mark.parametrize("cls", [Distance, LoopedDistance])
+@pytest.mark.parametrize("members", [1, 2])
+def test_sums_are_taken_once_a_step_before_any_parameter_moves(cls, members):
+    network = sequential(linear(3, 2), linear(2, 1)).build(seeds=range(members), dtype=torch.float64)
+    updater = cls(lr=0.5).attach(network)
+    network.flat.grad.fill_(1.0)
+    updater.step()  # four calls, distance 0: each of 11 elements moves by 0.5 / 4
+    before = network.flat.data.clone()
+    updater.step()
+    states = updater.state_dict()["state"].values()
+    assert all(torch.equal(state["calls"], torch.full((members,), 2.0, dtype=torch.float64)) for state in states)
+    for state in states:
+        assert_close(state["longest"], torch.full((members,), 11 * 0.5 / 4, dtype=torch.float64))
+    assert_close(network.flat.data, before - 0.5 / (8 + 11 * 0.5 / 4))
 
 
 def test_a_state_has_members_in_front_of_whatever_shape():
