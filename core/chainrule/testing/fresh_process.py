@@ -36,7 +36,7 @@ def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path
     torch.save({"network": updater.network.state_dict(), "updater": updater.state_dict()}, folder / "before.pt")
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, str(folder), str(steps)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, _root_of(type(rule))]))},
         capture_output=True,
         text=True,
         check=False,
@@ -48,6 +48,12 @@ def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path
         raise CheckFailed(f"a fresh process must go on with the saved run, got exit status {done.returncode}: {told}")
     after: dict[str, Tensor] = torch.load(folder / "after.pt", weights_only=True)
     return after
+
+
+def _root_of(kind: type) -> str:
+    """Return the folder from which the class's module can be imported by its dotted name; tests stand in none."""
+    file = getattr(sys.modules[kind.__module__], "__file__", None)
+    return str(Path(file).parents[kind.__module__.count(".")]) if file else ""
 
 
 def go_on(folder: str, steps: int) -> None:

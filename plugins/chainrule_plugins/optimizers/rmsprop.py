@@ -49,3 +49,9 @@ class Rmsprop(Optimizer):
     @classmethod
     def examples(cls) -> list[Rmsprop]:
         return [cls(), cls(momentum=0.9, centered=True, weight_decay=0.01), cls(eps_inside=True)]
+
+    @classmethod
+    def identities(cls) -> list[tuple[Optimizer, Optimizer]]:
+        from chainrule.optimizers import adam  # another component, which need not be installed
+
+        return [(cls(decay=0.0), adam(lr=1e-3, betas=(0.0, 0.0)))]

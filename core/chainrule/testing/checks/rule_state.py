@@ -209,18 +209,17 @@ def evaluation_changes_nothing(rule: Optimizer) -> None:
     """
     if type(rule).evaluation_parameter is Optimizer.evaluation_parameter:
         raise NotApplicable("the rule is evaluated where it is trained")
-    watched, alone = weights(rule), weights(rule)
-    watching, updater = rule.attach(watched), rule.attach(alone)
-    for t in range(1, STEPS + 1):
-        take(watching, 1)
-        take(updater, 1)
-        with watching.evaluating():
-            pass
-        expect_same(f"evaluated after step {t}, as not evaluated,", watched.state_dict(), alone.state_dict())
     for shape in shapes_for(rule).values():
         parameter = torch.randn(shape, generator=stream(0, "tensors"), dtype=torch.float64)
-        found = rule.evaluation_parameter(parameter, rule.init(parameter))
-        fits = found.shape == parameter.shape and found.dtype == parameter.dtype
-        expect(
-            fits, f"evaluation_parameter must have shape {tuple(shape)}, got {tuple(found.shape)} and {found.dtype}."
-        )
+        state = rule.init(parameter)
+        for t in range(1, STEPS + 1):
+            grad = torch.randn(shape, generator=stream(t, "gradient"), dtype=torch.float64)
+            rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
+            before, kept = parameter.clone(), {name: entry.clone() for name, entry in state.items()}
+            found = rule.evaluation_parameter(parameter, state)
+            fits = found.shape == parameter.shape and found.dtype == parameter.dtype
+            what = f"evaluation_parameter of one of shape {tuple(shape)} and {parameter.dtype}"
+            expect(fits, f"{what} must have these too, got {tuple(found.shape)} and {found.dtype}.")
+            expect_close(f"the parameter after evaluation at step {t}", parameter, before, of=before)
+            for name, entry in state.items():
+                expect_close(f"state[{name!r}] after evaluation at step {t}", entry, kept[name], of=kept[name])
