@@ -39,6 +39,10 @@ class Linear(Module):
         self.bias = Parameter(out_features, init=bias_init or uniform(), **fans) if bias else None
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        if not input_shape:
+            raise ShapeError(
+                f"linear: x must have {self.in_features} features, got a single number. Give it rows of that many."
+            )
         if input_shape[-1:] not in ((...,), (None,), (self.in_features,)):
             raise ShapeError(
                 f"linear: x must have {self.in_features} features, got {input_shape[-1]}. "
