@@ -21,6 +21,14 @@ class Initializer(ABC):
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         """Fill tensor (*shape), on the CPU, in place, drawing random numbers from generator alone."""
 
+    @abstractmethod
+    def std(self, fan_in: int, fan_out: int) -> float:
+        """Return the standard deviation of the values for these fans; 0 if they are all the same."""
+
+    def mean(self, fan_in: int, fan_out: int) -> float:  # noqa: ARG002 - few means depend on the fans
+        """Return the mean of the values for these fans; 0 by default."""
+        return 0.0
+
     @classmethod
     def examples(cls) -> list[Any]:
         """Return instances that the conformance kit and the documentation use."""

@@ -17,6 +17,12 @@ class Constant(Initializer):
     def __init__(self, value: float) -> None:
         self.value = value
 
+    def std(self, fan_in: int, fan_out: int) -> float:
+        return 0.0
+
+    def mean(self, fan_in: int, fan_out: int) -> float:
+        return self.value
+
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         tensor.fill_(self.value)
 

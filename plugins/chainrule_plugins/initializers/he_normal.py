@@ -19,5 +19,8 @@ class HeNormal(Initializer):
     def __init__(self, gain: float = math.sqrt(2)) -> None:
         self.gain = positive("he_normal", "gain", gain)
 
+    def std(self, fan_in: int, fan_out: int) -> float:
+        return self.gain / math.sqrt(fan_in)
+
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
-        tensor.normal_(0, self.gain / math.sqrt(fan_in), generator=generator)
+        tensor.normal_(0, self.std(fan_in, fan_out), generator=generator)

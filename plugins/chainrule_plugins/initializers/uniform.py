@@ -16,6 +16,9 @@ class Uniform(Initializer):
     Source:   paper section II.D
     """
 
+    def std(self, fan_in: int, fan_out: int) -> float:
+        return 1 / math.sqrt(3 * fan_in)
+
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         bound = 1 / math.sqrt(fan_in)
         tensor.uniform_(-bound, bound, generator=generator)

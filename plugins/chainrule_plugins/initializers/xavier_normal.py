@@ -19,5 +19,8 @@ class XavierNormal(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = positive("xavier_normal", "gain", gain)
 
+    def std(self, fan_in: int, fan_out: int) -> float:
+        return self.gain * math.sqrt(2 / (fan_in + fan_out))
+
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
-        tensor.normal_(0, self.gain * math.sqrt(2 / (fan_in + fan_out)), generator=generator)
+        tensor.normal_(0, self.std(fan_in, fan_out), generator=generator)

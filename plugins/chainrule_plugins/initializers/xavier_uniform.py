@@ -19,6 +19,9 @@ class XavierUniform(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = positive("xavier_uniform", "gain", gain)
 
+    def std(self, fan_in: int, fan_out: int) -> float:
+        return self.gain * math.sqrt(2 / (fan_in + fan_out))
+
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
-        bound = self.gain * math.sqrt(6 / (fan_in + fan_out))
+        bound = math.sqrt(3) * self.std(fan_in, fan_out)  # U[−a, a] has the std a / √3
         tensor.uniform_(-bound, bound, generator=generator)

@@ -14,5 +14,8 @@ class Zeros(Initializer):
     Source:   the usual start of biases
     """
 
+    def std(self, fan_in: int, fan_out: int) -> float:
+        return 0.0
+
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         tensor.zero_()
