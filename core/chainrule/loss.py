@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ class Loss(KeepsForBackward, ABC):
 
     Errors: HyperparameterError for another reduction; ShapeError where shapes or dtypes do not fit
     """
+
+    non_negative: ClassVar[bool] = True
+    """Whether the loss is never below 0."""
 
     def __init__(self, reduction: Literal["mean", "sum"] = "mean", *, members: bool = False) -> None:
         if reduction not in ("mean", "sum"):

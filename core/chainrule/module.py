@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
@@ -31,6 +31,15 @@ class Module(KeepsForBackward, ABC):
 
     needs_input_grad: bool = True
     """False where nobody needs dL/dx; backward may then return None. Read in backward only."""
+
+    batch_independent: ClassVar[bool] = True
+    """Whether a row's output depends on that row alone; batch norm's does not."""
+
+    same_in_eval: ClassVar[bool] = True
+    """Whether the output in eval mode is that of train mode; dropout's is not."""
+
+    finite: ClassVar[bool] = True
+    """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; exp's do not."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

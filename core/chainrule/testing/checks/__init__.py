@@ -3,8 +3,11 @@
 from chainrule.testing.checks import (
     callbacks,
     initializers,
+    loss_targets,
     losses,
+    module_copies,
     module_gradients,
+    module_inputs,
     modules,
     rule_flat,
     rule_formula,
@@ -18,8 +21,11 @@ from chainrule.testing.checks import (
 __all__ = [
     "callbacks",
     "initializers",
+    "loss_targets",
     "losses",
+    "module_copies",
     "module_gradients",
+    "module_inputs",
     "modules",
     "rule_flat",
     "rule_formula",

@@ -1,0 +1,42 @@
+"""What the checks on losses share: an example under both reductions, for one member and for several."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from chainrule.loss import Loss
+
+LossExample = tuple[Loss, Tensor, Tensor]
+"""A loss, a sample prediction (N, …), and a target that fits it."""
+
+
+def with_reduction(loss: Loss, reduction: str, *, members: bool = False) -> Loss:
+    """Return a copy with this reduction, for a single prediction or for an ensemble's."""
+    other = copy.deepcopy(loss)
+    other.reduction, other.members = reduction, members
+    return other
+
+
+def both_reductions(example: LossExample) -> Iterator[tuple[str, LossExample]]:
+    """Yield the example with "mean" and with "sum", for one row and for all, the smallest first."""
+    loss, prediction, target = example
+    for rows in (1, len(prediction)):
+        for reduction in ("mean", "sum"):
+            yield reduction, (with_reduction(loss, reduction), prediction[:rows].clone(), target[:rows].clone())
+
+
+def three_members(example: LossExample) -> tuple[Tensor, Tensor]:
+    """Return three different predictions (3, N, …), and for each the target's rows in another order."""
+    _, prediction, target = example
+    predictions = torch.stack([prediction, -0.5 * prediction, 2 * prediction.flip(0)])
+    return predictions, torch.stack([target, target.flip(0), target.roll(1, 0)])
+
+
+def gradient(loss: Loss, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
+    """Return dL/dprediction."""
+    loss(prediction, target, per_member=per_member)
+    return loss.backward()

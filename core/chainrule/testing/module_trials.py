@@ -1,0 +1,125 @@
+"""What the checks on modules share: a built network with inputs that anyone can draw again, and one pass through it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from chainrule.module import Module
+from chainrule.network import Network
+from chainrule.testing.compare import expect, expect_close
+
+Example = tuple[Module, tuple[int, ...]]
+"""A module that is not built, and the shape of one example input."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one forward and backward gave: the output, dL/dx, and each parameter's gradient by name."""
+
+    output: Tensor
+    input_grad: Tensor | None
+    parameter_grads: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A built network, an input (M, N, …) for it, and a gradient of the output's shape.
+
+    Every use is on a new copy of the network, so that a pass changes nothing for the next one.
+    """
+
+    network: Network
+    x: Tensor
+    grad_output: Tensor
+
+    def module(self) -> Module:
+        """Return the module of a new copy of the network."""
+        return cast("Module", copy.deepcopy(self.network).module)
+
+    def output(self) -> Tensor:
+        """Return the output for x."""
+        return self.module().forward(self.x)
+
+    def value(self) -> Tensor:
+        """Return the scalar L = Σ y · grad_output, whose gradients backward gives."""
+        return (self.output() * self.grad_output).sum()
+
+    def run(self, *, passes: int = 1, needs_input_grad: bool = True) -> Pass:
+        """Go forward and backward, so many times on the same copy."""
+        network = copy.deepcopy(self.network)
+        network.module.needs_input_grad = needs_input_grad
+        for _ in range(passes):
+            output = network.module.forward(self.x)
+            input_grad = network.module.backward(self.grad_output)
+        return Pass(output, input_grad, {name: p.grad.clone() for name, p in network.named_parameters()})
+
+    def given(self, x: Tensor | None = None, grad_output: Tensor | None = None) -> Trial:
+        """Return the same network with another input or grad_output."""
+        return replace(
+            self,
+            x=self.x if x is None else x,
+            grad_output=self.grad_output if grad_output is None else grad_output,
+        )
+
+
+def make_trial(
+    example: Example, *, members: int = 1, rows: int = 4, dtype: torch.dtype = torch.float64, seed: int = 0
+) -> Trial:
+    """Build the example with so many members, and draw an input of so many rows; the same numbers in every dtype.
+
+    Parameters are moved a little from where they start, since a zero or a one there can hide what is wrong, and inputs
+    keep away from 0, where many functions have a kink.
+    """
+    module, shape = example
+    network = copy.deepcopy(module).build(seeds=list(range(seed, seed + members)), dtype=dtype)
+    generator = torch.Generator().manual_seed(members * 100 + rows)
+
+    def draw(*sizes: int) -> Tensor:
+        return torch.randn(*sizes, generator=generator, dtype=torch.float64)
+
+    for parameter in network.parameters():
+        parameter.data.add_(0.1 * draw(*parameter.data.shape))
+    x = draw(members, rows, *shape)
+    x += 0.05 * x.sign()
+    output = copy.deepcopy(network).module.forward(x.to(dtype))
+    return Trial(network, x.to(dtype), draw(*output.shape).to(dtype))
+
+
+def trials(example: Example) -> Iterator[Trial]:
+    """Yield a trial of one member and one of three, the smallest first."""
+    module, _ = example
+    yield make_trial(example, rows=1 if module.batch_independent else 3)
+    yield make_trial(example, members=3)
+
+
+def expect_same_pass(
+    when: str, got: Pass, expected: Pass, *, tolerance: float = 1e-12, of: Tensor | None = None
+) -> None:
+    """Raise CheckFailed unless both passes agree; `when` follows the quantity's name in the message."""
+    expect_close(f"the output {when}", got.output, expected.output, tolerance=tolerance, of=of)
+    if expected.input_grad is not None:
+        expect_close(f"dL/dx {when}", given(got.input_grad), expected.input_grad, tolerance=tolerance, of=of)
+    for name, grad in expected.parameter_grads.items():
+        expect_close(f"the gradient of {name} {when}", got.parameter_grads[name], grad, tolerance=tolerance, of=of)
+
+
+def given(input_grad: Tensor | None) -> Tensor:
+    """Return dL/dx, or raise CheckFailed if backward left it out though it was needed."""
+    expect(input_grad is not None, "backward must return dL/dx where needs_input_grad is True, got None.")
+    assert input_grad is not None  # noqa: S101 - for the type checker
+    return input_grad
+
+
+def error_of(call: Callable[[], object]) -> Exception | None:
+    """Return what the call raises, or None."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - which one it is, the caller looks at
+        return error
+    return None
