@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from peers import PEERS
 
@@ -105,3 +106,13 @@ def alternate(timers: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
         for name in order:
             times[name].append(timers[name]())
     return times
+
+
+def in_own_process(module: str, *arguments: object) -> Any:
+    """Run one of the files beside this one on one thread, and return the JSON that its last line of output is."""
+    command = [sys.executable, str(HERE / f"{module}.py"), *map(str, arguments)]
+    done = subprocess.run(command, env=one_thread(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+        raise WorkerError(f"{module} ended: {last[0]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import torch
 from workloads import Array, Workload
@@ -24,7 +24,7 @@ class Stopwatch:
 
     @chainrule.hookimpl
     def chainrule_epoch_end(self, run: Run) -> None:  # noqa: ARG002
-        self.times.append(perf_counter())
+        self.times.append(process_time())
 
 
 class Fit(Peer):

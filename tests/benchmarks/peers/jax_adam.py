@@ -30,8 +30,7 @@ class JitStep(Peer):
         x, y = workload.epoch()
         if not self.is_ensemble:
             x, y = x[:, 0], y[:, 0]
-        self.x, self.y = jax.device_put(x), jax.device_put(y.astype(np.int32))
-        self.batches = [(jnp.array(x), jnp.array(y)) for x, y in zip(self.x, self.y, strict=True)]
+        self.batches = jax.device_put(list(zip(x, y.astype(np.int32), strict=True)))
 
     def reset(self) -> None:
         weights = self.first_weights()
@@ -60,6 +59,10 @@ class JitStep(Peer):
 
 
 class Scan(JitStep):
+    def __init__(self, workload: Workload) -> None:
+        super().__init__(workload)
+        self.x, self.y = (jnp.stack(arrays) for arrays in zip(*self.batches, strict=True))
+
     @partial(jax.jit, static_argnums=0, donate_argnums=(1, 2))
     def epoch(self, weights: list[jax.Array], state: optax.OptState, x: jax.Array, y: jax.Array) -> tuple:
         def body(carry: tuple, batch: tuple) -> tuple:

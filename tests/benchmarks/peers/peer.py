@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from time import perf_counter
+from time import process_time
 from typing import ClassVar
 
 from workloads import Array, Workload
@@ -44,8 +44,12 @@ class Peer(ABC):
         self.run(epochs)
 
     def round(self) -> float:
-        """Return seconds per step and member, after one epoch that is not timed."""
+        """Return seconds of this process's CPU time per step and member, after one epoch that is not timed.
+
+        On one thread that is the time it takes, less what other processes of a busy machine take from it; threads of a
+        library's own are counted too.
+        """
         self.train(1)
-        start = perf_counter()
+        start = process_time()
         self.run(self.workload.epochs)
-        return (perf_counter() - start) / (self.workload.epochs * self.workload.batches * self.members)
+        return (process_time() - start) / (self.workload.epochs * self.workload.batches * self.members)
