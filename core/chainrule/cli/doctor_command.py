@@ -30,7 +30,13 @@ def doctor(
         import json
 
         findings = [dataclasses.asdict(finding) for finding in examination.findings]
-        record = {"versions": versions, "loaded": examination.loaded, "ok": not wrong, "findings": findings}
+        record = {
+            "versions": versions,
+            "loaded": examination.loaded,
+            "total": examination.total,
+            "ok": not wrong,
+            "findings": findings,
+        }
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
     else:
         typer.echo("\n".join(f"{name:<12}{version}" for name, version in versions.items()))

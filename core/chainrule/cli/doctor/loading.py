@@ -21,13 +21,15 @@ def load_each(things: Sequence[Component | None], limit: float) -> Iterator[tupl
     """Yield everything with the outcome of loading it, None standing for torch.
 
     All are loaded in one process, one after the other; where one ends it or takes longer than limit seconds, another
-    process does the rest.
+    process does the rest. Without torch all would fail alike, so nothing more is then tried.
     """
     rest = list(things)
     while rest:
         done = 0
         for outcome in _in_one_process(rest, limit):
             yield rest[done], outcome
+            if rest[done] is None and outcome.problem:
+                return
             done += 1
         rest = rest[done:]
 

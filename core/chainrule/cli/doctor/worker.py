@@ -87,8 +87,9 @@ def _check_methods(component: Component, loaded: Any) -> None:
         defined |= vars(cls) | defined
     if component.kind == "callbacks" and not any(hasattr(value, "chainrule_impl") for value in defined.values()):
         raise _misfit(component, "it must have a method marked with @chainrule.hookimpl, got none. Mark one.")
-    wanted = METHODS.get(component.kind, ())
-    missing = [name for name in wanted if name not in defined or name in getattr(loaded, "__abstractmethods__", ())]
+    abstract = getattr(loaded, "__abstractmethods__", ())
+    wanted = dict.fromkeys([*METHODS.get(component.kind, ()), *sorted(abstract)])
+    missing = [name for name in wanted if name not in defined or name in abstract]
     if missing:
         raise _misfit(
             component,

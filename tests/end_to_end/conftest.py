@@ -1,0 +1,138 @@
+"""Real wheels, and a clean virtual environment into which they are installed."""
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+
+
+def make_wheel(folder, name, modules, entry_points="", *, version="1.0", metadata=""):
+    """Write a wheel of the modules, texts by path, and return its file."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    info = f"{stem}.dist-info"
+    texts = {
+        **modules,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": entry_points,
+    }
+    record = f"{info}/RECORD"
+    rows = [f"{path},sha256={_digest(text)},{len(text.encode())}" for path, text in texts.items()]
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / f"{stem}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in {**texts, record: "\n".join([*rows, f"{record},,"]) + "\n"}.items():
+            archive.writestr(path, text)
+    return wheel
+
+
+def _digest(text):
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def build_wheel(project, folder):
+    """Build a project's wheel as its own build tool does, and return its file."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+class Environment:
+    """A virtual environment with nothing but chainrule's wheel and, by links, what it depends on."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.bin = folder / "environment" / ("Scripts" if os.name == "nt" else "bin")
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(self.bin.parent)], check=True)
+        (site,) = self.bin.parent.glob("[Ll]ib/**/site-packages")
+        dependencies = folder / "dependencies"
+        dependencies.mkdir()
+        for installed in Path(pytest.__file__).parents[1].iterdir():
+            if "chainrule" not in installed.name and not installed.name.endswith(".pth"):
+                (dependencies / installed.name).symlink_to(installed)
+        (site / "dependencies.pth").write_text(f"{dependencies}\n")
+
+    def run(self, command, *arguments, cwd=None, **variables):
+        """Run a command of the environment, and return how it ended."""
+        clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CHAINRULE_DISABLE")}
+        return subprocess.run(
+            [str(self.bin / command), *map(str, arguments)],
+            env={**clean, "PYTHONWARNINGS": "error", "COLUMNS": "200", **variables},
+            cwd=cwd or self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def output(self, command, *arguments, **settings):
+        """Run a command that must succeed, and return what it printed."""
+        done = self.run(command, *arguments, **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def pip(self, *arguments):
+        """Run pip on the environment, without network."""
+        done = subprocess.run(
+            [*PIP, "--python", str(self.bin / "python"), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def install(self, *arguments):
+        """Install wheels or, with -e, a project."""
+        self.pip("install", "-q", "--no-index", "--no-deps", "--no-build-isolation", *arguments)
+
+    def sites(self, folder):
+        """Return folders into which wheels can be installed beside the environment."""
+        return Sites(self, folder)
+
+
+class Sites:
+    """Folders of installed wheels, put on the path of the environment's processes."""
+
+    def __init__(self, environment, folder):
+        self.environment = environment
+        self.folder = folder
+        self.sites = []
+
+    def add(self, name, modules, entry_points, *, site="site", **settings):
+        """Make a wheel and install it into a folder."""
+        wheel = make_wheel(self.folder / "wheels", name, modules, entry_points, **settings)
+        target = self.folder / site
+        done = [*PIP, "install", "-q", "--no-index", "--no-deps", "--target", str(target), str(wheel)]
+        subprocess.run(done, check=True, capture_output=True)
+        if target not in self.sites:
+            self.sites.append(target)
+
+    def run(self, command, *arguments, **variables):
+        path = os.pathsep.join(map(str, self.sites))
+        return self.environment.run(command, *arguments, cwd=self.folder, PYTHONPATH=path, **variables)
+
+    def chainrule(self, *arguments, **variables):
+        return self.run("chainrule", *arguments, **variables)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """One clean environment with chainrule's wheel."""
+    folder = tmp_path_factory.mktemp("clean")
+    environment = Environment(folder)
+    environment.install(build_wheel(ROOT, folder / "wheel"))
+    return environment
+
+
+@pytest.fixture
+def sites(environment, tmp_path):
+    """Folders for the wheels of one test."""
+    return environment.sites(tmp_path)

@@ -1,0 +1,191 @@
+"""``chainrule doctor``: whatever an installed package does, the rest is still looked at."""
+
+import json
+
+import pytest
+
+RULE = '''from chainrule import Optimizer
+
+
+class Rule(Optimizer):
+    """Go straight down."""
+
+    def update(self, parameter, grad, state, step):
+        return grad
+'''
+
+
+def _points(**groups):
+    return "".join(f"[chainrule.{kind}]\n{lines}\n" for kind, lines in groups.items())
+
+
+def _report(sites, *arguments, **variables):
+    done = sites.chainrule("doctor", "--json", *arguments, **variables)
+    assert done.stderr == ""
+    report = json.loads(done.stdout)
+    assert done.returncode == (0 if report["ok"] else 1)
+    return report
+
+
+def _told(report, package):
+    (finding,) = [finding for finding in report["findings"] if finding["package"] == package]
+    return finding
+
+
+def test_a_sound_installation_has_nothing_wrong(environment):
+    done = environment.run("chainrule", "doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()[:6]] == [
+        "python",
+        "platform",
+        "executable",
+        "chainrule",
+        "torch",
+        "pluggy",
+    ]
+    assert done.stdout.endswith("nothing is wrong.\n")
+
+
+CRASHES = {
+    "segfault": ("import ctypes\nctypes.string_at(0)\n", "its import ended the process by signal 11", "string_at"),
+    "abort": ("import os\nos.abort()\n", "its import ended the process by signal 6", "abort.py"),
+    "leave": ("import os\nos._exit(0)\n", "its import ended the process with exit status 0", ""),
+    "hang": ("import time\ntime.sleep(1000)\n", "its import did not end within 5 seconds", "hang.py"),
+    "interrupt": ("raise KeyboardInterrupt\n", "KeyboardInterrupt", "interrupt.py"),
+    "chatter": ("print('hello')\nraise ValueError('no')\n", "ValueError: no", "chatter.py"),
+}
+
+
+@pytest.fixture(scope="module")
+def crashes(environment, tmp_path_factory):
+    sites = environment.sites(tmp_path_factory.mktemp("crashes"))
+    for name, (source, _, _) in CRASHES.items():
+        sites.add(name, {f"{name}.py": source}, _points(optimizers=f"a_{name} = {name}:Rule"))
+    sites.add("zebra", {"zebra.py": RULE}, _points(optimizers="zebra = zebra:Rule"))
+    return sites
+
+
+@pytest.fixture(scope="module")
+def report(crashes):
+    return _report(crashes, "--limit", "5")
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_what_ends_the_process_is_named_with_its_traceback(report, name):
+    _, cause, traceback = CRASHES[name]
+    finding = _told(report, name)
+    assert finding["message"].startswith(
+        f"optimizers:a_{name} ({name}:Rule) of {name} 1.0 cannot be loaded: {cause}. Mend or reinstall {name}"
+    )
+    assert traceback in finding["traceback"]
+
+
+def test_all_others_are_loaded_nevertheless(report):
+    assert report["total"] - report["loaded"] == len(report["findings"]) == len(CRASHES)
+
+
+def test_what_is_disabled_is_a_note_and_not_imported(crashes):
+    report = _report(crashes, CHAINRULE_DISABLE=",".join(f"dist:{name}" for name in CRASHES))
+    assert report["ok"]
+    assert {(finding["level"], finding["topic"]) for finding in report["findings"]} == {("note", "blocked")}
+    assert report["loaded"] == report["total"]
+
+
+KINDS = {
+    "layers": ("class Part:\n    def forward(self, x): return x\n", "got a class without backward, named_children"),
+    "losses": ("from chainrule import Loss\nclass Part(Loss):\n    def forward(self, p, t): return p\n", "gradient"),
+    "initializers": ("class Part: pass\n", "it must define __call__, got a class without __call__"),
+    "optimizers": ("class Part: pass\n", "got a class without init, scalars, update, apply, attach"),
+    "schedules": ("class Part: pass\n", "it must define __call__"),
+    "callbacks": ("class Part:\n    def chainrule_epoch_end(self): pass\n", "marked with @chainrule.hookimpl"),
+    "tasks": ("class Part:\n    def splits(self, seed): pass\n", "got a class without network, loss"),
+    "commands": ("class part: pass\nPart = part\n", "must be a function with typer's annotations"),
+    "hooks": ("import chainrule\n@chainrule.hookimpl\ndef chainrule_component(): pass\n", "unknown hook"),
+}
+
+
+def test_what_does_not_fit_its_kind_is_told(sites):
+    for kind, (source, _) in KINDS.items():
+        address = f"of_{kind}" if kind == "hooks" else f"of_{kind}:Part"
+        sites.add(f"of-{kind}", {f"of_{kind}.py": source}, _points(**{kind: f"part = {address}"}))
+    odd = "def part(value: complex) -> None:\n    pass\n"
+    sites.add("odd-command", {"odd.py": odd}, _points(commands="odd = odd:part"))
+    report = _report(sites)
+    for kind, (_, message) in KINDS.items():
+        assert message in _told(report, f"of-{kind}")["message"]
+    assert "commands:odd must have annotations that typer knows" in _told(report, "odd-command")["message"]
+    assert len(report["findings"]) == len(KINDS) + 1
+
+
+def test_what_a_hook_contributes_is_loaded_too_and_a_crashing_hook_stops_nothing(sites):
+    bridge = (
+        "from chainrule import Component, hookimpl\n"
+        "@hookimpl\n"
+        "def chainrule_components():\n"
+        "    return [Component(kind='optimizers', name='borrowed', entry_point='borrowed:Rule')]\n"
+    )
+    sites.add("bridge", {"bridge.py": bridge, "borrowed.py": "1 / 0\n"}, _points(hooks="bridge = bridge"))
+    sites.add("crash", {"crash.py": "import os\nos._exit(7)\n"}, _points(hooks="crash = crash"))
+    report = _report(sites)
+    assert _told(report, "bridge")["subject"] == "optimizers:borrowed"
+    assert "ZeroDivisionError" in _told(report, "bridge")["message"]
+    assert _told(report, "crash")["topic"] == "hook"
+    assert "its import ended the process with exit status 7" in _told(report, "crash")["message"]
+
+
+def test_requirements_on_chainrule_that_do_not_fit_are_told(sites):
+    points = _points(optimizers="{0} = {0}:Rule")
+    for name, requirement in {
+        "late": "chainrule>=99",
+        "fitting": "Chainrule>=0.0.1",
+        "elsewhere": 'chainrule>=99; sys_platform == "nowhere"',
+        "garbled": "chainrule=>1",
+    }.items():
+        sites.add(name, {f"{name}.py": RULE}, points.format(name), metadata=f"Requires-Dist: {requirement}\n")
+    report = _report(sites)
+    late, garbled = _told(report, "late"), _told(report, "garbled")
+    assert late["message"].startswith("late requires chainrule>=99, got chainrule ")
+    assert 'a requirement must be readable, got "chainrule=>1"' in garbled["message"]
+    assert len(report["findings"]) == 2
+
+
+def test_damaged_metadata_is_told_though_torch_itself_stumbles_over_it(sites):
+    sites.add("damaged", {"damaged.py": RULE}, _points(optimizers="damaged = damaged:Rule"))
+    (entry_points,) = sites.folder.glob("site/damaged*/entry_points.txt")
+    entry_points.write_text("[chainrule.optimizers]\nno address\n")
+    assert "adam" in sites.chainrule("list", "optimizers").stdout
+    report = _report(sites)
+    assert [finding["topic"] for finding in report["findings"]] == ["metadata", "torch"]
+
+
+class TestEditableInstallations:
+    """Entry points are read from what was installed, so a change in pyproject.toml needs another installation."""
+
+    @pytest.fixture
+    def project(self, environment, tmp_path):
+        environment.output("chainrule", "new", "optimizer", "pliable", cwd=tmp_path)
+        project = tmp_path / "chainrule-pliable"
+        environment.install("-e", project)
+        yield project
+        environment.pip("uninstall", "-q", "-y", "chainrule-pliable")
+
+    def test_a_change_of_entry_points_is_told_with_the_mend(self, environment, project):
+        report = json.loads(environment.output("chainrule", "doctor", "--json"))
+        assert report["findings"] == []
+        file = project / "pyproject.toml"
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("pliable = ", "flexible = "), encoding="utf-8")
+        done = environment.run("chainrule", "doctor")
+        assert done.returncode == 1
+        assert (
+            f"chainrule-pliable: the installed entry points must be those of {file}, got others for "
+            f'optimizers:flexible, optimizers:pliable. Install it anew: pip install -e "{project}".'
+        ) in done.stdout
+
+        environment.install("-e", project)
+        assert environment.output("chainrule", "doctor").endswith("nothing is wrong.\n")
+
+        file.write_text("no toml", encoding="utf-8")
+        assert f"chainrule-pliable: {file} must be readable" in environment.run("chainrule", "doctor").stdout
+        project.rename(project.with_name("elsewhere"))
+        assert f"got none at {project}" in environment.run("chainrule", "doctor").stdout
