@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from time import process_time
 from typing import Any
 
@@ -51,19 +50,28 @@ def floor(workload: Workload) -> Floor:
 
 
 def gemm_rate(members: int, batch: int, inputs: int, outputs: int) -> float:
-    """Return floating-point operations per second of a product of these sizes."""
-    x, weight = torch.randn(members, batch, inputs), torch.randn(members, inputs, outputs)
-    out = torch.empty(members, batch, outputs)
-    seconds = best_of(lambda: torch.bmm(x, weight, out=out))
-    # Of a small product most of the time is the call, which is counted on its own.
-    return 2 * members * batch * inputs * outputs / max(seconds - call_overhead(), 0.1 * seconds)
+    """Return floating-point operations per second of the quickest of a layer's three products."""
+    x, weight = torch.randn(members, batch, inputs), torch.randn(members, outputs, inputs)
+    grad = torch.randn(members, batch, outputs)
+    products = (
+        lambda: torch.bmm(x, weight.mT),
+        lambda: torch.bmm(grad, weight),
+        lambda: torch.bmm(grad.mT, x),
+    )
+    seconds = min(map(best_of, products))
+    return 2 * members * batch * inputs * outputs / without_call(seconds)
 
 
 def bandwidth(elements: int) -> float:
-    """Return bytes per second of a copy between vectors of this many floats, read and written."""
-    source, target = torch.randn(elements), torch.empty(elements)
-    seconds = best_of(lambda: target.copy_(source))
-    return 8 * elements / max(seconds - call_overhead(), 0.1 * seconds)
+    """Return bytes per second of the quicker of a copy and an addition in place on this many floats."""
+    source, target = torch.randn(elements), torch.zeros(elements)
+    seconds = min(best_of(lambda: target.copy_(source)), best_of(lambda: target.add_(1)))
+    return 8 * elements / without_call(seconds)
+
+
+def without_call(seconds: float) -> float:
+    """Return a time less the call's, of which a small operation mostly consists and which is counted on its own."""
+    return max(seconds - call_overhead(), 0.1 * seconds)
 
 
 def call_overhead() -> float:
@@ -80,9 +88,9 @@ def best_of(call: Callable[[], Any], budget: float = 0.03) -> float:
     call()
     repetitions = max(1, int(budget / max(process_time() - start, 1e-6)))
     times = []
-    for _ in range(5):
+    for _ in range(7):
         start = process_time()
         for _ in range(repetitions):
             call()
         times.append((process_time() - start) / repetitions)
-    return min(times) if repetitions > 1 else median(times)
+    return min(times)

@@ -16,15 +16,15 @@ from worker import make
 from workloads import WORKLOADS
 
 SHOWN = 12
-PROFILED = {"small": ("fit", "loop"), "ensemble": ("fit",), "medium": ("fit", "fit_compiled"), "large": ("fit_compiled",)}
+PEERS = {"small": ("fit", "loop"), "ensemble": ("fit",), "medium": ("fit",), "large": ("fit",)}
+"""Uncompiled: inside a compiled kernel there are no functions to time."""
 
 
 class Timings(TorchFunctionMode):
-    """Add up the time inside each of torch's functions; attributes such as shape are not functions."""
+    """Note the time inside each of torch's functions by sizes; attributes such as shape are not functions."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self.calls: dict[str, int] = defaultdict(int)
+        self.seconds: dict[str, list[float]] = defaultdict(list)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.__name__ == "__get__":
@@ -32,10 +32,21 @@ class Timings(TorchFunctionMode):
         start = perf_counter()
         result = func(*args, **kwargs or {})
         elapsed = perf_counter() - start
-        name = resolve_name(func) or func.__name__
-        self.seconds[name] += elapsed - CLOCK
-        self.calls[name] += 1
+        sizes = ["×".join(map(str, argument.shape)) or "1" for argument in args if isinstance(argument, torch.Tensor)]
+        name = (resolve_name(func) or func.__name__).removeprefix("torch.").removeprefix("Tensor.")
+        self.seconds[f"{name}({', '.join(sizes)})"].append(elapsed - CLOCK)
         return result
+
+    def functions(self, steps: int) -> list[dict[str, Any]]:
+        """Return calls and seconds of a step by function, the costliest first.
+
+        Medians over the calls, since the clock goes on while other processes have the core.
+        """
+        found = [
+            {"name": name, "calls": len(times) / steps, "seconds": median(times) * len(times) / steps}
+            for name, times in self.seconds.items()
+        ]
+        return sorted(found, key=lambda function: function["seconds"], reverse=True)
 
 
 def clock() -> float:
@@ -55,16 +66,12 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
     peer = make(peer_name, workload_name)
     workload = WORKLOADS[workload_name]
     peer.round()
-    whole = min(peer.round() for _ in range(rounds)) * peer.members
-    timings = []
-    for _ in range(rounds):
-        peer.train(1)
-        with Timings() as timing:
-            peer.run(workload.epochs)
-        timings.append(timing)
-    best = min(timings, key=lambda timing: sum(timing.seconds.values()))
-    steps = workload.epochs * workload.batches
-    inside = sum(best.seconds.values()) / steps
+    whole = median(peer.round() for _ in range(rounds)) * peer.members
+    peer.reset()
+    with Timings() as timings:
+        peer.run(1 + workload.epochs)
+    functions = timings.functions((1 + workload.epochs) * workload.batches)
+    inside = sum(function["seconds"] for function in functions)
     lowest = floor(workload)
     return {
         "workload": workload_name,
@@ -72,11 +79,8 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
         "step": whole,
         "torch": inside,
         "python": max(0.0, whole - inside),
-        "calls": sum(best.calls.values()) / steps,
-        "functions": [
-            {"name": name, "calls": best.calls[name] / steps, "seconds": best.seconds[name] / steps}
-            for name in sorted(best.seconds, key=best.seconds.__getitem__, reverse=True)[:SHOWN]
-        ],
+        "calls": sum(function["calls"] for function in functions),
+        "functions": functions[:SHOWN],
         "floor": {**vars(lowest), "total": lowest.total},
         "times_the_floor": whole / lowest.total,
     }
@@ -85,7 +89,7 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
 def main() -> None:
     workload, rounds = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(1)
-    print(json.dumps([profile(peer, workload, rounds) for peer in PROFILED[workload]]))
+    print(json.dumps([profile(peer, workload, rounds) for peer in PEERS[workload]]))
 
 
 if __name__ == "__main__":
