@@ -13,7 +13,7 @@ from chainrule.network import Network
 from chainrule.optimizer import Optimizer, State, Step
 from chainrule.parameter import Parameter
 from chainrule.streams import stream
-from chainrule.testing.trials import Normal
+from chainrule.testing.trials import normal
 from chainrule.training import History, fit
 
 
@@ -21,7 +21,7 @@ class Product(Module):
     """Multiply each row by a matrix (3, 2)."""
 
     def __init__(self) -> None:
-        self.weight = Parameter(3, 2, init=Normal(), fan_in=3, fan_out=2)
+        self.weight = Parameter(3, 2, init=normal, fan_in=3, fan_out=2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x W."""

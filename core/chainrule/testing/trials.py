@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from chainrule.initializer import Initializer
 from chainrule.module import Module
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer, State, Step
@@ -28,12 +27,9 @@ STEPS = 5
 """Of most trials: enough for every state to matter."""
 
 
-class Normal(Initializer):
-    """Standard normal values."""
-
-    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:  # noqa: ARG002
-        """Fill the tensor."""
-        tensor.normal_(generator=generator)
+def normal(tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:  # noqa: ARG001
+    """Fill the tensor with standard normal values; an initializer of the core's own."""
+    tensor.normal_(generator=generator)
 
 
 class Weights(Module):
@@ -41,7 +37,7 @@ class Weights(Module):
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
         for name, shape in shapes.items():
-            setattr(self, name, Parameter(*shape, init=Normal(), fan_in=1, fan_out=1))
+            setattr(self, name, Parameter(*shape, init=normal, fan_in=1, fan_out=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x."""

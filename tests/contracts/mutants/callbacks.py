@@ -1,0 +1,140 @@
+"""Wrong callbacks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+
+from chainrule.hookspecs import hookimpl
+
+from . import collect
+
+MUTANTS, wrong = collect("callbacks")
+
+
+@wrong("callback_is_documented")
+class Undocumented:
+    @hookimpl
+    def chainrule_step_end(self) -> None: ...
+
+
+@wrong("callback_implements_a_training_hook")
+class Unmarked:
+    """Do nothing, unmarked."""
+
+    def chainrule_step_end(self) -> None: ...
+
+
+@wrong("callback_implements_a_training_hook")
+class Misspelt:
+    """Do nothing at the end of a stop."""
+
+    @hookimpl
+    def chainrule_stop_end(self) -> None: ...
+
+    @hookimpl
+    def chainrule_step_end(self) -> None: ...
+
+
+@wrong("callback_implements_a_training_hook")
+class UnknownArgument:
+    """Ask for what the hook does not have."""
+
+    @hookimpl
+    def chainrule_epoch_end(self, losses: Any) -> None: ...
+
+
+@wrong("callback_leaves_training_alone")
+class ShrinksWeights:
+    """Change the weights."""
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any) -> None:
+        run.network.flat.data.mul_(0.999)
+
+
+@wrong("callback_leaves_training_alone")
+class DrawsNumbers:
+    """Draw from torch's global generator."""
+
+    @hookimpl
+    def chainrule_epoch_end(self) -> None:
+        torch.rand(1)
+
+
+@wrong("callback_leaves_training_alone")
+class ForgetsTheCurve:
+    """Change the history."""
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any, metrics: dict[str, Any]) -> None:
+        metrics["train_loss"].zero_()
+
+
+@wrong("callback_leaves_training_alone")
+class ChangesNothingThoughDeclared:
+    """Declare a change and make none."""
+
+    changes_training = True
+
+    @hookimpl
+    def chainrule_epoch_end(self) -> None: ...
+
+
+@wrong("callback_can_be_used_again")
+class PatienceNeverRestored:
+    """Stop after two epochs without a reset."""
+
+    def __init__(self) -> None:
+        self.left = 4
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any) -> None:
+        self.left -= 1
+        if self.left <= 0:
+            run.stop()
+
+
+@wrong("callback_can_be_used_again")
+class PatienceOnTheClass:
+    """Stop early by a count that all instances share."""
+
+    left: ClassVar[list[int]] = [2]
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any) -> None:
+        self.left[0] -= 1
+        if self.left[0] == 0:
+            run.stop()
+
+
+@wrong("callback_can_be_used_again")
+class RefusesASecondFit:
+    """Raise in a second fit."""
+
+    started = False
+
+    @hookimpl
+    def chainrule_fit_start(self) -> None:
+        if self.started:
+            raise RuntimeError("this is fit number 2")
+        self.started = True
+
+
+@wrong("callback_is_silent_off_a_terminal")
+class Prints:
+    """Print every epoch."""
+
+    @hookimpl
+    def chainrule_epoch_end(self, epoch: int) -> None:
+        print("epoch", epoch)
+
+
+@wrong("callback_lets_errors_through")
+class ReadsTheHistoryAtTheEnd:
+    """Take for granted that there is a curve."""
+
+    @hookimpl
+    def chainrule_fit_end(self, run: Any) -> None:
+        self.last = run.history["train_loss"][-1]

@@ -1,0 +1,57 @@
+"""No check may fail a correct rule, of whatever kind the contract allows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chainrule import Optimizer
+from chainrule.testing import Check, checks_of, run, subject
+
+from .correct_rules import RULES, Averaged, GlobalNorm, Lion, Muon, Radam, Rprop
+
+SLOW = {"resumes_in_a_fresh_process": (GlobalNorm, Averaged), "compiled_equals_eager": (Radam, Rprop)}
+"""Checks that take seconds, with the rules on which they are tried here; the built-in rules meet them all."""
+
+CASES = [(rule, check) for rule in RULES for check in checks_of("optimizers") if rule in SLOW.get(check.name, RULES)]
+
+
+@pytest.mark.parametrize(("rule", "check"), CASES, ids=lambda value: getattr(value, "name", None) or value.__name__)
+def test_no_check_fails_it(rule: type[Optimizer], check: Check) -> None:
+    result = run(subject(rule), check)
+    assert result.outcome != "failed", result.detail
+
+
+def test_the_readmes_rule_passes() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "class Lion(" in code]
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(block, names)  # noqa: S102
+    for check in checks_of("optimizers"):
+        if check.name in SLOW:
+            continue
+        result = run(subject(names["Lion"]), check)
+        assert result.outcome != "failed", result.detail
+
+
+def test_a_rule_defined_in_a_function_skips_the_fresh_process_with_the_reason() -> None:
+    class Local(Lion):
+        pass
+
+    (check,) = [check for check in checks_of("optimizers") if check.name == "resumes_in_a_fresh_process"]
+    result = run(subject(Local), check)
+    assert result.outcome == "skipped"
+    assert result.detail.startswith("another process cannot import the rule: ")
+
+
+def test_a_check_without_shapes_for_the_rule_is_skipped_with_the_reason() -> None:
+    class OfRankFive(Muon):
+        ranks = (5,)
+
+    (check,) = [check for check in checks_of("optimizers") if check.name == "lr_of_zero_freezes"]
+    result = run(subject(OfRankFive), check)
+    assert result.outcome == "skipped"
+    assert result.detail.endswith("has a rank in (5,)")
