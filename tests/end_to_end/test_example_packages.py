@@ -46,6 +46,16 @@ def python(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_it_has_the_files_that_chainrule_new_writes(name, python, tmp_path):
+    python("-m", "chainrule", "new", "optimizer", f"{name}_again", "--directory", tmp_path / name)
+    written = {str(path.relative_to(tmp_path / name)) for path in (tmp_path / name).rglob("*") if path.is_file()}
+    package = EXAMPLES / f"chainrule-{name}"
+    missing = [path for path in written if not (package / path.replace("_again", "")).is_file()]
+    assert written
+    assert not missing
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_it_is_listed_with_its_package_and_version(name, python):
     (row,) = json.loads(python("-m", "chainrule", "list", "optimizers", name, "--json"))
     assert (row["package"], row["version"], row["state"]) == (f"chainrule-{name}", "0.1.0", "declared")
