@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from chainrule.catalogue import Catalogue
 from chainrule.component import KINDS, NAME_RULE, SESSION, Component, is_valid_name, kind_named, kind_or_none
 from chainrule.errors import AmbiguousComponentError, ChainruleError
 from chainrule.unknown import unknown_component
+
+if TYPE_CHECKING:
+    from chainrule.initializer import Initializer
+    from chainrule.loss import Loss
+    from chainrule.module import Module
+    from chainrule.optimizer import Optimizer, Schedule
+    from chainrule.task import Task
 
 __all__ = [
     "KINDS",
@@ -30,6 +37,13 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_Module: TypeAlias = Literal["layer", "layers", "activation", "activations"]
+_Loss: TypeAlias = Literal["loss", "losses"]
+_Initializer: TypeAlias = Literal["initializer", "initializers"]
+_Optimizer: TypeAlias = Literal["optimizer", "optimizers"]
+_Schedule: TypeAlias = Literal["schedule", "schedules"]
+_Task: TypeAlias = Literal["task", "tasks"]
 
 _MISSING: Any = object()
 
@@ -70,6 +84,20 @@ def load(component: Component) -> Any:
     return _catalogue().load(component)
 
 
+@overload
+def get(kind: _Module, name: str) -> Callable[..., Module]: ...
+@overload
+def get(kind: _Loss, name: str) -> Callable[..., Loss]: ...
+@overload
+def get(kind: _Initializer, name: str) -> Callable[..., Initializer]: ...
+@overload
+def get(kind: _Optimizer, name: str) -> Callable[..., Optimizer]: ...
+@overload
+def get(kind: _Schedule, name: str) -> Callable[..., Schedule]: ...
+@overload
+def get(kind: _Task, name: str) -> Callable[..., Task]: ...
+@overload
+def get(kind: str, name: str) -> Any: ...
 def get(kind: str, name: str) -> Any:
     """Return the class or factory that is registered under a name, importing just that.
 
@@ -86,6 +114,20 @@ def get(kind: str, name: str) -> Any:
     return load(_catalogue().find(kind_named(kind), name))
 
 
+@overload
+def create(kind: _Module, name: str, /, *args: Any, **kwargs: Any) -> Module: ...
+@overload
+def create(kind: _Loss, name: str, /, *args: Any, **kwargs: Any) -> Loss: ...
+@overload
+def create(kind: _Initializer, name: str, /, *args: Any, **kwargs: Any) -> Initializer: ...
+@overload
+def create(kind: _Optimizer, name: str, /, *args: Any, **kwargs: Any) -> Optimizer: ...
+@overload
+def create(kind: _Schedule, name: str, /, *args: Any, **kwargs: Any) -> Schedule: ...
+@overload
+def create(kind: _Task, name: str, /, *args: Any, **kwargs: Any) -> Task: ...
+@overload
+def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any: ...
 def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """Return a component made with these arguments: ``create("optimizers", "lion", lr=1e-4)``."""
     return get(kind, name)(*args, **kwargs)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import MutableMapping
+
 from chainrule import registry
 from chainrule.component import KINDS, singular
+
+BEFORE_COLON = "_CHAINRULE_BEFORE_COLON"
 
 
 def complete_kind(incomplete: str) -> list[str]:
@@ -25,10 +30,31 @@ def complete_license(incomplete: str) -> list[str]:
 
 def complete_name(incomplete: str) -> list[str]:
     """Return the names that begin with what was typed; after a colon, those with their kind in front."""
+    before = os.environ.get(BEFORE_COLON, "")
+    typed = before + incomplete
     offered = set()
     for component in registry.components():
         state = registry.state(component)
         if state in ("declared", "ambiguous"):
             unique = component.key if state == "declared" else f"{component.kind}:{component.full_name}"
-            offered.add(unique if ":" in incomplete else component.name)
-    return sorted(name for name in offered if name.startswith(incomplete))
+            offered.add(unique if ":" in typed else component.name)
+    return sorted(name.removeprefix(before) for name in offered if name.startswith(typed))
+
+
+def join_words_split_at_colons(environment: MutableMapping[str, str]) -> None:
+    """Mend what bash says of a word such as ``optimizers:ad``, which it takes for three and completes after the colon.
+
+    The part before the word's last colon is put under `BEFORE_COLON`, and only the rest stays to be completed.
+    """
+    if environment.get("_CHAINRULE_COMPLETE") != "complete_bash" or "\n" not in environment.get("COMP_WORDS", ""):
+        return
+    words, current = environment["COMP_WORDS"].split("\n"), int(environment["COMP_CWORD"])
+    typed = words[: current + 1]
+    if typed[-1:] == [":"]:
+        typed.append("")
+    before = ""
+    while len(typed) > 2 and typed[-2] == ":":
+        before = f"{typed[-3]}:{before}"
+        typed[-3:] = typed[-1:]
+    if before:
+        environment |= {BEFORE_COLON: before, "COMP_WORDS": "\n".join(typed), "COMP_CWORD": str(len(typed) - 1)}

@@ -13,7 +13,7 @@ from chainrule.component import Component
 from chainrule.errors import ChainruleError
 from chainrule.source import source_file
 
-DECLARED = ("at_least", "above", "at_most", "below", "search", "per_member", "doc")
+DECLARED = ("at_least", "above", "at_most", "below", "search", "per_member")
 _SECTION = re.compile(r"([A-Z]\w*):(?:\s+(.*))?")
 
 

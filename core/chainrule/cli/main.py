@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
 from chainrule.cli.check_command import check
 from chainrule.cli.command_group import CommandGroup
+from chainrule.cli.completion import join_words_split_at_colons
 from chainrule.cli.doctor_command import doctor
 from chainrule.cli.list_command import list_components
 from chainrule.cli.new_command import new
 from chainrule.cli.show_command import show
+from chainrule.cli.stubs_command import stubs
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 app.command("list")(list_components)
@@ -19,6 +22,7 @@ app.command("show")(show)
 app.command("check")(check)
 app.command("new")(new)
 app.command("doctor")(doctor)
+app.command("stubs")(stubs)
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,4 +50,5 @@ def chainrule_command(
 
 def main() -> None:
     """Run the command line; exit with 0, with 1 after an error, with 2 after a wrong use."""
+    join_words_split_at_colons(os.environ)
     typer.main.get_command(app)(prog_name="chainrule")

@@ -58,5 +58,4 @@ def _line(hyperparameter: dict[str, Any]) -> str:
         notes.append("search {:g} to {:g}".format(*hyperparameter["search"]))
     if hyperparameter.get("per_member"):
         notes.append("one per member allowed")
-    line: str = hyperparameter["declaration"] + (f"   ({'; '.join(notes)})" if notes else "")
-    return line + (f"\n    {hyperparameter['doc']}" if hyperparameter.get("doc") else "")
+    return str(hyperparameter["declaration"]) + (f"   ({'; '.join(notes)})" if notes else "")

@@ -36,7 +36,7 @@ def test_a_malformed_variable_is_an_error_of_the_help_too(packages):
 
 
 def test_every_command_has_help_with_an_example(packages):
-    for command in ([], ["list"], ["show"]):
+    for command in ([], ["list"], ["show"], ["check"], ["new"], ["doctor"], ["stubs"]):
         done = packages.chainrule(*command, "--help")
         assert done.returncode == 0
         assert "Example: chainrule" in done.stdout
@@ -122,16 +122,3 @@ def test_a_plugin_does_not_shadow_a_command_of_chainrule(packages):
 def test_a_blocked_command_is_not_there(packages):
     done = _greeting(packages).chainrule("greet", "Ada", CHAINRULE_DISABLE="commands:greet")
     assert done.returncode == 2
-
-
-def test_names_kinds_and_commands_are_completed_from_metadata(lion):
-    _greeting(lion)
-
-    def completed(line):
-        words = {"_CHAINRULE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-        return lion.run("-W", "error", "-c", "from chainrule.cli.main import main; main()", **words).stdout.split()
-
-    assert completed("chainrule show li") == ["linear", "lion"]
-    assert "optimizers:lion" in completed("chainrule show optimizers:li")
-    assert completed("chainrule list opt") == ["optimizers"]
-    assert completed("chainrule gr") == ["greet"]

@@ -21,7 +21,7 @@ class Rule:
 
     lr: float = dataclasses.field(
         default=1e-3,
-        metadata={"at_least": 0, "above": None, "search": (1e-5, 10.0), "per_member": True, "doc": "How far."},
+        metadata={"at_least": 0, "above": None, "search": (1e-5, 10.0), "per_member": True},
     )
     betas: tuple[float, float] = (0.9, float("inf"))
 
@@ -71,7 +71,6 @@ def test_hyperparameters_come_with_type_default_and_declared_bounds(rule):
         "at_least": 0,
         "search": [1e-05, 10.0],
         "per_member": True,
-        "doc": "How far.",
     }
     assert betas["default"] == [0.9, "inf"]
 
@@ -79,7 +78,7 @@ def test_hyperparameters_come_with_type_default_and_declared_bounds(rule):
 def test_the_text_shows_docstring_bounds_example_and_package(rule):
     shown = rule.chainrule("show", "rule").stdout
     assert "Update:   ``θ ← θ − lr g``" in shown
-    assert "lr: float = 0.001   (at least 0; search 1e-05 to 10; one per member allowed)\n    How far." in shown
+    assert "lr: float = 0.001   (at least 0; search 1e-05 to 10; one per member allowed)\n" in shown
     assert "from chainrule.optimizers import rule" in shown
     assert "Package:     rules 1.0" in shown
 

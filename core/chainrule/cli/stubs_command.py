@@ -1,0 +1,90 @@
+"""``chainrule stubs``: tell type checkers and editors the signatures of everything that is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule import registry
+from chainrule.component import KINDS, Component
+from chainrule.errors import ChainruleError
+from chainrule.source import source_file
+
+HEADING = "# Written by `chainrule stubs`; write it anew after installing or removing a plugin.\n"
+
+
+def stubs(
+    out: Annotated[
+        Path, typer.Option(help="The folder for the stubs, which mypy needs in its mypy_path.", file_okay=False)
+    ] = Path("typings"),
+) -> None:
+    """Write stubs of all installed components, so that type checkers and editors know their signatures.
+
+    Example: chainrule stubs, with mypy_path = "typings" for mypy; pyright and VS Code look there anyway
+    """
+    package = out / "chainrule"
+    if package.exists() and not _is_ours(package):
+        raise ChainruleError(
+            f"stubs: {package} must be new or written by chainrule stubs, got another's. Choose another with --out."
+        )
+    untyped = sorted({found.distribution for found in registry.components() if _is_declared(found) and _untyped(found)})
+    try:
+        package.mkdir(parents=True, exist_ok=True)
+        for name, text in {"__init__": _init_stub(), **{kind: kind_stub(kind) for kind in KINDS}}.items():
+            (package / f"{name}.pyi").write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ChainruleError(
+            f"stubs: {package} must be writable, got {error.strerror or error}. Choose another with --out."
+        ) from error
+    typer.echo(f'Wrote {package}. For mypy, set mypy_path = "{out}".')
+    for distribution in untyped:
+        typer.echo(f"chainrule: {distribution} has no py.typed, so mypy takes what it holds for Any.", err=True)
+
+
+def kind_stub(kind: str) -> str:
+    """Return the stub of the module from which the installed components of a kind are imported."""
+    components = [component for component in registry.components(kind) if _is_declared(component)]
+    lines = [line for component in components for line in _import(component)]
+    exported = ", ".join(f'"{component.name}"' for component in components)
+    typing = ["from typing import Any", ""] if any(line.endswith(": Any") for line in lines) else []
+    return "\n".join([HEADING, *typing, *lines, "", f"__all__ = [{exported}]", ""])
+
+
+def _init_stub() -> str:
+    """Return the stub of chainrule itself, which type checkers need beside those of its modules."""
+    from chainrule import _MODULES
+
+    lines = [f"from chainrule.{module} import {name} as {name}" for module in _MODULES for name in _MODULES[module]]
+    return "\n".join([HEADING, *lines, "", "__version__: str", ""])
+
+
+def _import(component: Component) -> list[str]:
+    if source_file(component) is None:
+        return [f"{component.name}: Any"]
+    module, _, attribute = (part.strip() for part in component.entry_point.partition("[")[0].partition(":"))
+    ignored = "  # type: ignore[import-untyped, unused-ignore]" if _untyped(component) else ""
+    first, *rest = attribute.split(".")
+    if not rest:
+        return [f"from {module} import {first} as {component.name}{ignored}"]
+    return [
+        f"from {module} import {first} as _{component.name}{ignored}",
+        f"{component.name} = _{component.name}.{'.'.join(rest)}",
+    ]
+
+
+def _is_declared(component: Component) -> bool:
+    return registry.state(component) == "declared"
+
+
+def _untyped(component: Component) -> bool:
+    """Say whether no folder from the component's file up to its top-level package says that it is typed."""
+    file = source_file(component)
+    depth = component.entry_point.partition(":")[0].count(".")
+    return file is not None and not any((folder / "py.typed").is_file() for folder in list(file.parents)[: depth + 1])
+
+
+def _is_ours(package: Path) -> bool:
+    stub = package / "__init__.pyi"
+    return stub.is_file() and stub.read_text(encoding="utf-8").startswith(HEADING)

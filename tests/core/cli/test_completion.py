@@ -1,0 +1,114 @@
+"""Completion of commands, kinds and names in bash, zsh and fish, from metadata alone."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+BASH = shutil.which("bash")
+MAIN = "from chainrule.cli.main import main; main()"
+
+
+def _bash(packages, line):
+    words = line.split(" ")
+    variables = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+    return _completed(packages, _CHAINRULE_COMPLETE="complete_bash", **variables)
+
+
+def _zsh(packages, line):
+    return _completed(packages, _CHAINRULE_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=line)
+
+
+def _fish(packages, line):
+    variables = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    return _completed(packages, _CHAINRULE_COMPLETE="complete_fish", **variables)
+
+
+def _completed(packages, **variables):
+    return packages.run("-W", "error", "-c", MAIN, **variables).stdout
+
+
+SHELLS = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("line", "offered", "left_out"),
+    [
+        ("chainrule show li", ["linear", "lion"], "adam"),
+        ("chainrule check li", ["linear", "lion"], "adam"),
+        ("chainrule list opt", ["optimizers"], "layers"),
+        ("chainrule new opt", ["optimizer"], "layer"),
+        ("chainrule do", ["doctor"], "list"),
+        ("chainrule gr", ["greet"], "list"),
+    ],
+)
+def test_what_was_begun_is_completed(lion, shell, line, offered, left_out):
+    lion.add("greeter", "[chainrule.commands]\ngreet = greeter:greet\n", {"greeter.py": "1 / 0"})
+    completed = SHELLS[shell](lion, line)
+    assert all(name in completed for name in offered)
+    assert left_out not in completed
+
+
+def test_a_name_with_its_kind_is_completed(lion):
+    assert "optimizers:lion" in _fish(lion, "chainrule show optimizers:li")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("chainrule show optimizers : li", ["lion"]),
+        ("chainrule check adam optimizers : li", ["lion"]),
+        ("chainrule show initializers :", ["constant", "zeros"]),
+        ("chainrule show layers : li", ["linear"]),
+    ],
+)
+def test_bash_which_splits_words_at_colons_gets_what_follows_the_colon(lion, line, expected):
+    completed = _bash(lion, line).split()
+    assert set(expected) <= set(completed)
+    assert not any(":" in name for name in completed)
+    assert "adam" not in completed
+
+
+@pytest.mark.skipif(BASH is None, reason="bash is not installed")
+def test_bash_completes_with_its_script(lion):
+    command = lion.root / "chainrule"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m chainrule "$@"\n')
+    command.chmod(0o755)
+    script = lion.run("-c", MAIN, _CHAINRULE_COMPLETE="source_bash").stdout
+    lines = [
+        script,
+        "COMP_WORDS=(chainrule show optimizers : li) COMP_CWORD=4",
+        "_chainrule_completion ./chainrule",
+        'echo "${COMPREPLY[@]}"',
+    ]
+    variables = {**os.environ, "PYTHONPATH": str(lion.folders[0])}
+    done = subprocess.run(
+        [BASH, "-c", "\n".join(lines)], cwd=lion.root, env=variables, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("lion\n", "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_shell_has_a_script(packages, shell):
+    script = packages.run("-W", "error", "-c", MAIN, _CHAINRULE_COMPLETE=f"source_{shell}").stdout
+    assert f"_CHAINRULE_COMPLETE=complete_{shell}" in script
+
+
+def test_the_help_says_how_to_install_completion(packages):
+    assert {"--install-completion", "--show-completion"} <= set(packages.chainrule("--help").stdout.split())
+
+
+def test_completing_imports_neither_torch_nor_any_plugin(lion):
+    code = (
+        "import sys\n"
+        "from chainrule.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "tops = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(tops & {'torch', 'chainrule_plugins', 'chainrule_lab', 'lion_package'})"
+    )
+    variables = {"_CHAINRULE_COMPLETE": "complete_bash", "COMP_WORDS": "chainrule\nshow\nli", "COMP_CWORD": "2"}
+    assert lion.run("-c", code, **variables).stdout.splitlines()[-1] == "set()"
