@@ -92,7 +92,11 @@ def run(subject: Subject, check: Check) -> Result:
                 except NotApplicable as reason:
                     reasons.append(str(reason))
     except Exception as error:  # noqa: BLE001 - a component may raise anything
-        message = str(error) if isinstance(error, CheckFailed) else f"raised {type(error).__name__}: {str(error).rstrip(".")}."
+        message = (
+            str(error)
+            if isinstance(error, CheckFailed)
+            else f"raised {type(error).__name__}: {str(error).rstrip('.')}."
+        )
         shown = "" if check.once else f" on {_shown(example)}" if "example" in locals() else " while making examples"
         detail = f"{subject.label}: {check.name} failed{shown}: {message} Usual cause: {check.cause}"
         return Result(subject.label, check.name, "failed", detail, time.perf_counter() - start, error)
