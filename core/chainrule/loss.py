@@ -74,11 +74,11 @@ class Loss(KeepsForBackward, ABC):
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean whatever the reduction, and keep nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)
-        self.training = False
+        kept, self.training = (self._saved, self._versions), False
         try:
             mean = self.forward(prediction, target) / self._count(prediction)
         finally:
-            self.training = True
+            (self._saved, self._versions), self.training = kept, True
         return mean if self.members else mean[0]
 
     def over_members(self) -> Loss:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,10 @@ class Network:
                 f"build: must get seed or seeds, got both ({seed} and {list(seeds)}). Pass seeds for an ensemble."
             )
         self.is_ensemble = seeds is not None
+        if seeds is not None and not isinstance(seeds, Iterable):
+            raise ChainruleError(
+                f"build: seeds must be one for each member, got {seeds!r}. Pass seeds=range({seeds!r})."
+            )
         self.seeds = list(seeds) if seeds is not None else [0 if seed is None else seed]
         _check_seeds(self.seeds)
         self.module = module
@@ -56,8 +60,10 @@ class Network:
         if hasattr(module, "output_shape"):
             module.output_shape((...,))
         dtype = torch.get_default_dtype() if dtype is None else dtype
-        if not dtype.is_floating_point:
-            raise ShapeError(f"build: dtype must be a floating type, got {dtype}. Pass torch.float32 or torch.float64.")
+        if dtype not in (torch.float32, torch.float64):
+            raise ShapeError(
+                f"build: dtype must be torch.float32 or torch.float64, got {dtype}. Lower precision is not supported."
+            )
         self.flat = FlatBuffers(self.parameters(), self.members, dtype, torch.device(device))
         self._initialize()
 
@@ -109,7 +115,7 @@ class Network:
             )
         y = self.module.forward(self.with_member_axis(x, per_member=per_member))
         output = y if self.is_ensemble else y[0]
-        self._output_shape = output.shape
+        self._output_shape = output.shape if self.training else None
         return output
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_t
 import torch
 from torch import Tensor
 
+from chainrule.errors import HyperparameterError, label
 from chainrule.hyperparameters import check_hyperparameters, hyperparameter
 
 if TYPE_CHECKING:
@@ -46,10 +47,23 @@ class _Declared:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        parents = [parent for parent in cls.__mro__[1:] if dataclasses.is_dataclass(parent)]
+        inherited = {field.name for parent in parents for field in dataclasses.fields(parent)}
+        for name in sorted(inherited & vars(cls).keys() - vars(cls).get("__annotations__", {}).keys()):
+            raise HyperparameterError(
+                f"{label(cls)}: {name} must be declared with its type, got {name} = {vars(cls)[name]!r}, which Python "
+                f"would ignore. Write {name}: float = {vars(cls)[name]!r}."
+            )
         dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
 
     def __post_init__(self) -> None:
         check_hyperparameters(self)
+        schedule = getattr(self, "schedule", None)
+        if schedule is not None and not callable(schedule):
+            raise HyperparameterError(
+                f"{label(self)}: schedule must be a callable t -> factor, got {schedule!r}. "
+                "Pass one such as chainrule.schedules.constant()."
+            )
 
 
 class Optimizer(_Declared):
@@ -92,10 +106,11 @@ class Optimizer(_Declared):
         return {}
 
     def reduce(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Mapping[str, Tensor]:
-        """Return 0-dim tensors to be summed over all of a member's parameters; `update` finds the sums in `step`.
+        """Return 0-dim tensors to be summed over all parameters of a member in the rule's group.
 
-        Called for every parameter, once a step, before any of them moves. It may change state in place, as `update`
-        may. A number of the whole network is kept as a 0-dim state in each: equal sums keep them equal.
+        `update` finds the sums in `step`. Called for every parameter, once a step, before any of them moves. It may
+        change state in place, as `update` may. A number of the whole network is kept as a 0-dim state in each: equal
+        sums keep them equal.
         """
         return {}
 

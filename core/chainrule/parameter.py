@@ -43,7 +43,7 @@ class Parameter:
 
     def bind(self, data: Tensor, grad: Tensor) -> None:
         """Make these two tensors, each (M, *shape), the parameter's own."""
-        self.data, self.grad = data, grad
+        vars(self).update(data=data, grad=grad)
         # Views made once, since making one costs as much as a small product.
         if len(self.shape) == 1:
             self.row, self.grad_row = data.unsqueeze(1), grad.unsqueeze(1)
@@ -55,9 +55,19 @@ class Parameter:
         """Whether the parameter has values."""
         return "data" in vars(self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("data", "grad"):
+            raise ChainruleError(
+                f"{self!r}: {name} must stay the network's own tensor, got another one. "
+                f"Write parameter.{name}.copy_(…), or network.zero_grad()."
+            )
+        super().__setattr__(name, value)
+
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("data", "grad", "row", "grad_row", "transposed") and not self.is_built:
-            raise ChainruleError(f"{self!r}: must be built before use, got no {name}. Call build() on the module first.")
+            raise ChainruleError(
+                f"{self!r}: must be built before use, got no {name}. Call build() on the module first."
+            )
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The contract on one page: what the core calls on a module, a loss, an initializer and an optimizer.
 
 Axis 0 of every tensor that a plugin receives is the member axis M; a single model is M = 1.
-Whatever has these methods works; the parent classes in `module`, `loss`, `initializer` and `optimizer` supply most.
+Modules, losses and initializers work if they have these methods; their parent classes supply most. Optimizers inherit
+from `chainrule.Optimizer`, which declares their settings.
 """
 
 from __future__ import annotations

@@ -216,7 +216,9 @@ def _with_fields(rule: Optimizer, fields: State) -> Optimizer:
 
 def _initial_state(rule: Optimizer, data: Tensor) -> State:
     with torch.inference_mode(False), torch.no_grad():
-        return rule.init(data)
+        state = rule.init(data)
+        shared = data.untyped_storage().data_ptr()  # a state that starts as the parameter must not be the parameter
+        return {name: e.clone() if e.untyped_storage().data_ptr() == shared else e for name, e in state.items()}
 
 
 def _of_member(argument: Any, member: int) -> Any:

@@ -16,9 +16,9 @@ class KeepsForBackward:
     _versions: tuple[int, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor) -> None:
-        """Keep tensors until the next backward; do nothing in eval mode."""
+        """Keep tensors until the next backward; in eval mode keep nothing, and forget what was kept."""
+        self._saved = tensors if self.training else None
         if self.training:
-            self._saved = tensors
             # Torch counts in-place changes to guard its own graphs; under inference mode it does not.
             counted = not torch.is_inference_mode_enabled()
             self._versions = tuple([version(tensor) for tensor in tensors]) if counted else ()

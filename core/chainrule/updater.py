@@ -27,6 +27,7 @@ class Updater:
 
     Attributes:
         network: the network that is updated.
+        groups: the rules by name pattern.
         t: the number of steps taken.
     """
 
@@ -42,10 +43,16 @@ class Updater:
             raise HyperparameterError(
                 f"attach: clip_norm must be above 0, got {clip_norm}. Leave it out for no clipping."
             )
+        if not isinstance(network, Network):
+            raise ChainruleError(
+                f"attach: network must be a built network, got {network!r}. Call build() on the module first."
+            )
         if compile:
             require_compiler(network.device)
         self.network = network
+        self.groups = dict(groups)
         self.clip_norm = clip_norm
+        self.compile = compile
         self.t = 0
         self._runs: list[Run] = []
         for rule, parameters in _match(network, groups):
@@ -127,6 +134,15 @@ class Updater:
             for key, value in state.items():
                 value.copy_(saved["state"][name][key])
         self.t = int(saved["t"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        settings = {name: vars(self)[name] for name in ("network", "groups", "clip_norm", "compile")}
+        return {"settings": settings, "state": self.state_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Runs hold views of the network's buffers, which a copied network makes anew.
+        Updater.__init__(self, **state["settings"])
+        self.load_state_dict(state["state"])
 
     def _states(self) -> dict[str, dict[str, Tensor]]:
         states = {parameter: state for run in self._runs for parameter, state in run.states().items()}

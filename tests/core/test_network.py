@@ -116,7 +116,7 @@ def test_building_twice_raises():
         ({"seeds": [0, -1]}, "build: a seed must be an integer of at least 0, got -1."),
         ({"seed": 1.5}, "build: a seed must be an integer of at least 0, got 1.5."),
         ({"seed": True}, "build: a seed must be an integer of at least 0, got True."),
-        ({"dtype": torch.int64}, "build: dtype must be a floating type, got torch.int64."),
+        ({"dtype": torch.int64}, "build: dtype must be torch.float32 or torch.float64, got torch.int64."),
     ],
 )
 def test_a_build_that_cannot_be_raises_and_leaves_the_module_unbuilt(settings, message):

@@ -84,7 +84,7 @@ class IterableBatches:
         """Yield the batches, going through the iterable once."""
         count = 0
         for count, batch in enumerate(self.batches, start=1):  # noqa: B007
-            x, y = as_pair("a batch of train", batch)
+            x, y = as_pair("fit: a batch of train", batch)
             check_pair("train", x, y, self.network, per_member=self.per_member)
             lift = partial(self.network.with_member_axis, per_member=self.per_member)
             yield lift(x), lift(y)
@@ -103,8 +103,8 @@ def as_pair(name: str, data: object) -> tuple[Tensor, Tensor]:
         return x, y
     of = f" of {', '.join(type(part).__name__ for part in parts)}" if parts else ""
     raise ShapeError(
-        f"fit: {name} must be two tensors x and y, got a {type(data).__name__}{of}. "
-        "Pass (x, y); as train, any iterable of such pairs fits too."
+        f"{name} must be two tensors x and y, got a {type(data).__name__}{of}. "
+        "Pass (x, y); for batches of such pairs, a list or a DataLoader."
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
+from chainrule.module import named_modules
 from chainrule.network import Network
 from chainrule.protocols import Loss
 from chainrule.training.batches import GATHERED_ELEMENTS, as_pair, check_pair
@@ -41,13 +42,13 @@ def evaluate(
         ChainruleError: if a metric is called "loss".
     """
     check_metrics(metrics or {})
-    x, y = as_pair("data", data)
+    x, y = as_pair("evaluate: data", data)
     check_pair("data", x, y, network, per_member=per_member)
     loss = loss.over_members()
     x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in (x, y))
     size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))
-    means = RunningMeans()
-    was_training = network.training
+    means = RunningMeans(network.members)
+    modes = [(module, module.training) for _, module in named_modules(network.module)]
     network.eval()
     try:
         for start in range(0, x.shape[1], size):
@@ -57,7 +58,8 @@ def evaluate(
             for name, metric in (metrics or {}).items():
                 means.add(name, metric(prediction, target), inputs.shape[1])
     finally:
-        network.train(was_training)
+        for module, mode in modes:
+            module.training = mode
     return {name: mean if network.is_ensemble else mean[0] for name, mean in means.means().items()}
 
 

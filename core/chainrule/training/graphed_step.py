@@ -69,7 +69,7 @@ class GraphedStep:
 
 def record(operations: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
     """Record what the operations launch on the current CUDA device; return what launches it again, and its outputs."""
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UP_CALLS):

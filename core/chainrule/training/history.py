@@ -20,7 +20,7 @@ class History(Mapping[str, Tensor]):
     def append(self, metrics: Mapping[str, Tensor]) -> None:
         """Add one epoch's values, each () or (M,)."""
         for name, value in metrics.items():
-            self._records.setdefault(name, []).append(value)
+            self._records.setdefault(name, []).append(value.clone())
 
     @property
     def epochs(self) -> int:

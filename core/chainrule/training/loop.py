@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule import protocols
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
+from chainrule.module import named_modules
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
 from chainrule.training.evaluation import check_metrics, evaluate
@@ -48,6 +49,9 @@ def fit(
 ) -> History:
     """Train the network in place and return its curves.
 
+    Every call starts anew: at step 1 of the optimizer and of its schedule, and with the first epoch's order of batches.
+    A run that is to be taken up again later is a loop of one's own, which saves `updater.state_dict()`.
+
     Every epoch ends with an evaluation in eval mode on the whole of train and validation: curves are `train_loss`,
     `validation_loss`, and one of each metric for each, all per-example means whatever the loss's reduction.
 
@@ -73,6 +77,18 @@ def fit(
         ChainruleError: if cuda_graph is asked for and the network is not on a CUDA device.
         CallbackError: if a callback raises; the error it raised is chained.
     """
+    for name, part, needed in (
+        ("network", network, "flat"),
+        ("loss", loss, "over_members"),
+        ("optimizer", optimizer, "attach"),
+    ):
+        if isinstance(part, type) or not hasattr(part, needed):
+            hint = "Call build() on the module first." if name == "network" else "Did you forget to call it?"
+            raise ChainruleError(f"fit: the {name} must be ready for use, got {part!r}. {hint}")
+    if not isinstance(epochs, int) or not isinstance(batch_size, int):
+        raise ChainruleError(
+            f"fit: epochs and batch_size must be integers, got {epochs!r} and {batch_size!r}. Round them."
+        )
     if epochs < 0:
         raise ChainruleError(f"fit: epochs must be at least 0, got {epochs}. Pass 100, for example.")
     if cuda_graph and network.device.type != "cuda":
@@ -85,14 +101,14 @@ def fit(
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     source: TensorBatches | IterableBatches
     if isinstance(train, tuple):
-        x, y = as_pair("train", train)
+        x, y = as_pair("fit: train", train)
         source = TensorBatches(x, y, network, batch_size, per_member=per_member)
         if evaluate_train:
             splits["train"] = x, y
     else:
         source = IterableBatches(train, network, per_member=per_member)
     if validation is not None:
-        x, y = splits["validation"] = as_pair("validation", validation)
+        x, y = splits["validation"] = as_pair("fit: validation", validation)
         check_pair("validation", x, y, network, per_member=per_member)
 
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile)
@@ -131,7 +147,7 @@ def _train(
     """Take one step per batch; unless running is None, return means (M,) of the loss and its metrics over the steps."""
     run.network.module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
-    means = RunningMeans()
+    means = RunningMeans(run.network.members)
     for x, y in batches:
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
             prediction, value = step(x, y)
@@ -142,4 +158,13 @@ def _train(
         run.step += 1
         if step_end:
             step_end()
+    _keep_as_ordinary_tensors(run.network)
     return {name: mean if run.network.is_ensemble else mean[0] for name, mean in means.means().items()}
+
+
+def _keep_as_ordinary_tensors(network: Network) -> None:
+    """Exchange tensors that a module made for itself under inference mode, which nothing outside may change."""
+    for _, module in named_modules(network.module):
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor) and value.is_inference():
+                setattr(module, name, value.clone())

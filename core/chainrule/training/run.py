@@ -53,7 +53,14 @@ class Run:
                     f"{label(callback)}: hooks must have the names and arguments of chainrule.hookspecs.TrainingHooks, "
                     f"got: {str(error).splitlines()[-1]}. Mend the callback."
                 ) from error
-            if not self._manager.get_hookcallers(callback):
+            callers = self._manager.get_hookcallers(callback)
+            for one in (one for caller in callers or () for one in caller.get_hookimpls() if one.plugin is callback):
+                if one.wrapper or one.hookwrapper or one.tryfirst or one.trylast:
+                    raise CallbackError(
+                        f"{label(callback)}: hooks run in the order of the callbacks, got an option on "
+                        f"{one.function.__name__}. Write @chainrule.hookimpl without wrapper, tryfirst or trylast."
+                    )
+            if not callers:
                 raise CallbackError(
                     f"{label(callback)}: a callback must implement a training hook, got none on {callback!r}. "
                     "Mark its methods with @chainrule.hookimpl."

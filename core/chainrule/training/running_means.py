@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from chainrule.errors import ShapeError
+
 
 class RunningMeans:
     """Add up quantities by name, each (M,), and divide at the end; no value is read back before."""
 
-    def __init__(self) -> None:
+    def __init__(self, members: int) -> None:
+        self._members = members
         self._totals: dict[str, Tensor] = {}
         self._weights: dict[str, int] = {}
 
     def add(self, name: str, value: Tensor, weight: int, *, is_sum: bool = False) -> None:
-        """Take in the mean over `weight` items, or with is_sum=True their sum."""
+        """Take in the mean over `weight` items, or with is_sum=True their sum.
+
+        Errors: ShapeError if the value is not (M,)
+        """
+        if not isinstance(value, Tensor) or value.shape != (self._members,):
+            got = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
+            raise ShapeError(
+                f"metrics: {name} must return one value for each member, ({self._members},), got {got}. "
+                "Average over the batch alone, as with .mean(1)."
+            )
         times = 1 if is_sum else weight
         if name in self._totals:
             self._totals[name].add_(value, alpha=times)
