@@ -57,4 +57,4 @@ def join_words_split_at_colons(environment: MutableMapping[str, str]) -> None:
         before = f"{typed[-3]}:{before}"
         typed[-3:] = typed[-1:]
     if before:
-        environment |= {BEFORE_COLON: before, "COMP_WORDS": "\n".join(typed), "COMP_CWORD": str(len(typed) - 1)}
+        environment.update({BEFORE_COLON: before, "COMP_WORDS": "\n".join(typed), "COMP_CWORD": str(len(typed) - 1)})
