@@ -56,7 +56,7 @@ class Parameter:
         return "data" in vars(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("data", "grad"):
+        if name in ("data", "grad") and value is not vars(self).get(name):  # `grad += …` assigns the same tensor
             raise ChainruleError(
                 f"{self!r}: {name} must stay the network's own tensor, got another one. "
                 f"Write parameter.{name}.copy_(…), or network.zero_grad()."

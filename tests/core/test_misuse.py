@@ -49,6 +49,8 @@ def test_a_parameter_keeps_its_tensors(name):
     (parameter, _) = linear(2, 1).build().parameters()
     with pytest.raises(ChainruleError, match=rf"{name} must stay the network's own tensor"):
         setattr(parameter, name, torch.ones(1, 1, 2))
+    parameter.grad += 1
+    assert torch.equal(parameter.grad, torch.ones(1, 1, 2))
 
 
 def test_a_metric_over_all_members_is_refused():
