@@ -119,4 +119,4 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
 
 
 def _shown(example: Any) -> str:
-    return repr(example[0] if isinstance(example, tuple) else example)
+    return " ".join(repr(example[0] if isinstance(example, tuple) else example).split())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.errors import ChainruleError
-from chainrule.testing.check import CheckFailed
+from chainrule.testing.check import CheckFailed, NotApplicable
 
 
 def expect(holds: bool, message: str) -> None:
@@ -65,6 +65,18 @@ def expect_error(what: str, *errors: type[Exception]) -> Iterator[None]:
         raise CheckFailed(f"{what} must raise {names}, got {type(error).__name__}: {error}.") from error
     else:
         raise CheckFailed(f"{what} must raise {names}, got no error.")
+
+
+@contextmanager
+def expect_no_error(what: str) -> Iterator[None]:
+    """Raise CheckFailed, saying in which case, if the block raises anything."""
+    try:
+        yield
+    except (CheckFailed, NotApplicable):
+        raise
+    except Exception as error:
+        shown = " ".join(str(error).split())
+        raise CheckFailed(f"{what} must work, got {type(error).__name__}: {shown}.") from error
 
 
 def central_difference(function: Callable[[], Tensor], at: Tensor, step: float = 1e-6) -> Tensor:

@@ -87,7 +87,7 @@ def make_trial(
         parameter.data.add_(0.1 * draw(*parameter.data.shape))
     x = draw(members, rows, *shape)
     x += 0.05 * x.sign()
-    output = copy.deepcopy(network).module.forward(x.to(dtype))
+    output = copy.deepcopy(network).module.forward(x.to(dtype, copy=True))
     return Trial(network, x.to(dtype), draw(*output.shape).to(dtype))
 
 

@@ -1,17 +1,232 @@
-"""Wrong layers and activations."""
+"""Wrong layers and activations: what they keep, change, depend on or forget is wrong."""
 
 from __future__ import annotations
 
+import copy
+
+import torch
 from torch import Tensor
 
+from chainrule import Module
+from chainrule_plugins.activations.relu import Relu
 from chainrule_plugins.activations.tanh import Tanh
+from chainrule_plugins.layers.linear import Linear
 
 from . import collect
+from .module_inputs import Scale
 
 MUTANTS, wrong = collect("layers")
 
 
-@wrong("input_gradient_agrees_with_differences")
-class SignFlipped(Tanh):
+@wrong("backward_without_forward_raises")
+class SomethingKeptFromTheStart(Module):
+    kept = torch.ones(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept = x.cos()
+        return x.sin()
+
     def backward(self, grad_output: Tensor) -> Tensor:
-        return -super().backward(grad_output)
+        return grad_output * self.kept
+
+
+@wrong("second_backward_raises")
+class KeptForMoreThanOneBackward(Tanh):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        kept = self._saved
+        grad = super().backward(grad_output)
+        self._saved = kept
+        return grad
+
+
+@wrong("eval_mode_keeps_nothing")
+class KeptInEvalMode(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        self.last_input = x
+        return super().forward(x)
+
+
+@wrong("eval_mode_keeps_nothing")
+class BackwardInEvalMode(Tanh):
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        mode, self.training = self.training, True
+        super().save_for_backward(*tensors)
+        self.training = mode
+
+
+@wrong("eval_mode_differs_only_if_declared")
+class HalvedInEvalMode(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * (1.0 if self.training else 0.5)
+
+
+@wrong("eval_mode_differs_only_if_declared")
+class DeclaredToDifferInEvalMode(Tanh):
+    same_in_eval = False
+
+
+@wrong("arguments_are_not_changed")
+class InputChanged(Relu):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.mul_(x > 0))
+
+
+@wrong("arguments_are_not_changed")
+class GradOutputChanged(Tanh):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return grad_output.mul_(1 - y * y)
+
+
+@wrong("arguments_are_not_changed")
+class OutputUsedAsWorkspace(Tanh):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return grad_output * y.square_().neg_().add_(1)
+
+
+@wrong("arguments_are_not_changed")
+class WeightDecaysInBackward(Scale):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        grad = super().backward(grad_output)
+        self.weight.data.mul_(0.999)
+        return grad
+
+
+@wrong("changes_before_backward_are_noticed")
+class InputKeptUnguarded(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        self.x = x
+        return x * x
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return 2 * grad_output * self.x
+
+
+@wrong("changes_before_backward_are_noticed")
+class OutputKeptUnderAnotherCount(Tanh):
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        super().save_for_backward(*[tensor.data for tensor in tensors])
+
+
+@wrong("rows_do_not_influence_each_other")
+class CentredOverTheBatch(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        return x - x.mean(1, keepdim=True)
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output - grad_output.mean(1, keepdim=True)
+
+
+@wrong("rows_do_not_influence_each_other")
+class DeclaredToMixRows(Tanh):
+    batch_independent = False
+
+
+@wrong("results_follow_from_the_seed")
+class GlobalRandomState(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        mask = (torch.rand(x.shape) < 0.5).to(x.dtype)
+        self.save_for_backward(mask)
+        return x * mask
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (mask,) = self.saved_tensors()
+        return grad_output * mask
+
+
+@wrong("results_follow_from_the_seed")
+class SlopeDrawnInTheConstructor(Module):
+    def __init__(self) -> None:
+        self.slope = torch.rand(()).item()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        return x * self.slope
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output * self.slope
+
+
+@wrong("autograd_is_not_needed")
+class AutogradInside(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x.sin()
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        with torch.enable_grad():
+            leaf = x.clone().requires_grad_()
+            leaf.sin().backward(grad_output)
+        return leaf.grad
+
+
+@wrong("state_holds_all_that_matters")
+class RunningMeanInNoState(Module):
+    same_in_eval = False
+    mean = torch.zeros(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        if self.training:
+            self.mean = self.mean + x.mean()
+            return x
+        return x - self.mean
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output
+
+
+@wrong("deepcopy_is_equal_and_apart")
+class ParameterSharedByCopies(Scale):
+    def __deepcopy__(self, memo: dict) -> Module:
+        return copy.copy(self)
+
+
+@wrong("pickle_is_equal_and_apart")
+class SettingLostInPickle(Module):
+    def __init__(self, slope: float = 1.0) -> None:
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        return x * self.slope
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output * self.slope
+
+    def __deepcopy__(self, memo: dict) -> Module:
+        return SettingLostInPickle(self.slope)
+
+    def __reduce__(self) -> tuple:
+        return SettingLostInPickle, ()
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, tuple[int, ...]]]:
+        return [(cls(2.0), (4,))]
+
+
+@wrong("pickle_is_equal_and_apart")
+class LambdaAsAttribute(Tanh):
+    def __init__(self) -> None:
+        self.function = lambda x: x
+
+
+@wrong("repr_makes_the_same_again")
+class SettingNotShown(Linear):
+    def __repr__(self) -> str:
+        return f"SettingNotShown({self.in_features}, {self.out_features})"
+
+
+@wrong("repr_makes_the_same_again")
+class ReprOfTwoLines(Tanh):
+    def __repr__(self) -> str:
+        return "ReprOfTwoLines(\n)"

@@ -18,7 +18,7 @@ def wrong_target_shapes_raise(example: LossExample) -> None:
     A target (N, 1) against a prediction (N,) gives N² terms, and training goes on in silence.
     """
     loss, prediction, target = example
-    wrong = {"a row too few": target[:-1], "one row": target[:1], "an axis too many": target.unsqueeze(-1)}
+    wrong = {"one row": target[:1], "a row too few": target[:-1], "an axis too many": target.unsqueeze(-1)}
     if target.dim() > 1:
         wrong["an axis too few"] = target[:, 0]
         wrong["a column too many"] = torch.cat([target, target[:, :1]], 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.module import Shape
 from chainrule.testing.check import NotApplicable, check
-from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.compare import expect, expect_close, expect_no_error
 from chainrule.testing.module_trials import Example, Pass, Trial, error_of, expect_same_pass, given, make_trial, trials
 
 LARGE = 1e4
@@ -99,10 +99,12 @@ def memory_layout_makes_no_difference(example: Example) -> None:
     trial = make_trial(example, members=3)
     for layout, x in _layouts(trial.x).items():
         odd, plain = trial.given(x=x), trial.given(x=x.contiguous())
-        expect_same_pass(f"with x {layout}", odd.run(), plain.run())
+        with expect_no_error(f"x {layout}, of shape {tuple(x.shape)} and strides {x.stride()},"):
+            expect_same_pass(f"with x {layout}", odd.run(), plain.run())
     for layout, grad in _layouts(trial.grad_output).items():
         odd, plain = trial.given(grad_output=grad), trial.given(grad_output=grad.contiguous())
-        expect_same_pass(f"with grad_output {layout}", odd.run(), plain.run())
+        with expect_no_error(f"grad_output {layout}, of shape {tuple(grad.shape)} and strides {grad.stride()},"):
+            expect_same_pass(f"with grad_output {layout}", odd.run(), plain.run())
 
 
 def _layouts(tensor: Tensor) -> dict[str, Tensor]:
@@ -131,7 +133,8 @@ def small_batches_are_accepted(example: Example) -> None:
                     small.output().shape[1] == rows, f"the output of {rows} rows must have as many, got another shape."
                 )
             continue
-        got = small.run()
+        with expect_no_error(f"a batch of {rows} rows"):
+            got = small.run()
         expected = Pass(
             among_others.output[:, :rows],
             given(among_others.input_grad)[:, :rows],

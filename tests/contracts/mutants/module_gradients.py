@@ -1,0 +1,177 @@
+"""Wrong layers and activations: the gradient, or the member axis, is wrong."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule import Module
+from chainrule.initializers import uniform
+from chainrule.parameter import Parameter
+from chainrule_plugins.activations.relu import Relu
+from chainrule_plugins.activations.sigmoid import Sigmoid
+from chainrule_plugins.activations.tanh import Tanh
+from chainrule_plugins.layers.linear import Linear
+
+from . import collect
+
+MUTANTS, wrong = collect("layers")
+
+
+class Square(Linear):
+    """As many outputs as inputs, so that shapes do not show what is transposed."""
+
+    @classmethod
+    def examples(cls) -> list[tuple[Linear, tuple[int, ...]]]:
+        return [(cls(3, 3), (3,))]
+
+
+@wrong("input_gradient_agrees_with_differences")
+class SignFlipped(Tanh):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        return -super().backward(grad_output)
+
+
+@wrong("input_gradient_agrees_with_differences")
+class SigmoidAsPrinted(Sigmoid):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return grad_output * (y - 1) / y
+
+
+@wrong("input_gradient_agrees_with_differences")
+class MaskMissing(Relu):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output
+
+
+@wrong("input_gradient_agrees_with_differences")
+class FactorMissing(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x * x
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return grad_output * x
+
+
+@wrong("input_gradient_agrees_with_differences")
+class InputGradientTransposed(Square):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        super().backward(grad_output)
+        return torch.bmm(grad_output, self.weight.transposed)
+
+
+@wrong("input_gradient_agrees_with_differences")
+class InputGradientLeftOut(Linear):
+    def backward(self, grad_output: Tensor) -> None:
+        super().backward(grad_output)
+
+
+@wrong("parameter_gradients_agree_with_differences")
+class WeightGradientTransposed(Square):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        self.weight.grad.add_(torch.bmm(x.mT, grad_output))
+        self.bias.grad.add_(grad_output.sum(1))
+        return torch.bmm(grad_output, self.weight.data)
+
+
+@wrong("parameter_gradients_agree_with_differences")
+class MeanOverTheBatchForSum(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        super().backward(grad_output / grad_output.shape[1])
+        return torch.bmm(grad_output, self.weight.data)
+
+
+@wrong("parameter_gradients_agree_with_differences")
+class BiasForgotten(Square):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        self.weight.grad.add_(torch.bmm(grad_output.mT, x))
+        return torch.bmm(grad_output, self.weight.data)
+
+
+@wrong("parameter_gradients_agree_with_differences")
+class BiasGradientSummedOverMembers(Square):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        self.weight.grad.add_(torch.bmm(grad_output.mT, x))
+        self.bias.grad.add_(grad_output.sum((0, 1)))
+        return torch.bmm(grad_output, self.weight.data)
+
+
+@wrong("gradients_agree_with_autograd")
+class BackwardInLowerPrecision(Tanh):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return grad_output * (1 - y.float().square()).to(y.dtype)
+
+
+@wrong("gradients_agree_with_autograd")
+class SmallTermLeftOut(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        return x + 1e-8 * x.sin()
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output
+
+
+@wrong("parameter_gradients_accumulate")
+class OverwritesWeightGradient(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        self.weight.grad.zero_()
+        return super().backward(grad_output)
+
+
+@wrong("parameter_gradients_accumulate")
+class OverwritesBiasGradient(Square):
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        grad = super().backward(grad_output)
+        self.bias.grad.copy_(grad_output.sum(1))
+        return grad
+
+
+@wrong("first_layer_trains_the_same")
+class ReturnsTooEarly(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        if not self.needs_input_grad:
+            return None
+        return super().backward(grad_output)
+
+
+@wrong("members_do_not_influence_each_other")
+class FirstMembersWeightForAll(Module):
+    def __init__(self) -> None:
+        self.weight = Parameter(4, init=uniform(), fan_in=4, fan_out=4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x * self.weight.data[0]
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        self.weight.grad[0].add_((grad_output * x).sum((0, 1)))
+        return grad_output * self.weight.data[0]
+
+
+@wrong("members_do_not_influence_each_other")
+class CentredOverMembers(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        return x - x.mean(0)
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output - grad_output.mean(0)
+
+
+@wrong("members_do_not_influence_each_other")
+class InputGradientSummedOverMembers(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        grad = super().backward(grad_output)
+        return grad.sum(0).expand(grad.shape)
