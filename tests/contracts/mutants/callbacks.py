@@ -64,12 +64,12 @@ class DrawsNumbers:
 
 
 @wrong("callback_leaves_training_alone")
-class ForgetsTheCurve:
+class RecordsTwice:
     """Change the history."""
 
     @hookimpl
     def chainrule_epoch_end(self, run: Any, metrics: dict[str, Any]) -> None:
-        metrics["train_loss"].zero_()
+        run.history.append(metrics)
 
 
 @wrong("callback_leaves_training_alone")
