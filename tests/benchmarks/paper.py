@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -77,7 +78,7 @@ def train(setting: Setting, seed: int) -> list[list[float]]:
     train, validation, test = ((x[0], y[0]) for x, y in splits)
     sizes = (2, *HIDDEN_SIZES, 1 if setting.loss == "mse" else 2)
     modules: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         modules += [nn.Linear(inputs, outputs), nn.ReLU()]
     model = nn.Sequential(*modules[:-1], *[nn.Sigmoid()] * (setting.loss == "mse"))
     criterion: Any = {"mse": nn.MSELoss, "cross_entropy": nn.CrossEntropyLoss}[setting.loss](reduction="sum")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
 from statistics import median
 from time import process_time
 from typing import Any
@@ -21,7 +21,14 @@ from chainrule.layers import linear
 from chainrule.optimizers import adam
 
 ROUNDS = 3
-make = partial(Workload, "scaling", "", batches=6, epochs=1)
+EPOCH_SECONDS = 0.05
+
+
+def make(sizes: tuple[int, ...], batch: int, members: int = 1, *, uses_circle: bool = False) -> Workload:
+    """Return a workload with so many batches that an epoch takes a while, and its ends weigh little."""
+    workload = Workload("scaling", "", sizes, batch, 1, 1, members, uses_circle)
+    guess = 2e-4 + members * batch * workload.parameters * 6 / 5e10
+    return replace(workload, batches=max(4, min(100, int(EPOCH_SECONDS / guess))))
 
 
 def sweeps() -> dict[str, dict[int, Workload]]:

@@ -1,12 +1,13 @@
-"""Where a step's time goes: in torch's operations, each timed where it happens, or in our Python between them."""
+"""Where a step's time goes: in torch's operations, which are recorded and made again alone, or in our Python."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -20,33 +21,49 @@ PEERS = {"small": ("fit", "loop"), "ensemble": ("fit",), "medium": ("fit",), "la
 """Uncompiled: inside a compiled kernel there are no functions to time."""
 
 
-class Timings(TorchFunctionMode):
-    """Note the time inside each of torch's functions by sizes; attributes such as shape are not functions."""
+class Recorder(TorchFunctionMode):
+    """Keep every call of torch's functions; attributes such as shape are not functions."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.calls: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.__name__ == "__get__":
-            return func(*args, **kwargs or {})
-        start = perf_counter()
-        result = func(*args, **kwargs or {})
-        elapsed = perf_counter() - start
-        sizes = ["×".join(map(str, argument.shape)) or "1" for argument in args if isinstance(argument, torch.Tensor)]
-        name = (resolve_name(func) or func.__name__).removeprefix("torch.").removeprefix("Tensor.")
-        self.seconds[f"{name}({', '.join(sizes)})"].append(elapsed - CLOCK)
-        return result
+        if func.__name__ != "__get__":
+            self.calls.append((func, args, kwargs or {}))
+        return func(*args, **kwargs or {})
 
+    @torch.inference_mode()
+    def replay(self) -> float:
+        """Make the calls again, with nothing between them, and return the seconds that took."""
+        start = process_time()
+        for func, args, kwargs in self.calls:
+            func(*args, **kwargs)
+        return process_time() - start
+
+    @torch.inference_mode()
     def functions(self, steps: int) -> list[dict[str, Any]]:
-        """Return calls and seconds of a step by function, the costliest first.
+        """Make the calls again and return number and seconds of a step by function, the costliest first.
 
         Medians over the calls, since the clock goes on while other processes have the core.
         """
+        seconds: dict[str, list[float]] = defaultdict(list)
+        for func, args, kwargs in self.calls:
+            start = perf_counter()
+            func(*args, **kwargs)
+            elapsed = perf_counter() - start
+            seconds[signature(func, args)].append(elapsed - CLOCK)
         found = [
             {"name": name, "calls": len(times) / steps, "seconds": median(times) * len(times) / steps}
-            for name, times in self.seconds.items()
+            for name, times in seconds.items()
         ]
         return sorted(found, key=lambda function: function["seconds"], reverse=True)
+
+
+def signature(func: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """Return the function's name and the sizes of its tensors."""
+    sizes = ["×".join(map(str, argument.shape)) or "1" for argument in args if isinstance(argument, torch.Tensor)]
+    name = (resolve_name(func) or func.__name__).removeprefix("torch.").removeprefix("Tensor.")
+    return f"{name}({', '.join(sizes)})"
 
 
 def clock() -> float:
@@ -68,10 +85,11 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
     peer.round()
     whole = median(peer.round() for _ in range(rounds)) * peer.members
     peer.reset()
-    with Timings() as timings:
-        peer.run(1 + workload.epochs)
-    functions = timings.functions((1 + workload.epochs) * workload.batches)
-    inside = sum(function["seconds"] for function in functions)
+    with Recorder() as recorder:
+        peer.run(1)
+    steps = workload.batches
+    functions = recorder.functions(steps)
+    inside = median(recorder.replay() for _ in range(3)) / steps
     lowest = floor(workload)
     return {
         "workload": workload_name,
@@ -79,7 +97,7 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
         "step": whole,
         "torch": inside,
         "python": max(0.0, whole - inside),
-        "calls": sum(function["calls"] for function in functions),
+        "calls": len(recorder.calls) / steps,
         "functions": functions[:SHOWN],
         "floor": {**vars(lowest), "total": lowest.total},
         "times_the_floor": whole / lowest.total,

@@ -23,7 +23,7 @@ class Stopwatch:
         self.times: list[float] = []
 
     @chainrule.hookimpl
-    def chainrule_epoch_end(self, run: Run) -> None:  # noqa: ARG002
+    def chainrule_epoch_end(self, run: Run) -> None:
         self.times.append(process_time())
 
 

@@ -49,12 +49,11 @@ class Loop(Peer):
         self.per_member = workload.members > 1
         self.loss = cross_entropy(members=self.per_member)
         self.first = workload.weights()
-        self.updater = adam(lr=workload.lr).attach(self.network)
-        self.first_state = self.updater.state_dict()
 
     def reset(self) -> None:
         load(self.network, self.first)
-        self.updater.load_state_dict(self.first_state)
+        self.updater = None  # frees its state before there is another
+        self.updater = adam(lr=self.workload.lr).attach(self.network)
 
     def run(self, epochs: int) -> None:
         network, loss, updater, per_member = self.network, self.loss, self.updater, self.per_member

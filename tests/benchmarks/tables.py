@@ -1,0 +1,119 @@
+"""The results as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+Result = Mapping[str, Any]
+
+
+def tables(results: Result) -> Iterator[Table]:
+    """Yield the tables of all that was measured."""
+    for row in results.get("training", {}).values():
+        yield training(row)
+    shown = {"rules": rules, "startup": startup, "memory": memory, "paper": paper}
+    for name, table in shown.items():
+        if name in results:
+            yield table(results[name])
+    for profile in results.get("profiles", []):
+        yield step(profile)
+
+
+def training(row: Result) -> Table:
+    title = f"{row['title']}: one step\nlosses agree within {row['loss_difference']:.0e}"
+    headline = row["peers"][row["headline"]]["title"]
+    table = Table("", "median", "least to greatest", f"times {headline}'s", "goal", "", title=title)
+    for peer in row["peers"].values():
+        seconds = peer["seconds"]
+        table.add_row(
+            peer["title"],
+            duration(seconds["median"]),
+            f"{duration(seconds['least'])} to {duration(seconds['greatest'])}",
+            *ratio_cells(peer["times_as_fast"], peer["goal"]),
+        )
+    for comparison in row["comparisons"]:
+        table.add_row(comparison["title"], "", "", *ratio_cells(comparison["times_as_fast"], comparison["goal"]))
+    return table
+
+
+def rules(result: Result) -> Table:
+    title = f"Compiled rules on {result['elements']:,} parameters, against torch's fused Adam per byte moved"
+    table = Table("", "median", "vectors moved", "fused's time / ours", "goal", "", title=title)
+    table.add_row("torch._fused_adam_", duration(result["fused_adam"]["median"]), "7")
+    for name, rule in result["rules"].items():
+        cells = ratio_cells(rule["times_as_fast"], rule["goal"])
+        table.add_row(name, duration(rule["seconds"]["median"]), str(rule["passes"]), *cells)
+    for name, reason in result["left_out"].items():
+        table.add_row(name, reason)
+    return table
+
+
+def startup(result: Result) -> Table:
+    table = Table("", "median", "", "goal", "", title="Start to exit")
+    for name, seconds in result["seconds"].items():
+        table.add_row(name, duration(seconds["median"]))
+    ratio = result["times_as_long"]
+    goal = result["goal"]
+    table.add_row("list / imports", "", spread(ratio), f"≤ {goal:.2f}", "met" if ratio["median"] <= goal else "not met")
+    return table
+
+
+def memory(result: Result) -> Table:
+    table = Table("", "peak", "× parameters", "× torch's", "goal", "", title="Peak memory of training the large MLP")
+    for peer, peak in (result["peak"] or {}).items():
+        ratio, goal = result["times_torch"][peer], result["goal"]
+        ours = peer in ("fit", "fit_compiled", "loop")
+        met = ("met" if ratio <= goal else "not met") if ours else ""
+        cells = (f"{peak / 1e6:.0f} MB", f"{peak / result['parameters']:.1f}", f"{ratio:.2f}")
+        table.add_row(result["titles"][peer], *cells, f"≤ {goal:.2f}" if ours else "", met)
+    return table
+
+
+def paper(result: Result) -> Table:
+    title = f"The paper: {result['settings']} settings × {result['seeds']} seeds × {result['epochs']} epochs"
+    table = Table("", "median", "times ours", "goal", "", title=title, caption=result["measured"])
+    table.add_row("ensembles", duration(result["seconds"]["chainrule"]["median"]))
+    cells = ratio_cells(result["times_as_fast"], result["goal"])
+    table.add_row("loop of torch runs", duration(result["seconds"]["torch"]["median"]), *cells)
+    table.add_row("chainrule reproduce, figures and report too", duration(result["reproduce"]))
+    return table
+
+
+def step(profile: Result) -> Table:
+    title = f"Where a step goes: {profile['workload']}, {profile['title']}"
+    table = Table("", "calls", "time", "share", title=title)
+    whole, floor = profile["step"], profile["floor"]
+    table.add_row("step", "", duration(whole), "")
+    table.add_row("in torch", f"{profile['calls']:.0f}", duration(profile["torch"]), f"{profile['torch'] / whole:.0%}")
+    table.add_row("in Python", "", duration(profile["python"]), f"{profile['python'] / whole:.0%}", end_section=True)
+    for function in profile["functions"]:
+        seconds = function["seconds"]
+        table.add_row(function["name"], f"{function['calls']:.0f}", duration(seconds), f"{seconds / whole:.0%}")
+    table.add_section()
+    for part in ("arithmetic", "bytes", "calls", "total"):
+        table.add_row(f"floor: {part}", "", duration(floor[part]), f"{floor[part] / whole:.0%}")
+    table.add_row("step / floor", "", f"{profile['times_the_floor']:.1f}", "")
+    return table
+
+
+def ratio_cells(ratio: Result, goal: float | None) -> tuple[str, str, str]:
+    """Return the cells of a ratio, its goal and whether that is met."""
+    if goal is None:
+        return spread(ratio), "", ""
+    return spread(ratio), f"≥ {goal:.2f}", "met" if ratio["median"] >= goal else "not met"
+
+
+def spread(ratio: Result) -> str:
+    """Return the median and, in parentheses, least and greatest."""
+    return f"{ratio['median']:.2f} ({ratio['least']:.2f} to {ratio['greatest']:.2f})"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
