@@ -17,6 +17,7 @@ from worker import make
 from workloads import WORKLOADS
 
 SHOWN = 12
+REPLAYED_SECONDS = 0.1
 PEERS = {"small": ("fit", "loop"), "ensemble": ("fit",), "medium": ("fit",), "large": ("fit",)}
 """Uncompiled: inside a compiled kernel there are no functions to time."""
 
@@ -32,29 +33,38 @@ class Recorder(TorchFunctionMode):
             self.calls.append((func, args, kwargs or {}))
         return func(*args, **kwargs or {})
 
+    def keep_one_step(self) -> None:
+        """Drop all but the calls of one step, which are found by their repetition."""
+        names = [signature(func, args) for func, args, _ in self.calls]
+        middle = len(names) // 2
+        length = next(n for n in range(8, middle) if names[middle - n : middle] == names[middle : middle + n])
+        self.calls = self.calls[middle : middle + length]
+
     @torch.inference_mode()
-    def replay(self) -> float:
-        """Make the calls again, with nothing between them, and return the seconds that took."""
+    def replay(self, times: int) -> float:
+        """Make the calls again, with nothing between them, and return the seconds that takes once."""
         start = process_time()
-        for func, args, kwargs in self.calls:
-            func(*args, **kwargs)
-        return process_time() - start
+        for _ in range(times):
+            for func, args, kwargs in self.calls:
+                func(*args, **kwargs)
+        return (process_time() - start) / times
 
     @torch.inference_mode()
-    def functions(self, steps: int) -> list[dict[str, Any]]:
-        """Make the calls again and return number and seconds of a step by function, the costliest first.
+    def functions(self, times: int) -> list[dict[str, Any]]:
+        """Make the calls again and return number and seconds by function, the costliest first.
 
-        Medians over the calls, since the clock goes on while other processes have the core.
+        Medians over the times, since the clock goes on while other processes have the core.
         """
         seconds: dict[str, list[float]] = defaultdict(list)
-        for func, args, kwargs in self.calls:
-            start = perf_counter()
-            func(*args, **kwargs)
-            elapsed = perf_counter() - start
-            seconds[signature(func, args)].append(elapsed - CLOCK)
+        for _ in range(times):
+            for func, args, kwargs in self.calls:
+                start = perf_counter()
+                func(*args, **kwargs)
+                elapsed = perf_counter() - start
+                seconds[signature(func, args)].append(elapsed - CLOCK)
         found = [
-            {"name": name, "calls": len(times) / steps, "seconds": median(times) * len(times) / steps}
-            for name, times in seconds.items()
+            {"name": name, "calls": len(values) / times, "seconds": median(values) * len(values) / times}
+            for name, values in seconds.items()
         ]
         return sorted(found, key=lambda function: function["seconds"], reverse=True)
 
@@ -87,9 +97,11 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
     peer.reset()
     with Recorder() as recorder:
         peer.run(1)
-    steps = workload.batches
-    functions = recorder.functions(steps)
-    inside = median(recorder.replay() for _ in range(3)) / steps
+    recorder.keep_one_step()
+    times = max(2, int(REPLAYED_SECONDS / whole))
+    recorder.replay(times)
+    inside = median(recorder.replay(times) for _ in range(rounds))
+    functions = recorder.functions(times)
     lowest = floor(workload)
     return {
         "workload": workload_name,
@@ -97,7 +109,7 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
         "step": whole,
         "torch": inside,
         "python": max(0.0, whole - inside),
-        "calls": len(recorder.calls) / steps,
+        "calls": len(recorder.calls),
         "functions": functions[:SHOWN],
         "floor": {**vars(lowest), "total": lowest.total},
         "times_the_floor": whole / lowest.total,

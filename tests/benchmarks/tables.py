@@ -88,7 +88,13 @@ def step(profile: Result) -> Table:
     whole, floor = profile["step"], profile["floor"]
     table.add_row("step", "", duration(whole), "")
     table.add_row("in torch", f"{profile['calls']:.0f}", duration(profile["torch"]), f"{profile['torch'] / whole:.0%}")
-    table.add_row("in Python", "", duration(profile["python"]), f"{profile['python'] / whole:.0%}", end_section=True)
+    table.add_row(
+        "in Python, and at the ends of epochs",
+        "",
+        duration(profile["python"]),
+        f"{profile['python'] / whole:.0%}",
+        end_section=True,
+    )
     for function in profile["functions"]:
         seconds = function["seconds"]
         table.add_row(function["name"], f"{function['calls']:.0f}", duration(seconds), f"{seconds / whole:.0%}")
