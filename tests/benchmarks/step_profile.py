@@ -33,12 +33,12 @@ class Recorder(TorchFunctionMode):
             self.calls.append((func, args, kwargs or {}))
         return func(*args, **kwargs or {})
 
-    def keep_one_step(self) -> None:
-        """Drop all but the calls of one step, which are found by their repetition."""
+    def keep_one_step(self, steps: int) -> None:
+        """Drop all but the calls of the last whole one of so many steps; one ends with a call made once in each."""
         names = [signature(func, args) for func, args, _ in self.calls]
-        middle = len(names) // 2
-        length = next(n for n in range(8, middle) if names[middle - n : middle] == names[middle : middle + n])
-        self.calls = self.calls[middle : middle + length]
+        once = next(name for name in names[len(names) // 2 :] if names.count(name) == steps)
+        *_, before, last = (position for position, name in enumerate(names) if name == once)
+        self.calls = self.calls[before + 1 : last + 1]
 
     @torch.inference_mode()
     def replay(self, times: int) -> float:
@@ -97,7 +97,7 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
     peer.reset()
     with Recorder() as recorder:
         peer.run(1)
-    recorder.keep_one_step()
+    recorder.keep_one_step(workload.batches)
     times = max(2, int(REPLAYED_SECONDS / whole))
     recorder.replay(times)
     inside = median(recorder.replay(times) for _ in range(rounds))
