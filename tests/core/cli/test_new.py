@@ -12,7 +12,6 @@ import pytest
 from chainrule.cli import scaffold
 from chainrule.component import KINDS, singular
 from chainrule.errors import ChainruleError
-from chainrule.testing import checks_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -204,7 +203,7 @@ def test_new_packages_pass_the_checks_and_their_own_tests(eight, packages):
             f"[chainrule.{kind}]\n{name} = chainrule_{name}:{class_name}\n",
             {f"chainrule_{name}/__init__.py": source.read_text(encoding="utf-8")},
         )
-    names = [f"{kind}:new_{singular(kind)}" for kind in KINDS if checks_of(kind)]
+    names = [f"{kind}:new_{singular(kind)}" for kind in KINDS]
     checked = packages.chainrule("check", *names)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     pytest_run = ["-m", "pytest", "-q", "--import-mode=importlib", "-W", "error", "-p", "no:cacheprovider"]
