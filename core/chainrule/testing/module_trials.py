@@ -46,6 +46,11 @@ class Trial:
         """Return the output for x."""
         return self.module().forward(self.x)
 
+    def draws_numbers(self) -> bool:
+        """Say whether forward draws random numbers, so that a second one on the same copy gives something else."""
+        module = self.module()
+        return not torch.equal(module.forward(self.x).clone(), module.forward(self.x))
+
     def value(self) -> Tensor:
         """Return the scalar L = Σ y · grad_output, whose gradients backward gives."""
         return (self.output() * self.grad_output).sum()

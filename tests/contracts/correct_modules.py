@@ -1,0 +1,128 @@
+"""Right layers and losses of kinds that no built-in one is, each with what it declares."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from chainrule import Loss, Module, ShapeError
+
+
+class BatchNorm(Module):
+    """Rows depend on each other, and a batch needs two."""
+
+    batch_independent = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] < 2:
+            raise ShapeError(f"batch_norm: a batch must have at least 2 rows, got {x.shape[1]}. Pass more.")
+        deviation = (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+        y = (x - x.mean(1, keepdim=True)) / deviation
+        self.save_for_backward(y, deviation)
+        return y
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        y, deviation = self.saved_tensors()
+        along = y * (grad_output * y).mean(1, keepdim=True)
+        return (grad_output - grad_output.mean(1, keepdim=True) - along) / deviation
+
+
+class Flatten(Module):
+    """The output has another rank, and only the shape is kept."""
+
+    def output_shape(self, input_shape: tuple) -> tuple:
+        return (math.prod(input_shape),) if all(isinstance(size, int) for size in input_shape) else (...,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        self.shape = x.shape
+        return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output.reshape(self.shape)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, tuple[int, ...]]]:
+        return [(cls(), (2, 3))]
+
+
+class Exp(Module):
+    """Large inputs overflow, as declared."""
+
+    finite = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.exp()
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return grad_output * y
+
+
+class Softmax(Module):
+    """Features depend on each other, rows do not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.softmax(-1)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return y * (grad_output - (grad_output * y).sum(-1, keepdim=True))
+
+
+class DetachedForward(Module):
+    """Torch cannot trace it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x.detach().sin()
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return grad_output * x.cos()
+
+
+class BinaryCrossEntropy(Loss):
+    """Predictions are one number a row, targets 0 or 1."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if prediction.shape != target.shape or prediction.dtype != target.dtype:
+            raise ShapeError(f"binary_cross_entropy: target must be as the prediction, got {tuple(target.shape)}.")
+        self.save_for_backward(prediction, target)
+        terms = prediction.clamp_min(0) - prediction * target + torch.log1p(torch.exp(-prediction.abs()))
+        return terms.flatten(1).sum(1)
+
+    def gradient(self) -> Tensor:
+        prediction, target = self.saved_tensors()
+        return prediction.sigmoid() - target
+
+    @classmethod
+    def examples(cls) -> list[tuple[Loss, Tensor, Tensor]]:
+        prediction = torch.randn(5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        return [(cls(), prediction, (prediction > 0.3).double())]
+
+
+class Score(Loss):
+    """Of either sign, as declared."""
+
+    non_negative = False
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if prediction.shape != target.shape or prediction.dtype != target.dtype:
+            raise ShapeError(f"score: target must be as the prediction, got {tuple(target.shape)}.")
+        self.save_for_backward(target)
+        return -(prediction * target).flatten(1).sum(1)
+
+    def gradient(self) -> Tensor:
+        (target,) = self.saved_tensors()
+        return -target
+
+
+COMPONENTS = [BatchNorm, Flatten, Exp, Softmax, DetachedForward, BinaryCrossEntropy, Score]
