@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -41,16 +42,20 @@ class CompiledRule:
 
         Errors: torch._dynamo.exc.TorchDynamoException if the rule cannot be compiled; nothing is then changed
         """
-        with _first_use(self.rule) if self.moment.is_new else nullcontext():
+        with first_use(label(self.rule)) if self.moment.is_new else nullcontext():
             held = moment if isinstance(moment.t, Tensor) else self.moment.fill(moment)
             self.kernel(self.rule, *self.tensors, held.t, self.rule.lr * held.factor, held.scalars)
 
 
 @contextmanager
-def _first_use(rule: Optimizer) -> Iterator[None]:
-    """Show on a terminal that the first call takes its time."""
+def first_use(name: str) -> Iterator[None]:
+    """Show on a terminal that compiling this takes its time."""
     console = Console(stderr=True)
-    with console.status(f"compiling {label(rule)}, once …") if console.is_terminal else nullcontext():
+    with (
+        console.status(f"compiling {name}, once …") if console.is_terminal else nullcontext(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler imports parts that torch deprecates
         yield
 
 

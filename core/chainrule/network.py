@@ -166,6 +166,10 @@ class Network:
         """Switch to eval mode, in which nothing is kept for backward; return the network."""
         return self.train(False)
 
+    def modules(self) -> list[protocols.Module]:
+        """Return the module and all inside it, depth first."""
+        return list(self._modules)
+
     def parameters(self) -> list[Parameter]:
         """Return every parameter, each once."""
         return list(self._named_parameters.values())

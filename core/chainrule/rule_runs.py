@@ -16,7 +16,7 @@ from chainrule.errors import CompileWarning, HyperparameterError, ShapeError, St
 from chainrule.moment import Moment
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer, State, Step
-from chainrule.parameter import Parameter
+from chainrule.parameter import FlatBuffers, Parameter
 
 SLICE = 2**17
 """Elements of the flat buffer per pass: temporaries then stay in cache."""
@@ -33,6 +33,12 @@ class Run(Protocol):
     def states(self) -> dict[Parameter, State]:
         """Return the state of each parameter as views (M, …)."""
 
+    def tensors(self) -> Any:
+        """Return in dicts and lists what a step reads and changes beside buffers and moment."""
+
+    def bind(self, flat: FlatBuffers, tensors: Any) -> None:
+        """Step from now on, uncompiled, on these buffers and on tensors of that structure."""
+
     def show_evaluation_parameters(self) -> None:
         """Overwrite the parameters with those that the rule evaluates."""
 
@@ -44,27 +50,31 @@ class ElementwiseRun:
         self.rule = rule
         self.parameters = parameters
         spans = [network.flat.spans[parameter] for parameter in parameters]
-        run = slice(spans[0].start, spans[-1].stop)
-        data, grad = network.flat.data[run], network.flat.grad[run]
-        fields = {
+        self.span = slice(spans[0].start, spans[-1].stop)
+        data, grad = network.flat.data[self.span], network.flat.grad[self.span]
+        self.fields = {
             name: torch.cat([value.repeat_interleave(parameter.shape.numel()) for parameter in parameters])
             for name, value in _member_fields(rule, network).items()
         }
-        self.state = _initial_state(_with_fields(rule, fields), data)
+        self.state = _initial_state(_with_fields(rule, self.fields), data)
         self.compiled: CompiledRule | None = None
         if compile and len(data) >= FROM_ELEMENTS:
-            self.compiled = CompiledRule(_with_fields(rule, fields), data, grad, _FrozenState(self.state))
+            self.compiled = CompiledRule(_with_fields(rule, self.fields), data, grad, _FrozenState(self.state))
         for name, entry in self.state.items():
             if entry.shape != data.shape:
                 raise StateError(
                     f"{label(rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
                     f"{tuple(data.shape)}, got {tuple(entry.shape)}. Set elementwise = False if it is not elementwise."
                 )
+        self._cut(network.flat, SLICE)
+
+    def _cut(self, flat: FlatBuffers, size: int) -> None:
+        data, grad = flat.data[self.span], flat.grad[self.span]
         self.slices = []
-        for first in range(0, len(data), SLICE):
-            part = slice(first, first + SLICE)
+        for first in range(0, len(data), size):
+            part = slice(first, first + size)
             state = _FrozenState({name: entry[part] for name, entry in self.state.items()})
-            sliced = _with_fields(rule, {name: vector[part] for name, vector in fields.items()})
+            sliced = _with_fields(self.rule, {name: vector[part] for name, vector in self.fields.items()})
             self.slices.append((sliced, data[part], grad[part], state))
 
     def apply(self, moment: Moment) -> None:
@@ -97,6 +107,14 @@ class ElementwiseRun:
             found[parameter] = {name: entry[start:stop].view(shape) for name, entry in self.state.items()}
             start = stop
         return found
+
+    def tensors(self) -> Any:
+        return {"state": self.state, "fields": self.fields, "numbers": _numbers(self.rule)}
+
+    def bind(self, flat: FlatBuffers, tensors: Any) -> None:
+        self.state, self.fields, self.compiled = tensors["state"], tensors["fields"], None
+        self.rule = _with_fields(self.rule, tensors["numbers"])
+        self._cut(flat, len(flat.data))  # a compiler cuts for itself
 
     def show_evaluation_parameters(self) -> None:
         for rule, data, _, state in self.slices:
@@ -148,6 +166,13 @@ class ParameterRun:
 
     def states(self) -> dict[Parameter, State]:
         return dict(zip(self.parameters, self.state, strict=True))
+
+    def tensors(self) -> Any:
+        return {"state": self.state, "fields": self.fields, "numbers": _numbers(self.rule)}
+
+    def bind(self, flat: FlatBuffers, tensors: Any) -> None:
+        self.state, self.fields = tensors["state"], tensors["fields"]
+        self.rule = _with_fields(self.rule, tensors["numbers"])
 
     def show_evaluation_parameters(self) -> None:
         for parameter, states in zip(self.parameters, self.state, strict=True):
@@ -203,6 +228,11 @@ def _step(rule: Optimizer, moment: Moment, sums: State | None = None) -> Step:
 def _member_fields(rule: Optimizer, network: Network) -> State:
     fields = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
     return {name: value.detach().to(network.flat.data) for name, value in fields.items() if isinstance(value, Tensor)}
+
+
+def _numbers(rule: Optimizer) -> State:
+    """Return as a 0-dim tensor the number that is another one in every run, so that it need not be compiled in."""
+    return {} if isinstance(rule.lr, Tensor) else {"lr": torch.tensor(rule.lr, dtype=torch.float64)}
 
 
 def _with_fields(rule: Optimizer, fields: State) -> Optimizer:

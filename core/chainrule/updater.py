@@ -81,6 +81,17 @@ class Updater:
         for run, moment in zip(self._runs, moments, strict=True):
             run.apply(moment)
 
+    def tensors(self) -> Any:
+        """Return in dicts and lists what a step reads and changes beside its batch and its moments."""
+        flat = self.network.flat
+        return {"data": flat.data, "grad": flat.grad, "runs": [run.tensors() for run in self._runs]}
+
+    def bind(self, tensors: Any) -> None:
+        """Make the network and the rules step from now on, uncompiled, on tensors of that structure."""
+        self.network.flat.bind(tensors["data"], tensors["grad"])
+        for run, own in zip(self._runs, tensors["runs"], strict=True):
+            run.bind(self.network.flat, own)
+
     @property
     def compiled(self) -> int:
         """The number of runs over the flat buffer that go through a compiled kernel."""

@@ -60,7 +60,7 @@ class TensorBatches:
         members = indices.shape[0]
         # Step by step in memory, so that each batch (M, B, …) is contiguous.
         order = indices.view(members, -1, size).transpose(0, 1).flatten()
-        x, y = (tensor[order].view(-1, members, size, *tensor.shape[1:]) for tensor in self.tensors)
+        x, y = (tensor.index_select(0, order).view(-1, members, size, *tensor.shape[1:]) for tensor in self.tensors)
         return zip(x.unbind(), y.unbind(), strict=True)
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
-from chainrule.module import named_modules
 from chainrule.network import Network
 from chainrule.protocols import Loss
 from chainrule.training.batches import GATHERED_ELEMENTS, as_pair, check_pair
@@ -48,7 +47,7 @@ def evaluate(
     x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in (x, y))
     size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))
     means = RunningMeans(network.members)
-    modes = [(module, module.training) for _, module in named_modules(network.module)]
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         for start in range(0, x.shape[1], size):

@@ -11,9 +11,9 @@ from torch import Tensor
 from chainrule import protocols
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
-from chainrule.module import named_modules
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
+from chainrule.training.compiled_step import BELOW_ELEMENTS, CompiledStep
 from chainrule.training.evaluation import check_metrics, evaluate
 from chainrule.training.graphed_step import GraphedStep
 from chainrule.training.history import History
@@ -66,7 +66,9 @@ def fit(
         metrics: functions (prediction, target) -> (M,) by name.
         callbacks: objects whose methods are marked with `chainrule.hookimpl`.
         clip_norm: largest global norm of each member's gradient.
-        compile: whether to send the update rule through torch.compile; see `Optimizer.attach`.
+        compile: whether to compile the whole step, forward to update, into one function, which takes some seconds the
+            first time; on a CUDA device and of a network of 2²⁰ parameters or more, where that gains nothing, the
+            update rule alone, as `Optimizer.attach` does. What cannot be compiled warns and runs as it is.
         cuda_graph: whether to record the whole step as a CUDA graph, once for each shape of batch, and launch that.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
@@ -74,7 +76,8 @@ def fit(
 
     Raises:
         ShapeError: if data, network and loss do not fit.
-        ChainruleError: if cuda_graph is asked for and the network is not on a CUDA device.
+        ChainruleError: if cuda_graph is asked for and the network is not on a CUDA device, or compile is asked for and
+            the machine has no compiler.
         CallbackError: if a callback raises; the error it raised is chained.
     """
     for name, part, needed in (
@@ -111,9 +114,10 @@ def fit(
         x, y = splits["validation"] = as_pair("fit: validation", validation)
         check_pair("validation", x, y, network, per_member=per_member)
 
-    updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile)
+    whole = compile and not cuda_graph and network.device.type == "cpu" and len(network.flat.data) < BELOW_ELEMENTS
+    updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
     run = Run(network, updater, epochs, source.steps, callbacks)
-    step = (GraphedStep if cuda_graph else TrainingStep)(network, loss, updater)
+    step = (CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep)(network, loss, updater)
     running = None if "train" in splits else metrics
     error: BaseException | None = None
     try:
@@ -164,7 +168,7 @@ def _train(
 
 def _keep_as_ordinary_tensors(network: Network) -> None:
     """Exchange tensors that a module made for itself under inference mode, which nothing outside may change."""
-    for _, module in named_modules(network.module):
+    for module in network.modules():
         for name, value in vars(module).items():
             if isinstance(value, Tensor) and value.is_inference():
                 setattr(module, name, value.clone())

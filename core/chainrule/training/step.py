@@ -27,9 +27,14 @@ class TrainingStep:
 
     def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
         """Take the step at the given moments: tensor operations alone."""
+        self.gradient.zero_()
+        outputs = self.accumulate(x, y)
+        self.updater.apply(moments)
+        return outputs
+
+    def accumulate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the batch's gradient to that of every parameter, and return the prediction and the loss (M,)."""
         prediction = self.module.forward(x)
         value = self.loss(prediction, y, per_member=True)
-        self.gradient.zero_()
         self.module.backward(self.loss.backward())
-        self.updater.apply(moments)
         return prediction, value

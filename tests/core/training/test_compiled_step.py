@@ -1,0 +1,194 @@
+"""A compiled step is the step, whatever changes between steps; and what cannot be compiled says so and runs."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+
+import chainrule
+from chainrule import CompileWarning, Module, ShapeError, param_groups
+from chainrule.activations import relu, tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import cross_entropy, mse
+from chainrule.moment import TensorMoment
+from chainrule.optimizers import adam, rmsprop, sgd
+from chainrule.training.compiled_step import CompiledStep
+from chainrule.training.step import TrainingStep
+
+
+def build(*modules, seeds=(0, 1)):
+    return sequential(linear(3, 8), *modules, linear(8, 2)).build(seeds=seeds, dtype=torch.float64)
+
+
+def batches(*rows, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        [torch.randn(2, number, size, generator=generator, dtype=torch.float64) for size in (3, 2)] for number in rows
+    ]
+
+
+def take(step, rows=(4, 4, 3, 4, 4)):
+    """Take steps on batches of so many rows; return all predictions and losses."""
+    with torch.inference_mode():
+        return [output.clone() for x, y in batches(*rows) for output in step(x, y)]
+
+
+def expect_the_same_trajectory(network, optimizer, **options):
+    compiled = copy.deepcopy(network)
+    steps = [
+        kind(one, mse(members=True), optimizer.attach(one, **options))
+        for kind, one in ((TrainingStep, network), (CompiledStep, compiled))
+    ]
+    theirs, ours = (take(step) for step in steps)
+    assert steps[1].function is not None
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    for buffer in ("data", "grad"):
+        pair = (getattr(one.flat, buffer) for one in (compiled, network))
+        torch.testing.assert_close(*pair, rtol=1e-9, atol=1e-9)
+    states = (updater.state_dict() for updater in (steps[1].step.updater, steps[0].updater))
+    torch.testing.assert_close(*states, rtol=1e-9, atol=1e-9)
+    return compiled
+
+
+class MatrixRule(chainrule.Optimizer):
+    """Scale each matrix's gradient by its own norm and by one of the whole network, so that nothing is elementwise."""
+
+    elementwise = False
+
+    def reduce(self, parameter, grad, state, step):
+        return {"square": (grad * grad).sum()}
+
+    def update(self, parameter, grad, state, step):
+        return grad / (grad.norm() + step["square"].sqrt() + step.t)
+
+
+RULES = {
+    "a schedule and clipping": (adam(schedule=lambda t: 1 / t), {"clip_norm": 0.1}),
+    "a learning rate for each member": (rmsprop(lr=torch.tensor([1e-3, 1e-2])), {}),
+    "groups, one not elementwise": (param_groups({"*.bias": sgd(lr=0.1, momentum=0.9), "*": MatrixRule(lr=0.1)}), {}),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_compiled_step_follows_the_same_trajectory(name):
+    optimizer, options = RULES[name]
+    expect_the_same_trajectory(build(tanh()), optimizer, **options)
+
+
+def test_numbers_that_are_compiled_in_would_show(monkeypatch):
+    fill = TensorMoment.fill
+    monkeypatch.setattr(TensorMoment, "fill", lambda self, moment: fill(self, vars(self).setdefault("first", moment)))
+    with pytest.raises(AssertionError, match="not close"):
+        test_a_compiled_step_follows_the_same_trajectory("a schedule and clipping")
+
+
+def test_steps_of_the_same_operations_are_compiled_once(monkeypatch):
+    compile, calls = torch._inductor.compile, []
+    monkeypatch.setattr(
+        "torch._inductor.compile", lambda *given, **options: calls.append(1) or compile(*given, **options)
+    )
+    x, y = (tensor.flatten(0, 1) for tensor in batches(20)[0])
+    for lr, seeds in ((0.013, [0, 1]), (0.017, [5, 6])):
+        rule = adam(lr=lr, betas=(0.83, 0.91), schedule=lambda t: 1 / t)
+        chainrule.fit(build(relu(), seeds=seeds), mse(), rule, train=(x, y), epochs=3, batch_size=8, compile=True)
+    assert len(calls) == 1
+
+
+class RunningMean(Module):
+    """Subtract a running mean of each feature, kept in a tensor that changes in place."""
+
+    def __init__(self):
+        self.mean = torch.zeros(2, 1, 8, dtype=torch.float64)
+
+    def forward(self, x):
+        self.save_for_backward()
+        self.mean.lerp_(x.mean(1, keepdim=True), 0.1)
+        return x - self.mean
+
+    def backward(self, grad_output):
+        self.saved_tensors()
+        return grad_output
+
+
+def test_a_module_may_keep_tensors_that_change_in_place():
+    network = build(RunningMean())
+    compiled = expect_the_same_trajectory(network, sgd(lr=0.1))
+    mean, expected = compiled.module.modules[1].mean, network.module.modules[1].mean
+    assert expected.abs().min() > 0
+    torch.testing.assert_close(mean, expected, rtol=1e-9, atol=1e-9)
+
+
+class Counts(RunningMean):
+    def forward(self, x):
+        self.calls = getattr(self, "calls", 0) + 1
+        return super().forward(x) / self.calls
+
+    def backward(self, grad_output):
+        return super().backward(grad_output) / self.calls
+
+
+class Rebinds(RunningMean):
+    def forward(self, x):
+        self.mean = self.mean + 1
+        return super().forward(x)
+
+
+class Hides(RunningMean):
+    def __init__(self):
+        super().__init__()
+        self.hidden = [torch.zeros((), dtype=torch.float64)]
+
+    def forward(self, x):
+        self.hidden[0][None].add_(1)
+        return super().forward(x) - self.hidden[0]
+
+
+class Decides(RunningMean):
+    def forward(self, x):
+        return super().forward(x if x.sum() > 0 else 2 * x)
+
+
+class Draws(RunningMean):
+    def forward(self, x):
+        torch.manual_seed(0)
+        return super().forward(x) + torch.rand_like(x)
+
+
+REASONS = {
+    Counts: "counts sets its attribute calls anew",
+    Rebinds: "rebinds sets its attribute mean anew",
+    Hides: "it changes a tensor that is no attribute of a module",
+    Decides: "data-dependent|trying to get a value out of",
+    Draws: "aten.rand.* draws random numbers",
+}
+
+
+@pytest.mark.parametrize("kind", REASONS)
+def test_what_is_more_than_tensor_operations_warns_and_runs_uncompiled(kind):
+    network = build(kind())
+    compiled = copy.deepcopy(network)
+    expected = take(TrainingStep(network, mse(members=True), sgd().attach(network)))
+    step = CompiledStep(compiled, mse(members=True), sgd().attach(compiled))
+    with pytest.warns(CompileWarning, match=rf"^fit: the step cannot be compiled \(.*({REASONS[kind]})"):
+        outputs = take(step)
+    torch.testing.assert_close(outputs, expected, rtol=0, atol=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is said once
+        take(step)
+
+
+@pytest.mark.parametrize("bad", [1, 5])
+def test_a_bad_batch_is_the_error_that_it_is_uncompiled(bad):
+    network = sequential(linear(3, 2)).build(seed=0)
+    train = [(torch.randn(4, 3), torch.tensor([0, 1, 1, 0])) for _ in range(6)]
+    train[bad][1][2] = 2
+    with pytest.raises(ShapeError, match="class indices must be from 0 to 1, got 0 to 2"):
+        chainrule.fit(network, cross_entropy(), sgd(), train=train, compile=True)
+
+
+def test_a_machine_without_a_compiler_is_told_before_the_first_step(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    (batch,) = batches(4)
+    with pytest.raises(chainrule.ChainruleError, match="must have a C\\+\\+ compiler"):
+        chainrule.fit(build(), mse(), sgd(), train=tuple(batch), per_member=True, compile=True)
