@@ -104,19 +104,24 @@ class Sites:
     def __init__(self, environment, folder):
         self.environment = environment
         self.folder = folder
-        self.sites = []
+        self.wheels = {}  # those not yet installed, by the folder for them
 
     def add(self, name, modules, entry_points, *, site="site", **settings):
-        """Make a wheel and install it into a folder."""
+        """Make a wheel, which is installed into a folder before anything runs."""
         wheel = make_wheel(self.folder / "wheels", name, modules, entry_points, **settings)
-        target = self.folder / site
-        done = [*PIP, "install", "-q", "--no-index", "--no-deps", "--target", str(target), str(wheel)]
-        subprocess.run(done, check=True, capture_output=True)
-        if target not in self.sites:
-            self.sites.append(target)
+        self.wheels.setdefault(self.folder / site, []).append(wheel)
+
+    def install(self):
+        """Install what was added, all wheels of a folder at once: that takes no longer than one."""
+        for target, wheels in self.wheels.items():
+            command = [*PIP, "install", "-q", "--no-index", "--no-deps", "--target", str(target), *map(str, wheels)]
+            if wheels:
+                subprocess.run(command, check=True, capture_output=True)
+            wheels.clear()
 
     def run(self, command, *arguments, **variables):
-        path = os.pathsep.join(map(str, self.sites))
+        self.install()
+        path = os.pathsep.join(map(str, self.wheels))
         return self.environment.run(command, *arguments, cwd=self.folder, PYTHONPATH=path, **variables)
 
     def chainrule(self, *arguments, **variables):

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.slow  # the time-outs of crashing imports do not hold on a machine under load
-
 RULE = '''from chainrule import Optimizer
 
 
@@ -50,9 +48,8 @@ def test_a_sound_installation_has_nothing_wrong(environment):
 
 CRASHES = {
     "segfault": ("import ctypes\nctypes.string_at(0)\n", "its import ended the process by signal 11", "string_at"),
-    "abort": ("import os\nos.abort()\n", "its import ended the process by signal 6", "abort.py"),
     "leave": ("import os\nos._exit(0)\n", "its import ended the process with exit status 0", ""),
-    "hang": ("import time\ntime.sleep(1000)\n", "its import did not end within 5 seconds", "hang.py"),
+    "hang": ("import time\ntime.sleep(1000)\n", "its import did not end within 2 seconds", "hang.py"),
     "interrupt": ("raise KeyboardInterrupt\n", "KeyboardInterrupt", "interrupt.py"),
     "chatter": ("print('hello')\nraise ValueError('no')\n", "ValueError: no", "chatter.py"),
 }
@@ -69,7 +66,7 @@ def crashes(environment, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(crashes):
-    return _report(crashes, "--limit", "5")
+    return _report(crashes, "--limit", "2")
 
 
 @pytest.mark.parametrize("name", CRASHES)
@@ -153,6 +150,7 @@ def test_requirements_on_chainrule_that_do_not_fit_are_told(sites):
 
 def test_damaged_metadata_is_told_though_torch_itself_stumbles_over_it(sites):
     sites.add("damaged", {"damaged.py": RULE}, _points(optimizers="damaged = damaged:Rule"))
+    sites.install()
     (entry_points,) = sites.folder.glob("site/damaged*/entry_points.txt")
     entry_points.write_text("[chainrule.optimizers]\nno address\n")
     assert "adam" in sites.chainrule("list", "optimizers").stdout

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    limit: Annotated[float, typer.Option(help="Seconds that one import may take.", min=0.1)] = 60.0,
+    limit: Annotated[
+        float, typer.Option(help="Seconds that one component's import may take; torch has its own 300.", min=0.1)
+    ] = 60.0,
 ) -> None:
     """Load every installed component and say what is wrong; exit with 1 if anything is.
 

@@ -25,12 +25,12 @@ class Examination:
 
 
 def examine(limit: float) -> Examination:
-    """Read all metadata and load all that can be used, each import within limit seconds."""
+    """Read all metadata and load all that can be used, each component within limit seconds."""
     findings: list[Finding] = []
-    results: list[tuple[Component | None, Outcome]] = []
+    results: list[tuple[Component | str, Outcome]] = []
     catalogue = Catalogue(contributed=())
     hooks = [hook for hook in catalogue.hooks if not catalogue.is_blocked(hook)]
-    results += load_each([None, *hooks, *_usable(catalogue)], limit)
+    results += load_each([*hooks, *_usable(catalogue)], limit)
     contributed = [record for _, outcome in results for record in outcome.contributed]
     if contributed:
         catalogue = Catalogue(contributed=contributed)
@@ -40,7 +40,7 @@ def examine(limit: float) -> Examination:
     findings += requirement_findings([*everything, *catalogue.hooks], chainrule.__version__)
     findings += distribution_findings()
     findings += (_finding(thing, outcome) for thing, outcome in results if outcome.problem)
-    outcomes = [outcome for thing, outcome in results if thing is not None]
+    outcomes = [outcome for thing, outcome in results if isinstance(thing, Component)]
     return Examination(findings, sum(not outcome.problem for outcome in outcomes), len(outcomes))
 
 
@@ -49,10 +49,11 @@ def _usable(catalogue: Catalogue) -> list[Component]:
     return [component for component in everything if catalogue.state(component) not in _UNUSABLE]
 
 
-def _finding(thing: Component | None, outcome: Outcome) -> Finding:
-    if thing is None:
-        message = f"torch cannot be imported: {outcome.problem.rstrip('.')}. Reinstall torch."
-        return Finding("wrong", "torch", "torch", "torch", message, outcome.traceback)
+def _finding(thing: Component | str, outcome: Outcome) -> Finding:
+    if isinstance(thing, str):
+        package = thing.partition(".")[0]
+        message = f"{thing} cannot be imported: {outcome.problem.rstrip('.')}. Reinstall {package}."
+        return Finding("wrong", package, thing, package, message, outcome.traceback)
     topic = {HOOKS: "hook", COMMANDS: "command"}.get(thing.kind, "component")
     message, owner = outcome.problem, thing.distribution
     if thing.key not in message:

@@ -13,44 +13,53 @@ from typing import Any
 from chainrule.cli.doctor.worker import Outcome, work
 from chainrule.component import Component
 
+NEEDED = ("torch", "chainrule.training")
+"""The modules that a process imports before any component, which would else pay for them with its own time."""
+
+GETTING_READY = 300.0
+"""Seconds that a process has for its start and for each needed module, of which torch may take long on a busy disk."""
+
 GRACE = 10.0
-"""Seconds that a process has beyond the limit to end itself, which leaves a traceback."""
+"""Seconds that a process has beyond a limit to end itself, which leaves a traceback."""
 
 
-def load_each(things: Sequence[Component | None], limit: float) -> Iterator[tuple[Component | None, Outcome]]:
-    """Yield everything with the outcome of loading it, None standing for torch.
+def load_each(components: Sequence[Component], limit: float) -> Iterator[tuple[Component | str, Outcome]]:
+    """Yield every component with the outcome of loading it, and a needed module that cannot be imported by its name.
 
     All are loaded in one process, one after the other; where one ends it or takes longer than limit seconds, another
-    process does the rest. Without torch all would fail alike, so nothing more is then tried.
+    process does the rest. Without what is needed all would fail alike, so nothing more is then tried.
     """
-    rest = list(things)
-    while rest:
-        done = 0
-        for outcome in _in_one_process(rest, limit):
-            yield rest[done], outcome
-            if rest[done] is None and outcome.problem:
+    rest = list(components)
+    while True:
+        for thing, outcome in _in_one_process([*NEEDED, *rest], limit):
+            if isinstance(thing, Component):
+                yield thing, outcome
+                rest.remove(thing)
+            elif outcome.problem:
+                yield thing, outcome
                 return
-            done += 1
-        rest = rest[done:]
+        if not rest:
+            return
 
 
-def _in_one_process(things: Sequence[Component | None], limit: float) -> Iterator[Outcome]:
+def _in_one_process(things: Sequence[Component | str], limit: float) -> Iterator[tuple[Component | str, Outcome]]:
     """Yield the outcomes as far as one process gets, the last one that of what ended it."""
+    limits = [limit if isinstance(thing, Component) else max(limit, GETTING_READY) for thing in things]
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "log"
         ours, theirs = spawn.Pipe(duplex=False)
-        process = spawn.Process(target=work, args=(theirs, things, limit, log), daemon=True)
+        process = spawn.Process(target=work, args=(theirs, things, limits, log), daemon=True)
         process.start()
         theirs.close()
         try:
-            for _ in things:
+            for thing, seconds in zip(things, limits, strict=True):
                 began = time.monotonic()
-                outcome = _next(ours, process, limit)
+                outcome = _next(ours, process, seconds)
                 if outcome is None:
-                    yield _ended(process, time.monotonic() - began >= limit, limit, log)
+                    yield thing, _ended(process, time.monotonic() - began >= seconds, seconds, log)
                     return
-                yield outcome
+                yield thing, outcome
         finally:
             process.kill()
             process.join()

@@ -40,17 +40,18 @@ class Outcome:
     contributed: list[Component] = field(default_factory=list)
 
 
-def work(connection: Connection, things: Sequence[Component | None], limit: float, log: Path) -> None:
-    """Load one thing after the other, None standing for torch, and send the `Outcome` of each.
+def work(connection: Connection, things: Sequence[Component | str], limits: Sequence[float], log: Path) -> None:
+    """Load one thing after the other, components and modules by name, and send the `Outcome` of each.
 
-    What is printed goes to the log, and so does the traceback of a crash, or of an import that takes longer than limit.
+    What is printed goes to the log, and so does the traceback of a crash, or of an import that takes longer than its
+    limit in seconds.
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     faulthandler.enable(file=descriptor)
     catalogue = Catalogue(contributed=())
-    for thing in things:
+    for thing, limit in zip(things, limits, strict=True):
         os.ftruncate(descriptor, 0)
         faulthandler.dump_traceback_later(limit, exit=True, file=descriptor)
         outcome = _loaded(catalogue, thing)
@@ -59,10 +60,10 @@ def work(connection: Connection, things: Sequence[Component | None], limit: floa
     os._exit(0)  # whatever the plugins leave to be done at exit is not looked at
 
 
-def _loaded(catalogue: Catalogue, thing: Component | None) -> Outcome:
+def _loaded(catalogue: Catalogue, thing: Component | str) -> Outcome:
     try:
-        if thing is None:
-            importlib.import_module("torch")
+        if isinstance(thing, str):
+            importlib.import_module(thing)
         elif thing.kind == HOOKS:
             known = len(catalogue.problems)
             contributed = catalogue.contributed([thing])

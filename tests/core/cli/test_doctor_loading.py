@@ -1,0 +1,47 @@
+"""The processes in which ``chainrule doctor`` loads things: getting ready and loading have limits of their own."""
+
+import os
+
+import pytest
+
+from chainrule import registry
+from chainrule.cli.doctor import loading
+
+
+@pytest.fixture
+def beside(tmp_path, monkeypatch):
+    """Write a module that new processes find before any other of its name."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend(tmp_path)  # a spawned process takes over this path after its start
+    return lambda name, source: (tmp_path / f"{name}.py").write_text(source)
+
+
+def _loaded(limit):
+    adam = registry.resolve("adam")
+    return [(thing, outcome.problem) for thing, outcome in loading.load_each([adam], limit)]
+
+
+def test_a_process_that_starts_slowly_takes_no_time_from_a_component(beside):
+    beside("sitecustomize", "import time\ntime.sleep(2.5)\n")
+    assert _loaded(limit=2) == [(registry.resolve("adam"), "")]
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("import time\ntime.sleep(1000)\n", "its import did not end within 0.5 seconds"),
+        ("import os\nos._exit(4)\n", "its import ended the process with exit status 4"),
+        ("raise ImportError('no CUDA')\n", "ImportError: no CUDA"),
+    ],
+)
+def test_torch_that_cannot_be_imported_is_told_once_and_nothing_else_tried(beside, monkeypatch, source, problem):
+    monkeypatch.setattr(loading, "GETTING_READY", 0.5 if "sleep" in source else loading.GETTING_READY)
+    beside("torch", source)
+    assert _loaded(limit=0.1) == [("torch", problem)]
+
+
+def test_a_core_that_cannot_be_imported_is_told_by_its_name(beside):
+    beside("torch", "")
+    ((thing, problem),) = _loaded(limit=60)
+    assert thing == "chainrule.training"
+    assert problem.startswith("ImportError: cannot import name")
