@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
@@ -46,8 +48,20 @@ def build_wheel(project, folder):
     return wheel
 
 
+def _required(*names):
+    """Return the distributions with these names and all that they require, without their extras."""
+    found, wanted = set(), list(names)
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found.add(name)
+            requirements = map(Requirement, metadata.distribution(name).requires or ())
+            wanted += [each.name for each in requirements if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
 class Environment:
-    """A virtual environment with nothing but chainrule's wheel and, by links, what it depends on."""
+    """A virtual environment with chainrule's wheel and, by links, what that, its build and its tests require."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -56,9 +70,12 @@ class Environment:
         (site,) = self.bin.parent.glob("[Ll]ib/**/site-packages")
         dependencies = folder / "dependencies"
         dependencies.mkdir()
-        for installed in Path(pytest.__file__).parents[1].iterdir():
-            if "chainrule" not in installed.name and not installed.name.endswith(".pth"):
-                (dependencies / installed.name).symlink_to(installed)
+        for name in sorted(_required("chainrule", "pytest", "hatchling", "editables") - {"chainrule"}):
+            distribution = metadata.distribution(name)
+            for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+                link = dependencies / top
+                if not link.exists():  # some distributions share a folder
+                    link.symlink_to(distribution.locate_file(top))
         (site / "dependencies.pth").write_text(f"{dependencies}\n")
 
     def run(self, command, *arguments, cwd=None, **variables):
