@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_name
+from chainrule.component import KINDS
 from chainrule.errors import ChainruleError
 
 if TYPE_CHECKING:
@@ -27,7 +26,11 @@ COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Names, KIND:NAMEs, or FILE.py:Class.", autocompletion=complete_name, show_default=False),
+        typer.Argument(
+            help="Names, KIND:NAMEs, FILE.py:Class or KIND:FILE.py:Class.",
+            autocompletion=complete_name,
+            show_default=False,
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Check every installed component.")] = False,
     pattern: Annotated[str, typer.Option("-k", help="Run only checks whose name contains or matches this.")] = "*",
@@ -68,29 +71,13 @@ def _every_name() -> list[str]:
 
 
 def _subject(name: str) -> Subject:
-    from chainrule.testing import subject
+    from chainrule.cli.component_file import subject_in_file
+    from chainrule.testing import checks_of, subject
 
-    path, _, class_name = name.rpartition(":")
-    if not path.endswith(".py"):
-        return subject(name)
-    file = Path(path)
-    if not file.is_file():
-        raise ChainruleError(f'check: "{path}" must be a Python file, got none there. Check the path.')
-    specification = importlib.util.spec_from_file_location(file.stem, file)
-    assert specification is not None  # noqa: S101 - it is None only for endings that Python does not know
-    assert specification.loader is not None  # noqa: S101 - likewise
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[file.stem] = module
-    sys.path.insert(0, str(file.parent))
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:
-        raise ChainruleError(
-            f"check: {path} must be importable, got {type(error).__name__}: {error}. Run it with python to see where."
-        ) from error
-    if not hasattr(module, class_name):
-        raise ChainruleError(f'check: {path} must define "{class_name}", got no such name. Check the spelling.')
-    return subject(getattr(module, class_name))
+    found = subject_in_file(name) or subject(name)
+    if not checks_of(found.kind):
+        raise ChainruleError(f"check: the kind must be one of {', '.join(KINDS)}, got {found.label}. Choose another.")
+    return found
 
 
 def _run(subject: Subject, checks: list[Check]) -> Iterator[Result]:

@@ -74,7 +74,8 @@ def subject(
         record = registry.resolve(component)
         found, kind, name = registry.load(record), record.kind, record.name
     else:
-        found, name = component, label(component) if isinstance(component, type) else component.__name__
+        found = component
+        name = label(component) if isinstance(component, type) else getattr(component, "__name__", repr(component))
         kind = kind_named(kind) if kind is not None else _kind_of(component)
 
     def examples() -> Sequence[Any]:
@@ -96,7 +97,15 @@ def _kind_of(component: Any) -> str:
             return kind
     if any(hasattr(method, "chainrule_impl") for _, method in inspect.getmembers(component)):
         return "callbacks"
+    if isinstance(component, type) and _takes_one_number(component):
+        return "schedules"
     raise ChainruleError(
-        f"check: {component!r} must inherit from a parent class such as chainrule.Optimizer, got none. "
-        "Inherit from one, or pass kind=…."
+        f"check: {getattr(component, '__qualname__', component)} must inherit from a parent class such as "
+        "chainrule.Optimizer, got none. Inherit from one or say the kind, by kind=… or as KIND:FILE.py:Class."
     )
+
+
+def _takes_one_number(cls: type) -> bool:
+    """Say whether the instances of a class are called as schedules are."""
+    call = vars(cls).get("__call__")
+    return inspect.isfunction(call) and len(inspect.signature(call).parameters) == 2  # self and t

@@ -1,0 +1,79 @@
+"""A component in a file that is no installed package yet: ``FILE.py:Class``, or ``KIND:FILE.py:Class``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from functools import reduce
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from chainrule.component import kind_or_none
+from chainrule.discovery import one_line
+from chainrule.errors import ChainruleError
+from chainrule.testing import Subject, subject
+
+
+def subject_in_file(text: str) -> Subject | None:
+    """Return the component to check that a text names by its file, or None where the text names no file.
+
+    Raises:
+        ChainruleError: If the file cannot be imported, or has no such component.
+    """
+    first, _, rest = text.partition(":")
+    kind = kind_or_none(first) if rest else None
+    address = rest if kind is not None else text
+    path, _, name = (address, "", "") if address.endswith(".py") else address.rpartition(":")
+    if not path.endswith(".py"):
+        return None
+    file = Path(path)
+    if not file.is_file():
+        raise ChainruleError(f'check: "{path}" must be a Python file, got none there. Check the path.')
+    module = _imported(file)
+    if not name:
+        raise ChainruleError(f'check: "{path}" must be followed by a class, got none. Write {_choices(path, module)}.')
+    try:
+        found: Any = reduce(getattr, name.split("."), module)
+    except AttributeError:
+        raise ChainruleError(
+            f'check: {path} must define "{name}", got no such name. Write {_choices(path, module)}.'
+        ) from None
+    if not callable(found):
+        raise ChainruleError(
+            f"check: {name} in {path} must be a class or a function that makes the component, got {found!r}. Name one."
+        )
+    return subject(found, kind=kind)
+
+
+def _imported(file: Path) -> ModuleType:
+    """Import a file by the name that it has for Python, so that relative imports and pickles of its classes work."""
+    folder = file.resolve().parent
+    names = [] if file.stem == "__init__" else [file.stem]
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    name = ".".join(names)
+    sys.path.insert(0, str(folder))
+    try:
+        module = importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise ChainruleError(
+            f"check: {file} must be importable, got {one_line(error).rstrip('.')}. Run it with python to see where."
+        ) from error
+    origin = getattr(module, "__file__", None)
+    if origin is None or not file.samefile(origin):
+        raise ChainruleError(
+            f'check: {file} must not have the name of another module, got that of "{name}" '
+            f"in {origin or 'Python itself'}. Rename it."
+        )
+    return module
+
+
+def _choices(path: str, module: ModuleType) -> str:
+    own = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    return " or ".join(f"{path}:{name}" for name in own or ["Class"])

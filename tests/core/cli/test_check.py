@@ -1,0 +1,157 @@
+"""``chainrule check``: components by name or in a file, and what is said where there is none."""
+
+import json
+import sys
+
+import pytest
+
+from chainrule.cli.component_file import subject_in_file
+from chainrule.errors import ChainruleError
+
+TWO = '''from chainrule import Optimizer
+
+
+class Down(Optimizer):
+    """Go straight down.
+
+    Update:   ``θ ← θ − lr g``
+    """
+
+    def update(self, parameter, grad, state, step):
+        return grad
+
+
+class Up(Down):
+    """Go up."""
+
+    def update(self, parameter, grad, state, step):
+        return -grad
+
+
+class Root:
+    def __call__(self, t):
+        return t**-0.5
+
+
+class Part:
+    pass
+
+
+class Holder:
+    Down = Down
+
+
+def factory():
+    return Down()
+
+
+number = 3
+'''
+
+
+@pytest.fixture(autouse=True)
+def modules(tmp_path):
+    """Forget the modules of a test."""
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def two(tmp_path):
+    file = tmp_path / "two_rules.py"
+    file.write_text(TWO, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name", "label"),
+    [
+        ("", "Down", "optimizers:down"),
+        ("", "Holder.Down", "optimizers:down"),
+        ("", "Root", "schedules:root"),
+        ("optimizer:", "factory", "optimizers:factory"),
+        ("callbacks:", "Part", "callbacks:part"),
+    ],
+)
+def test_a_component_in_a_file_is_found_with_its_kind(two, prefix, name, label):
+    assert subject_in_file(f"{prefix}{two}:{name}").label == label
+
+
+@pytest.mark.parametrize("text", ["adam", "optimizers:adam", "chainrule:adam", "optimizers:chainrule:adam", "a.b:C"])
+def test_what_does_not_end_in_py_names_no_file(text):
+    assert subject_in_file(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", '" must be followed by a class, got none. Write {0}:Down or {0}:Up or {0}:Root or'),
+        (":", '" must be followed by a class, got none.'),
+        (":Donw", 'must define "Donw", got no such name. Write {0}:Down or'),
+        (":number", "number in {0} must be a class or a function that makes the component, got 3."),
+        (":Part", "Part must inherit from a parent class such as chainrule.Optimizer, got none."),
+        (":factory", "or say the kind, by kind=… or as KIND:FILE.py:Class."),
+    ],
+)
+def test_what_is_no_component_is_named_with_the_way_out(two, name, message):
+    with pytest.raises(ChainruleError) as raised:
+        subject_in_file(f"{two}{name}")
+    assert message.format(two) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("def\n", "SyntaxError: invalid syntax"),
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise SystemExit(5)\n", "SystemExit: 5"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_its_cause(tmp_path, source, cause):
+    file = tmp_path / "faulty.py"
+    file.write_text(source)
+    with pytest.raises(ChainruleError, match=f"faulty.py must be importable, got {cause}"):
+        subject_in_file(f"{file}:Rule")
+
+
+def test_a_file_with_the_name_of_another_module_takes_nothings_place(tmp_path):
+    for name in ("random", "sys"):
+        (tmp_path / f"{name}.py").write_text(TWO, encoding="utf-8")
+        with pytest.raises(ChainruleError, match=rf"{name}\.py must not have the name of another module, got that of"):
+            subject_in_file(f"{tmp_path / name}.py:Down")
+
+
+def test_a_file_in_a_package_may_import_its_siblings(tmp_path):
+    package = tmp_path / "own_rules"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .down import Down\n")
+    (package / "down.py").write_text(TWO, encoding="utf-8")
+    for path in ("__init__.py", "down.py"):
+        found = subject_in_file(f"{package / path}:Down")
+        assert found.component.__module__ == "own_rules.down"
+
+
+def test_the_exit_status_tells_right_from_wrong(packages):
+    (packages.root / "two_rules.py").write_text(TWO, encoding="utf-8")
+    checks = ["-k", "descends*", "--json"]
+    right = packages.chainrule("check", "two_rules.py:Down", "optimizers:adam", *checks)
+    assert right.returncode == 0, right.stderr
+    assert {row["component"]: row["outcome"] for row in json.loads(right.stdout)} == {
+        "optimizers:down": "passed",
+        "optimizers:adam": "passed",
+    }
+    wrong = packages.chainrule("check", "two_rules.py:Up", *checks[:2])
+    assert wrong.returncode == 1
+    assert "failed" in wrong.stdout
+    assert "Usual cause:" in wrong.stdout
+
+
+def test_a_command_has_no_checks(packages):
+    done = packages.chainrule("check", "commands:reproduce")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "check: the kind must be one of layers, activations" in done.stderr
+    assert "got commands:reproduce" in done.stderr
