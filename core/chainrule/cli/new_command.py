@@ -35,6 +35,7 @@ def new(
     kind = kind_named(kind)
     if kind == COMMANDS:
         raise ChainruleError(f"new: the kind must be one of {', '.join(map(singular, KINDS))}, got {kind}. Choose one.")
+    license_name = license_name.lower()
     if license_name not in LICENSES:
         raise ChainruleError(f'new: --license must be one of {", ".join(LICENSES)}, got "{license_name}". Choose one.')
     check_name(kind, name)
@@ -44,4 +45,5 @@ def new(
     typer.echo(f"Wrote {target}:")
     for path in sorted(texts):
         typer.echo(f"  {path}")
-    typer.echo(f'\nNext:\n  pip install -e "{target}[test]"\n  chainrule check {kind}:{name}\n  pytest {target}')
+    folder = f'"{target}"' if " " in str(target) else target
+    typer.echo(f'\nNext:\n  pip install -e "{target}[test]"\n  chainrule check {kind}:{name}\n  pytest {folder}')

@@ -24,7 +24,7 @@ LICENSES = {"mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
 
 def package_name(name: str) -> str:
     """Return what the package of a component is called on an index: ``chainrule-my-rule`` for ``my_rule``."""
-    return canonical_distribution(f"chainrule-{name}")
+    return canonical_distribution(f"chainrule-{name}").rstrip("-")  # such names may not end with it
 
 
 def check_name(kind: str, name: str) -> None:
@@ -47,7 +47,7 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
     """Return the text of every file of a new package, by its path inside the package.
 
     Raises:
-        ChainruleError: If the class would have the name of something that the module uses.
+        ChainruleError: If the component or its class would have the name of something that its code uses.
     """
     module, class_name = f"chainrule_{name}", "".join(part.capitalize() for part in name.split("_"))
     package, spdx, one = package_name(name), LICENSES[license_name], singular(kind)
@@ -63,7 +63,10 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
         "license_lines": f'license = "{spdx}"\nlicense-files = ["LICENSE"]\n' if spdx else "",
     }
     words["usage"] = _text(f"{one}/usage", words).rstrip()
-    without_name = [_text(f"{one}/{file}.py", words | {"Class": "_"}) for file in ("module", "test")]
+    nameless = words | {"name": "_", "Class": "_"}
+    if name in _used_names(_text(f"{one}/usage", nameless)):
+        raise ChainruleError(f'new: the name must not be used by its example already, got "{name}". Choose another.')
+    without_name = [_text(f"{one}/{file}.py", nameless) for file in ("module", "test")]
     _check_class_name(class_name, name, set().union(*map(_imported_names, without_name)))
     texts = {
         "pyproject.toml": _text("package/pyproject.toml", words),
@@ -84,6 +87,16 @@ def write_package(texts: Mapping[str, str], target: Path) -> None:
         ChainruleError: If the target is not a new or empty folder in an existing one, or cannot be written to.
     """
     target = target.absolute()
+    try:
+        _check_target(target)
+        _write(texts, target)
+    except OSError as error:
+        raise ChainruleError(
+            f"new: {target} must be writable, got {error.strerror or error}. Choose another with --directory."
+        ) from error
+
+
+def _check_target(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir()) or target.samefile(Path.cwd())):
         raise ChainruleError(
             f"new: the target must be a new folder, or an empty one that is not the current, got {target}. "
@@ -91,12 +104,6 @@ def write_package(texts: Mapping[str, str], target: Path) -> None:
         )
     if not target.parent.is_dir():
         raise ChainruleError(f"new: the target must stand in an existing folder, got {target}. Make {target.parent}.")
-    try:
-        _write(texts, target)
-    except OSError as error:
-        raise ChainruleError(
-            f"new: {target} must be writable, got {error.strerror or error}. Choose another with --directory."
-        ) from error
 
 
 def _write(texts: Mapping[str, str], target: Path) -> None:
@@ -141,3 +148,7 @@ def _imported_names(source: str) -> set[str]:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
+
+
+def _used_names(source: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)} | _imported_names(source)

@@ -76,7 +76,14 @@ def test_a_module_has_the_sections_of_its_kind(kind):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "first_line"), [("mit", "MIT License"), ("bsd-3-clause", "BSD 3-Clause License"), ("none", None)]
+    ("chosen", "first_line"),
+    [
+        ("mit", "MIT License"),
+        ("MIT", "MIT License"),
+        ("bsd-3-clause", "BSD 3-Clause License"),
+        ("BSD-3-Clause", "BSD 3-Clause License"),
+        ("none", None),
+    ],
 )
 def test_the_license_is_chosen(packages, chosen, first_line):
     assert _new(packages, "loss", "fresh", "--license", chosen).returncode == 0
@@ -88,6 +95,40 @@ def test_the_license_is_chosen(packages, chosen, first_line):
     else:
         assert (package / "LICENSE").read_text(encoding="utf-8").startswith(first_line)
         assert project["license-files"] == ["LICENSE"]
+
+
+def test_a_name_that_ends_in_an_underscore_gives_a_package_name_that_indexes_allow():
+    assert scaffold.package_name("lambda_") == "chainrule-lambda"
+
+
+def test_what_to_do_next_can_be_pasted_where_a_folder_has_a_space(packages):
+    done = _new(packages, "loss", "fresh", "--directory", "my loss")
+    assert done.stdout.splitlines()[-3:] == [
+        '  pip install -e "my loss[test]"',
+        "  chainrule check losses:fresh",
+        '  pytest "my loss"',
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an interrupt is sent in another way")
+def test_an_interrupt_half_way_leaves_nothing(packages):
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from chainrule.cli.main import main\n"
+        "write = Path.write_text\n"
+        "def interrupted(self, *arguments, **settings):\n"
+        "    if self.name == 'README.md':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return write(self, *arguments, **settings)\n"
+        "Path.write_text = interrupted\n"
+        "sys.argv = ['chainrule', 'new', 'loss', 'fresh']\n"
+        "main()\n"
+    )
+    done = packages.run("-c", code)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Traceback" not in done.stderr
+    assert list(packages.root.iterdir()) == []
 
 
 def test_an_empty_folder_is_a_target(packages):
@@ -108,6 +149,9 @@ REFUSED = {
     "the parent's name": (["optimizer", "optimizer"], "must not be called Optimizer, which its module uses already"),
     "a name of the test": (["layer", "callable"], "must not be called Callable"),
     "a value": (["layer", "none"], "must not be called None"),
+    "a name of the example": (["schedule", "adam"], 'must not be used by its example already, got "adam"'),
+    "a function of the example": (["loss", "print"], 'must not be used by its example already, got "print"'),
+    "a name too long": (["layer", "a" * 300], "must be writable, got File name too long"),
     "an exception": (["layer", "exception"], "must not be called Exception"),
     "a license": (["optimizer", "fresh", "--license", "gpl"], "--license must be one of mit, bsd-3-clause, none"),
     "no folder above": (["optimizer", "fresh", "--directory", "no/fresh"], "must stand in an existing folder"),
