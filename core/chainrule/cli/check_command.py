@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +13,7 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_name
+from chainrule.cli.output import print_json
 from chainrule.component import KINDS
 from chainrule.errors import ChainruleError
 
@@ -59,7 +59,7 @@ def check(
         found = _run(subject, chosen(checks_of(subject.kind)))
         results += found if as_json else _shown(subject, found, table=not everything)
     if as_json:
-        typer.echo(json.dumps([_row(result) for result in results], indent=2, ensure_ascii=False))
+        print_json([_row(result) for result in results])
     else:
         _print_failures(results)
     if any(result.outcome == "failed" for result in results):
@@ -100,7 +100,7 @@ def _print_checks(checks: list[Check], as_json: bool) -> None:
         for check in checks
     ]
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
         return
     for check in checks:
         typer.secho(f"{check.name}  ({', '.join(check.kinds)})", bold=True)

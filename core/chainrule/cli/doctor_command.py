@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chainrule.cli.output import print_json
+
 if TYPE_CHECKING:
     from chainrule.cli.doctor.finding import Finding
 
@@ -29,8 +31,6 @@ def doctor(
     examination = examine(limit)
     wrong = [finding for finding in examination.findings if finding.level == "wrong"]
     if as_json:
-        import json
-
         findings = [dataclasses.asdict(finding) for finding in examination.findings]
         record = {
             "versions": versions,
@@ -39,7 +39,7 @@ def doctor(
             "ok": not wrong,
             "findings": findings,
         }
-        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        print_json(record)
     else:
         typer.echo("\n".join(f"{name:<12}{version}" for name, version in versions.items()))
         for finding in examination.findings:

@@ -10,11 +10,14 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_kind, complete_name
+from chainrule.cli.output import print_json
 from chainrule.component import KINDS, Component, did_you_mean, kind_named, kind_or_none
 from chainrule.errors import UnknownComponentError
 from chainrule.source import summary
 
 COLUMNS = ("kind", "name", "summary", "package", "version", "state")
+LEAST_SUMMARY = 24
+"""The least width in which a summary can be read."""
 
 
 def list_components(
@@ -22,7 +25,10 @@ def list_components(
         str | None, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=complete_kind)
     ] = None,
     pattern: Annotated[
-        str | None, typer.Argument(help="Part of a name, or a pattern such as 'ada*'.", autocompletion=complete_name)
+        str | None,
+        typer.Argument(
+            help="Part of a name, or a pattern such as 'ada*' or 'some-package:*'.", autocompletion=complete_name
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -30,16 +36,14 @@ def list_components(
 
     Example: chainrule list optimizers 'ada*'
     """
-    if kind is not None and pattern is None and kind_or_none(kind) is None:
-        kind, pattern = None, kind
+    if kind is not None and pattern is None:
+        kind, pattern = _kind_and_pattern(kind)
     components = [component for component in registry.components(kind) if _matches(component, pattern)]
     if pattern is not None and not components:
         raise _nothing_matches(kind, pattern)
     rows = [_row(component) for component in components]
     if as_json:
-        import json
-
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     elif sys.stdout.isatty():
         _print_table(rows)
     else:
@@ -49,8 +53,17 @@ def list_components(
         typer.echo(f"chainrule: {problem}", err=True)
 
 
+def _kind_and_pattern(text: str) -> tuple[str | None, str | None]:
+    """Return what a single argument stands for: a kind, a pattern, or both as ``KIND:PATTERN``."""
+    first, _, rest = text.partition(":")
+    if kind_or_none(first) is None:
+        return None, text
+    return first, rest or None
+
+
 def _matches(component: Component, pattern: str | None) -> bool:
-    return pattern is None or pattern in component.name or fnmatchcase(component.name, pattern)
+    names = (component.name, component.full_name)
+    return pattern is None or pattern in component.name or any(fnmatchcase(name, pattern) for name in names)
 
 
 def _nothing_matches(kind: str | None, pattern: str) -> UnknownComponentError:
@@ -76,10 +89,26 @@ def _print_table(rows: list[dict[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
+    columns = _fitting_columns(rows, console.width)
+    for column in columns:
         table.add_column(column, ratio=1 if column == "summary" else None, no_wrap=column != "summary")
     for row in rows:
         style = "" if row["state"] == "declared" else "yellow"
-        table.add_row(*(Text(row[column]) for column in COLUMNS), style=style)
-    Console().print(table)
+        table.add_row(*(Text(row[column]) for column in columns), style=style)
+    console.print(table)
+
+
+def _fitting_columns(rows: list[dict[str, str]], width: int) -> list[str]:
+    """Return the columns that a terminal has room for, so that no name is cut off in a narrow one."""
+    widths = {column: max(len(text) for text in (column, *(row[column] for row in rows))) for column in COLUMNS}
+    widths["summary"] = min(widths["summary"], LEAST_SUMMARY)
+    columns = list(COLUMNS)
+    expendable = ["version", "package", "summary"]
+    if all(row["state"] == "declared" for row in rows):
+        expendable.insert(0, "state")
+    for column in expendable:
+        if sum(widths[each] + 2 for each in columns) - 2 > width:
+            columns.remove(column)
+    return columns

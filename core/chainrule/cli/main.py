@@ -13,6 +13,7 @@ from chainrule.cli.completion import join_words_split_at_colons
 from chainrule.cli.doctor_command import doctor
 from chainrule.cli.list_command import list_components
 from chainrule.cli.new_command import new
+from chainrule.cli.output import escape_what_cannot_be_encoded
 from chainrule.cli.show_command import show
 from chainrule.cli.stubs_command import stubs
 
@@ -50,5 +51,6 @@ def chainrule_command(
 
 def main() -> None:
     """Run the command line; exit with 0, with 1 after an error, with 2 after a wrong use."""
+    escape_what_cannot_be_encoded()
     join_words_split_at_colons(os.environ)
     typer.main.get_command(app)(prog_name="chainrule")

@@ -8,6 +8,7 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_name
+from chainrule.cli.output import print_json
 
 
 def show(
@@ -26,10 +27,8 @@ def show(
     component = registry.resolve(name)
     loaded = registry.load(component)
     if as_json:
-        import json
-
-        described = describe(component, loaded)
-        typer.echo(json.dumps(described | ({"code": source_code(component, loaded)} if source else {}), indent=2))
+        code = {"code": source_code(component, loaded)} if source else {}
+        print_json(describe(component, loaded) | code)
     elif source:
         typer.echo(source_code(component, loaded).rstrip())
     else:

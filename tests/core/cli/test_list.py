@@ -1,6 +1,7 @@
 """``chainrule list``."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -32,6 +33,9 @@ def test_all_kinds_are_listed_in_order(packages):
         (["optimizers", "prop"], {"rmsprop"}),
         (["*_normal"], {"he_normal", "xavier_normal"}),
         (["layers"], {"linear", "sequential"}),
+        (["layers:"], {"linear", "sequential"}),
+        (["optimizer:ada*"], {"adadelta", "adagrad", "adam"}),
+        (["optimizers", "chainrule:*"], {"adam", "sgd"}),
     ],
 )
 def test_kind_and_pattern_select(packages, arguments, expected):
@@ -88,11 +92,33 @@ def test_listing_imports_neither_torch_nor_rich_nor_any_plugin(lion):
     assert printed.splitlines()[-1] == "set()"
 
 
-def test_a_terminal_gets_a_table(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (100, ["kind", "name", "summary", "package", "version", "state"]),
+        (70, ["kind", "name", "summary", "package", "version"]),
+        (62, ["kind", "name", "summary", "package"]),
+        (50, ["kind", "name", "summary"]),
+        (24, ["kind", "name"]),
+    ],
+)
+def test_a_terminal_gets_a_table_of_the_columns_that_fit(monkeypatch, capsys, width, columns):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("TERM", "dumb")
-    list_command.list_components("optimizers", "adam")
-    header, row = capsys.readouterr().out.splitlines()[:2]
-    assert header.split() == ["kind", "name", "summary", "package", "version", "state"]
-    assert row.startswith("optimizers  adam  ")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    list_command.list_components("optimizers", "adadelta")
+    header, row = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()[:2]
+    assert header.split() == columns
+    assert row.startswith("optimizers  adadelta")
+
+
+def test_a_narrow_terminal_still_shows_what_cannot_be_used():
+    row = dict.fromkeys(list_command.COLUMNS, "some text") | {"state": "ambiguous"}
+    assert list_command._fitting_columns([row], 33) == ["kind", "name", "state"]
+
+
+@pytest.mark.parametrize("arguments", [["list", "tasks"], ["show", "circle"], ["list", "tasks", "--json"]])
+def test_where_the_encoding_lacks_a_symbol_it_is_escaped(packages, arguments):
+    done = packages.chainrule(*arguments, PYTHONIOENCODING="iso8859-5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\u221a" in done.stdout
