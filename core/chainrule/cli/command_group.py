@@ -59,12 +59,23 @@ class CommandGroup(TyperGroup):
         """Run a command; a ChainruleError is shown as one line, anything else is a bug and keeps its traceback."""
         arguments = list(sys.argv[1:] if args is None else args)
         try:
-            return super().main([argument for argument in arguments if argument != "--traceback"], *rest, **settings)
+            return self._run([argument for argument in arguments if argument != "--traceback"], *rest, **settings)
         except ChainruleError as error:
             if "--traceback" in arguments:
                 raise
             typer.echo(f"chainrule: {' '.join(str(error).split())}", err=True)
             sys.exit(1)
+
+    def _run(self, arguments: list[str], *rest: Any, **settings: Any) -> Any:
+        try:
+            return super().main(arguments, *rest, **settings)
+        except PermissionError as error:
+            if "--install-completion" not in arguments:
+                raise
+            raise ChainruleError(
+                f"--install-completion: {error.filename} must be writable, got {error.strerror}. "
+                "Put what --show-completion prints where your shell reads it."
+            ) from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, chainrule's own first."""

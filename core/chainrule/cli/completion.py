@@ -29,7 +29,7 @@ def complete_license(incomplete: str) -> list[str]:
 
 
 def complete_name(incomplete: str) -> list[str]:
-    """Return the names that begin with what was typed; after a colon, those with their kind in front."""
+    """Return the names that begin with what was typed; after a colon, those with kind or package in front."""
     before = os.environ.get(BEFORE_COLON, "")
     typed = before + incomplete
     offered = set()
@@ -37,7 +37,7 @@ def complete_name(incomplete: str) -> list[str]:
         state = registry.state(component)
         if state in ("declared", "ambiguous"):
             unique = component.key if state == "declared" else f"{component.kind}:{component.full_name}"
-            offered.add(unique if ":" in typed else component.name)
+            offered |= {unique, component.full_name} if ":" in typed else {component.name}
     return sorted(name.removeprefix(before) for name in offered if name.startswith(typed))
 
 

@@ -56,6 +56,11 @@ def test_a_name_with_its_kind_is_completed(lion):
     assert "optimizers:lion" in _fish(lion, "chainrule show optimizers:li")
 
 
+def test_a_name_with_its_package_is_completed(lion):
+    assert _fish(lion, "chainrule show chainrule-lion:").split() == ["chainrule-lion:lion"]
+    assert _bash(lion, "chainrule show chainrule-lion : l").split() == ["lion"]
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -112,3 +117,18 @@ def test_completing_imports_neither_torch_nor_any_plugin(lion):
     )
     variables = {"_CHAINRULE_COMPLETE": "complete_bash", "COMP_WORDS": "chainrule\nshow\nli", "COMP_CWORD": "2"}
     assert lion.run("-c", code, **variables).stdout.splitlines()[-1] == "set()"
+
+
+def test_a_home_that_cannot_be_written_to_is_told_in_one_line(packages):
+    code = (
+        "from pathlib import Path\n"
+        "from chainrule.cli.main import main\n"
+        "def refuse(self, *arguments, **settings):\n"
+        "    raise PermissionError(13, 'Permission denied', str(self))\n"
+        "Path.mkdir = refuse\n"
+        "main()\n"
+    )
+    completer = packages.root / "bash"  # the shell is known by the name of the parent process
+    done = packages.run("-c", code, "--install-completion", HOME=str(completer))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
