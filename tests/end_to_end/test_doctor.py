@@ -98,7 +98,7 @@ KINDS = {
     "schedules": ("class Part: pass\n", "it must define __call__"),
     "callbacks": ("class Part:\n    def chainrule_epoch_end(self): pass\n", "marked with @chainrule.hookimpl"),
     "tasks": ("class Part:\n    def splits(self, seed): pass\n", "got a class without network, loss"),
-    "commands": ("class part: pass\nPart = part\n", "must be a function with typer's annotations"),
+    "commands": ("class part: pass\nPart = part\n", "must be a plain function with typer's annotations"),
     "hooks": ("import chainrule\n@chainrule.hookimpl\ndef chainrule_component(): pass\n", "unknown hook"),
 }
 

@@ -34,11 +34,11 @@ def as_command(name: str, function: Any) -> Any:
     """Return the command that a plugin's function describes by its annotations.
 
     Raises:
-        BrokenComponentError: If it is no function, or has an annotation that typer does not know.
+        BrokenComponentError: If it is no plain function, or has an annotation that typer does not know.
     """
-    if not inspect.isfunction(function):
+    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
         raise BrokenComponentError(
-            f"{COMMANDS}:{name} must be a function with typer's annotations, got {function!r}. "
+            f"{COMMANDS}:{name} must be a plain function with typer's annotations, got {function!r}. "
             "Point its entry point at a function."
         )
     app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,8 +97,8 @@ class CommandGroup(TyperGroup):
         own = {name for name, command in self.commands.items() if not isinstance(command, PluginCommand)}
         for component in registry.components(COMMANDS):
             state = registry.state(component)
-            if state == "ambiguous":
-                # Called by its bare name it says which packages have it; the help shows the full names.
+            if state in ("ambiguous", "invalid"):
+                # Called by its name it says what is wrong; of ambiguous ones the help shows the full names.
                 self.commands[component.name] = PluginCommand(component.name, component, hidden=True)
             if state == "ambiguous" or (state == "declared" and component.name in own):
                 self.commands[component.full_name] = PluginCommand(component.full_name, component)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 import chainrule
 
 
@@ -95,10 +97,11 @@ def test_a_broken_command_says_so_when_called_and_only_then(packages):
     assert done.stderr.startswith("chainrule: commands:greet (greeter:greet) of greeter 1.0 cannot be loaded: ZeroDiv")
 
 
-def test_a_command_must_be_a_function(packages):
-    done = _greeting(packages, "class greet: pass").chainrule("greet")
+@pytest.mark.parametrize("source", ["class greet: pass", "async def greet(): pass"])
+def test_a_command_must_be_a_plain_function(packages, source):
+    done = _greeting(packages, source).chainrule("greet")
     assert done.returncode == 1
-    assert "must be a function with typer's annotations" in done.stderr
+    assert "must be a plain function with typer's annotations" in done.stderr
 
 
 def test_two_packages_commands_of_one_name_are_called_by_their_full_names(packages):
@@ -117,6 +120,13 @@ def test_a_plugin_does_not_shadow_a_command_of_chainrule(packages):
     _greeting(packages, name="list")
     assert "imported" not in packages.chainrule("list").stdout
     assert packages.chainrule("greeter:list", "Ada").stdout.endswith("hello Ada\n")
+
+
+def test_a_command_whose_name_is_not_allowed_says_so_when_called(packages):
+    done = _greeting(packages, name="greet-all").chainrule("greet-all")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'chainrule.commands must match [a-z][a-z0-9_]*, and not a Python keyword, got "greet-all"' in done.stderr
+    assert "greet-all" not in packages.chainrule("--help").stdout
 
 
 def test_a_blocked_command_is_not_there(packages):
