@@ -40,13 +40,17 @@ def unknown_component(
 
 
 def _elsewhere(name: str, kind: str | None, everything: Iterable[Component]) -> list[str]:
-    """Say where else the name exists: in another kind, or in another distribution."""
-    same = [component for component in everything if component.name == name and component.kind in KINDS]
+    """Say where else the name exists: in another kind, in another distribution, or as a command."""
+    named = [component for component in everything if component.name == name]
+    same = [component for component in named if component.kind in KINDS]
     owners = [component.full_name for component in same if component.kind == kind]
     if owners:
         return [f"It is registered as {' and '.join(owners)}."]
     kinds = dict.fromkeys(component.kind for component in same)
-    return [f"It is one of the {other}: from chainrule.{other} import {name}." for other in kinds]
+    hints = [f"It is one of the {other}: from chainrule.{other} import {name}." for other in kinds]
+    if not hints and any(component.kind == COMMANDS for component in named):
+        hints = [f"It is a command: chainrule {name} --help."]
+    return hints
 
 
 def _undeclared(name: str, of_kind: Iterable[Component]) -> list[str]:

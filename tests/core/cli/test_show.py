@@ -116,6 +116,13 @@ def test_a_name_of_several_kinds_lists_them(packages):
     assert "Write initializers:constant or schedules:constant." in done.stderr
 
 
+def test_a_command_is_left_to_its_own_help(packages):
+    done = packages.chainrule("show", "commands:reproduce")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "got the command commands:reproduce. Run chainrule reproduce --help." in done.stderr
+    assert "It is a command: chainrule reproduce --help." in packages.chainrule("show", "reproduce").stderr
+
+
 def test_a_broken_component_is_one_line(packages):
     packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Lion\n", {"broken.py": "1 / 0"})
     done = packages.chainrule("show", "broken")
