@@ -8,7 +8,8 @@ from importlib import metadata
 from chainrule.component import COMMANDS, HOOKS, KINDS, Component, canonical_distribution
 from chainrule.errors import BrokenComponentError, ChainruleError
 
-_GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
+GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
+"""The kind of what is declared in each group of entry points."""
 
 
 @dataclass
@@ -46,14 +47,14 @@ def _components_of(distribution: metadata.Distribution) -> list[Component]:
     described = distribution.metadata  # parsed anew each time it is asked for
     return [
         Component(
-            kind=_GROUPS[entry_point.group],
+            kind=GROUPS[entry_point.group],
             name=entry_point.name,
             entry_point=entry_point.value,
             distribution=described["Name"],
             version=described["Version"],
         )
         for entry_point in distribution.entry_points
-        if entry_point.group in _GROUPS
+        if entry_point.group in GROUPS
     ]
 
 

@@ -12,8 +12,8 @@ class Finding:
 
     Attributes:
         level: "wrong" or "note".
-        topic: "blocked", "chainrule", "collision", "command", "component", "hook", "metadata", "name", "requirement",
-            "shadowed", "stale" or "torch".
+        topic: "blocked", "chainrule", "collision", "command", "component", "group", "hook", "metadata", "name",
+            "requirement", "shadowed", "stale" or "torch".
         subject: What it is about: a component's key, or a distribution's name.
         package: The distribution that it comes from.
         message: One line that names the thing, the rule, the value and the fix.

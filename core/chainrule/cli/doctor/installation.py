@@ -16,11 +16,11 @@ from packaging.version import Version
 
 from chainrule.catalogue import Catalogue
 from chainrule.cli.doctor.finding import Finding
-from chainrule.component import COMMANDS, HOOKS, KINDS, Component, canonical_distribution
+from chainrule.component import Component, canonical_distribution, did_you_mean
+from chainrule.discovery import GROUPS
 from chainrule.errors import ChainruleError
 from chainrule.unknown import OWN_DISTRIBUTION
 
-_GROUPS = tuple(f"chainrule.{kind}" for kind in (*KINDS, COMMANDS, HOOKS))
 _TOPICS = {"invalid": "name", "blocked": "blocked", "ambiguous": "collision"}
 
 
@@ -112,7 +112,7 @@ def _requirement(name: str, message: str) -> Finding:
 
 
 def distribution_findings() -> Iterator[Finding]:
-    """Yield each distribution with components that hides another version of itself, or whose source has changed."""
+    """Yield what is wrong with each distribution: groups that do not exist, hidden versions, sources that changed."""
     seen: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
         try:
@@ -125,11 +125,23 @@ def distribution_findings() -> Iterator[Finding]:
                 yield _shadowed(first, distribution)
             continue
         seen[name] = distribution
+        yield from _misspelt(distribution)
         yield from _stale(distribution, declared)
 
 
 def _declared(distribution: metadata.Distribution) -> set[tuple[str, str, str]]:
-    return {(point.group, point.name, point.value) for point in distribution.entry_points if point.group in _GROUPS}
+    return {(point.group, point.name, point.value) for point in distribution.entry_points if point.group in GROUPS}
+
+
+def _misspelt(distribution: metadata.Distribution) -> Iterator[Finding]:
+    groups = {point.group for point in distribution.entry_points if point.group.startswith("chainrule.")}
+    for group in sorted(groups - set(GROUPS)):
+        name, hint = distribution.name, did_you_mean(group.removeprefix("chainrule."), GROUPS.values())
+        message = (
+            f'{name}: a group of entry points must be "chainrule." and one of {", ".join(GROUPS.values())}, '
+            f'got "{group}".{hint} Rename it.'
+        )
+        yield Finding("wrong", "group", name, name, message)
 
 
 def _shadowed(first: metadata.Distribution, second: metadata.Distribution) -> Finding:
@@ -163,7 +175,7 @@ def _stale(distribution: metadata.Distribution, declared: set[tuple[str, str, st
         (group, point, address)
         for group, points in project.get("entry-points", {}).items()
         for point, address in points.items()
-        if group in _GROUPS
+        if group in GROUPS
     }
     if written != declared:
         news = [f"{group.removeprefix('chainrule.')}:{point}" for group, point, _ in sorted(written ^ declared)]
