@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 
 from chainrule.component import Component
@@ -34,7 +35,7 @@ def _summary(module: str, attribute: str, reexports: int) -> str:
     if file is None:
         return ""
     try:
-        body = _parse(file.read_text(encoding="utf-8"), attribute)
+        body = _parse(file.read_text(encoding="utf-8-sig"), attribute)
     except (OSError, SyntaxError, ValueError):
         return ""  # a file that cannot be read has no summary to show; loading it says what is wrong
     for node in body:
@@ -70,22 +71,26 @@ def _imported_module(node: ast.ImportFrom, module: str, file: Path) -> str:
 
 
 @cache
-def _package_folders(package: str) -> tuple[Path, ...]:
-    # The top-level name only: looking for a dotted one would import its parents.
-    spec = PathFinder.find_spec(package)
-    return tuple(map(Path, (spec and spec.submodule_search_locations) or ()))
+def _top_level(package: str) -> ModuleSpec | None:
+    """Return where a top-level package would be imported from; looking for a dotted name would import its parents."""
+    try:
+        return find_spec(package)
+    except (ImportError, ValueError):  # a finder refuses it, or it is imported already and does not tell from where
+        return None
 
 
 def _module_file(module: str) -> Path | None:
     package, *rest = module.split(".")
     if not all(part.isidentifier() for part in (package, *rest)):
         return None
+    spec = _top_level(package)
+    if spec is None:
+        return None
     if not rest:
-        spec = PathFinder.find_spec(package)
-        file = Path(spec.origin) if spec is not None and spec.origin is not None else None
-        return file if file is not None and file.suffix == ".py" and file.is_file() else None
-    for folder in _package_folders(package):
-        base = folder.joinpath(*rest)
+        file = Path(spec.origin or "")
+        return file if file.suffix == ".py" and file.is_file() else None
+    for folder in spec.submodule_search_locations or ():
+        base = Path(folder).joinpath(*rest)
         for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
             if file.is_file():
                 return file

@@ -1,5 +1,9 @@
 """Summaries that are read from source files without importing them."""
 
+import importlib.abc
+import importlib.util
+import sys
+
 import pytest
 
 from chainrule import source
@@ -22,6 +26,37 @@ CASES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Forget where packages of earlier tests were."""
+    source._top_level.cache_clear()
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """What a build tool puts in place of a path when it installs a project so that it can be edited."""
+
+    def __init__(self, name, folder):
+        self.name, self.folder = name, folder
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != self.name:
+            return None
+        file = self.folder / "__init__.py"
+        return importlib.util.spec_from_file_location(fullname, file, submodule_search_locations=[str(self.folder)])
+
+
+@pytest.mark.parametrize("module", ["hooked_package", "hooked_package.rule"])
+def test_a_package_behind_an_import_hook_is_read_too(tmp_path, monkeypatch, module):
+    for name in ("__init__", "rule"):
+        (tmp_path / f"{name}.py").write_text(
+            '\ufeff"""Rules."""\n\n\nclass Rule:\n    "First line."\n', encoding="utf-8"
+        )
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder("hooked_package", tmp_path)])
+    rule = Component(kind="optimizers", name="rule", entry_point=f"{module}:Rule")
+    assert source.summary(rule) == "First line."
+    assert "hooked_package" not in sys.modules
+
+
 @pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("module", ["reading_package", "reading_package.rule"])
 def test_the_summary_is_the_first_line_of_the_docstring(tmp_path, monkeypatch, module, text, expected):
@@ -31,7 +66,6 @@ def test_the_summary_is_the_first_line_of_the_docstring(tmp_path, monkeypatch, m
     (package / "other.py").write_text('class Thing:\n    """Other\'s line."""\n')
     (package / ("__init__.py" if module == "reading_package" else "rule.py")).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    source._package_folders.cache_clear()
     component = Component(kind="optimizers", name="rule", entry_point=f"{module}:Rule")
     assert source.summary(component) == expected
 

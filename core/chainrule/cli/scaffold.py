@@ -10,8 +10,8 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from importlib import metadata
-from importlib.machinery import PathFinder
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -37,7 +37,7 @@ def check_name(kind: str, name: str) -> None:
             f'new: the name must be new among the {kind}, got "{name}" of {taken[0].distribution}. Choose another.'
         )
     installed = {canonical_distribution(found.name) for found in metadata.distributions() if found.name}
-    if package_name(name) in installed or PathFinder.find_spec(f"chainrule_{name}") is not None:
+    if package_name(name) in installed or find_spec(f"chainrule_{name}") is not None:
         raise ChainruleError(
             f'new: the package {package_name(name)} must not be installed already, got "{name}". Choose another name.'
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+from chainrule.discovery import one_line
 from chainrule.testing.subject import Subject
 
 CHECKS: list[Check] = []
@@ -76,14 +78,21 @@ def checks_of(kind: str) -> list[Check]:
     return [check for check in CHECKS if kind in check.kinds]
 
 
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Leave the random numbers and the warnings of the caller alone."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=UserWarning)
+        yield
+
+
 def run(subject: Subject, check: Check) -> Result:
     """Run one check on every example, and return how it went; the same random numbers come in every run."""
     start = time.perf_counter()
     reasons: list[str] = []
     ran = 0
     try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", category=UserWarning)
+        with _apart():
             for example in [subject] if check.once else subject.make_examples():
                 torch.manual_seed(0)
                 try:
@@ -106,7 +115,17 @@ def run(subject: Subject, check: Check) -> Result:
 
 
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
-    """Yield the result of each check; a component on which nothing could be checked yields a failure at the end."""
+    """Yield the result of each check; a component on which nothing can be checked yields one failure that says why."""
+    try:
+        with _apart():
+            subject.make_examples()
+    except Exception as error:  # noqa: BLE001 - a component may raise anything
+        detail = (
+            f"{subject.label}: nothing_to_check failed: making its examples raised {one_line(error).rstrip('.')}. "
+            "Usual cause: it has required arguments, and no examples() that give them."
+        )
+        yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0, error)
+        return
     results = []
     for one in checks:
         results.append(run(subject, one))

@@ -150,6 +150,16 @@ def test_the_exit_status_tells_right_from_wrong(packages):
     assert "Usual cause:" in wrong.stdout
 
 
+def test_a_component_whose_examples_cannot_be_made_fails_once(packages):
+    source = TWO.replace("class Down(Optimizer):", "class Down(Optimizer):\n    size: float\n")
+    (packages.root / "two_rules.py").write_text(source, encoding="utf-8")
+    done = packages.chainrule("check", "two_rules.py:Down", "--json")
+    assert done.returncode == 1
+    (row,) = json.loads(done.stdout)
+    assert (row["check"], row["outcome"]) == ("nothing_to_check", "failed")
+    assert "'size'. Usual cause: it has required arguments, and no examples() that give them." in row["detail"]
+
+
 def test_a_command_has_no_checks(packages):
     done = packages.chainrule("check", "commands:reproduce")
     assert (done.returncode, done.stdout) == (1, "")
