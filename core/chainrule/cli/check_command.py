@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,7 @@ from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import print_json
 from chainrule.component import KINDS
-from chainrule.errors import ChainruleError
+from chainrule.errors import BrokenComponentError, ChainruleError
 
 if TYPE_CHECKING:
     from chainrule.testing import Check, Result, Subject
@@ -43,7 +43,7 @@ def check(
     """
     if bool(names) + everything + list_checks != 1:
         raise typer.BadParameter("give names, or --all, or --list.")
-    from chainrule.testing import CHECKS, checks_of
+    from chainrule.testing import CHECKS, checks_of, run_all
 
     def chosen(checks: Iterable[Check]) -> list[Check]:
         return [check for check in checks if pattern in check.name or fnmatchcase(check.name, pattern)]
@@ -53,10 +53,15 @@ def check(
     if list_checks:
         _print_checks(chosen(CHECKS), as_json)
         return
-    subjects = [_subject(name) for name in names or _every_name()]
-    results: list[Result] = []
-    for subject in subjects:
-        found = _run(subject, chosen(checks_of(subject.kind)))
+    subjects, results = ([_subject(name) for name in names], []) if names else _all_subjects()
+    planned = [(subject, checks) for subject in subjects if (checks := chosen(checks_of(subject.kind)))]
+    if subjects and not planned:
+        labels = ", ".join(subject.label for subject in subjects)
+        raise ChainruleError(
+            f'check: -k must match a check on {labels}, got none for "{pattern}". All: chainrule check --list.'
+        )
+    for subject, checks in planned:
+        found = run_all(subject, checks)
         results += found if as_json else _shown(subject, found, table=not everything)
     if as_json:
         print_json([_row(result) for result in results])
@@ -66,8 +71,18 @@ def check(
         raise typer.Exit(1)
 
 
-def _every_name() -> list[str]:
-    return [component.key for component in registry.components() if registry.state(component) == "declared"]
+def _all_subjects() -> tuple[list[Subject], list[Result]]:
+    """Return every component that can be loaded, and the failures of those that cannot."""
+    from chainrule.testing import Result
+
+    subjects, failures = [], []
+    for component in registry.components():
+        if registry.state(component) == "declared":
+            try:
+                subjects.append(_subject(component.key))
+            except BrokenComponentError as error:
+                failures.append(Result(component.key, "can_be_loaded", "failed", str(error), 0.0, error))
+    return subjects, failures
 
 
 def _subject(name: str) -> Subject:
@@ -78,14 +93,6 @@ def _subject(name: str) -> Subject:
     if not checks_of(found.kind):
         raise ChainruleError(f"check: the kind must be one of {', '.join(KINDS)}, got {found.label}. Choose another.")
     return found
-
-
-def _run(subject: Subject, checks: list[Check]) -> Iterator[Result]:
-    from chainrule.testing import run_all
-
-    if not checks:
-        raise ChainruleError(f"check: -k must match a check on {subject.kind}, got none. All: chainrule check --list.")
-    return iter(run_all(subject, checks))
 
 
 def _row(result: Result) -> dict[str, Any]:
@@ -160,4 +167,4 @@ def _print_failures(results: list[Result]) -> None:
             typer.secho(result.detail, fg="red")
     ran = sum(result.outcome != "skipped" for result in results)
     failed = sum(result.outcome == "failed" for result in results)
-    typer.echo(f"\n{ran} checks ran, {failed} failed, {len(results) - ran} skipped with a reason.")
+    typer.echo(f"\n{ran} check{'s' * (ran != 1)} ran, {failed} failed, {len(results) - ran} skipped with a reason.")

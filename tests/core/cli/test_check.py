@@ -160,6 +160,22 @@ def test_a_component_whose_examples_cannot_be_made_fails_once(packages):
     assert "'size'. Usual cause: it has required arguments, and no examples() that give them." in row["detail"]
 
 
+def test_all_are_checked_though_one_cannot_be_loaded_and_others_have_no_such_check(packages):
+    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Rule\n", {"broken.py": "1 / 0"})
+    done = packages.chainrule("check", "--all", "-k", "descends_on*", "--json")
+    assert done.returncode == 1
+    rows = {(row["component"], row["check"]): row["outcome"] for row in json.loads(done.stdout)}
+    assert rows.pop(("optimizers:broken", "can_be_loaded")) == "failed"
+    assert ("optimizers:adam", "descends_on_a_quadratic") in rows
+    assert set(rows.values()) == {"passed"}
+
+
+def test_a_check_that_none_of_those_named_has_is_told(packages):
+    done = packages.chainrule("check", "mse", "-k", "descends_on*")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'check: -k must match a check on losses:mse, got none for "descends_on*".' in done.stderr
+
+
 def test_a_command_has_no_checks(packages):
     done = packages.chainrule("check", "commands:reproduce")
     assert (done.returncode, done.stdout) == (1, "")
