@@ -1,6 +1,7 @@
 """The command itself: errors, exit states, and the commands of plugins."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +133,16 @@ def test_a_command_whose_name_is_not_allowed_says_so_when_called(packages):
 def test_a_blocked_command_is_not_there(packages):
     done = _greeting(packages).chainrule("greet", "Ada", CHAINRULE_DISABLE="commands:greet")
     assert done.returncode == 2
+
+
+def test_a_package_with_a_command_and_a_hook_works_as_documented(packages):
+    text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = text.partition("## Commands and hooks")[2]
+    command, hooks = re.findall(r"^```py\n(.*?)^```$", told, flags=re.DOTALL | re.MULTILINE)
+    points = "\n".join(re.findall(r"^```toml\n(.*?)^```$", told, flags=re.DOTALL | re.MULTILINE))
+    points = points.replace("project.entry-points.", "").replace('"', "")
+    packages.add("chainrule-halve", points, {"chainrule_halve.py": command, "chainrule_halve_hooks.py": hooks})
+    assert packages.chainrule("halve", "3").stdout == "1.5\n"
+    assert packages.chainrule("halve", "nan").stderr.startswith("chainrule: halve: number must be a number, got nan.")
+    assert "Halve a number. (chainrule-halve)" in packages.chainrule("--help").stdout
+    assert packages.chainrule("list", "borrowed").stdout.split("\t")[3] == "chainrule-halve"
