@@ -27,6 +27,11 @@ def package_name(name: str) -> str:
     return canonical_distribution(f"chainrule-{name}").rstrip("-")  # such names may not end with it
 
 
+def _module_name(name: str) -> str:
+    """Return the import package of a component, whose name build tools derive from that of its distribution."""
+    return package_name(name).replace("-", "_")
+
+
 def check_name(kind: str, name: str) -> None:
     """Raise ChainruleError if a new component of a kind cannot have this name."""
     if not is_valid_name(name):
@@ -37,7 +42,7 @@ def check_name(kind: str, name: str) -> None:
             f'new: the name must be new among the {kind}, got "{name}" of {taken[0].distribution}. Choose another.'
         )
     installed = {canonical_distribution(found.name) for found in metadata.distributions() if found.name}
-    if package_name(name) in installed or find_spec(f"chainrule_{name}") is not None:
+    if package_name(name) in installed or find_spec(_module_name(name)) is not None:
         raise ChainruleError(
             f'new: the package {package_name(name)} must not be installed already, got "{name}". Choose another name.'
         )
@@ -49,7 +54,7 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
     Raises:
         ChainruleError: If the component or its class would have the name of something that its code uses.
     """
-    module, class_name = f"chainrule_{name}", "".join(part.capitalize() for part in name.split("_"))
+    module, class_name = _module_name(name), "".join(part.capitalize() for part in name.split("_"))
     package, spdx, one = package_name(name), LICENSES[license_name], singular(kind)
     words = {
         "kind": one,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,15 @@ def test_the_license_is_chosen(packages, chosen, first_line):
         assert project["license-files"] == ["LICENSE"]
 
 
-def test_a_name_that_ends_in_an_underscore_gives_a_package_name_that_indexes_allow():
-    assert scaffold.package_name("lambda_") == "chainrule-lambda"
+@pytest.mark.parametrize(("name", "package"), [("lambda_", "chainrule-lambda"), ("a__b", "chainrule-a-b")])
+def test_a_name_with_odd_underscores_gives_a_package_that_can_be_built(name, package, tmp_path):
+    assert scaffold.package_name(name) == package
+    scaffold.write_package(scaffold.package_files("losses", name, "mit"), tmp_path / "new")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    done = subprocess.run(build, cwd=tmp_path / "new", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "new" / "dist").glob("*.whl")
+    assert f"{package.replace('-', '_')}/__init__.py" in zipfile.ZipFile(wheel).namelist()
 
 
 def test_what_to_do_next_can_be_pasted_where_a_folder_has_a_space(packages):
