@@ -14,6 +14,7 @@ from chainrule.component import (
     HOOKS,
     KINDS,
     NAME_RULE,
+    OWN_DISTRIBUTION,
     SESSION,
     Component,
     canonical_distribution,
@@ -21,16 +22,17 @@ from chainrule.component import (
     kind_or_none,
     parent_of_another_kind,
 )
-from chainrule.discovery import one_line, read_declarations
+from chainrule.discovery import read_declarations
 from chainrule.errors import (
     AmbiguousComponentError,
     BlockedComponentError,
     BrokenComponentError,
     ChainruleError,
     UnknownComponentError,
+    one_line,
 )
 from chainrule.hookspecs import PROJECT, CatalogueHooks
-from chainrule.unknown import OWN_DISTRIBUTION, unknown_component
+from chainrule.unknown import unknown_component
 
 DISABLE = "CHAINRULE_DISABLE"
 

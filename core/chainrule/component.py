@@ -12,7 +12,9 @@ from chainrule.errors import UnknownComponentError
 KINDS = ("layers", "activations", "losses", "initializers", "optimizers", "schedules", "callbacks", "tasks")
 COMMANDS = "commands"
 HOOKS = "hooks"
+OWN_DISTRIBUTION = "chainrule"
 SESSION = "session"
+"""What stands in place of a distribution for what was registered in this process."""
 
 NAME_RULE = "[a-z][a-z0-9_]*, and not a Python keyword"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

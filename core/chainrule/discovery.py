@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 
 from chainrule.component import COMMANDS, HOOKS, KINDS, Component, canonical_distribution
-from chainrule.errors import BrokenComponentError, ChainruleError
+from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 
 GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
 """The kind of what is declared in each group of entry points."""
@@ -37,6 +37,7 @@ def read_declarations() -> Declarations:
             if name in seen:
                 continue
             seen.add(name)
+            # Not this one itself: one without components, earlier on the path, may hide it.
             found.components += _components_of(metadata.distribution(name))
         except Exception as error:  # noqa: BLE001  # whatever is wrong with it, the others must still be read
             found.problems.append(_unreadable(distribution, error))
@@ -65,8 +66,3 @@ def _unreadable(distribution: metadata.Distribution, error: Exception) -> Chainr
     )
     problem.__cause__ = error
     return problem
-
-
-def one_line(error: BaseException) -> str:
-    """Return the type and text of an error on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

@@ -51,3 +51,8 @@ def label(owner: object) -> str:
     """Return the name by which messages call a component: its class name in lower case with underscores."""
     cls = owner if isinstance(owner, type) else type(owner)
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+def one_line(error: BaseException) -> str:
+    """Return the type and text of an error on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chainrule.component import COMMANDS, KINDS, Component, did_you_mean, is_valid_name, singular
+from chainrule.component import COMMANDS, KINDS, OWN_DISTRIBUTION, Component, did_you_mean, is_valid_name, singular
 from chainrule.errors import ChainruleError, UnknownComponentError
 from chainrule.source import source_file
-
-OWN_DISTRIBUTION = "chainrule"
 
 
 def unknown_component(

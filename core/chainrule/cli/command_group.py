@@ -12,8 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from chainrule import registry
 from chainrule.component import COMMANDS, Component
-from chainrule.discovery import one_line
-from chainrule.errors import BrokenComponentError, ChainruleError
+from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.source import summary
 
 

@@ -10,8 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from chainrule.component import kind_or_none
-from chainrule.discovery import one_line
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, one_line
 from chainrule.testing import Subject, subject
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from chainrule.discovery import one_line
+from chainrule.errors import one_line
 from chainrule.testing.subject import Subject
 
 CHECKS: list[Check] = []

@@ -16,10 +16,9 @@ from packaging.version import Version
 
 from chainrule.catalogue import Catalogue
 from chainrule.cli.doctor.finding import Finding
-from chainrule.component import Component, canonical_distribution, did_you_mean
+from chainrule.component import OWN_DISTRIBUTION, Component, canonical_distribution, did_you_mean
 from chainrule.discovery import GROUPS
 from chainrule.errors import ChainruleError
-from chainrule.unknown import OWN_DISTRIBUTION
 
 _TOPICS = {"invalid": "name", "blocked": "blocked", "ambiguous": "collision"}
 

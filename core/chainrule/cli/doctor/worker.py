@@ -16,10 +16,9 @@ from typing import Any
 from chainrule.catalogue import Catalogue
 from chainrule.cli.command_group import as_command
 from chainrule.component import COMMANDS, HOOKS, Component
-from chainrule.discovery import one_line
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, one_line
 
-METHODS = {
+_METHODS = {
     "layers": ("forward", "backward", "named_children", "own_parameters"),
     "activations": ("forward", "backward", "named_children", "own_parameters"),
     "losses": ("__call__", "backward", "terms", "mean", "over_members"),
@@ -89,7 +88,7 @@ def _check_methods(component: Component, loaded: Any) -> None:
     if component.kind == "callbacks" and not any(hasattr(value, "chainrule_impl") for value in defined.values()):
         raise _misfit(component, "it must have a method marked with @chainrule.hookimpl, got none. Mark one.")
     abstract = getattr(loaded, "__abstractmethods__", ())
-    wanted = dict.fromkeys([*METHODS.get(component.kind, ()), *sorted(abstract)])
+    wanted = dict.fromkeys([*_METHODS.get(component.kind, ()), *sorted(abstract)])
     missing = [name for name in wanted if name not in defined or name in abstract]
     if missing:
         raise _misfit(
