@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -89,15 +90,15 @@ def _print_table(rows: list[dict[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    width = shutil.get_terminal_size().columns  # rich takes a COLUMNS of 0 at its word, and prints nothing
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = _fitting_columns(rows, console.width)
+    columns = _fitting_columns(rows, width)
     for column in columns:
         table.add_column(column, ratio=1 if column == "summary" else None, no_wrap=column != "summary")
     for row in rows:
         style = "" if row["state"] == "declared" else "yellow"
         table.add_row(*(Text(row[column]) for column in columns), style=style)
-    console.print(table)
+    Console(width=width).print(table)
 
 
 def _fitting_columns(rows: list[dict[str, str]], width: int) -> list[str]:

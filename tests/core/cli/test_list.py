@@ -117,6 +117,13 @@ def test_a_narrow_terminal_still_shows_what_cannot_be_used():
     assert list_command._fitting_columns([row], 33) == ["kind", "name", "state"]
 
 
+def test_a_terminal_that_tells_no_width_gets_a_table_too(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "0")
+    list_command.list_components("optimizers", "adam")
+    assert "adam" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [["list", "tasks"], ["show", "circle"], ["list", "tasks", "--json"]])
 def test_where_the_encoding_lacks_a_symbol_it_is_escaped(packages, arguments):
     done = packages.chainrule(*arguments, PYTHONIOENCODING="iso8859-5")
