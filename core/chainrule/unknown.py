@@ -30,7 +30,7 @@ def unknown_component(
     if not where and kind != COMMANDS and is_valid_name(bare):
         group = kind or "KIND"
         hints.append(
-            f'To add it, install a package that declares it, write {bare} = "module:Class" under '
+            f'To add it, install a package that declares it and start Python anew, write {bare} = "module:Class" under '
             f'[project.entry-points."chainrule.{group}"] in yours, or call chainrule.register("{group}", "{bare}", …).'
         )
     hints += [f"Besides: {problem}" for problem in problems]
