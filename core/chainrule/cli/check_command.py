@@ -13,7 +13,7 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_name
-from chainrule.cli.output import print_json
+from chainrule.cli.output import print_json, stdout_kept_for
 from chainrule.component import KINDS
 from chainrule.errors import BrokenComponentError, ChainruleError
 
@@ -53,16 +53,18 @@ def check(
     if list_checks:
         _print_checks(chosen(CHECKS), as_json)
         return
-    subjects, results = ([_subject(name) for name in names], []) if names else _all_subjects()
+    with stdout_kept_for(as_json):
+        subjects, results = ([_subject(name) for name in names], []) if names else _all_subjects()
     planned = [(subject, checks) for subject in subjects if (checks := chosen(checks_of(subject.kind)))]
     if subjects and not planned:
         labels = ", ".join(subject.label for subject in subjects)
         raise ChainruleError(
             f'check: -k must match a check on {labels}, got none for "{pattern}". All: chainrule check --list.'
         )
-    for subject, checks in planned:
-        found = run_all(subject, checks)
-        results += found if as_json else _shown(subject, found, table=not everything)
+    with stdout_kept_for(as_json):
+        for subject, checks in planned:
+            found = run_all(subject, checks)
+            results += found if as_json else _shown(subject, found, table=not everything)
     if as_json:
         print_json([_row(result) for result in results])
     else:

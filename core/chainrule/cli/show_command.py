@@ -8,7 +8,7 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_name
-from chainrule.cli.output import print_json
+from chainrule.cli.output import print_json, stdout_kept_for
 from chainrule.component import COMMANDS, KINDS
 from chainrule.errors import ChainruleError
 
@@ -26,13 +26,14 @@ def show(
     """
     from chainrule.cli.description import describe, source_code
 
-    component = registry.resolve(name)
-    if component.kind == COMMANDS:
-        raise ChainruleError(
-            f"show: the component must be one of the {', '.join(KINDS)}, got the command {component.key}. "
-            f"Run chainrule {component.name} --help."
-        )
-    loaded = registry.load(component)
+    with stdout_kept_for(as_json):
+        component = registry.resolve(name)
+        if component.kind == COMMANDS:
+            raise ChainruleError(
+                f"show: the component must be one of the {', '.join(KINDS)}, got the command {component.key}. "
+                f"Run chainrule {component.name} --help."
+            )
+        loaded = registry.load(component)
     if as_json:
         code = {"code": source_code(component, loaded)} if source else {}
         print_json(describe(component, loaded) | code)

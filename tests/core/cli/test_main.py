@@ -1,5 +1,6 @@
 """The command itself: errors, exit states, and the commands of plugins."""
 
+import json
 import re
 from pathlib import Path
 
@@ -43,6 +44,37 @@ def test_every_command_has_help_with_an_example(packages):
         done = packages.chainrule(*command, "--help")
         assert done.returncode == 0
         assert "Example: chainrule" in done.stdout
+
+
+CHATTY = """print("plugin here")
+from chainrule import Optimizer
+
+
+class Chatty(Optimizer):
+    \"\"\"Go straight down.\"\"\"
+
+    def update(self, parameter, grad, state, step):
+        print("step", step.t)
+        return grad
+"""
+HOOK = """from chainrule import hookimpl
+@hookimpl
+def chainrule_components():
+    print("hook here")
+    return []
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list", "optimizers"], ["show", "chatty"], ["check", "chatty", "-k", "descends_on*"]]
+)
+def test_what_plugins_print_does_not_get_into_the_json(packages, arguments):
+    points = "[chainrule.optimizers]\nchatty = chatty:Chatty\n[chainrule.hooks]\nchatty = chatty_hooks\n"
+    packages.add("chatty", points, {"chatty.py": CHATTY, "chatty_hooks.py": HOOK})
+    done = packages.chainrule(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    assert "here" in done.stderr
 
 
 GREET = """import typer
