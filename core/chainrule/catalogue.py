@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib import metadata
 from typing import Any
@@ -187,10 +189,12 @@ class Catalogue:
                 continue
             name = f"{HOOKS}:{module.full_name}"
             try:
-                plugin = self.load(module)
-                self.manager.register(plugin, name=name)
-                self.manager.check_pending()
-                contributed += self._components_from(plugin, module)
+                # These run whenever somebody asks for names; a shell that completes them reads stdout.
+                with redirect_stdout(sys.stderr):
+                    plugin = self.load(module)
+                    self.manager.register(plugin, name=name)
+                    self.manager.check_pending()
+                    contributed += self._components_from(plugin, module)
             except BrokenComponentError as error:
                 self.problems.append(error)
             except Exception as error:  # noqa: BLE001  # kept in problems; it must not take the others with it

@@ -11,7 +11,7 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_kind, complete_name
-from chainrule.cli.output import print_json, stdout_kept_for
+from chainrule.cli.output import print_json
 from chainrule.component import KINDS, Component, did_you_mean, kind_named, kind_or_none
 from chainrule.errors import UnknownComponentError
 from chainrule.source import summary
@@ -39,8 +39,7 @@ def list_components(
     """
     if kind is not None and pattern is None:
         kind, pattern = _kind_and_pattern(kind)
-    with stdout_kept_for(as_json):
-        components = [component for component in registry.components(kind) if _matches(component, pattern)]
+    components = [component for component in registry.components(kind) if _matches(component, pattern)]
     if pattern is not None and not components:
         raise _nothing_matches(kind, pattern)
     rows = [_row(component) for component in components]

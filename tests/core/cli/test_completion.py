@@ -59,6 +59,11 @@ def test_a_name_with_its_kind_is_completed(lion):
     assert "optimizers:lion" in _fish(lion, "chainrule show optimizers:li")
 
 
+def test_what_a_hook_prints_is_not_offered(lion):
+    lion.add("chatty", "[chainrule.hooks]\nchatty = chatty\n", {"chatty.py": "print('linear_from_a_hook')\n"})
+    assert _bash(lion, "chainrule show li").split() == ["linear", "lion"]
+
+
 def test_a_name_with_its_package_is_completed(lion):
     assert _fish(lion, "chainrule show chainrule-lion:").split() == ["chainrule-lion:lion"]
     assert _bash(lion, "chainrule show chainrule-lion : l").split() == ["lion"]
