@@ -46,7 +46,11 @@ def sweeps() -> dict[str, dict[int, Workload]]:
 
 def training(workload: Workload) -> dict[str, float]:
     """Return seconds of a step of all members."""
-    peers = {"chainrule": Fit(workload), "torch, fused=True": TorchAdam(workload, fused=True)}
+    peers = {
+        "chainrule": Fit(workload),
+        "chainrule, compile=True": Fit(workload, compile=True),
+        "torch, fused=True": TorchAdam(workload, fused=True),
+    }
     times = {
         # One network after the other: of an ensemble, torch's step is repeated for each member.
         name: median(peer.round() for _ in range(1 + ROUNDS)) * workload.members

@@ -12,14 +12,23 @@ from typing import Any
 
 import torch
 from floor import floor
+from peers.chainrule_loop import build
 from torch.overrides import TorchFunctionMode, resolve_name
 from worker import make
-from workloads import WORKLOADS
+from workloads import WORKLOADS, Workload
+
+from chainrule.losses import cross_entropy
+from chainrule.optimizers import adam
+from chainrule.training.compiled_step import CompiledStep
 
 SHOWN = 12
 REPLAYED_SECONDS = 0.1
-PEERS = {"small": ("fit", "loop"), "ensemble": ("fit",), "medium": ("fit",), "large": ("fit",)}
-"""Uncompiled: inside a compiled kernel there are no functions to time."""
+PEERS = {
+    "small": ("fit_compiled", "fit", "loop"),
+    "ensemble": ("fit_compiled", "fit"),
+    "medium": ("fit_compiled", "fit"),
+    "large": ("fit",),
+}
 
 
 class Recorder(TorchFunctionMode):
@@ -94,14 +103,20 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
     workload = WORKLOADS[workload_name]
     peer.round()
     whole = median(peer.round() for _ in range(rounds)) * peer.members
-    peer.reset()
-    with Recorder() as recorder:
-        peer.run(1)
-    recorder.keep_one_step(workload.batches)
+    recorder = Recorder()
+    if peer_name == "fit_compiled":
+        recorder.calls = [compiled_call(workload)]
+    else:
+        peer.reset()
+        with recorder:
+            peer.run(1)
+        recorder.keep_one_step(workload.batches)
     times = max(2, int(REPLAYED_SECONDS / whole))
     recorder.replay(times)
     inside = median(recorder.replay(times) for _ in range(rounds))
     functions = recorder.functions(times)
+    if peer_name == "fit_compiled":
+        functions[0]["name"] = "forward, loss, backward and update, compiled"
     lowest = floor(workload)
     return {
         "workload": workload_name,
@@ -114,6 +129,19 @@ def profile(peer_name: str, workload_name: str, rounds: int) -> dict[str, Any]:
         "floor": {**vars(lowest), "total": lowest.total},
         "times_the_floor": whole / lowest.total,
     }
+
+
+def compiled_call(workload: Workload) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """Return the one call that a compiled step is, with its arguments."""
+    network = build(workload)
+    network.module.needs_input_grad = False
+    step = CompiledStep(network, cross_entropy(members=True), adam(lr=workload.lr).attach(network))
+    x, y = (torch.from_numpy(array[0].copy()) for array in workload.epoch())
+    with torch.inference_mode():
+        for _ in range(2):
+            step(x, y)
+    assert step.function is not None
+    return step.function, (*step.tensors, x, y), {}
 
 
 def main() -> None:

@@ -35,11 +35,11 @@ class TrainingRow:
 
 
 ROWS = (
-    TrainingRow(SMALL, "fit", ALL, {"torch": 5, "torch_fused": 3}),
+    TrainingRow(SMALL, "fit_compiled", ("fit_compiled", *ALL), {"torch": 5, "torch_fused": 3}),
     TrainingRow(
         ENSEMBLE,
-        "fit",
-        ("fit", "loop", "torch", "torch_fused", "torch_func", "jax_step", "jax_scan"),
+        "fit_compiled",
+        ("fit_compiled", "fit", "loop", "torch", "torch_fused", "torch_func", "jax_step", "jax_scan"),
         {"torch": 100, "jax_scan": 1 / 1.1},
     ),
     TrainingRow(

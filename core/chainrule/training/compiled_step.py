@@ -19,8 +19,8 @@ from chainrule.training.step import TrainingStep
 from chainrule.training.traced_step import trace
 from chainrule.updater import Updater
 
-BELOW_ELEMENTS = 2**20
-"""Above so many parameters of all members, products take the time, and a compiled rule alone is as fast."""
+BELOW_PARAMETERS = 2**20
+"""From so many parameters of a member on, products take the time, and a compiled rule alone is as fast."""
 
 _OPTIONS = {"cpp.threads": 1}
 """A step this small gains nothing from threads, and an index out of range in one of them would end the process."""
@@ -38,7 +38,9 @@ class CompiledStep:
     enters as a tensor. A step that cannot be compiled warns and runs as it is.
 
     Attributes:
-        function: the compiled function; None before the second step, and where the step cannot be compiled.
+        function: what is called as ``function(*tensors, x, y)``; None before the second step, and where the step cannot
+            be compiled.
+        tensors: all that it reads and changes.
     """
 
     def __init__(self, network: Network, loss: Loss, updater: Updater) -> None:
@@ -46,7 +48,7 @@ class CompiledStep:
         self.step = TrainingStep(network, loss, updater)
         self._batch: object = None
         self._held: list[TensorMoment] = []
-        self._tensors: list[Tensor] = []
+        self.tensors: list[Tensor] = []
         self.function: Function | None = None
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,7 +71,7 @@ class CompiledStep:
         for held, moment in zip(self._held, moments, strict=True):
             held.fill(moment)
         try:
-            return self.function(*self._tensors, x, y)
+            return self.function(*self.tensors, x, y)
         except RuntimeError:
             self.step.accumulate(x, y)  # a bad batch is an error here too, in the module's or the loss's own words
             raise
@@ -78,8 +80,8 @@ class CompiledStep:
     @torch.no_grad()
     def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> None:
         with first_use("the step"):
-            graph, self._tensors = trace(self.step.updater, self.step.loss, x, y, moments)
-            self.function = _function(graph, [*self._tensors, x, y])
+            graph, self.tensors = trace(self.step.updater, self.step.loss, x, y, moments)
+            self.function = _function(graph, [*self.tensors, x, y])
 
 
 def _warn(error: Exception) -> None:

@@ -13,7 +13,7 @@ from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
-from chainrule.training.compiled_step import BELOW_ELEMENTS, CompiledStep
+from chainrule.training.compiled_step import BELOW_PARAMETERS, CompiledStep
 from chainrule.training.evaluation import check_metrics, evaluate
 from chainrule.training.graphed_step import GraphedStep
 from chainrule.training.history import History
@@ -114,7 +114,8 @@ def fit(
         x, y = splits["validation"] = as_pair("fit: validation", validation)
         check_pair("validation", x, y, network, per_member=per_member)
 
-    whole = compile and not cuda_graph and network.device.type == "cpu" and len(network.flat.data) < BELOW_ELEMENTS
+    small = len(network.flat.data) < BELOW_PARAMETERS * network.members
+    whole = compile and not cuda_graph and network.device.type == "cpu" and small
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
     run = Run(network, updater, epochs, source.steps, callbacks)
     step = (CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep)(network, loss, updater)
