@@ -95,18 +95,16 @@ class FlatBuffers:
     def __init__(self, parameters: Sequence[Parameter], members: int, dtype: torch.dtype, device: torch.device) -> None:
         self.members = members
         self.parameters = sorted(parameters, key=lambda parameter: len(parameter.shape) < 2)
-        self.spans: dict[Parameter, slice] = {}
-        total = 0
-        for parameter in self.parameters:
-            self.spans[parameter] = slice(total, total + members * parameter.shape.numel())
-            total = self.spans[parameter].stop
+        total = members * sum(parameter.shape.numel() for parameter in self.parameters)
         # Buffers outlive every step, so they must be ordinary tensors even under inference mode.
         with torch.inference_mode(False), torch.no_grad():
-            self.bind(*(torch.zeros(total, dtype=dtype, device=device) for _ in range(2)))
-
-    def bind(self, data: Tensor, grad: Tensor) -> None:
-        """Make these two vectors the buffers, and every parameter a view of them."""
-        self.data, self.grad = data, grad
-        for parameter, span in self.spans.items():
-            shape = (self.members, *parameter.shape)
-            parameter.bind(data[span].view(shape), grad[span].view(shape))
+            self.data = torch.zeros(total, dtype=dtype, device=device)
+            self.grad = torch.zeros(total, dtype=dtype, device=device)
+            self.spans: dict[Parameter, slice] = {}
+            start = 0
+            for parameter in self.parameters:
+                span = slice(start, start + members * parameter.shape.numel())
+                shape = (members, *parameter.shape)
+                parameter.bind(self.data[span].view(shape), self.grad[span].view(shape))
+                self.spans[parameter] = span
+                start = span.stop

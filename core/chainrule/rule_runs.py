@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import warnings
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import torch
 from torch import Tensor
@@ -16,16 +16,31 @@ from chainrule.errors import CompileWarning, HyperparameterError, ShapeError, St
 from chainrule.moment import Moment
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer, State, Step
-from chainrule.parameter import FlatBuffers, Parameter
+from chainrule.parameter import Parameter
 
 SLICE = 2**17
 """Elements of the flat buffer per pass: temporaries then stay in cache."""
+
+
+class RunTensors(TypedDict):
+    """What a run reads and changes beside its parameters and its moment.
+
+    Keys:
+        states: the state of each parameter, views (M, …).
+        fields: the rule's per-member fields, each (M,).
+        numbers: as 0-dim tensors, what may be another number in every fit.
+    """
+
+    states: list[State]
+    fields: State
+    numbers: State
 
 
 class Run(Protocol):
     """One rule on some of a network's parameters."""
 
     rule: Optimizer
+    fields: State
 
     def apply(self, moment: Moment) -> None:
         """Apply the rule once, at this moment."""
@@ -33,11 +48,8 @@ class Run(Protocol):
     def states(self) -> dict[Parameter, State]:
         """Return the state of each parameter as views (M, …)."""
 
-    def tensors(self) -> Any:
-        """Return in dicts and lists what a step reads and changes beside buffers and moment."""
-
-    def bind(self, flat: FlatBuffers, tensors: Any) -> None:
-        """Step from now on, uncompiled, on these buffers and on tensors of that structure."""
+    def bind(self, tensors: RunTensors) -> None:
+        """Step from now on, uncompiled, on what the parameters are bound to and on these tensors."""
 
     def show_evaluation_parameters(self) -> None:
         """Overwrite the parameters with those that the rule evaluates."""
@@ -50,31 +62,28 @@ class ElementwiseRun:
         self.rule = rule
         self.parameters = parameters
         spans = [network.flat.spans[parameter] for parameter in parameters]
-        self.span = slice(spans[0].start, spans[-1].stop)
-        data, grad = network.flat.data[self.span], network.flat.grad[self.span]
-        self.fields = {
+        run = slice(spans[0].start, spans[-1].stop)
+        data, grad = network.flat.data[run], network.flat.grad[run]
+        self.fields = _member_fields(rule, network)
+        fields = {
             name: torch.cat([value.repeat_interleave(parameter.shape.numel()) for parameter in parameters])
-            for name, value in _member_fields(rule, network).items()
+            for name, value in self.fields.items()
         }
-        self.state = _initial_state(_with_fields(rule, self.fields), data)
+        self.state = _initial_state(_with_fields(rule, fields), data)
         self.compiled: CompiledRule | None = None
         if compile and len(data) >= FROM_ELEMENTS:
-            self.compiled = CompiledRule(_with_fields(rule, self.fields), data, grad, _FrozenState(self.state))
+            self.compiled = CompiledRule(_with_fields(rule, fields), data, grad, _FrozenState(self.state))
         for name, entry in self.state.items():
             if entry.shape != data.shape:
                 raise StateError(
                     f"{label(rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
                     f"{tuple(data.shape)}, got {tuple(entry.shape)}. Set elementwise = False if it is not elementwise."
                 )
-        self._cut(network.flat, SLICE)
-
-    def _cut(self, flat: FlatBuffers, size: int) -> None:
-        data, grad = flat.data[self.span], flat.grad[self.span]
         self.slices = []
-        for first in range(0, len(data), size):
-            part = slice(first, first + size)
+        for first in range(0, len(data), SLICE):
+            part = slice(first, first + SLICE)
             state = _FrozenState({name: entry[part] for name, entry in self.state.items()})
-            sliced = _with_fields(self.rule, {name: vector[part] for name, vector in self.fields.items()})
+            sliced = _with_fields(rule, {name: vector[part] for name, vector in fields.items()})
             self.slices.append((sliced, data[part], grad[part], state))
 
     def apply(self, moment: Moment) -> None:
@@ -108,13 +117,14 @@ class ElementwiseRun:
             start = stop
         return found
 
-    def tensors(self) -> Any:
-        return {"state": self.state, "fields": self.fields, "numbers": _numbers(self.rule)}
-
-    def bind(self, flat: FlatBuffers, tensors: Any) -> None:
-        self.state, self.fields, self.compiled = tensors["state"], tensors["fields"], None
-        self.rule = _with_fields(self.rule, tensors["numbers"])
-        self._cut(flat, len(flat.data))  # a compiler cuts for itself
+    def bind(self, tensors: RunTensors) -> None:
+        self.compiled = None
+        self.slices = []
+        for parameter, state in zip(self.parameters, tensors["states"], strict=True):
+            shape = (-1, *[1] * len(parameter.shape))
+            fields = {name: value.view(shape) for name, value in tensors["fields"].items()}
+            rule = _with_fields(self.rule, {**fields, **tensors["numbers"]})
+            self.slices.append((rule, parameter.data, parameter.grad, _FrozenState(state)))
 
     def show_evaluation_parameters(self) -> None:
         for rule, data, _, state in self.slices:
@@ -167,11 +177,8 @@ class ParameterRun:
     def states(self) -> dict[Parameter, State]:
         return dict(zip(self.parameters, self.state, strict=True))
 
-    def tensors(self) -> Any:
-        return {"state": self.state, "fields": self.fields, "numbers": _numbers(self.rule)}
-
-    def bind(self, flat: FlatBuffers, tensors: Any) -> None:
-        self.state, self.fields = tensors["state"], tensors["fields"]
+    def bind(self, tensors: RunTensors) -> None:
+        self.state, self.fields = tensors["states"], tensors["fields"]
         self.rule = _with_fields(self.rule, tensors["numbers"])
 
     def show_evaluation_parameters(self) -> None:
@@ -193,6 +200,13 @@ class _FrozenState(dict[str, Tensor]):
         raise StateError("state must be changed tensor by tensor, got update(…). Write state[name].copy_(…) for each.")
 
     __ior__ = setdefault = update  # type: ignore[assignment]
+
+
+def tensors_of(run: Run) -> RunTensors:
+    """Return the tensors of a run, to be bound to others like them."""
+    lr = run.rule.lr
+    numbers = {} if isinstance(lr, Tensor) else {"lr": torch.tensor(lr, dtype=torch.float64)}
+    return {"states": list(run.states().values()), "fields": run.fields, "numbers": numbers}
 
 
 def check_member_values(rule: Optimizer, network: Network) -> None:
@@ -228,11 +242,6 @@ def _step(rule: Optimizer, moment: Moment, sums: State | None = None) -> Step:
 def _member_fields(rule: Optimizer, network: Network) -> State:
     fields = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
     return {name: value.detach().to(network.flat.data) for name, value in fields.items() if isinstance(value, Tensor)}
-
-
-def _numbers(rule: Optimizer) -> State:
-    """Return as a 0-dim tensor the number that is another one in every run, so that it need not be compiled in."""
-    return {} if isinstance(rule.lr, Tensor) else {"lr": torch.tensor(rule.lr, dtype=torch.float64)}
 
 
 def _with_fields(rule: Optimizer, fields: State) -> Optimizer:

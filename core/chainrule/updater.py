@@ -16,7 +16,15 @@ from chainrule.moment import Moment
 from chainrule.network import Network
 from chainrule.optimizer import Optimizer
 from chainrule.parameter import Parameter
-from chainrule.rule_runs import ElementwiseRun, ParameterRun, Run, check_member_values, check_ranks, moment_of
+from chainrule.rule_runs import (
+    ElementwiseRun,
+    ParameterRun,
+    Run,
+    check_member_values,
+    check_ranks,
+    moment_of,
+    tensors_of,
+)
 
 
 class Updater:
@@ -81,16 +89,17 @@ class Updater:
         for run, moment in zip(self._runs, moments, strict=True):
             run.apply(moment)
 
-    def tensors(self) -> Any:
-        """Return in dicts and lists what a step reads and changes beside its batch and its moments."""
-        flat = self.network.flat
-        return {"data": flat.data, "grad": flat.grad, "runs": [run.tensors() for run in self._runs]}
+    def tensors(self) -> dict[str, Any]:
+        """Return what a step reads and changes beside its batch and its moments: parameters, and what rules keep."""
+        parameters = [(parameter.data, parameter.grad) for parameter in self.network.parameters()]
+        return {"parameters": parameters, "runs": [tensors_of(run) for run in self._runs]}
 
-    def bind(self, tensors: Any) -> None:
-        """Make the network and the rules step from now on, uncompiled, on tensors of that structure."""
-        self.network.flat.bind(tensors["data"], tensors["grad"])
-        for run, own in zip(self._runs, tensors["runs"], strict=True):
-            run.bind(self.network.flat, own)
+    def bind(self, tensors: dict[str, Any]) -> None:
+        """Step from now on, uncompiled, on such tensors instead, which then no longer lie in the flat buffers."""
+        for parameter, own in zip(self.network.parameters(), tensors["parameters"], strict=True):
+            parameter.bind(*own)
+        for run, kept in zip(self._runs, tensors["runs"], strict=True):
+            run.bind(kept)
 
     @property
     def compiled(self) -> int:

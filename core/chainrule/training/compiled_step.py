@@ -19,11 +19,11 @@ from chainrule.training.step import TrainingStep
 from chainrule.training.traced_step import trace
 from chainrule.updater import Updater
 
-BELOW_PARAMETERS = 2**20
-"""From so many parameters of a member on, products take the time, and a compiled rule alone is as fast."""
-
-_OPTIONS = {"cpp.threads": 1}
-"""A step this small gains nothing from threads, and an index out of range in one of them would end the process."""
+_OPTIONS = {
+    "cpp.threads": 1,  # an index out of range in another thread would end the process; products keep their threads
+    "cpp.enable_tiling_heuristics": False,  # a little slower for small ensembles
+    "size_asserts": False,  # batches are told apart here
+}
 
 Function: TypeAlias = Callable[..., tuple[Tensor, Tensor]]
 

@@ -83,14 +83,14 @@ def trace(updater: Updater, loss: Loss, x: Tensor, y: Tensor, moments: Sequence[
 
 
 def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Do as the step does, with gradients apart from each other that start at zeros which a compiler sees."""
-    flat = step.updater.network.flat
-    data, grad = flat.data, flat.grad
-    for parameter in flat.parameters:
+    """Do as the step does, with gradients that start at zeros which a compiler sees and need not add."""
+    parameters = step.updater.network.parameters()
+    grads = [parameter.grad for parameter in parameters]
+    for parameter in parameters:
         parameter.bind(parameter.data, torch.zeros_like(parameter.data))
     outputs = step.accumulate(x, y)
-    grad.copy_(torch.cat([parameter.grad.flatten() for parameter in flat.parameters]))
-    flat.bind(data, grad)
+    for parameter, grad in zip(parameters, grads, strict=True):
+        parameter.bind(parameter.data, grad.copy_(parameter.grad))
     return outputs
 
 
