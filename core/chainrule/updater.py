@@ -37,6 +37,7 @@ class Updater:
         network: the network that is updated.
         groups: the rules by name pattern.
         t: the number of steps taken.
+        runs: each rule with the parameters that it moves at once.
     """
 
     def __init__(
@@ -62,16 +63,16 @@ class Updater:
         self.clip_norm = clip_norm
         self.compile = compile
         self.t = 0
-        self._runs: list[Run] = []
+        self.runs: list[Run] = []
         for rule, parameters in _match(network, groups):
             check_member_values(rule, network)
             check_ranks(rule, parameters)
             if rule.elementwise and type(rule).reduce is Optimizer.reduce:
-                self._runs += [
+                self.runs += [
                     ElementwiseRun(rule, network, run, compile=compile) for run in _adjacent(network, parameters)
                 ]
             else:
-                self._runs.append(ParameterRun(rule, network, parameters))
+                self.runs.append(ParameterRun(rule, network, parameters))
 
     def step(self) -> None:
         """Update every parameter from its accumulated gradient."""
@@ -80,36 +81,36 @@ class Updater:
     def advance(self) -> list[Moment]:
         """Count a step, and return what each run of a rule needs to know of it."""
         self.t += 1
-        return [moment_of(run.rule, self.t) for run in self._runs]
+        return [moment_of(run.rule, self.t) for run in self.runs]
 
     def apply(self, moments: Sequence[Moment]) -> None:
         """Update every parameter at the given moments: the part of a step that is tensor operations alone."""
         if self.clip_norm is not None:
             clip_gradients(self.network, self.clip_norm)
-        for run, moment in zip(self._runs, moments, strict=True):
+        for run, moment in zip(self.runs, moments, strict=True):
             run.apply(moment)
 
     def tensors(self) -> dict[str, Any]:
         """Return what a step reads and changes beside its batch and its moments: parameters, and what rules keep."""
         parameters = [(parameter.data, parameter.grad) for parameter in self.network.parameters()]
-        return {"parameters": parameters, "runs": [tensors_of(run) for run in self._runs]}
+        return {"parameters": parameters, "runs": [tensors_of(run) for run in self.runs]}
 
     def bind(self, tensors: dict[str, Any]) -> None:
         """Step from now on, uncompiled, on such tensors instead, which then no longer lie in the flat buffers."""
         for parameter, own in zip(self.network.parameters(), tensors["parameters"], strict=True):
             parameter.bind(*own)
-        for run, kept in zip(self._runs, tensors["runs"], strict=True):
+        for run, kept in zip(self.runs, tensors["runs"], strict=True):
             run.bind(kept)
 
     @property
     def compiled(self) -> int:
         """The number of runs over the flat buffer that go through a compiled kernel."""
-        return sum(isinstance(run, ElementwiseRun) and run.compiled is not None for run in self._runs)
+        return sum(isinstance(run, ElementwiseRun) and run.compiled is not None for run in self.runs)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Hold in the network, inside the block, the parameters with which its rules want to be evaluated."""
-        runs = [run for run in self._runs if type(run.rule).evaluation_parameter is not Optimizer.evaluation_parameter]
+        runs = [run for run in self.runs if type(run.rule).evaluation_parameter is not Optimizer.evaluation_parameter]
         trained = self.network.flat.data.clone() if runs else None
         try:
             with torch.no_grad():
@@ -165,7 +166,7 @@ class Updater:
         self.load_state_dict(state["state"])
 
     def _states(self) -> dict[str, dict[str, Tensor]]:
-        states = {parameter: state for run in self._runs for parameter, state in run.states().items()}
+        states = {parameter: state for run in self.runs for parameter, state in run.states().items()}
         return {name: states[parameter] for name, parameter in self.network.named_parameters()}
 
 

@@ -80,7 +80,7 @@ class CompiledStep:
     @torch.no_grad()
     def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> None:
         with first_use("the step"):
-            graph, self.tensors = trace(self.step.updater, self.step.loss, x, y, moments)
+            graph, self.tensors = trace(self.step, x, y, moments)
             self.function = _function(graph, [*self.tensors, x, y])
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
+from torch._ops import OpOverload
+from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 
 from chainrule.errors import label
 from chainrule.moment import Moment
-from chainrule.protocols import Loss
 from chainrule.training.step import TrainingStep
-from chainrule.updater import Updater
 
 THIN = 4
 """A matrix product with a side of at most this is written out, so that it fuses with what stands around it."""
@@ -40,46 +39,53 @@ class UntraceableError(Exception):
     """A step is more than operations on the tensors that a graph knows of."""
 
 
-def trace(updater: Updater, loss: Loss, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
-    """Record one step on a batch (M, N, …), at moments held in tensors, without taking it.
+def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
+    """Record the step on a batch (M, N, …), at moments held in tensors, without taking it.
 
     Raises:
         UntraceableError: if the step draws random numbers, or remembers something other than in a module's tensors.
         Exception: whatever a module, loss or rule raises whose operations depend on the values in its tensors.
     """
+    updater, parts = step.updater, [*step.updater.network.modules(), step.loss]
     tree = {
         "updater": updater.tensors(),
-        "parts": [_tensors(part) for part in (*updater.network.modules(), loss)],
+        "parts": [{name: value for name, value in vars(part).items() if isinstance(value, Tensor)} for part in parts],
         "moments": [(moment.t, moment.factor, moment.scalars) for moment in moments],
     }
     tensors, structure = pytree.tree_flatten(tree)
-    copies: dict[int, Any] = {}
-    stand_in, loss = copy.deepcopy((updater, loss), copies)
-    step = TrainingStep(stand_in.network, loss, stand_in)
-    parts = [*stand_in.network.modules(), loss]
 
     def operations(*values: Tensor) -> tuple[Tensor, Tensor]:
         *traced, x, y = values
         tree = pytree.tree_unflatten(traced, structure)
-        stand_in.bind(tree["updater"])
+        updater.bind(tree["updater"])
         for part, own in zip(parts, tree["parts"], strict=True):
             vars(part).update(own)
         before = [dict(vars(part)) for part in parts]
         outputs = _accumulate(step, x, y)
-        stand_in.apply([Moment(*numbers) for numbers in tree["moments"]])
+        updater.apply([Moment(*numbers) for numbers in tree["moments"]])
         for part, attributes in zip(parts, before, strict=True):
             _expect_same_attributes(part, attributes)
         return outputs
 
-    hidden = {tensor: tensor._version for tensor in copies.values() if isinstance(tensor, Tensor)}
-    # Operations are carried out as they are recorded, so on copies.
-    graph = make_fx(operations, decomposition_table=_DECOMPOSITIONS)(*(tensor.clone() for tensor in tensors), x, y)
-    if any(tensor._version != version for tensor, version in hidden.items()):
-        raise UntraceableError("it changes a tensor that is no attribute of a module")
+    with _as_before(*parts, *updater.network.parameters(), *updater.runs):
+        # On fake tensors, which have a shape but no values, so that nothing is computed and nothing changes.
+        record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
+        graph = record(*tensors, x, y)
     for node in graph.graph.nodes:
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
-            raise UntraceableError(f"{node.target} draws random numbers")
+        _expect_traceable(node)
     return TracedStep(graph, [*_lift_constants(graph), *tensors])
+
+
+@contextmanager
+def _as_before(*owners: object) -> Iterator[None]:
+    """Give the owners back the attributes that they have now."""
+    kept = [dict(vars(owner)) for owner in owners]
+    try:
+        yield
+    finally:
+        for owner, attributes in zip(owners, kept, strict=True):
+            vars(owner).clear()
+            vars(owner).update(attributes)
 
 
 def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,15 +100,29 @@ def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tenso
     return outputs
 
 
-def _tensors(part: object) -> dict[str, Tensor]:
-    return {name: value for name, value in vars(part).items() if isinstance(value, Tensor)}
-
-
 def _expect_same_attributes(part: object, before: dict[str, Any]) -> None:
     after = vars(part)
     for name in (before.keys() | after.keys()) - _SET_ANEW:
         if before.get(name) is not after.get(name):
             raise UntraceableError(f"{label(part)} sets its attribute {name} anew")
+
+
+def _expect_traceable(node: Node) -> None:
+    """Refuse random numbers, and changes of a tensor that is no input."""
+    if not isinstance(node.target, OpOverload):
+        return
+    if torch.Tag.nondeterministic_seeded in node.target.tags:
+        raise UntraceableError(f"{node.target} draws random numbers")
+    for argument, declared in zip(node.args, node.target._schema.arguments, strict=False):
+        if declared.is_write and isinstance(argument, Node) and _base(argument).op == "get_attr":
+            raise UntraceableError("it changes a tensor that is no attribute of a module")
+
+
+def _base(node: Node) -> Node:
+    """Return what a view, or the result of an operation in place, is a view of."""
+    while isinstance(node.target, OpOverload) and any(value.alias_info for value in node.target._schema.returns):
+        node = cast("Node", node.args[0])
+    return node
 
 
 def _lift_constants(graph: GraphModule) -> list[Tensor]:

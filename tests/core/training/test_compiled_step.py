@@ -111,8 +111,23 @@ class RunningMean(Module):
         return grad_output
 
 
-def test_a_module_may_keep_tensors_that_change_in_place():
-    network = build(RunningMean())
+class Shifts(RunningMean):
+    """Use tensors that are no attributes, and change none of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.shifts = [torch.full((1, 1, 8), 0.5, dtype=torch.float64)]
+
+    def forward(self, x):
+        return (self.shifts[0] * super().forward(x)).add_(self.shifts[0][0])
+
+    def backward(self, grad_output):
+        return self.shifts[0] * super().backward(grad_output)
+
+
+@pytest.mark.parametrize("kind", [RunningMean, Shifts])
+def test_a_module_may_keep_tensors_that_change_in_place(kind):
+    network = build(kind())
     compiled = expect_the_same_trajectory(network, sgd(lr=0.1))
     mean, expected = compiled.module.modules[1].mean, network.module.modules[1].mean
     assert expected.abs().min() > 0
