@@ -76,6 +76,15 @@ def test_a_compiled_step_follows_the_same_trajectory(name):
     expect_the_same_trajectory(build(tanh()), optimizer, **options)
 
 
+def test_every_registered_optimizer_compiles_into_a_step():
+    components = chainrule.components("optimizers")
+    rules = [rule for one in components for rule in chainrule.get("optimizers", one.name).examples()]
+    network = sequential(linear(3, 4), *[linear(4, 4) for _ in rules], linear(4, 2))
+    groups = {f"{position}.*": rule for position, rule in enumerate(rules)}
+    network = network.build(seeds=[0, 1], dtype=torch.float64)
+    expect_the_same_trajectory(network, param_groups({**groups, "*": sgd()}))
+
+
 def test_numbers_that_are_compiled_in_would_show(monkeypatch):
     fill = TensorMoment.fill
     monkeypatch.setattr(TensorMoment, "fill", lambda self, moment: fill(self, vars(self).setdefault("first", moment)))
