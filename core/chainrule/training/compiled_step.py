@@ -19,6 +19,9 @@ from chainrule.training.step import TrainingStep
 from chainrule.training.traced_step import trace
 from chainrule.updater import Updater
 
+BELOW_PARAMETERS = 2**22
+"""Of all members; from here on, products take the time, and a rule that is compiled alone needs less memory."""
+
 _OPTIONS = {
     "cpp.threads": 1,  # an index out of range in another thread would end the process; products keep their threads
     "cpp.enable_tiling_heuristics": False,  # a little slower for small ensembles

@@ -13,7 +13,7 @@ from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
-from chainrule.training.compiled_step import CompiledStep
+from chainrule.training.compiled_step import BELOW_PARAMETERS, CompiledStep
 from chainrule.training.evaluation import check_metrics, evaluate
 from chainrule.training.graphed_step import GraphedStep
 from chainrule.training.history import History
@@ -66,9 +66,9 @@ def fit(
         metrics: functions (prediction, target) -> (M,) by name.
         callbacks: objects whose methods are marked with `chainrule.hookimpl`.
         clip_norm: largest global norm of each member's gradient.
-        compile: whether to compile the step, which takes some seconds the first time: on a CPU all of it, forward to
-            update, into one function; elsewhere the update rule, as `Optimizer.attach` does. What cannot be compiled
-            warns and runs as it is.
+        compile: whether to compile the step, which takes some seconds the first time: on a CPU, below 2²² parameters,
+            all of it, forward to update, into one function; elsewhere the update rule, as `Optimizer.attach` does. What
+            cannot be compiled warns and runs as it is.
         cuda_graph: whether to record the whole step as a CUDA graph, once for each shape of batch, and launch that.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
@@ -114,7 +114,8 @@ def fit(
         x, y = splits["validation"] = as_pair("fit: validation", validation)
         check_pair("validation", x, y, network, per_member=per_member)
 
-    whole = compile and not cuda_graph and network.device.type == "cpu"
+    fits = network.device.type == "cpu" and len(network.flat.data) < BELOW_PARAMETERS
+    whole = compile and not cuda_graph and fits
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
     run = Run(network, updater, epochs, source.steps, callbacks)
     step = (CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep)(network, loss, updater)
