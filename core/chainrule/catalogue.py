@@ -13,6 +13,7 @@ from typing import Any
 import pluggy
 
 from chainrule.component import (
+    COMMANDS,
     HOOKS,
     KINDS,
     NAME_RULE,
@@ -223,7 +224,8 @@ def _collision(components: list[Component]) -> AmbiguousComponentError:
             f'{kind}: "{name}" must be registered once, got {owners}. '
             f"Rename or delete one in the metadata of {components[0].distribution}."
         )
-    choices = " or ".join(f'chainrule.get("{kind}", "{other.full_name}")' for other in components)
+    use = "chainrule {1}" if kind == COMMANDS else 'chainrule.get("{0}", "{1}")'
+    choices = " or ".join(use.format(kind, other.full_name) for other in components)
     foreign = next(
         (other.distribution for other in components if other.distribution != OWN_DISTRIBUTION), OWN_DISTRIBUTION
     )

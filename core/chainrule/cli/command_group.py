@@ -19,31 +19,36 @@ from chainrule.source import summary
 class PluginCommand(TyperCommand):
     """What stands for a plugin's command in ``--help`` until the command itself is called."""
 
-    def __init__(self, name: str, component: Component, *, hidden: bool = False) -> None:
-        described = summary(component) or component.entry_point
-        package = component.distribution
-        super().__init__(name, help=f"{described} ({package})", rich_help_panel=f"Commands of {package}", hidden=hidden)
+    def __init__(self, name: str, component: Component, *, hidden: bool) -> None:
+        from rich.markup import escape  # typer takes help for markup; a docstring is none
+
+        described = escape(f"{summary(component) or component.entry_point} ({component.distribution})")
+        panel = f"Commands of {component.distribution}"
+        super().__init__(name, help=described, rich_help_panel=panel, hidden=hidden)
 
     def load(self) -> Any:
-        """Import the plugin's function and return the command that its annotations describe."""
+        """Import what the plugin declares and return it as a command."""
         return as_command(str(self.name), registry.get(COMMANDS, str(self.name)))
 
 
-def as_command(name: str, function: Any) -> Any:
-    """Return the command that a plugin's function describes by its annotations.
+def as_command(name: str, declared: Any) -> Any:
+    """Return the command that a plugin's function or its app of subcommands describes by annotations.
 
     Raises:
-        BrokenComponentError: If it is no plain function, or has an annotation that typer does not know.
+        BrokenComponentError: If it is neither, or has an annotation that typer does not know.
     """
-    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
+    app = typer.Typer()
+    if isinstance(declared, typer.Typer):
+        app.add_typer(declared, name=name)
+    elif inspect.isfunction(declared) and not inspect.iscoroutinefunction(declared):
+        app.command(name)(declared)
+    else:
         raise BrokenComponentError(
-            f"{COMMANDS}:{name} must be a plain function with typer's annotations, got {function!r}. "
-            "Point its entry point at a function."
+            f"{COMMANDS}:{name} must be a plain function with typer's annotations, or a typer.Typer, got {declared!r}. "
+            "Point its entry point at one."
         )
-    app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
-    app.command(name)(function)
     try:
-        return typer.main.get_command(app)
+        return typer.main.get_group(app).commands[name]
     except Exception as error:
         raise BrokenComponentError(
             f"{COMMANDS}:{name} must have annotations that typer knows, got {one_line(error).rstrip('.')}. "
@@ -68,6 +73,10 @@ class CommandGroup(TyperGroup):
     def _run(self, arguments: list[str], *rest: Any, **settings: Any) -> Any:
         try:
             return super().main(arguments, *rest, **settings)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise ChainruleError("torch must be installed, got none. pip install torch.") from error
         except PermissionError as error:
             if "--install-completion" not in arguments:
                 raise
@@ -93,13 +102,9 @@ class CommandGroup(TyperGroup):
         return name, command.load() if isinstance(command, PluginCommand) else command, rest
 
     def _add_plugins(self) -> None:
-        own = {name for name, command in self.commands.items() if not isinstance(command, PluginCommand)}
+        """Add each plugin's command by its name and by its full name; help shows the one that needs no explanation."""
         for component in registry.components(COMMANDS):
-            state = registry.state(component)
-            if state in ("ambiguous", "invalid"):
-                # Called by its name it says what is wrong; of ambiguous ones the help shows the full names.
-                self.commands[component.name] = PluginCommand(component.name, component, hidden=True)
-            if state == "ambiguous" or (state == "declared" and component.name in own):
-                self.commands[component.full_name] = PluginCommand(component.full_name, component)
-            elif state == "declared":
-                self.commands[component.name] = PluginCommand(component.name, component)
+            state, name, full_name = registry.state(component), component.name, component.full_name
+            found = self.commands.setdefault(name, PluginCommand(name, component, hidden=state != "declared"))
+            taken = state == "ambiguous" or (state == "declared" and not isinstance(found, PluginCommand))
+            self.commands.setdefault(full_name, PluginCommand(full_name, component, hidden=not taken))

@@ -27,6 +27,12 @@ def test_traceback_may_stand_anywhere_and_shows_where_it_came_from(packages):
         assert done.stderr.startswith("Traceback")
 
 
+def test_a_missing_torch_is_one_line(packages):
+    (packages.root / "torch.py").write_text("raise ModuleNotFoundError(name=__name__)")
+    done = packages.chainrule("check", "adam", PYTHONPATH=str(packages.root))
+    assert (done.returncode, done.stderr) == (1, "chainrule: torch must be installed, got none. pip install torch.\n")
+
+
 def test_a_wrong_use_ends_with_2(packages):
     for arguments in (["lits"], ["list", "--nonsense"], ["show"]):
         assert packages.chainrule(*arguments).returncode == 2
@@ -116,9 +122,28 @@ def test_a_plugins_command_has_its_own_help_and_errors(packages):
 
 
 def test_help_names_a_plugins_command_and_package_without_importing_it(packages):
-    done = _greeting(packages).chainrule("--help")
-    assert "Greet somebody. (greeter)" in done.stdout
+    source = GREET.replace("Greet somebody.", "Greet [/somebody] or [all].")
+    done = _greeting(packages, source).chainrule("--help")
+    assert "Greet [/somebody] or [all]. (greeter)" in done.stdout
     assert "imported" not in done.stdout
+
+
+GROUP = """import typer
+greet = typer.Typer(help="Greet people.")
+@greet.command()
+def one(name: str) -> None:
+    typer.echo(f"hello {name}")
+@greet.command()
+def all() -> None:
+    typer.echo("hello everybody")
+"""
+
+
+def test_a_plugins_typer_app_is_a_command_with_subcommands(packages):
+    _greeting(packages, GROUP)
+    assert packages.chainrule("greet", "one", "Ada").stdout == "hello Ada\n"
+    assert packages.chainrule("greeter:greet", "all").stdout == "hello everybody\n"
+    assert "Greet people." in packages.chainrule("greet", "-h").stdout
 
 
 def test_a_broken_command_says_so_when_called_and_only_then(packages):
@@ -143,6 +168,7 @@ def test_two_packages_commands_of_one_name_are_called_by_their_full_names(packag
     ambiguous = packages.chainrule("greet", "Ada")
     assert ambiguous.returncode == 1
     assert 'commands: "greet" must be registered once' in ambiguous.stderr
+    assert "Write chainrule greeter:greet or chainrule polite-greeter:greet, or set" in ambiguous.stderr
     assert packages.chainrule("polite-greeter:greet", "Ada").stdout.endswith("good day Ada\n")
     shown = packages.chainrule("--help").stdout
     assert "polite-greeter:greet" in shown
@@ -162,9 +188,11 @@ def test_a_command_whose_name_is_not_allowed_says_so_when_called(packages):
     assert "greet-all" not in packages.chainrule("--help").stdout
 
 
-def test_a_blocked_command_is_not_there(packages):
+def test_a_blocked_command_says_so_when_called_and_is_not_in_the_help(packages):
     done = _greeting(packages).chainrule("greet", "Ada", CHAINRULE_DISABLE="commands:greet")
-    assert done.returncode == 2
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'commands: "greet" of greeter must not be disabled to be used' in done.stderr
+    assert "greet" not in packages.chainrule("--help", CHAINRULE_DISABLE="commands:greet").stdout
 
 
 def test_a_package_with_a_command_and_a_hook_works_as_documented(packages):
