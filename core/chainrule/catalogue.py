@@ -98,10 +98,11 @@ class Catalogue:
 
     def named(self, kind: str, name: str) -> list[Component]:
         """Return every record of a kind that ``NAME`` or ``DISTRIBUTION:NAME`` may stand for."""
-        distribution, _, bare = name.rpartition(":")
-        wanted = canonical_distribution(distribution)
+        distribution, _, bare = name.partition(":")
         found = self.records.get(f"{kind}:{bare}", [])
-        return [component for component in found if wanted in ("", canonical_distribution(component.distribution))]
+        wanted = canonical_distribution(distribution)
+        of_distribution = [each for each in found if canonical_distribution(each.distribution) == wanted]
+        return of_distribution or self.records.get(f"{kind}:{name}", [])
 
     def find(self, kind: str, name: str) -> Component:
         """Return the one usable record of a kind that ``NAME`` or ``DISTRIBUTION:NAME`` stands for."""
@@ -136,6 +137,8 @@ class Catalogue:
         if component.distribution == SESSION and component.key in self.session:
             return self.session[component.key]
         entry_point = metadata.EntryPoint(component.name, component.entry_point, f"chainrule.{component.kind}")
+        if entry_point.pattern.match(entry_point.value) is None:
+            raise _broken(component, 'its entry point must be "package.module:Class"')
         try:
             loaded = entry_point.load()
         except (Exception, SystemExit) as error:

@@ -55,4 +55,8 @@ def label(owner: object) -> str:
 
 def one_line(error: BaseException) -> str:
     """Return the type and text of an error on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  # what a plugin raises may fail here too
+        text = "an error that cannot be printed"
+    return f"{type(error).__name__}: {' '.join(text.split())}".rstrip(": ")

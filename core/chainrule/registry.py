@@ -165,9 +165,9 @@ def resolve(text: str) -> Component:
         AmbiguousComponentError: If the name exists in several kinds and the text does not say which.
     """
     catalogue = _catalogue()
-    first, _, rest = text.partition(":")
+    first, colon, rest = text.partition(":")
     kind = kind_or_none(first)
-    if rest and kind is not None:
+    if colon and kind is not None:
         return catalogue.find(kind, rest)
     named = [component for kind in KINDS for component in catalogue.named(kind, text)]
     if not named:

@@ -155,7 +155,7 @@ BROKEN = {
     "its module leaves Python": ("broken:Lion", "raise SystemExit(3)", "SystemExit: 3"),
     "its module does not exist": ("nowhere:Lion", "", "No module named 'nowhere'"),
     "its class does not exist": ("broken:Lion", "", "has no attribute 'Lion'"),
-    "its address makes no sense": ("broken Lion", "", "AttributeError"),
+    "its address makes no sense": ("broken Lion", "", "its entry point must be"),
     "it cannot be called": ("broken:Lion", "Lion = 3", "must be a class or a function, got a value of type int"),
 }
 

@@ -41,6 +41,7 @@ class Fault:
     metadata: str = ""
 
 
+UNPRINTABLE = "class Odd(Exception):\n    def __str__(self):\n        raise self\nraise Odd\n"
 NAMES = "must match [a-z][a-z0-9_]*, and not a Python keyword, got "
 NEEDS = "Provides-Extra: fast\nRequires-Dist: no-such-package>=2; extra == 'fast'\n"
 FAULTS = {
@@ -50,7 +51,8 @@ FAULTS = {
     "exit": Fault("raise SystemExit(3)\n", "SystemExit: 3"),
     "missing-attribute": Fault("", "AttributeError: module 'missing_attribute' has no attribute 'Rule'"),
     "missing-module": Fault("", "No module named 'missing_module.rules'", address=".rules:Rule"),
-    "no-address": Fault("", "AttributeError", address=" to nowhere"),
+    "no-address": Fault("", 'its entry point must be "package.module:Class"', address=" to nowhere"),
+    "unprintable": Fault(UNPRINTABLE, "Odd: an error that cannot be printed"),
     "a-value": Fault("Rule = 3\n", "it must be a class or a function, got a value of type int"),
     "another-kind": Fault(
         RULE.replace("Optimizer", "Loss"),
@@ -58,6 +60,7 @@ FAULTS = {
     ),
     "capital": Fault(RULE, f'{NAMES}"Bad"', name="Bad", state="invalid"),
     "hyphen": Fault(RULE, f'{NAMES}"my-rule"', name="my-rule", state="invalid"),
+    "colon": Fault(RULE, f'{NAMES}"my:rule"', name="my:rule", state="invalid"),
     "python-keyword": Fault(RULE, f'{NAMES}"lambda"', name="lambda", state="invalid"),
     "missing-extra": Fault(
         f"import no_such_module\n{RULE}",
