@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from chainrule import protocols
 from chainrule.parameter import Parameter
+from chainrule.protocols import Module as ModuleProtocol
 from chainrule.saved import KeepsForBackward
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ class Module(KeepsForBackward, ABC):
         """Return the shape of one output, given that of one input; raise ShapeError if the input does not fit."""
         return input_shape
 
-    def named_children(self) -> Iterable[tuple[str, protocols.Module]]:
+    def named_children(self) -> Iterable[tuple[str, ModuleProtocol]]:
         """Yield the modules held as attributes, each with its name."""
-        return [(name, value) for name, value in vars(self).items() if isinstance(value, protocols.Module)]
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, ModuleProtocol)]
 
     def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """Yield the parameters held as attributes, each with its name."""
@@ -116,14 +116,14 @@ class Module(KeepsForBackward, ABC):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def named_modules(module: protocols.Module, prefix: str = "") -> Iterator[tuple[str, protocols.Module]]:
+def named_modules(module: ModuleProtocol, prefix: str = "") -> Iterator[tuple[str, ModuleProtocol]]:
     """Yield the module and all inside it, depth first, each with its dotted name; the outermost one's is empty."""
     yield prefix, module
     for name, child in module.named_children():
         yield from named_modules(child, f"{prefix}.{name}" if prefix else name)
 
 
-def named_parameters(module: protocols.Module) -> Iterator[tuple[str, Parameter]]:
+def named_parameters(module: ModuleProtocol) -> Iterator[tuple[str, Parameter]]:
     """Yield every parameter inside with its dotted name; a shared one once, under its first name."""
     seen = set()
     for prefix, inner in named_modules(module):

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import protocols
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.module import named_modules, named_parameters
 from chainrule.parameter import FlatBuffers, Parameter
+from chainrule.protocols import Module
 from chainrule.streams import stream
 
 _DERIVED = ("flat", "_modules", "_named_parameters")
@@ -32,7 +32,7 @@ class Network:
 
     def __init__(
         self,
-        module: protocols.Module,
+        module: Module,
         *,
         seed: int | None = None,
         seeds: Sequence[int] | None = None,
@@ -166,7 +166,7 @@ class Network:
         """Switch to eval mode, in which nothing is kept for backward; return the network."""
         return self.train(False)
 
-    def modules(self) -> list[protocols.Module]:
+    def modules(self) -> list[Module]:
         """Return the module and all inside it, depth first."""
         return list(self._modules)
 
