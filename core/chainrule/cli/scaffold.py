@@ -69,10 +69,13 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
     }
     words["usage"] = _text(f"{one}/usage", words).rstrip()
     nameless = words | {"name": "_", "Class": "_"}
-    if name in _used_names(_text(f"{one}/usage", nameless)):
-        raise ChainruleError(f'new: the name must not be used by its example already, got "{name}". Choose another.')
-    without_name = [_text(f"{one}/{file}.py", nameless) for file in ("module", "test")]
-    _check_class_name(class_name, name, set().union(*map(_imported_names, without_name)))
+    used = {file: _used_names(_text(f"{one}/{file}", nameless)) for file in ("usage", "module.py", "test.py")}
+    unusable = used["module.py"] | used["test.py"] | set(dir(builtins))
+    if name in used["usage"] or class_name in unusable or keyword.iskeyword(class_name):
+        raise ChainruleError(
+            f'new: neither the name nor its class may be one that its code uses, got "{name}" and {class_name}. '
+            "Choose another name."
+        )
     texts = {
         "pyproject.toml": _text("package/pyproject.toml", words),
         "README.md": _text("package/README.md", words),
@@ -138,22 +141,7 @@ def _requirement() -> str:
     return "chainrule" if "unknown" in version else f"chainrule>={version.partition('+')[0]}"
 
 
-def _check_class_name(class_name: str, name: str, used: set[str]) -> None:
-    if class_name in used or keyword.iskeyword(class_name) or hasattr(builtins, class_name):
-        raise ChainruleError(
-            f'new: the class of "{name}" must not be called {class_name}, which its module uses already. '
-            "Choose another name."
-        )
-
-
-def _imported_names(source: str) -> set[str]:
-    return {
-        alias.asname or alias.name
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-
-
 def _used_names(source: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)} | _imported_names(source)
+    nodes = list(ast.walk(ast.parse(source)))
+    imported = (alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names)
+    return {node.id for node in nodes if isinstance(node, ast.Name)} | {each.asname or each.name for each in imported}
