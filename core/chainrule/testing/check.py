@@ -115,10 +115,10 @@ def run(subject: Subject, check: Check) -> Result:
 
 
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
-    """Yield the result of each check; a component on which nothing can be checked yields one failure that says why."""
+    """Yield the result of each check; a component without examples yields one failure that says so."""
     try:
         with _apart():
-            subject.make_examples()
+            examples = subject.make_examples()
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         detail = (
             f"{subject.label}: nothing_to_check failed: making its examples raised {one_line(error).rstrip('.')}. "
@@ -126,14 +126,9 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
         )
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0, error)
         return
-    results = []
-    for one in checks:
-        results.append(run(subject, one))
-        yield results[-1]
-    if all(result.outcome == "skipped" for result in results):
-        detail = (
-            f"{subject.label}: nothing_to_check failed: no check could run on it. Usual cause: it has no examples()."
-        )
+    yield from (run(subject, one) for one in checks)
+    if not examples:
+        detail = f"{subject.label}: nothing_to_check failed: it has no examples. Usual cause: examples() returns none."
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0)
 
 

@@ -160,6 +160,18 @@ def test_a_component_whose_examples_cannot_be_made_fails_once(packages):
     assert "'size'. Usual cause: it has required arguments, and no examples() that give them." in row["detail"]
 
 
+def test_a_component_without_examples_fails_and_one_whose_checks_have_nothing_to_look_at_does_not(packages):
+    source = TWO.replace(
+        "class Up(Down):", "class Up(Down):\n    @classmethod\n    def examples(cls):\n        return []\n"
+    )
+    (packages.root / "two_rules.py").write_text(source, encoding="utf-8")
+    outcomes = {}
+    for name in ("Down", "Up"):
+        done = packages.chainrule("check", f"two_rules.py:{name}", "-k", "scalars_depend*", "--json")
+        outcomes[name] = done.returncode, [row["outcome"] for row in json.loads(done.stdout)]
+    assert outcomes == {"Down": (0, ["skipped"]), "Up": (1, ["skipped", "failed"])}
+
+
 def test_all_are_checked_though_one_cannot_be_loaded_and_others_have_no_such_check(packages):
     packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Rule\n", {"broken.py": "1 / 0"})
     done = packages.chainrule("check", "--all", "-k", "descends_on*", "--json")
