@@ -27,7 +27,7 @@ def unknown_component(
             "chainrule itself is not installed, so its own components are not declared: pip install chainrule."
         )
     hints.append(f"Installed: chainrule list{f' {kind}' if kind else ''}.")
-    if not where and kind != COMMANDS and is_valid_name(bare):
+    if not where and is_valid_name(bare):
         group = kind or "KIND"
         hints.append(
             f'To add it, install a package that declares it and start Python anew, write {bare} = "module:Class" under '

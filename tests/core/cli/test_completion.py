@@ -59,6 +59,21 @@ def test_a_name_with_its_kind_is_completed(lion):
     assert "optimizers:lion" in _fish(lion, "chainrule show optimizers:li")
 
 
+def test_a_name_that_cannot_be_used_is_not_offered(lion):
+    lion.add("odd", "[chainrule.optimizers]\nlion-odd = odd:Rule\n")
+    assert _bash(lion, "chainrule show lio").split() == ["lion"]
+    variables = {"_CHAINRULE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    blocked = _completed(
+        lion, **variables, _TYPER_COMPLETE_ARGS="chainrule show lio", CHAINRULE_DISABLE="optimizers:lion"
+    )
+    assert blocked.split() == []
+
+
+def test_a_path_is_left_to_the_shell_which_completes_files(lion):
+    for begun in ("./", "./lion_package.py", "optimizers:./"):
+        assert _fish(lion, f"chainrule check {begun}").split() == []
+
+
 def test_what_a_hook_prints_is_not_offered(lion):
     lion.add("chatty", "[chainrule.hooks]\nchatty = chatty\n", {"chatty.py": "print('linear_from_a_hook')\n"})
     assert _bash(lion, "chainrule show li").split() == ["linear", "lion"]

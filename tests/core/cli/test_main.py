@@ -27,10 +27,17 @@ def test_traceback_may_stand_anywhere_and_shows_where_it_came_from(packages):
         assert done.stderr.startswith("Traceback")
 
 
-def test_a_missing_torch_is_one_line(packages):
+def test_a_missing_torch_is_one_line_and_another_missing_module_a_bug(packages):
     (packages.root / "torch.py").write_text("raise ModuleNotFoundError(name=__name__)")
     done = packages.chainrule("check", "adam", PYTHONPATH=str(packages.root))
     assert (done.returncode, done.stderr) == (1, "chainrule: torch must be installed, got none. pip install torch.\n")
+    (packages.root / "torch.py").write_text("import no_such_module")
+    assert packages.chainrule("check", "adam", PYTHONPATH=str(packages.root)).stderr.startswith("Traceback")
+
+
+def test_how_to_add_a_component_is_told_of_names_that_it_may_have(packages):
+    assert "To add it, install a package that declares it" in packages.chainrule("show", "lino").stderr
+    assert "To add it" not in packages.chainrule("show", "li-no").stderr
 
 
 def test_a_wrong_use_ends_with_2(packages):
