@@ -61,6 +61,8 @@ def crashes(environment, tmp_path_factory):
     for name, (source, _, _) in CRASHES.items():
         sites.add(name, {f"{name}.py": source}, _points(optimizers=f"a_{name} = {name}:Rule"))
     sites.add("zebra", {"zebra.py": RULE}, _points(optimizers="zebra = zebra:Rule"))
+    fork = "import os, warnings\nwarnings.simplefilter('ignore')\nos.fork()\n"
+    sites.add("a-fork", {"a_fork.py": fork + RULE}, _points(optimizers="a_fork = a_fork:Rule"))
     return sites
 
 

@@ -50,10 +50,13 @@ def work(connection: Connection, things: Sequence[Component | str], limits: Sequ
     os.dup2(descriptor, 2)
     faulthandler.enable(file=descriptor)
     catalogue = Catalogue(contributed=())
+    process = os.getpid()
     for thing, limit in zip(things, limits, strict=True):
         os.ftruncate(descriptor, 0)
         faulthandler.dump_traceback_later(limit, exit=True, file=descriptor)
         outcome = _loaded(catalogue, thing)
+        if os.getpid() != process:  # the import forked, and this copy must not answer too
+            os._exit(0)
         faulthandler.cancel_dump_traceback_later()
         connection.send(outcome)
     os._exit(0)  # whatever the plugins leave to be done at exit is not looked at
