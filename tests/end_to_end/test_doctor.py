@@ -50,6 +50,13 @@ CRASHES = {
     "segfault": ("import ctypes\nctypes.string_at(0)\n", "its import ended the process by signal 11", "string_at"),
     "leave": ("import os\nos._exit(0)\n", "its import ended the process with exit status 0", ""),
     "hang": ("import time\ntime.sleep(1000)\n", "its import did not end within 2 seconds", "hang.py"),
+    "close": (
+        "import os, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(1000,)).start()\n"
+        "os.closerange(0, 100)\n",
+        "its import ended the process with exit status 1",
+        "",
+    ),
     "interrupt": ("raise KeyboardInterrupt\n", "KeyboardInterrupt", "interrupt.py"),
     "chatter": ("print('hello')\nraise ValueError('no')\n", "ValueError: no", "chatter.py"),
 }

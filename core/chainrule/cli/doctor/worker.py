@@ -51,15 +51,19 @@ def work(connection: Connection, things: Sequence[Component | str], limits: Sequ
     faulthandler.enable(file=descriptor)
     catalogue = Catalogue(contributed=())
     process = os.getpid()
-    for thing, limit in zip(things, limits, strict=True):
-        os.ftruncate(descriptor, 0)
-        faulthandler.dump_traceback_later(limit, exit=True, file=descriptor)
-        outcome = _loaded(catalogue, thing)
-        if os.getpid() != process:  # the import forked, and this copy must not answer too
-            os._exit(0)
-        faulthandler.cancel_dump_traceback_later()
-        connection.send(outcome)
-    os._exit(0)  # whatever the plugins leave to be done at exit is not looked at
+    status = 1
+    try:
+        for thing, limit in zip(things, limits, strict=True):
+            os.ftruncate(descriptor, 0)
+            faulthandler.dump_traceback_later(limit, exit=True, file=descriptor)
+            outcome = _loaded(catalogue, thing)
+            if os.getpid() != process:  # the import forked, and this copy must not answer too
+                break
+            faulthandler.cancel_dump_traceback_later()
+            connection.send(outcome)
+        status = 0
+    finally:
+        os._exit(status)  # at once, whatever threads run and whatever the plugins leave to be done at exit
 
 
 def _loaded(catalogue: Catalogue, thing: Component | str) -> Outcome:
