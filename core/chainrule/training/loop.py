@@ -8,10 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from chainrule import protocols
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
+from chainrule.protocols import Loss
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
 from chainrule.training.compiled_step import BELOW_PARAMETERS, CompiledStep
 from chainrule.training.evaluation import check_metrics, evaluate
@@ -32,7 +32,7 @@ class Attachable(Protocol):
 
 def fit(
     network: Network,
-    loss: protocols.Loss,
+    loss: Loss,
     optimizer: Attachable,
     *,
     train: Data,
@@ -146,7 +146,7 @@ def _train(
     run: Run,
     step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     batches: Iterable[tuple[Tensor, Tensor]],
-    loss: protocols.Loss,
+    loss: Loss,
     running: Mapping[str, Metric] | None,
 ) -> dict[str, Tensor]:
     """Take one step per batch; unless running is None, return means (M,) of the loss and its metrics over the steps."""
