@@ -44,7 +44,7 @@ class BrokenComponentError(ChainruleError, ImportError):
 
 
 class CompileWarning(UserWarning):
-    """A rule that was to be compiled cannot be; it runs as it is."""
+    """A rule or a step that was to be compiled cannot be; it runs as it is."""
 
 
 def label(owner: object) -> str:

@@ -74,7 +74,7 @@ class Optimizer(_Declared):
     """
 
     elementwise: ClassVar[bool] = True
-    """Whether each element's update depends on that element alone; the rule then runs over one flat vector."""
+    """Whether each element's update depends on that element alone; the rule then runs over tensors of any shape."""
 
     vmappable: ClassVar[bool] = True
     """Whether torch.vmap can carry a rule that is not elementwise over the members; if not, a loop does."""

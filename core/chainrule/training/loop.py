@@ -19,7 +19,7 @@ from chainrule.training.graphed_step import GraphedStep
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
-from chainrule.training.step import TrainingStep
+from chainrule.training.step import TrainingStep, keep_as_ordinary_tensors
 from chainrule.updater import Updater
 
 
@@ -153,6 +153,8 @@ def _train(
     run.network.module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
     means = RunningMeans(run.network.members)
+    if isinstance(step, CompiledStep):
+        step.look_again()
     for x, y in batches:
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
             prediction, value = step(x, y)
@@ -163,13 +165,7 @@ def _train(
         run.step += 1
         if step_end:
             step_end()
-    _keep_as_ordinary_tensors(run.network)
+            if isinstance(step, CompiledStep):
+                step.look_again()
+    keep_as_ordinary_tensors(run.network.modules())
     return {name: mean if run.network.is_ensemble else mean[0] for name, mean in means.means().items()}
-
-
-def _keep_as_ordinary_tensors(network: Network) -> None:
-    """Exchange tensors that a module made for itself under inference mode, which nothing outside may change."""
-    for module in network.modules():
-        for name, value in vars(module).items():
-            if isinstance(value, Tensor) and value.is_inference():
-                setattr(module, name, value.clone())

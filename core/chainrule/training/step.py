@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
@@ -38,3 +38,11 @@ class TrainingStep:
         value = self.loss(prediction, y, per_member=True)
         self.module.backward(self.loss.backward())
         return prediction, value
+
+
+def keep_as_ordinary_tensors(parts: Iterable[object]) -> None:
+    """Exchange tensors that a module made for itself under inference mode, which nothing outside may change."""
+    for part in parts:
+        for name, value in vars(part).items():
+            if isinstance(value, Tensor) and value.is_inference():
+                setattr(part, name, value.clone())

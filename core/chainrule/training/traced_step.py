@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -14,8 +13,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 
-from chainrule.errors import label
 from chainrule.moment import Moment
+from chainrule.parameter import FlatBuffers
+from chainrule.training.remembered import Remembered
 from chainrule.training.step import TrainingStep
 
 THIN = 4
@@ -23,9 +23,6 @@ THIN = 4
 
 FEW_MULTIPLICATIONS = 2**15
 """So is one of at most so many multiplications, to which a library's call would add more than it saves."""
-
-_SET_ANEW = {"_saved", "_versions", "_scale", "needs_input_grad", "training"}
-"""What the core sets on modules and losses in every step."""
 
 
 class TracedStep(NamedTuple):
@@ -40,52 +37,53 @@ class UntraceableError(Exception):
 
 
 def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
-    """Record the step on a batch (M, N, …), at moments held in tensors, without taking it.
+    """Record the step on a batch (M, N, …), at moments held in tensors, and leave everything as it was.
 
     Raises:
         UntraceableError: if the step draws random numbers, or remembers something other than in a module's tensors.
         Exception: whatever a module, loss or rule raises whose operations depend on the values in its tensors.
     """
     updater, parts = step.updater, [*step.updater.network.modules(), step.loss]
+    own = [{name: value for name, value in vars(part).items() if isinstance(value, Tensor)} for part in parts]
+    _expect_no_views(own, updater.network.flat)
     tree = {
         "updater": updater.tensors(),
-        "parts": [{name: value for name, value in vars(part).items() if isinstance(value, Tensor)} for part in parts],
+        "parts": own,
         "moments": [(moment.t, moment.factor, moment.scalars) for moment in moments],
     }
     tensors, structure = pytree.tree_flatten(tree)
 
     def operations(*values: Tensor) -> tuple[Tensor, Tensor]:
         *traced, x, y = values
-        tree = pytree.tree_unflatten(traced, structure)
-        updater.bind(tree["updater"])
-        for part, own in zip(parts, tree["parts"], strict=True):
+        bound = pytree.tree_unflatten(traced, structure)
+        updater.bind(bound["updater"])
+        for part, own in zip(parts, bound["parts"], strict=True):
             vars(part).update(own)
-        before = [dict(vars(part)) for part in parts]
+        before = Remembered(parts)
         outputs = _accumulate(step, x, y)
-        updater.apply([Moment(*numbers) for numbers in tree["moments"]])
-        for part, attributes in zip(parts, before, strict=True):
-            _expect_same_attributes(part, attributes)
+        updater.apply([Moment(*numbers) for numbers in bound["moments"]])
+        if changed := before.difference():
+            raise UntraceableError(f"it changes {changed}")
         return outputs
 
-    with _as_before(*parts, *updater.network.parameters(), *updater.runs):
-        # On fake tensors, which have a shape but no values, so that nothing is computed and nothing changes.
+    before = Remembered([*parts, *updater.network.parameters(), *updater.runs])
+    try:
+        # On fake tensors, which have a shape but no values.
         record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
         graph = record(*tensors, x, y)
+    finally:
+        before.restore()
     for node in graph.graph.nodes:
         _expect_traceable(node)
     return TracedStep(graph, [*_lift_constants(graph), *tensors])
 
 
-@contextmanager
-def _as_before(*owners: object) -> Iterator[None]:
-    """Give the owners back the attributes that they have now."""
-    kept = [dict(vars(owner)) for owner in owners]
-    try:
-        yield
-    finally:
-        for owner, attributes in zip(owners, kept, strict=True):
-            vars(owner).clear()
-            vars(owner).update(attributes)
+def _expect_no_views(parts: Sequence[dict[str, Tensor]], flat: FlatBuffers) -> None:
+    """Refuse a module that keeps views of its parameters, which recording binds to other tensors."""
+    buffers = {tensor.untyped_storage().data_ptr() for tensor in (flat.data, flat.grad)}
+    for name, tensor in (item for own in parts for item in own.items()):
+        if tensor.untyped_storage().data_ptr() in buffers:
+            raise UntraceableError(f"its attribute {name} is a view of a parameter")
 
 
 def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,21 +98,16 @@ def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tenso
     return outputs
 
 
-def _expect_same_attributes(part: object, before: dict[str, Any]) -> None:
-    after = vars(part)
-    for name in (before.keys() | after.keys()) - _SET_ANEW:
-        if before.get(name) is not after.get(name):
-            raise UntraceableError(f"{label(part)} sets its attribute {name} anew")
-
-
 def _expect_traceable(node: Node) -> None:
     """Refuse random numbers, and changes of a tensor that is no input."""
     if not isinstance(node.target, OpOverload):
         return
     if torch.Tag.nondeterministic_seeded in node.target.tags:
         raise UntraceableError(f"{node.target} draws random numbers")
-    for argument, declared in zip(node.args, node.target._schema.arguments, strict=False):
-        if declared.is_write and isinstance(argument, Node) and _base(argument).op == "get_attr":
+    declared = node.target._schema.arguments
+    given = node.kwargs | {argument.name: value for argument, value in zip(declared, node.args, strict=False)}
+    for written in (given.get(argument.name) for argument in declared if argument.is_write):
+        if isinstance(written, Node) and _base(written).op == "get_attr":
             raise UntraceableError("it changes a tensor that is no attribute of a module")
 
 
@@ -136,7 +129,10 @@ def _lift_constants(graph: GraphModule) -> list[Tensor]:
         graph.graph.erase_node(node)
     graph.graph.set_codegen(CodeGen())
     graph.recompile()
-    return [getattr(graph, name) for name in inputs]
+    constants = [getattr(graph, name) for name in inputs]
+    for name in inputs:
+        delattr(graph, name)
+    return constants
 
 
 def _bmm(a: Tensor, b: Tensor) -> Any:

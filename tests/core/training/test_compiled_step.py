@@ -1,14 +1,20 @@
 """A compiled step is the step, whatever changes between steps; and what cannot be compiled says so and runs."""
 
 import copy
+import random
+import types
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 
 import chainrule
-from chainrule import CompileWarning, Module, ShapeError, param_groups
+import chainrule.ops
+from chainrule import CompileWarning, Module, Parameter, ShapeError, param_groups
 from chainrule.activations import relu, tanh
+from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
 from chainrule.moment import TensorMoment
@@ -28,19 +34,19 @@ def batches(*rows, seed=0):
     ]
 
 
-def take(step, rows=(4, 4, 3, 4, 4)):
+def take(step, rows=(4, 4, 4, 3, 4, 4)):
     """Take steps on batches of so many rows; return all predictions and losses."""
     with torch.inference_mode():
         return [output.clone() for x, y in batches(*rows) for output in step(x, y)]
 
 
-def expect_the_same_trajectory(network, optimizer, **options):
+def expect_the_same_trajectory(network, optimizer, rows=(4, 4, 4, 3, 4, 4), **options):
     compiled = copy.deepcopy(network)
     steps = [
         kind(one, mse(members=True), optimizer.attach(one, **options))
         for kind, one in ((TrainingStep, network), (CompiledStep, compiled))
     ]
-    theirs, ours = (take(step) for step in steps)
+    theirs, ours = (take(step, rows) for step in steps)
     assert steps[1].function is not None
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
     for buffer in ("data", "grad"):
@@ -179,20 +185,79 @@ class Draws(RunningMean):
         return super().forward(x) + torch.rand_like(x)
 
 
+class CountsInside(RunningMean):
+    def __init__(self):
+        super().__init__()
+        self.counts = {"calls": 0}
+
+    def forward(self, x):
+        self.counts["calls"] += 1
+        return super().forward(x) / self.counts["calls"]
+
+
+class RebindsInside(RunningMean):
+    def __init__(self):
+        super().__init__()
+        self.kept = types.SimpleNamespace(means=[torch.zeros(2, 1, 8, dtype=torch.float64)])
+
+    def forward(self, x):
+        self.kept.means[0] = self.kept.means[0] * 0.9 + x.mean(1, keepdim=True)
+        return super().forward(x - self.kept.means[0])
+
+
+class DrawsInPython(RunningMean):
+    def forward(self, x):
+        return super().forward(x) * random.random()  # noqa: S311
+
+
+class DrawsInNumpy(RunningMean):
+    def forward(self, x):
+        return super().forward(x) + torch.as_tensor(np.random.randn(8))
+
+
+class KeepsViews(Module):
+    def __init__(self):
+        self.shift = Parameter(8, init=zeros(), fan_in=1, fan_out=1)
+        self.row = None
+
+    def forward(self, x):
+        self.save_for_backward()
+        if self.row is None:
+            self.row, self.grad_row = self.shift.data.unsqueeze(1), self.shift.grad.unsqueeze(1)
+        return x + self.row
+
+    def backward(self, grad_output):
+        self.saved_tensors()
+        self.grad_row += grad_output.sum(1, keepdim=True)
+        return grad_output
+
+
 REASONS = {
-    Counts: "counts sets its attribute calls anew",
-    Rebinds: "rebinds sets its attribute mean anew",
+    Counts: "it changes counts.calls",
+    Rebinds: "it changes rebinds.mean",
     Hides: "it changes a tensor that is no attribute of a module",
     Decides: "data-dependent|trying to get a value out of",
     Draws: "aten.rand.* draws random numbers",
+    CountsInside: "it changes counts_inside.counts.calls",
+    RebindsInside: "it changes rebinds_inside.kept.means.0",
+    DrawsInPython: "the state of Python's or numpy's random numbers",
+    DrawsInNumpy: "the state of Python's or numpy's random numbers",
+    KeepsViews: "its attribute row is a view of a parameter",
 }
+
+
+def seed_python():
+    random.seed(0)
+    np.random.seed(0)
 
 
 @pytest.mark.parametrize("kind", REASONS)
 def test_what_is_more_than_tensor_operations_warns_and_runs_uncompiled(kind):
     network = build(kind())
     compiled = copy.deepcopy(network)
+    seed_python()
     expected = take(TrainingStep(network, mse(members=True), sgd().attach(network)))
+    seed_python()
     step = CompiledStep(compiled, mse(members=True), sgd().attach(compiled))
     with pytest.warns(CompileWarning, match=rf"^fit: the step cannot be compiled \(.*({REASONS[kind]})"):
         outputs = take(step)
@@ -200,6 +265,117 @@ def test_what_is_more_than_tensor_operations_warns_and_runs_uncompiled(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # it is said once
         take(step)
+
+
+class WritesOut(Hides):
+    def forward(self, x):
+        torch.add(self.hidden[0], 1, out=self.hidden[0])
+        return RunningMean.forward(self, x) - self.hidden[0]
+
+
+def test_a_hidden_tensor_that_is_written_by_name_is_found_too():
+    network = build(WritesOut())
+    with pytest.warns(CompileWarning, match="it changes a tensor that is no attribute of a module"):
+        take(CompiledStep(network, mse(members=True), sgd().attach(network)))
+
+
+class Scaled(RunningMean):
+    def __init__(self):
+        super().__init__()
+        self.factor = 1.0
+        self.made = None
+
+    def forward(self, x):
+        if self.made is None:
+            self.made = torch.ones((), dtype=torch.float64)
+        factor = self.factor * self.made if self.training else 0.0
+        return super().forward(x) * factor
+
+
+class Meddles:
+    """Change after some steps what a step reads."""
+
+    def __init__(self, change):
+        self.change = change
+
+    @chainrule.hookimpl
+    def chainrule_step_end(self, run):
+        if run.step == 8:
+            self.change(run.network.module.modules[1], run.updater)
+
+
+CHANGES = {
+    "a number": lambda module, _: setattr(module, "factor", 0.5),
+    "a mode": lambda module, _: setattr(module, "training", False),
+    "a tensor in place": lambda module, _: module.made.mul_(0.5),
+    "another tensor": lambda module, _: setattr(module, "made", module.made * 0.5),
+    "the clipping": lambda _, updater: setattr(updater, "clip_norm", 1e-3),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_callback_changes_counts_from_the_next_step_on(name):
+    network = build(Scaled())
+    x, y = (tensor.flatten(0, 1) for tensor in batches(20)[0])
+    states = []
+    for compile in (False, True):
+        trained = copy.deepcopy(network)
+        meddles = [Meddles(CHANGES[name])]
+        settings = {"epochs": 4, "batch_size": 10, "callbacks": meddles, "evaluate_train": False}
+        chainrule.fit(trained, mse(), sgd(lr=0.1), train=(x, y), compile=compile, **settings)
+        states.append(trained.flat.data)
+    torch.testing.assert_close(*states, rtol=1e-9, atol=1e-9)
+
+
+class Rectified(chainrule.Optimizer):
+    """Have a scalar only from the third step on, as RAdam's rectification may be written."""
+
+    def scalars(self, t):
+        return {"rectification": t**0.5} if t > 2 else {}
+
+    def update(self, parameter, grad, state, step):
+        return grad * step["rectification"] if "rectification" in step.values else grad
+
+
+def test_scalars_may_come_later():
+    expect_the_same_trajectory(build(tanh()), Rectified(lr=0.1), rows=(4, 4, 4, 4, 4, 4))
+
+
+def test_batches_whose_x_and_y_are_one_tensor_are_of_a_kind_of_their_own():
+    network = sequential(linear(3, 3)).build(seeds=[0, 1], dtype=torch.float64)
+    compiled = copy.deepcopy(network)
+    for one, kind in ((network, TrainingStep), (compiled, CompiledStep)):
+        step = kind(one, mse(members=True), sgd(lr=0.1).attach(one))
+        with torch.inference_mode():
+            for x, _ in batches(4, 4, 4):
+                step(x, x)
+            for x, _ in batches(4, 4, 4):
+                step(x, x + 1)
+    torch.testing.assert_close(compiled.flat.data, network.flat.data, rtol=1e-9, atol=1e-9)
+
+
+def test_recording_leaves_no_fake_tensor_in_a_cache():
+    network = build()
+    shapes = [*range(5, 75), 4, 4, 4]  # more than ops keeps, so that the first shape is made anew
+    with torch.inference_mode():
+        step = CompiledStep(network, mse(members=True), sgd().attach(network))
+        for x, y in batches(*shapes):
+            step(x, y)
+    assert step.function is not None
+    assert type(chainrule.ops._ones(2, 4, torch.float64, torch.device("cpu"))) is torch.Tensor
+
+
+def test_fits_in_several_threads_all_compile():
+    x, y = (tensor.flatten(0, 1) for tensor in batches(16)[0])
+
+    def train(momentum):
+        network = build(tanh())
+        chainrule.fit(network, mse(), sgd(momentum=momentum), train=(x, y), batch_size=8, epochs=3, compile=True)
+        return network
+
+    with ThreadPoolExecutor(2) as pool:
+        for trained in pool.map(train, (0.11, 0.12)):
+            assert trained.flat.data.isfinite().all()
 
 
 @pytest.mark.parametrize("bad", [1, 5])

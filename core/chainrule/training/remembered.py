@@ -1,0 +1,86 @@
+"""What modules and losses remember in Python: compared and put back around the recording of a step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from chainrule.errors import label
+from chainrule.parameter import Parameter
+
+BOOKKEEPING = {"_saved", "_versions", "_scale", "needs_input_grad"}
+"""Attributes that the core itself sets in every step."""
+
+
+class Remembered:
+    """The attributes of some objects, and every list, dict and set in them, as they are now."""
+
+    def __init__(self, owners: Sequence[object]) -> None:
+        self._containers = [(path, container, _copied(container)) for path, container in _containers(owners)]
+        self._random = _random_states()
+
+    def difference(self, *, among_random: bool = True) -> str | None:
+        """Return what is another now, a tensor by its identity and anything else by its value; None if nothing is."""
+        if among_random and _random_states() != self._random:
+            return "the state of Python's or numpy's random numbers"
+        for path, container, before in self._containers:
+            now, then = _items(container), _items(before)
+            for key in now.keys() | then.keys():
+                if key not in BOOKKEEPING and not (key in now and key in then and _is_same(now[key], then[key])):
+                    return f"{path}.{key}"
+        return None
+
+    def restore(self) -> None:
+        """Make everything as it was."""
+        for _, container, before in self._containers:
+            if isinstance(container, list):
+                container[:] = before
+            else:  # by the methods of the type itself, which a subclass may forbid
+                kind: Any = dict if isinstance(container, dict) else set
+                kind.clear(container)
+                kind.update(container, before)
+        random.setstate(self._random[0])
+        np.random.set_state(self._random[1])
+
+
+def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
+    """Yield every container once, with the path that leads to it."""
+    found: list[tuple[str, Any]] = [(label(owner), vars(owner)) for owner in owners]
+    seen = set()
+    while found:
+        path, container = found.pop()
+        if id(container) in seen:
+            continue
+        seen.add(id(container))
+        if not isinstance(container, tuple):
+            yield path, container
+        for key, value in _items(container).items():
+            if isinstance(value, dict | list | set | tuple):
+                found.append((f"{path}.{key}", value))
+            elif (
+                hasattr(value, "__dict__") and not isinstance(value, Tensor | Parameter | type) and not callable(value)
+            ):
+                found.append((f"{path}.{key}", vars(value)))
+
+
+def _copied(container: Any) -> Any:
+    return next(kind(container) for kind in (dict, list, set) if isinstance(container, kind))
+
+
+def _items(container: Any) -> dict[Any, Any]:
+    if isinstance(container, dict):
+        return container
+    return {value: value for value in container} if isinstance(container, set) else dict(enumerate(container))
+
+
+def _is_same(now: object, then: object) -> bool:
+    return now is then or (type(now) is type(then) and not isinstance(now, Tensor) and bool(now == then))
+
+
+def _random_states() -> tuple[Any, Any]:
+    kind, keys, *rest = np.random.get_state(legacy=True)
+    return random.getstate(), (kind, tuple(keys), *rest)
