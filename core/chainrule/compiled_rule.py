@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -62,15 +63,15 @@ def first_use(name: str) -> Iterator[None]:
 def require_compiler(device: torch.device) -> None:
     """Raise ChainruleError if this machine cannot compile kernels for the device."""
     if device.type == "cpu":
-        compiler = os.environ.get("CXX")
-        if not any(map(shutil.which, [compiler] if compiler else ["g++", "clang++", "c++"])):
+        compiler = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+        if shutil.which(compiler) is None:
             raise ChainruleError(
-                "attach: compile=True must have a C++ compiler, got none on this machine. "
-                "Install g++ or clang++, or leave compile out."
+                f"compile=True must have a C++ compiler, got no {compiler} on this machine. "
+                "Install it, set CXX to another one, or leave compile out."
             )
     elif importlib.util.find_spec("triton") is None:
         raise ChainruleError(
-            f"attach: compile=True on {device.type} must have triton, got none installed. "
+            f"compile=True on {device.type} must have triton, got none installed. "
             "Run pip install triton, or leave compile out."
         )
 
