@@ -26,8 +26,8 @@ BELOW_PARAMETERS = 2**22
 
 _OPTIONS = {
     "cpp.threads": 1,  # an index out of range in another thread would end the process; products keep their threads
-    "cpp.enable_tiling_heuristics": False,  # a little slower for small ensembles
-    "size_asserts": False,  # batches are told apart here
+    "cpp.enable_tiling_heuristics": False,  # they make small ensembles a little slower
+    "size_asserts": False,  # batches are told apart here, and the other tensors stay the same
 }
 
 Function: TypeAlias = Callable[..., tuple[Tensor, Tensor]]
@@ -102,6 +102,7 @@ class CompiledStep:
                 graph, self.tensors = trace(self.step, x, y, held)
                 self.function = _function(graph, [*self.tensors, x, y])
         except Exception as error:  # noqa: BLE001  # what a plugin does that no graph holds, it may do uncompiled
+            self._seen = None  # to stay as it is
             _warn(error)
 
 

@@ -267,6 +267,14 @@ def test_what_is_more_than_tensor_operations_warns_and_runs_uncompiled(kind):
         take(step)
 
 
+def test_a_fit_says_once_that_its_step_cannot_be_compiled():
+    x, y = (tensor.flatten(0, 1) for tensor in batches(20)[0])
+    with pytest.warns(CompileWarning) as caught:
+        chainrule.fit(build(Counts()), mse(), sgd(), train=(x, y), batch_size=8, epochs=5, compile=True)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
 class WritesOut(Hides):
     def forward(self, x):
         torch.add(self.hidden[0], 1, out=self.hidden[0])
