@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import HyperparameterError, Optimizer, rule_runs
+from chainrule import HyperparameterError, Module, Optimizer, Parameter, rule_runs
 from chainrule.activations import tanh
+from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.optimizers import adam, sgd
 from chainrule.registry import get, names
@@ -77,6 +78,24 @@ def test_clipping_equals_torch_for_each_member(size, max_norm):
     sgd().attach(network, clip_norm=max_norm).step()
     found = [[parameter.grad[i] for parameter in network.parameters()] for i in range(3)]
     assert_close(found, expected, rtol=3e-6, atol=1e-12)  # torch adds 1e-6 to the norm
+
+
+class Shift(Module):
+    def __init__(self):
+        self.shift = Parameter(init=zeros(), fan_in=1, fan_out=1)
+
+    def forward(self, x):
+        return x + self.shift.data.view(-1, 1, 1)
+
+    def backward(self, grad_output):
+        self.shift.grad.add_(grad_output.sum((1, 2)))
+
+
+def test_a_parameter_that_is_one_number_is_clipped_too():
+    network = Shift().build(seeds=[0, 1], dtype=torch.float64)
+    network.flat.grad.copy_(torch.tensor([3.0, -0.25]))
+    sgd().attach(network, clip_norm=0.5).step()
+    assert_close(network.flat.grad, torch.tensor([0.5, -0.25], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("clip_norm", [0, -1.0, float("nan")])
