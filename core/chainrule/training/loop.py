@@ -66,9 +66,9 @@ def fit(
         metrics: functions (prediction, target) -> (M,) by name.
         callbacks: objects whose methods are marked with `chainrule.hookimpl`.
         clip_norm: largest global norm of each member's gradient.
-        compile: whether to compile the step, which takes some seconds the first time: on a CPU, below 2²² parameters,
-            all of it, forward to update, into one function; elsewhere the update rule, as `Optimizer.attach` does. What
-            cannot be compiled warns and runs as it is.
+        compile: whether to compile the step, which takes 5 to 20 seconds the first time: on a CPU and below 2²²
+            parameters all of it, forward to update, into one function; elsewhere the update rule, as `Optimizer.attach`
+            does. What cannot be compiled warns and runs as it is.
         cuda_graph: whether to record the whole step as a CUDA graph, once for each shape of batch, and launch that.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
