@@ -140,13 +140,64 @@ class Shifts(RunningMean):
         return self.shifts[0] * super().backward(grad_output)
 
 
-@pytest.mark.parametrize("kind", [RunningMean, Shifts])
+class LazyMean(RunningMean):
+    """Make the tensor in the first step, under inference mode."""
+
+    def __init__(self):
+        self.mean = None
+
+    def forward(self, x):
+        if self.mean is None:
+            self.mean = torch.zeros(2, 1, 8, dtype=torch.float64)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("kind", [RunningMean, Shifts, LazyMean])
 def test_a_module_may_keep_tensors_that_change_in_place(kind):
     network = build(kind())
     compiled = expect_the_same_trajectory(network, sgd(lr=0.1))
     mean, expected = compiled.module.modules[1].mean, network.module.modules[1].mean
     assert expected.abs().min() > 0
     torch.testing.assert_close(mean, expected, rtol=1e-9, atol=1e-9)
+
+
+class Ramp(RunningMean):
+    """Use a constant of the default dtype."""
+
+    def forward(self, x):
+        return super().forward(x) * torch.linspace(0, 1, 8)
+
+    def backward(self, grad_output):
+        return super().backward(grad_output) * torch.linspace(0, 1, 8)
+
+
+class Follows(RunningMean):
+    """Subtract another tensor than the one that changes, which may be a view of it."""
+
+    def __init__(self, *, is_view):
+        super().__init__()
+        self.other = self.mean.view(2, 1, 8) if is_view else self.mean.clone()
+
+    def forward(self, x):
+        return super().forward(x) - self.other
+
+
+@pytest.mark.parametrize("is_view", [True, False])
+def test_steps_share_no_function_where_their_tensors_share_other_memory(is_view):
+    steps = []
+    for kind in (TrainingStep, CompiledStep):
+        network = build(Follows(is_view=is_view))
+        steps.append(take(kind(network, mse(members=True), sgd(lr=0.1).attach(network))))
+    torch.testing.assert_close(*steps, rtol=1e-9, atol=1e-9)
+
+
+def test_steps_share_no_function_where_the_default_dtype_is_another():
+    try:
+        for dtype in (torch.float32, torch.float64):
+            torch.set_default_dtype(dtype)
+            expect_the_same_trajectory(build(Ramp()), sgd(lr=0.1))
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 class Counts(RunningMean):
