@@ -7,6 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chainrule.base.hookspecs import hookimpl as hookimpl
+    from chainrule.base.initializer import Initializer as Initializer
+    from chainrule.base.loss import Loss as Loss
+    from chainrule.base.module import Module as Module
+    from chainrule.base.optimizer import LearningRate as LearningRate
+    from chainrule.base.optimizer import Optimizer as Optimizer
+    from chainrule.base.optimizer import State as State
+    from chainrule.base.optimizer import Step as Step
+    from chainrule.base.parameter import Parameter as Parameter
+    from chainrule.base.settings import hyperparameter as hyperparameter
+    from chainrule.base.task import Splits as Splits
+    from chainrule.base.task import Task as Task
     from chainrule.component import Component as Component
     from chainrule.errors import AmbiguousComponentError as AmbiguousComponentError
     from chainrule.errors import BackwardError as BackwardError
@@ -19,29 +31,17 @@ if TYPE_CHECKING:
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.errors import StateError as StateError
     from chainrule.errors import UnknownComponentError as UnknownComponentError
-    from chainrule.hookspecs import hookimpl as hookimpl
-    from chainrule.hyperparameters import hyperparameter as hyperparameter
-    from chainrule.initializer import Initializer as Initializer
-    from chainrule.loss import Loss as Loss
-    from chainrule.module import Module as Module
     from chainrule.network import Network as Network
-    from chainrule.optimizer import LearningRate as LearningRate
-    from chainrule.optimizer import Optimizer as Optimizer
-    from chainrule.optimizer import State as State
-    from chainrule.optimizer import Step as Step
-    from chainrule.parameter import Parameter as Parameter
     from chainrule.registry import components as components
     from chainrule.registry import create as create
     from chainrule.registry import get as get
     from chainrule.registry import register as register
-    from chainrule.task import Splits as Splits
-    from chainrule.task import Task as Task
     from chainrule.training import History as History
     from chainrule.training import Run as Run
     from chainrule.training import evaluate as evaluate
     from chainrule.training import fit as fit
-    from chainrule.updater import Updater as Updater
-    from chainrule.updater import param_groups as param_groups
+    from chainrule.updates.param_groups import param_groups as param_groups
+    from chainrule.updates.updater import Updater as Updater
 
     __version__: str
 
@@ -60,18 +60,19 @@ _MODULES = {
         "StateError",
         "UnknownComponentError",
     ),
-    "hookspecs": ("hookimpl",),
-    "hyperparameters": ("hyperparameter",),
-    "initializer": ("Initializer",),
-    "loss": ("Loss",),
-    "module": ("Module",),
+    "base.hookspecs": ("hookimpl",),
+    "base.settings": ("hyperparameter",),
+    "base.initializer": ("Initializer",),
+    "base.loss": ("Loss",),
+    "base.module": ("Module",),
     "network": ("Network",),
-    "optimizer": ("LearningRate", "Optimizer", "State", "Step"),
-    "parameter": ("Parameter",),
+    "base.optimizer": ("LearningRate", "Optimizer", "State", "Step"),
+    "base.parameter": ("Parameter",),
     "registry": ("components", "create", "get", "register"),
-    "task": ("Splits", "Task"),
+    "base.task": ("Splits", "Task"),
     "training": ("History", "Run", "evaluate", "fit"),
-    "updater": ("Updater", "param_groups"),
+    "updates.param_groups": ("param_groups",),
+    "updates.updater": ("Updater",),
 }
 _PUBLIC = {name: module for module, names in _MODULES.items() for name in names}
 

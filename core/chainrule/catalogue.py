@@ -12,6 +12,7 @@ from typing import Any
 
 import pluggy
 
+from chainrule.base.hookspecs import PROJECT, CatalogueHooks
 from chainrule.component import (
     COMMANDS,
     HOOKS,
@@ -34,7 +35,6 @@ from chainrule.errors import (
     UnknownComponentError,
     one_line,
 )
-from chainrule.hookspecs import PROJECT, CatalogueHooks
 from chainrule.unknown import unknown_component
 
 DISABLE = "CHAINRULE_DISABLE"

@@ -20,11 +20,11 @@ NAME_RULE = "[a-z][a-z0-9_]*, and not a Python keyword"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 _PARENTS = {
-    "chainrule.module.Module": ("layers", "activations"),
-    "chainrule.loss.Loss": ("losses",),
-    "chainrule.initializer.Initializer": ("initializers",),
-    "chainrule.optimizer.Optimizer": ("optimizers",),
-    "chainrule.task.Task": ("tasks",),
+    "chainrule.base.module.Module": ("layers", "activations"),
+    "chainrule.base.loss.Loss": ("losses",),
+    "chainrule.base.initializer.Initializer": ("initializers",),
+    "chainrule.base.optimizer.Optimizer": ("optimizers",),
+    "chainrule.base.task.Task": ("tasks",),
 }
 """The kinds whose components inherit from a class, by its address, so that nothing need be imported to ask."""
 

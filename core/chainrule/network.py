@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.base.module import named_modules, named_parameters
+from chainrule.base.parameter import Parameter
+from chainrule.base.protocols import Module
+from chainrule.base.random_streams import stream
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
-from chainrule.module import named_modules, named_parameters
-from chainrule.parameter import FlatBuffers, Parameter
-from chainrule.protocols import Module
-from chainrule.streams import stream
+from chainrule.flat_buffers import FlatBuffers
 
 _DERIVED = ("flat", "_modules", "_named_parameters")
 

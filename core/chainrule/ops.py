@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from chainrule.parameter import Parameter
+from chainrule.base.parameter import Parameter
 
 
 def affine(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:

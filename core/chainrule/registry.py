@@ -15,11 +15,11 @@ from chainrule.errors import AmbiguousComponentError, ChainruleError
 from chainrule.unknown import unknown_component
 
 if TYPE_CHECKING:
-    from chainrule.initializer import Initializer
-    from chainrule.loss import Loss
-    from chainrule.module import Module
-    from chainrule.optimizer import Optimizer, Schedule
-    from chainrule.task import Task
+    from chainrule.base.initializer import Initializer
+    from chainrule.base.loss import Loss
+    from chainrule.base.module import Module
+    from chainrule.base.optimizer import Optimizer, Schedule
+    from chainrule.base.task import Task
 
 __all__ = [
     "KINDS",

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 import chainrule
-from chainrule.loss import Loss
+from chainrule.base.loss import Loss
+from chainrule.base.module import Module
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.task import Splits
 from chainrule.metrics import Metric, accuracy, binary_accuracy
-from chainrule.module import Module
-from chainrule.optimizer import Optimizer
-from chainrule.task import Splits
 from chainrule_lab.settings import BATCH_SIZE, HIDDEN_ACTIVATION, HIDDEN_SIZES, REDUCTION, TASK, Setting
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
-from chainrule.hookspecs import hookimpl
+from chainrule.base.hookspecs import hookimpl
 from chainrule_lab.report import number, percent, points, signed
 from chainrule_lab.reproduction import Reproduction
 from chainrule_lab.settings import Setting

@@ -13,10 +13,10 @@ import torch
 from rounds import Spread, alternate
 
 import chainrule
+from chainrule.base.optimizer import Optimizer
 from chainrule.initializers import zeros
 from chainrule.layers import linear
 from chainrule.network import Network
-from chainrule.optimizer import Optimizer
 
 ELEMENTS = 2**23
 STEPS = 3

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.optimizer import Optimizer
+from chainrule.base.optimizer import Optimizer
 
 
 def by_torch(kind: Any, settings: dict[str, Any], parameter: Tensor, gradients: Sequence[Tensor]) -> list[Tensor]:

@@ -3,7 +3,7 @@
 import pluggy
 import pytest
 
-from chainrule.hookspecs import PROJECT, CatalogueHooks, TrainingHooks, hookimpl
+from chainrule.base.hookspecs import PROJECT, CatalogueHooks, TrainingHooks, hookimpl
 
 TRAINING = {"chainrule_fit_start", "chainrule_step_end", "chainrule_epoch_end", "chainrule_fit_end"}
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import HyperparameterError, Optimizer, hyperparameter
-from chainrule.hyperparameters import bounds
+from chainrule.base.settings import bounds
 from chainrule.optimizers import adam, rmsprop, sgd
 
 

@@ -4,8 +4,8 @@ from torch.testing import assert_close
 
 from chainrule import ChainruleError, ShapeError, StateError
 from chainrule.activations import relu, tanh
+from chainrule.base.random_streams import stream
 from chainrule.layers import linear, sequential
-from chainrule.streams import stream
 
 
 def layers():

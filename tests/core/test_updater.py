@@ -2,12 +2,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import HyperparameterError, Module, Optimizer, Parameter, rule_runs
+from chainrule import HyperparameterError, Module, Optimizer, Parameter
 from chainrule.activations import tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.optimizers import adam, sgd
 from chainrule.registry import get, names
+from chainrule.updates import elementwise
 
 RULES = [rule for name in names("optimizers") for rule in get("optimizers", name).examples() if rule.elementwise]
 
@@ -32,7 +33,7 @@ def after_three_steps(rule, network):
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 def test_slices_give_what_one_pass_gives_to_the_bit(rule, elements, monkeypatch):
     sliced = after_three_steps(rule, linear(elements, 1, bias=False).build())
-    monkeypatch.setattr(rule_runs, "SLICE", 2**30)
+    monkeypatch.setattr(elementwise, "SLICE", 2**30)
     assert torch.equal(sliced, after_three_steps(rule, linear(elements, 1, bias=False).build()))
 
 

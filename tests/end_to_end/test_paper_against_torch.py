@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import chainrule
-from chainrule.streams import stream
+from chainrule.base.random_streams import stream
 from chainrule_lab.experiment import declare, run, stacked_splits
 from chainrule_lab.settings import SETTINGS
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from chainrule.optimizer import Optimizer
+from chainrule.base.optimizer import Optimizer
 from chainrule.testing.check import CheckFailed, NotApplicable
 from chainrule.testing.trials import take, weights
-from chainrule.updater import Updater
+from chainrule.updates.updater import Updater
 
 NOT_IMPORTABLE = 3
 """Exit status of a process that cannot import the rule."""

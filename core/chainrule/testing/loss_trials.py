@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from chainrule.loss import Loss
+from chainrule.base.loss import Loss
 
 LossExample = tuple[Loss, Tensor, Tensor]
 """A loss, a sample prediction (N, …), and a target that fits it."""

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from chainrule.module import Module
+from chainrule.base.module import Module
 from chainrule.network import Network
 from chainrule.testing.compare import expect, expect_close
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from chainrule.loss import Loss
-from chainrule.module import Module
+from chainrule.base.loss import Loss
+from chainrule.base.module import Module
+from chainrule.base.optimizer import Optimizer, State, Step
+from chainrule.base.parameter import Parameter
+from chainrule.base.random_streams import stream
 from chainrule.network import Network
-from chainrule.optimizer import Optimizer, State, Step
-from chainrule.parameter import Parameter
-from chainrule.streams import stream
 from chainrule.testing.trials import normal
 from chainrule.training import History, fit
 

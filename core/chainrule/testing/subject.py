@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from chainrule import registry
+from chainrule.base.initializer import Initializer
+from chainrule.base.loss import Loss
+from chainrule.base.module import Module
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.task import Task
 from chainrule.component import kind_named
 from chainrule.errors import ChainruleError, label
-from chainrule.initializer import Initializer
-from chainrule.loss import Loss
-from chainrule.module import Module
-from chainrule.optimizer import Optimizer
-from chainrule.task import Task
 
 Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Sequence[Tensor]]
 """An author's own formula: ``(rule, parameter, gradients) -> the parameter after each step``, in float64."""

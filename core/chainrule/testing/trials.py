@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from chainrule.module import Module
+from chainrule.base.module import Module
+from chainrule.base.optimizer import Optimizer, State, Step
+from chainrule.base.parameter import Parameter
+from chainrule.base.random_streams import stream
 from chainrule.network import Network
-from chainrule.optimizer import Optimizer, State, Step
-from chainrule.parameter import Parameter
-from chainrule.streams import stream
 from chainrule.testing.check import NotApplicable
 from chainrule.testing.compare import expect_close
-from chainrule.updater import Updater
+from chainrule.updates.updater import Updater
 
 Shape = tuple[int, ...]
 

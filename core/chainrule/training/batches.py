@@ -9,9 +9,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from chainrule.base.random_streams import stream
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.network import Network
-from chainrule.streams import stream
 
 Data: TypeAlias = tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]]
 """A pair (x, y) of tensors, or batches such as a DataLoader's."""

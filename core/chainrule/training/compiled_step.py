@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from chainrule.compiled_rule import first_use, require_compiler
+from chainrule.base.protocols import Loss
 from chainrule.errors import CompileWarning
-from chainrule.moment import Moment, TensorMoment
 from chainrule.network import Network
-from chainrule.protocols import Loss
 from chainrule.training.remembered import Remembered
 from chainrule.training.step import TrainingStep, keep_as_ordinary_tensors
 from chainrule.training.traced_step import trace
-from chainrule.updater import Updater
+from chainrule.updates.fused_rule import first_use, require_compiler
+from chainrule.updates.moment import Moment, TensorMoment
+from chainrule.updates.updater import Updater
 
 BELOW_PARAMETERS = 2**22
 """Of all members; from here on, products take the time, and a rule that is compiled alone needs less memory."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from chainrule.base.protocols import Loss
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
-from chainrule.protocols import Loss
 from chainrule.training.batches import GATHERED_ELEMENTS, as_pair, check_pair
 from chainrule.training.running_means import RunningMeans
 

@@ -8,11 +8,11 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from chainrule.moment import Moment, TensorMoment
+from chainrule.base.protocols import Loss
 from chainrule.network import Network
-from chainrule.protocols import Loss
 from chainrule.training.step import TrainingStep
-from chainrule.updater import Updater
+from chainrule.updates.moment import Moment, TensorMoment
+from chainrule.updates.updater import Updater
 
 Outputs: TypeAlias = tuple[Tensor, Tensor]
 

@@ -8,10 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from chainrule.base.protocols import Loss
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
-from chainrule.protocols import Loss
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
 from chainrule.training.compiled_step import BELOW_PARAMETERS, CompiledStep
 from chainrule.training.evaluation import check_metrics, evaluate
@@ -20,7 +20,7 @@ from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.step import TrainingStep, keep_as_ordinary_tensors
-from chainrule.updater import Updater
+from chainrule.updates.updater import Updater
 
 
 class Attachable(Protocol):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from chainrule.base.parameter import Parameter
 from chainrule.errors import label
-from chainrule.parameter import Parameter
 
 BOOKKEEPING = {"_saved", "_versions", "_scale", "needs_input_grad"}
 """Attributes that the core itself sets in every step."""

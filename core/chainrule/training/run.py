@@ -7,11 +7,11 @@ from typing import Any
 
 import pluggy
 
+from chainrule.base.hookspecs import PROJECT, TrainingHooks
 from chainrule.errors import CallbackError, label
-from chainrule.hookspecs import PROJECT, TrainingHooks
 from chainrule.network import Network
 from chainrule.training.history import History
-from chainrule.updater import Updater
+from chainrule.updates.updater import Updater
 
 
 class Run:
@@ -50,7 +50,8 @@ class Run:
                 self._manager.check_pending()
             except pluggy.PluginValidationError as error:
                 raise CallbackError(
-                    f"{label(callback)}: hooks must have the names and arguments of chainrule.hookspecs.TrainingHooks, "
+                    f"{label(callback)}: hooks must have the names and arguments of "
+                    "chainrule.base.hookspecs.TrainingHooks, "
                     f"got: {str(error).splitlines()[-1]}. Mend the callback."
                 ) from error
             callers = self._manager.get_hookcallers(callback)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from chainrule.moment import Moment
+from chainrule.base.protocols import Loss
 from chainrule.network import Network
-from chainrule.protocols import Loss
-from chainrule.updater import Updater
+from chainrule.updates.moment import Moment
+from chainrule.updates.updater import Updater
 
 
 class TrainingStep:

@@ -13,10 +13,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 
-from chainrule.moment import Moment
-from chainrule.parameter import FlatBuffers
+from chainrule.flat_buffers import FlatBuffers
 from chainrule.training.remembered import Remembered
 from chainrule.training.step import TrainingStep
+from chainrule.updates.moment import Moment
 
 THIN = 4
 """A matrix product with a side of at most this is written out, so that it fuses with what stands around it."""
@@ -66,7 +66,7 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
             raise UntraceableError(f"it changes {changed}")
         return outputs
 
-    before = Remembered([*parts, *updater.network.parameters(), *updater.runs])
+    before = Remembered([*parts, *updater.network.parameters(), *updater.applied_rules])
     try:
         # On fake tensors, which have a shape but no values.
         record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from chainrule.activations import relu
+from chainrule.base.loss import Loss
+from chainrule.base.module import Module
+from chainrule.base.random_streams import stream
+from chainrule.base.task import Splits, Task
 from chainrule.layers import linear, sequential
-from chainrule.loss import Loss
 from chainrule.losses import cross_entropy
 from chainrule.metrics import accuracy
-from chainrule.module import Module
-from chainrule.streams import stream
-from chainrule.task import Splits, Task
 
 RADIUS = 1 / math.sqrt(2 * math.pi)
 """The circle's, whose area is half that of the square."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from chainrule.module import Module
+from chainrule.base.module import Module
 
 
 class Identity(Module):

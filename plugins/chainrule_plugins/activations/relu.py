@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.module import Module
+from chainrule.base.module import Module
 
 
 class Relu(Module):

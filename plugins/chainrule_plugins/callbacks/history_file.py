@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from chainrule.hookspecs import hookimpl
+from chainrule.base.hookspecs import hookimpl
 from chainrule.training import Run
 
 

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from torch import Tensor
 
-from chainrule.hookspecs import hookimpl
+from chainrule.base.hookspecs import hookimpl
 from chainrule.training import Run
 
 

@@ -6,7 +6,7 @@ import math
 
 from torch import Generator, Tensor
 
-from chainrule.initializer import Initializer, positive
+from chainrule.base.initializer import Initializer, positive
 
 
 class HeUniform(Initializer):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from chainrule.base.module import Module, Shape
+from chainrule.base.parameter import Parameter
+from chainrule.base.protocols import Initializer
 from chainrule.errors import ShapeError
 from chainrule.initializers import uniform
-from chainrule.module import Module, Shape
 from chainrule.ops import accumulate, affine
-from chainrule.parameter import Parameter
-from chainrule.protocols import Initializer
 
 
 class Linear(Module):

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from chainrule.base.module import Module, Shape, named_modules
+from chainrule.base.protocols import Module as ModuleLike
 from chainrule.errors import BackwardError, ChainruleError, ShapeError, label
-from chainrule.module import Module, Shape, named_modules
-from chainrule.protocols import Module as ModuleLike
 
 
 class Sequential(Module):

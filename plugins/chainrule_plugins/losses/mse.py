@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from chainrule.base.loss import Loss
 from chainrule.errors import ShapeError
-from chainrule.loss import Loss
 
 
 class Mse(Loss):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, zeros_like
 
-from chainrule.hyperparameters import hyperparameter
-from chainrule.optimizer import LearningRate, Optimizer, State, Step
+from chainrule.base.optimizer import LearningRate, Optimizer, State, Step
+from chainrule.base.settings import hyperparameter
 
 
 class Adadelta(Optimizer):

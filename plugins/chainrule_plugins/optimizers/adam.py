@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, zeros_like
 
-from chainrule.hyperparameters import hyperparameter
+from chainrule.base.optimizer import LearningRate, Optimizer, State, Step
+from chainrule.base.settings import hyperparameter
 from chainrule.ops import square_root
-from chainrule.optimizer import LearningRate, Optimizer, State, Step
 
 
 class Adam(Optimizer):

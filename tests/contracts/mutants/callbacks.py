@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from chainrule.hookspecs import hookimpl
+from chainrule.base.hookspecs import hookimpl
 
 from . import collect
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from chainrule import Module
+from chainrule.base.parameter import Parameter
 from chainrule.initializers import uniform
-from chainrule.parameter import Parameter
 from chainrule_plugins.activations.tanh import Tanh
 from chainrule_plugins.layers.linear import Linear
 

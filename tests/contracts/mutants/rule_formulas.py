@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, hyperparameter
-from chainrule.optimizer import State, Step
+from chainrule.base.optimizer import State, Step
 from chainrule_plugins.optimizers.adadelta import Adadelta
 from chainrule_plugins.optimizers.adagrad import Adagrad
 from chainrule_plugins.optimizers.adam import Adam

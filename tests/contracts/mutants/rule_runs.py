@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, hyperparameter
-from chainrule.optimizer import State, Step
+from chainrule.base.optimizer import State, Step
 from chainrule_plugins.optimizers.adam import Adam
 from chainrule_plugins.optimizers.sgd import Sgd
 

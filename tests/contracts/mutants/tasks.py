@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from chainrule.base.module import Module
+from chainrule.base.random_streams import stream
+from chainrule.base.task import Splits, Task
 from chainrule.layers import linear
 from chainrule.losses import mse
-from chainrule.module import Module
-from chainrule.streams import stream
-from chainrule.task import Splits, Task
 from chainrule_lab.tasks.circle import Circle
 
 from . import collect

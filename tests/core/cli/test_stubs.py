@@ -107,8 +107,8 @@ def test_mypy_holds_calls_against_third_parties_signatures(installed):
         'error: Argument "momentum" to "Brisk" has incompatible type "str"; expected "float"  [arg-type]',
         'error: Missing positional argument "out_features" in call to "Linear"  [call-arg]',
         'note: Revealed type is "brisk_rules.Brisk"',
-        'note: Revealed type is "chainrule.optimizer.Optimizer"',
-        'note: Revealed type is "chainrule.module.Module"',
-        'note: Revealed type is "chainrule.loss.Loss"',
+        'note: Revealed type is "chainrule.base.optimizer.Optimizer"',
+        'note: Revealed type is "chainrule.base.module.Module"',
+        'note: Revealed type is "chainrule.base.loss.Loss"',
         'note: Revealed type is "Any"',
     ]

@@ -17,10 +17,10 @@ from chainrule.activations import relu, tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
-from chainrule.moment import TensorMoment
 from chainrule.optimizers import adam, rmsprop, sgd
 from chainrule.training.compiled_step import CompiledStep
 from chainrule.training.step import TrainingStep
+from chainrule.updates.moment import TensorMoment
 
 
 def build(*modules, seeds=(0, 1)):

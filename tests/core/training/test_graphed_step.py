@@ -53,7 +53,7 @@ def test_a_recorded_step_follows_the_same_trajectory(rule, monkeypatch):
 
 def test_a_recording_that_does_not_read_its_numbers_anew_shows(monkeypatch):
     monkeypatch.setattr(
-        "chainrule.moment.TensorMoment.fill", lambda self, moment: self.__dict__.setdefault("m", moment)
+        "chainrule.updates.moment.TensorMoment.fill", lambda self, moment: self.__dict__.setdefault("m", moment)
     )
     with pytest.raises(AssertionError, match="not close"):
         test_a_recorded_step_follows_the_same_trajectory(RULES[0], monkeypatch)

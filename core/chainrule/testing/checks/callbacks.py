@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from chainrule.base.hookspecs import TrainingHooks
 from chainrule.errors import label
-from chainrule.hookspecs import TrainingHooks
 from chainrule.network import Network
 from chainrule.testing.check import check
 from chainrule.testing.checks.docstrings import expect_sections

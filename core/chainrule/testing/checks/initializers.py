@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from chainrule.initializer import Initializer
+from chainrule.base.initializer import Initializer
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite, expect_no_error
 from chainrule.testing.copies import copies_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from chainrule.module import named_modules
+from chainrule.base.module import named_modules
 from chainrule.network import Network
 from chainrule.testing.check import CheckFailed, NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_no_error

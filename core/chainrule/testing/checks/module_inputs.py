@@ -8,8 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from chainrule.base.module import Shape
 from chainrule.errors import ChainruleError, ShapeError
-from chainrule.module import Shape
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_no_error
 from chainrule.testing.module_trials import Example, Pass, Trial, error_of, expect_same_pass, given, make_trial, trials

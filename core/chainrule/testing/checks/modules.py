@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from chainrule.base.module import Module, named_modules, named_parameters
 from chainrule.errors import BackwardError
-from chainrule.module import Module, named_modules, named_parameters
 from chainrule.testing.check import check
 from chainrule.testing.compare import expect, expect_close, expect_error, expect_no_error
 from chainrule.testing.module_trials import Example, Pass, expect_same_pass, given, make_trial
@@ -142,7 +142,7 @@ def rows_do_not_influence_each_other(example: Example) -> None:
     "layers",
     "activations",
     once=True,
-    cause="torch.rand without generator=, or a seed drawn in the constructor; use chainrule.streams.",
+    cause="torch.rand without generator=, or a seed drawn in the constructor; use chainrule.base.random_streams.",
 )
 def results_follow_from_the_seed(subject: Subject) -> None:
     """Demand bit-equal results for equal seeds whatever the global random state, which stays as it is."""

@@ -9,11 +9,10 @@ import warnings
 import torch
 from torch import Tensor
 
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.random_streams import stream
 from chainrule.errors import ChainruleError
 from chainrule.network import Network
-from chainrule.optimizer import Optimizer
-from chainrule.rule_runs import SLICE
-from chainrule.streams import stream
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close
 from chainrule.testing.subject import Subject
@@ -29,7 +28,8 @@ from chainrule.testing.trials import (
     uses_sums,
     weights,
 )
-from chainrule.updater import param_groups
+from chainrule.updates.elementwise import SLICE
+from chainrule.updates.param_groups import param_groups
 
 LARGE = SLICE + 3
 """Elements of a vector that the core cuts in two."""

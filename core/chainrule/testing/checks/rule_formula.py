@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from chainrule.optimizer import Optimizer
+from chainrule.base.optimizer import Optimizer
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close
 from chainrule.testing.subject import Reference, Subject

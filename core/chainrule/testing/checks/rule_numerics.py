@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.random_streams import stream
 from chainrule.errors import HyperparameterError
-from chainrule.optimizer import Optimizer
-from chainrule.streams import stream
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite
 from chainrule.testing.trials import (

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.random_streams import stream
 from chainrule.network import Network
-from chainrule.optimizer import Optimizer
-from chainrule.streams import stream
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close
 from chainrule.testing.fresh_process import in_fresh_process
@@ -31,7 +31,7 @@ from chainrule.testing.trials import (
     take,
     weights,
 )
-from chainrule.updater import Updater
+from chainrule.updates.updater import Updater
 
 WARM_UP = Factors((0.2, 0.4, 0.6, 0.8, 1.0))
 """A schedule in whose middle runs are interrupted."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from chainrule.base.optimizer import Optimizer
 from chainrule.errors import ChainruleError, HyperparameterError, label
-from chainrule.optimizer import Optimizer
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.checks.docstrings import expect_sections
 from chainrule.testing.compare import expect

@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from chainrule.task import Splits, Task
+from chainrule.base.task import Splits, Task
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.checks.docstrings import expect_sections
 from chainrule.testing.compare import expect, expect_close, expect_finite

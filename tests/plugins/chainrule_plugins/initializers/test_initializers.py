@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from chainrule import HyperparameterError, Parameter
+from chainrule.base.random_streams import stream
 from chainrule.initializers import constant, he_normal, he_uniform, uniform, xavier_normal, xavier_uniform, zeros
-from chainrule.streams import stream
 
 N = 200_000
 Z = 5.5  # standard errors: a normal estimate lies further out with probability 4e-8, one of all 22 with 8e-7

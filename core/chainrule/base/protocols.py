@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from chainrule.parameter import Parameter
+    from chainrule.base.parameter import Parameter
 
 
 @runtime_checkable

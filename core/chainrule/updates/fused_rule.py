@@ -1,4 +1,4 @@
-"""`CompiledRule`: an elementwise rule as one fused kernel, made by torch.compile."""
+"""`FusedRule`: an elementwise rule as one fused kernel, made by torch.compile."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from chainrule.base.optimizer import Optimizer, State, Step
 from chainrule.errors import ChainruleError, label
-from chainrule.moment import Moment, TensorMoment
-from chainrule.optimizer import Optimizer, State, Step
+from chainrule.updates.moment import Moment, TensorMoment
 
 FROM_ELEMENTS = 2**16
 """Below this size the uncompiled rule is faster."""
 
 
-class CompiledRule:
+class FusedRule:
     """Apply a rule to one flat vector in a single pass over memory.
 
     Whatever changes from step to step enters as a 0-dim tensor, since a Python number would be compiled in. Rules of

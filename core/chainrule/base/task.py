@@ -8,9 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
-from chainrule.loss import Loss
+from chainrule.base.loss import Loss
+from chainrule.base.module import Module
 from chainrule.metrics import Metric
-from chainrule.module import Module
 
 
 class Splits(NamedTuple):

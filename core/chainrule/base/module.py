@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from chainrule.parameter import Parameter
-from chainrule.protocols import Module as ModuleProtocol
-from chainrule.saved import KeepsForBackward
+from chainrule.base.parameter import Parameter
+from chainrule.base.protocols import Module as ModuleProtocol
+from chainrule.base.saved_tensors import KeepsForBackward
 
 if TYPE_CHECKING:
     from chainrule.network import Network

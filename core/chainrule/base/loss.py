@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.errors import HyperparameterError, ShapeError, label
-from chainrule.saved import KeepsForBackward
 
 
 class Loss(KeepsForBackward, ABC):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_t
 import torch
 from torch import Tensor
 
+from chainrule.base.settings import check_hyperparameters, hyperparameter
 from chainrule.errors import HyperparameterError, label
-from chainrule.hyperparameters import check_hyperparameters, hyperparameter
 
 if TYPE_CHECKING:
     from chainrule.network import Network
-    from chainrule.updater import Updater
+    from chainrule.updates.updater import Updater
 
 LearningRate: TypeAlias = float | Tensor
 """One number, or a tensor (M,) with one for each member."""
@@ -147,7 +147,7 @@ class Optimizer(_Declared):
             HyperparameterError: if clip_norm is not positive, or a per-member field has not one value per member.
             ChainruleError: if compile is asked for and the machine has no compiler.
         """
-        from chainrule.updater import Updater
+        from chainrule.updates.updater import Updater
 
         return Updater(network, {"*": self}, clip_norm=clip_norm, compile=compile)
 

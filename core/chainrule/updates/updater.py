@@ -1,4 +1,4 @@
-"""`Updater`: the driver that applies update rules to a network; and `param_groups`, several rules by name pattern."""
+"""`Updater`: the driver that applies update rules to a network."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.compiled_rule import require_compiler
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.parameter import Parameter
 from chainrule.errors import ChainruleError, HyperparameterError, StateError
-from chainrule.moment import Moment
 from chainrule.network import Network
-from chainrule.optimizer import Optimizer
-from chainrule.parameter import Parameter
-from chainrule.rule_runs import (
-    ElementwiseRun,
-    ParameterRun,
-    Run,
-    check_member_values,
-    check_ranks,
-    moment_of,
-    tensors_of,
-)
+from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, moment_of, tensors_of
+from chainrule.updates.clipping import clip_gradients
+from chainrule.updates.elementwise import ElementwiseRule
+from chainrule.updates.fused_rule import require_compiler
+from chainrule.updates.moment import Moment
+from chainrule.updates.per_parameter import PerParameterRule
 
 
 class Updater:
@@ -37,7 +32,7 @@ class Updater:
         network: the network that is updated.
         groups: the rules by name pattern.
         t: the number of steps taken.
-        runs: each rule with the parameters that it moves at once.
+        applied_rules: each rule with the parameters that it moves at once.
     """
 
     def __init__(
@@ -63,59 +58,66 @@ class Updater:
         self.clip_norm = clip_norm
         self.compile = compile
         self.t = 0
-        self.runs: list[Run] = []
+        self.applied_rules: list[AppliedRule] = []
         for rule, parameters in _match(network, groups):
             check_member_values(rule, network)
             check_ranks(rule, parameters)
             if rule.elementwise and type(rule).reduce is Optimizer.reduce:
-                self.runs += [
-                    ElementwiseRun(rule, network, run, compile=compile) for run in _adjacent(network, parameters)
+                self.applied_rules += [
+                    ElementwiseRule(rule, network, adjacent, compile=compile)
+                    for adjacent in _adjacent(network, parameters)
                 ]
             else:
-                self.runs.append(ParameterRun(rule, network, parameters))
+                self.applied_rules.append(PerParameterRule(rule, network, parameters))
 
     def step(self) -> None:
         """Update every parameter from its accumulated gradient."""
         self.apply(self.advance())
 
     def advance(self) -> list[Moment]:
-        """Count a step, and return what each run of a rule needs to know of it."""
+        """Count a step, and return what each rule needs to know of it."""
         self.t += 1
-        return [moment_of(run.rule, self.t) for run in self.runs]
+        return [moment_of(applied.rule, self.t) for applied in self.applied_rules]
 
     def apply(self, moments: Sequence[Moment]) -> None:
         """Update every parameter at the given moments: the part of a step that is tensor operations alone."""
         if self.clip_norm is not None:
             clip_gradients(self.network, self.clip_norm)
-        for run, moment in zip(self.runs, moments, strict=True):
-            run.apply(moment)
+        for applied, moment in zip(self.applied_rules, moments, strict=True):
+            applied.apply(moment)
 
     def tensors(self) -> dict[str, Any]:
         """Return what a step reads and changes beside its batch and its moments: parameters, and what rules keep."""
         parameters = [(parameter.data, parameter.grad) for parameter in self.network.parameters()]
-        return {"parameters": parameters, "runs": [tensors_of(run) for run in self.runs]}
+        return {"parameters": parameters, "rules": [tensors_of(applied) for applied in self.applied_rules]}
 
     def bind(self, tensors: dict[str, Any]) -> None:
         """Step from now on, uncompiled, on such tensors instead, which then no longer lie in the flat buffers."""
         for parameter, own in zip(self.network.parameters(), tensors["parameters"], strict=True):
             parameter.bind(*own)
-        for run, kept in zip(self.runs, tensors["runs"], strict=True):
-            run.bind(kept)
+        for applied, kept in zip(self.applied_rules, tensors["rules"], strict=True):
+            applied.bind(kept)
 
     @property
     def compiled(self) -> int:
-        """The number of runs over the flat buffer that go through a compiled kernel."""
-        return sum(isinstance(run, ElementwiseRun) and run.compiled is not None for run in self.runs)
+        """The number of applied rules that go through a fused kernel."""
+        return sum(
+            isinstance(applied, ElementwiseRule) and applied.compiled is not None for applied in self.applied_rules
+        )
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Hold in the network, inside the block, the parameters with which its rules want to be evaluated."""
-        runs = [run for run in self.runs if type(run.rule).evaluation_parameter is not Optimizer.evaluation_parameter]
-        trained = self.network.flat.data.clone() if runs else None
+        elsewhere = [
+            applied
+            for applied in self.applied_rules
+            if type(applied.rule).evaluation_parameter is not Optimizer.evaluation_parameter
+        ]
+        trained = self.network.flat.data.clone() if elsewhere else None
         try:
             with torch.no_grad():
-                for run in runs:
-                    run.show_evaluation_parameters()
+                for applied in elsewhere:
+                    applied.show_evaluation_parameters()
             yield
         finally:
             if trained is not None:
@@ -161,43 +163,13 @@ class Updater:
         return {"settings": settings, "state": self.state_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Runs hold views of the network's buffers, which a copied network makes anew.
+        # Applied rules hold views of the network's buffers, which a copied network makes anew.
         Updater.__init__(self, **state["settings"])
         self.load_state_dict(state["state"])
 
     def _states(self) -> dict[str, dict[str, Tensor]]:
-        states = {parameter: state for run in self.runs for parameter, state in run.states().items()}
+        states = {p: state for applied in self.applied_rules for p, state in applied.states().items()}
         return {name: states[parameter] for name, parameter in self.network.named_parameters()}
-
-
-class ParamGroups:
-    """Rules by name pattern, such as ``{"*.bias": sgd(lr=0.1), "*": adam()}``; the first pattern that fits counts."""
-
-    def __init__(self, groups: Mapping[str, Optimizer]) -> None:
-        self.groups = dict(groups)
-
-    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
-        """Return an Updater that applies each rule to its parameters; arguments as for `Optimizer.attach`.
-
-        Errors: ChainruleError if a parameter fits no pattern, or a pattern has no parameter
-        """
-        return Updater(network, self.groups, clip_norm=clip_norm, compile=compile)
-
-
-param_groups = ParamGroups
-
-
-def clip_gradients(network: Network, max_norm: float) -> Tensor:
-    """Scale each member's gradient so that its global norm is at most max_norm; return the norms before, (M,)."""
-    norms = [
-        torch.linalg.vector_norm(parameter.grad.reshape(network.members, -1), dim=1)
-        for parameter in network.parameters()
-    ]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
-    factor = (max_norm / norm).clamp(max=1.0)  # a norm of 0 gives inf, then 1
-    for parameter in network.parameters():
-        parameter.grad.mul_(factor.view(-1, *[1] * len(parameter.shape)))
-    return norm
 
 
 def _match(network: Network, groups: Mapping[str, Optimizer]) -> list[tuple[Optimizer, list[Parameter]]]:

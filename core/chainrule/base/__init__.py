@@ -1,0 +1,1 @@
+"""What an author subclasses or declares: modules, losses, initializers, rules, tasks, and the hooks of callbacks."""

@@ -1,0 +1,124 @@
+"""`AppliedRule`: a rule with the parameters that it moves, and what both forms of it share."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any, Protocol, TypedDict
+
+import torch
+from torch import Tensor
+
+from chainrule.base.optimizer import Optimizer, State, Step
+from chainrule.base.parameter import Parameter
+from chainrule.errors import HyperparameterError, ShapeError, StateError, label
+from chainrule.network import Network
+from chainrule.updates.moment import Moment
+
+
+class RuleTensors(TypedDict):
+    """What an applied rule reads and changes beside its parameters and its moment.
+
+    Keys:
+        states: the state of each parameter, views (M, …).
+        fields: the rule's per-member fields, each (M,).
+        numbers: as 0-dim tensors, what may be another number in every fit.
+    """
+
+    states: list[State]
+    fields: State
+    numbers: State
+
+
+class AppliedRule(Protocol):
+    """One rule on some of a network's parameters."""
+
+    rule: Optimizer
+    fields: State
+
+    def apply(self, moment: Moment) -> None:
+        """Apply the rule once, at this moment."""
+
+    def states(self) -> dict[Parameter, State]:
+        """Return the state of each parameter as views (M, …)."""
+
+    def bind(self, tensors: RuleTensors) -> None:
+        """Step from now on, uncompiled, on what the parameters are bound to and on these tensors."""
+
+    def show_evaluation_parameters(self) -> None:
+        """Overwrite the parameters with those that the rule evaluates."""
+
+
+class FrozenState(dict[str, Tensor]):
+    """A rule's state, whose tensors change in place but are never exchanged: they are views of larger ones."""
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        raise StateError(f'state["{name}"] must be changed in place, got a new tensor. Write state["{name}"].copy_(…).')
+
+    def update(self, *_: Any, **__: Any) -> None:
+        """Refuse what would exchange tensors."""
+        raise StateError("state must be changed tensor by tensor, got update(…). Write state[name].copy_(…) for each.")
+
+    __ior__ = setdefault = update  # type: ignore[assignment]
+
+
+def tensors_of(applied: AppliedRule) -> RuleTensors:
+    """Return the tensors of an applied rule, to be bound to others like them."""
+    lr = applied.rule.lr
+    numbers = {} if isinstance(lr, Tensor) else {"lr": torch.tensor(lr, dtype=torch.float64)}
+    return {"states": list(applied.states().values()), "fields": applied.fields, "numbers": numbers}
+
+
+def check_member_values(rule: Optimizer, network: Network) -> None:
+    """Raise HyperparameterError if a per-member field has not one value for each member."""
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if isinstance(value, Tensor) and value.shape != (network.members,):
+            raise HyperparameterError(
+                f"{label(rule)}: {field.name} must be a number or one value for each of {network.members} members, "
+                f"got {len(value)}. Build the network with as many seeds."
+            )
+
+
+def check_ranks(rule: Optimizer, parameters: list[Parameter]) -> None:
+    """Raise ShapeError if the rule is not for parameters of these ranks."""
+    for parameter in parameters:
+        if len(parameter.shape) not in rule.ranks:
+            raise ShapeError(
+                f"{label(rule)}: a parameter must have rank {' or '.join(map(str, rule.ranks))}, "
+                f"got shape {tuple(parameter.shape)}. Give it another rule with param_groups."
+            )
+
+
+def moment_of(rule: Optimizer, t: int) -> Moment:
+    """Return what the rule needs to know of step t."""
+    return Moment(t, 1.0 if rule.schedule is None else rule.schedule(t), rule.scalars(t))
+
+
+def step_of(rule: Optimizer, moment: Moment, sums: State | None = None) -> Step:
+    """Return what the rule is given of this moment, with the sums of its `reduce` if it has one."""
+    return Step(moment.t, rule.lr * moment.factor, {**moment.scalars, **sums} if sums else moment.scalars)
+
+
+def member_fields(rule: Optimizer, network: Network) -> State:
+    """Return the rule's per-member fields by name, each (M,), on the network's device."""
+    fields = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
+    return {name: value.detach().to(network.flat.data) for name, value in fields.items() if isinstance(value, Tensor)}
+
+
+def with_fields(rule: Optimizer, fields: State) -> Optimizer:
+    """Return the rule with other values in these fields, which are not checked again."""
+    if not fields:
+        return rule
+    other = copy.copy(rule)
+    for name, value in fields.items():
+        object.__setattr__(other, name, value)  # frozen, and already checked
+    return other
+
+
+def initial_state(rule: Optimizer, data: Tensor) -> State:
+    """Return the state with which the rule starts, in memory of its own."""
+    with torch.inference_mode(False), torch.no_grad():
+        state = rule.init(data)
+        shared = data.untyped_storage().data_ptr()  # a state that starts as the parameter must not be the parameter
+        return {name: e.clone() if e.untyped_storage().data_ptr() == shared else e for name, e in state.items()}

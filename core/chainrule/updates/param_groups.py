@@ -1,0 +1,26 @@
+"""`param_groups`: several rules, each for the parameters whose names match a pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainrule.base.optimizer import Optimizer
+from chainrule.network import Network
+from chainrule.updates.updater import Updater
+
+
+class ParamGroups:
+    """Rules by name pattern, such as ``{"*.bias": sgd(lr=0.1), "*": adam()}``; the first pattern that fits counts."""
+
+    def __init__(self, groups: Mapping[str, Optimizer]) -> None:
+        self.groups = dict(groups)
+
+    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
+        """Return an Updater that applies each rule to its parameters; arguments as for `Optimizer.attach`.
+
+        Errors: ChainruleError if a parameter fits no pattern, or a pattern has no parameter
+        """
+        return Updater(network, self.groups, clip_norm=clip_norm, compile=compile)
+
+
+param_groups = ParamGroups
