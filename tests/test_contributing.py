@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.cli.component_file import subject_in_file
-from chainrule.component import KINDS, singular
+from chainrule.registry.kinds import KINDS, singular
 from chainrule.testing import checks_of, run_all
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")

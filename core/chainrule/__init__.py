@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from chainrule.base.settings import hyperparameter as hyperparameter
     from chainrule.base.task import Splits as Splits
     from chainrule.base.task import Task as Task
-    from chainrule.component import Component as Component
     from chainrule.errors import AmbiguousComponentError as AmbiguousComponentError
     from chainrule.errors import BackwardError as BackwardError
     from chainrule.errors import BlockedComponentError as BlockedComponentError
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from chainrule.errors import StateError as StateError
     from chainrule.errors import UnknownComponentError as UnknownComponentError
     from chainrule.network import Network as Network
+    from chainrule.registry import Component as Component
     from chainrule.registry import components as components
     from chainrule.registry import create as create
     from chainrule.registry import get as get
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     __version__: str
 
 _MODULES = {
-    "component": ("Component",),
     "errors": (
         "AmbiguousComponentError",
         "BackwardError",
@@ -68,7 +67,7 @@ _MODULES = {
     "network": ("Network",),
     "base.optimizer": ("LearningRate", "Optimizer", "State", "Step"),
     "base.parameter": ("Parameter",),
-    "registry": ("components", "create", "get", "register"),
+    "registry": ("Component", "components", "create", "get", "register"),
     "base.task": ("Splits", "Task"),
     "training": ("History", "Run", "evaluate", "fit"),
     "updates.param_groups": ("param_groups",),

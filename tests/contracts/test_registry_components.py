@@ -3,7 +3,7 @@
 import pytest
 
 from chainrule import components
-from chainrule.component import KINDS
+from chainrule.registry.kinds import KINDS
 from chainrule.testing import checks_of, run, subject
 
 from .references import REFERENCES

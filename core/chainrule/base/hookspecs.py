@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from chainrule.component import Component
+    from chainrule.registry.component import Component
 
 PROJECT = "chainrule"
 

@@ -14,8 +14,8 @@ import typer
 from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import print_json, stdout_kept_for
-from chainrule.component import KINDS
 from chainrule.errors import BrokenComponentError, ChainruleError
+from chainrule.registry.kinds import KINDS
 
 if TYPE_CHECKING:
     from chainrule.testing import Check, Result, Subject

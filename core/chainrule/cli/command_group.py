@@ -11,9 +11,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from chainrule import registry
-from chainrule.component import COMMANDS, Component
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
-from chainrule.source import summary
+from chainrule.registry.component import Component
+from chainrule.registry.kinds import COMMANDS
+from chainrule.registry.source_files import summary
 
 
 class PluginCommand(TyperCommand):

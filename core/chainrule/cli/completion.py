@@ -6,7 +6,7 @@ import os
 from collections.abc import MutableMapping
 
 from chainrule import registry
-from chainrule.component import KINDS, singular
+from chainrule.registry.kinds import KINDS, singular
 
 BEFORE_COLON = "_CHAINRULE_BEFORE_COLON"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from chainrule.component import kind_or_none
 from chainrule.errors import ChainruleError, one_line
+from chainrule.registry.kinds import kind_or_none
 from chainrule.testing import Subject, subject
 
 

@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 from chainrule import registry
-from chainrule.component import Component
 from chainrule.errors import ChainruleError
-from chainrule.source import source_file
+from chainrule.registry.component import Component
+from chainrule.registry.source_files import source_file
 
 DECLARED = ("at_least", "above", "at_most", "below", "search", "per_member")
 _SECTION = re.compile(r"([A-Z]\w*):(?:\s+(.*))?")

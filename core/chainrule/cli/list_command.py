@@ -12,9 +12,10 @@ import typer
 from chainrule import registry
 from chainrule.cli.completion import complete_kind, complete_name
 from chainrule.cli.output import print_json
-from chainrule.component import KINDS, Component, did_you_mean, kind_named, kind_or_none
 from chainrule.errors import UnknownComponentError
-from chainrule.source import summary
+from chainrule.registry.component import Component
+from chainrule.registry.kinds import KINDS, did_you_mean, kind_named, kind_or_none
+from chainrule.registry.source_files import summary
 
 COLUMNS = ("kind", "name", "summary", "package", "version", "state")
 LEAST_SUMMARY = 24

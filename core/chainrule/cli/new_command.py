@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.completion import complete_license, complete_singular_kind
-from chainrule.component import COMMANDS, KINDS, kind_named, singular
 from chainrule.errors import ChainruleError
+from chainrule.registry.kinds import COMMANDS, KINDS, kind_named, singular
 
 
 def new(

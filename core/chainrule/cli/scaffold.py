@@ -16,8 +16,9 @@ from pathlib import Path
 from string import Template
 
 from chainrule import registry
-from chainrule.component import NAME_RULE, canonical_distribution, is_valid_name, singular
 from chainrule.errors import ChainruleError
+from chainrule.registry.component import NAME_RULE, canonical_distribution, is_valid_name
+from chainrule.registry.kinds import singular
 
 LICENSES = {"mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
 

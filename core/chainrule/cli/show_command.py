@@ -9,8 +9,8 @@ import typer
 from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import print_json, stdout_kept_for
-from chainrule.component import COMMANDS, KINDS
 from chainrule.errors import ChainruleError
+from chainrule.registry.kinds import COMMANDS, KINDS
 
 
 def show(

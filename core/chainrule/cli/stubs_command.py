@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from chainrule import registry
-from chainrule.component import KINDS, Component
 from chainrule.errors import ChainruleError
-from chainrule.source import source_file
+from chainrule.registry.component import Component
+from chainrule.registry.kinds import KINDS
+from chainrule.registry.source_files import source_file
 
 HEADING = "# Written by `chainrule stubs`; write it anew after installing or removing a plugin.\n"
 

@@ -10,18 +10,11 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from chainrule import registry
-from chainrule.base.initializer import Initializer
-from chainrule.base.loss import Loss
-from chainrule.base.module import Module
-from chainrule.base.optimizer import Optimizer
-from chainrule.base.task import Task
-from chainrule.component import kind_named
 from chainrule.errors import ChainruleError, label
+from chainrule.registry.kinds import kind_named, kinds_of_class
 
 Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Sequence[Tensor]]
 """An author's own formula: ``(rule, parameter, gradients) -> the parameter after each step``, in float64."""
-
-_PARENTS = {Optimizer: "optimizers", Loss: "losses", Initializer: "initializers", Module: "layers", Task: "tasks"}
 
 
 @dataclass(frozen=True)
@@ -92,9 +85,8 @@ def subject(
 
 
 def _kind_of(component: Any) -> str:
-    for parent, kind in _PARENTS.items():
-        if isinstance(component, type) and issubclass(component, parent):
-            return kind
+    if kinds := kinds_of_class(component):
+        return next(iter(kinds))
     if any(hasattr(method, "chainrule_impl") for _, method in inspect.getmembers(component)):
         return "callbacks"
     if isinstance(component, type) and _takes_one_number(component):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from chainrule.cli import scaffold
-from chainrule.component import KINDS, singular
 from chainrule.errors import ChainruleError
+from chainrule.registry.kinds import KINDS, singular
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,8 +6,8 @@ import torch
 from typer.testing import CliRunner
 
 from chainrule import registry
-from chainrule.catalogue import Catalogue
 from chainrule.cli.main import app
+from chainrule.registry.catalogue import Catalogue
 from chainrule_lab import reproduction
 from chainrule_lab.settings import SETTINGS, of_figure
 

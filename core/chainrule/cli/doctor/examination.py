@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import chainrule
-from chainrule.catalogue import Catalogue
 from chainrule.cli.doctor.finding import Finding
 from chainrule.cli.doctor.installation import catalogue_findings, distribution_findings, requirement_findings
 from chainrule.cli.doctor.loading import load_each
 from chainrule.cli.doctor.worker import Outcome
-from chainrule.component import COMMANDS, HOOKS, Component
+from chainrule.registry.catalogue import Catalogue
+from chainrule.registry.component import Component
+from chainrule.registry.kinds import COMMANDS, HOOKS
 
 _UNUSABLE = ("invalid", "blocked")
 

@@ -14,11 +14,12 @@ from urllib.request import url2pathname
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
-from chainrule.catalogue import Catalogue
 from chainrule.cli.doctor.finding import Finding
-from chainrule.component import OWN_DISTRIBUTION, Component, canonical_distribution, did_you_mean
-from chainrule.discovery import GROUPS
 from chainrule.errors import ChainruleError
+from chainrule.registry.catalogue import Catalogue
+from chainrule.registry.component import OWN_DISTRIBUTION, Component, canonical_distribution
+from chainrule.registry.discovery import GROUPS
+from chainrule.registry.kinds import did_you_mean
 
 _TOPICS = {"invalid": "name", "blocked": "blocked", "ambiguous": "collision"}
 

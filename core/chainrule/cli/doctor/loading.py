@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.doctor.worker import Outcome, work
-from chainrule.component import Component
+from chainrule.registry.component import Component
 
 NEEDED = ("torch", "chainrule.training")
 """The modules that a process imports before any component, which would else pay for them with its own time."""

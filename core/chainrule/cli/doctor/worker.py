@@ -13,10 +13,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from chainrule.catalogue import Catalogue
 from chainrule.cli.command_group import as_command
-from chainrule.component import COMMANDS, HOOKS, Component
 from chainrule.errors import ChainruleError, one_line
+from chainrule.registry.catalogue import Catalogue
+from chainrule.registry.component import Component
+from chainrule.registry.kinds import COMMANDS, HOOKS
 
 _METHODS = {
     "layers": ("forward", "backward", "named_children", "own_parameters"),

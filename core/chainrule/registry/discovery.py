@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib import metadata
 
-from chainrule.component import COMMANDS, HOOKS, KINDS, Component, canonical_distribution
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
+from chainrule.registry.component import Component, canonical_distribution
+from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS
 
 GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
 """The kind of what is declared in each group of entry points."""

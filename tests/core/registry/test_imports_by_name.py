@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import chainrule
-from chainrule.component import KINDS
+from chainrule.registry.kinds import KINDS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ENTRY_POINTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
 
 

@@ -1,7 +1,4 @@
-"""Components by name: listing, loading and making those of every installed package, and of this session.
-
-Nothing of a plugin is imported before its component is used, and a plugin that is broken breaks nothing but itself.
-"""
+"""The functions behind `chainrule.registry`: find, load, make and register components of the one catalogue."""
 
 from __future__ import annotations
 
@@ -9,10 +6,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
-from chainrule.catalogue import Catalogue
-from chainrule.component import KINDS, NAME_RULE, SESSION, Component, is_valid_name, kind_named, kind_or_none
 from chainrule.errors import AmbiguousComponentError, ChainruleError
-from chainrule.unknown import unknown_component
+from chainrule.registry.catalogue import Catalogue
+from chainrule.registry.component import NAME_RULE, SESSION, Component, is_valid_name
+from chainrule.registry.hints import unknown_component
+from chainrule.registry.kinds import KINDS, kind_named, kind_or_none
 
 if TYPE_CHECKING:
     from chainrule.base.initializer import Initializer
@@ -20,21 +18,6 @@ if TYPE_CHECKING:
     from chainrule.base.module import Module
     from chainrule.base.optimizer import Optimizer, Schedule
     from chainrule.base.task import Task
-
-__all__ = [
-    "KINDS",
-    "Component",
-    "components",
-    "create",
-    "get",
-    "import_by_name",
-    "load",
-    "names",
-    "problems",
-    "register",
-    "resolve",
-    "state",
-]
 
 T = TypeVar("T")
 

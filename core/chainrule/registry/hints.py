@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chainrule.component import COMMANDS, KINDS, OWN_DISTRIBUTION, Component, did_you_mean, is_valid_name, singular
 from chainrule.errors import ChainruleError, UnknownComponentError
-from chainrule.source import source_file
+from chainrule.registry.component import OWN_DISTRIBUTION, Component, is_valid_name
+from chainrule.registry.kinds import COMMANDS, KINDS, did_you_mean, singular
+from chainrule.registry.source_files import source_file
 
 
 def unknown_component(

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from chainrule import source
-from chainrule.component import Component
+from chainrule.registry import source_files
+from chainrule.registry.component import Component
 
 CASES = {
     "a class": ('class Rule:\n    """First line.\n\n    Second.\n    """\n', "First line."),
@@ -29,7 +29,7 @@ CASES = {
 @pytest.fixture(autouse=True)
 def forgotten():
     """Forget where packages of earlier tests were."""
-    source._top_level.cache_clear()
+    source_files._top_level.cache_clear()
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -53,7 +53,7 @@ def test_a_package_behind_an_import_hook_is_read_too(tmp_path, monkeypatch, modu
         )
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder("hooked_package", tmp_path)])
     rule = Component(kind="optimizers", name="rule", entry_point=f"{module}:Rule")
-    assert source.summary(rule) == "First line."
+    assert source_files.summary(rule) == "First line."
     assert "hooked_package" not in sys.modules
 
 
@@ -67,7 +67,7 @@ def test_the_summary_is_the_first_line_of_the_docstring(tmp_path, monkeypatch, m
     (package / ("__init__.py" if module == "reading_package" else "rule.py")).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     component = Component(kind="optimizers", name="rule", entry_point=f"{module}:Rule")
-    assert source.summary(component) == expected
+    assert source_files.summary(component) == expected
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_the_summary_is_the_first_line_of_the_docstring(tmp_path, monkeypatch, m
 )
 def test_what_has_no_source_file_has_no_summary(address):
     component = Component(kind="optimizers", name="rule", entry_point=address)
-    assert source.source_file(component) is None
-    assert source.summary(component) == ""
+    assert source_files.source_file(component) is None
+    assert source_files.summary(component) == ""
 
 
 def test_a_circle_of_imports_ends(tmp_path, monkeypatch):
     (tmp_path / "circle_a.py").write_text("from circle_b import Rule\n")
     (tmp_path / "circle_b.py").write_text("from circle_a import Rule\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert source.summary(Component(kind="optimizers", name="rule", entry_point="circle_a:Rule")) == ""
+    assert source_files.summary(Component(kind="optimizers", name="rule", entry_point="circle_a:Rule")) == ""

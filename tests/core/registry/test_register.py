@@ -4,13 +4,14 @@ import pytest
 
 import chainrule
 from chainrule import registry
+from chainrule.registry import lookup
 
 
 @pytest.fixture(autouse=True)
 def _fresh_catalogue():
-    registry._catalogue.cache_clear()
+    lookup._catalogue.cache_clear()
     yield
-    registry._catalogue.cache_clear()
+    lookup._catalogue.cache_clear()
 
 
 class Mine:

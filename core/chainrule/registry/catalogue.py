@@ -13,20 +13,6 @@ from typing import Any
 import pluggy
 
 from chainrule.base.hookspecs import PROJECT, CatalogueHooks
-from chainrule.component import (
-    COMMANDS,
-    HOOKS,
-    KINDS,
-    NAME_RULE,
-    OWN_DISTRIBUTION,
-    SESSION,
-    Component,
-    canonical_distribution,
-    is_valid_name,
-    kind_or_none,
-    parent_of_another_kind,
-)
-from chainrule.discovery import read_declarations
 from chainrule.errors import (
     AmbiguousComponentError,
     BlockedComponentError,
@@ -35,7 +21,17 @@ from chainrule.errors import (
     UnknownComponentError,
     one_line,
 )
-from chainrule.unknown import unknown_component
+from chainrule.registry.component import (
+    NAME_RULE,
+    OWN_DISTRIBUTION,
+    SESSION,
+    Component,
+    canonical_distribution,
+    is_valid_name,
+)
+from chainrule.registry.discovery import read_declarations
+from chainrule.registry.hints import unknown_component
+from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, kind_or_none, kinds_of_class
 
 DISABLE = "CHAINRULE_DISABLE"
 
@@ -146,8 +142,8 @@ class Catalogue:
             raise _broken(component, one_line(error), extras=extras) from error
         if component.kind != HOOKS and not callable(loaded):
             raise _broken(component, f"it must be a class or a function, got a value of type {type(loaded).__name__}")
-        parent = parent_of_another_kind(component.kind, loaded)
-        if parent is not None:
+        if (kinds := kinds_of_class(loaded)) and component.kind not in kinds:
+            parent = next(iter(kinds.values()))
             raise _broken(component, f"it must be one of the {component.kind}, got a class that inherits from {parent}")
         return loaded
 

@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
-from chainrule.component import Component
+from chainrule.registry.component import Component
 
 _MAX_REEXPORTS = 4
 

@@ -33,7 +33,7 @@ def test_loading_imports_just_that_component(packages):
 
 def test_pluggy_holds_every_usable_record_under_its_key(lion):
     printed = lion.python(
-        "from chainrule.catalogue import Catalogue\n"
+        "from chainrule.registry.catalogue import Catalogue\n"
         "held = dict(Catalogue().manager.list_name_plugin())\n"
         "print(held['optimizers:lion'].entry_point, held['optimizers:lion'].version)"
     )
@@ -270,7 +270,7 @@ class TestUnknownNames:
         assert "fresh.py exists, but the installed metadata of rules does not declare it: reinstall rules." in message
 
     def test_an_empty_catalogue_says_that_chainrule_is_not_installed(self):
-        from chainrule.unknown import unknown_component
+        from chainrule.registry.hints import unknown_component
 
         assert "chainrule itself is not installed" in str(unknown_component("optimizers", "adam", {}, []))
 
