@@ -15,8 +15,15 @@ from rounds import Spread, alternate
 from startup import seconds
 from torch import Tensor, nn
 
-from chainrule_lab.experiment import run, stacked_splits
-from chainrule_lab.settings import BATCH_SIZE, HIDDEN_SIZES, PAPER_EPOCHS, PAPER_INSTANCES, SETTINGS, Setting
+from chainrule_lab.paper.experiment import run, stacked_splits
+from chainrule_lab.paper.experiment_settings import (
+    BATCH_SIZE,
+    HIDDEN_SIZES,
+    PAPER_EPOCHS,
+    PAPER_INSTANCES,
+    SETTINGS,
+    Setting,
+)
 
 OUR_EPOCHS = 10
 TORCH_EPOCHS = 2

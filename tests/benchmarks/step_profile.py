@@ -19,7 +19,7 @@ from workloads import WORKLOADS, Workload
 
 from chainrule.losses import cross_entropy
 from chainrule.optimizers import adam
-from chainrule.training.compiled_step import CompiledStep
+from chainrule.training.steps.compiled import CompiledStep
 
 SHOWN = 12
 REPLAYED_SECONDS = 0.1

@@ -5,8 +5,8 @@ import torch
 
 import chainrule
 from chainrule.base.random_streams import stream
-from chainrule_lab.experiment import declare, run, stacked_splits
-from chainrule_lab.settings import SETTINGS
+from chainrule_lab.paper.experiment import declare, run, stacked_splits
+from chainrule_lab.paper.experiment_settings import SETTINGS
 
 SEEDS = [0, 3]
 EPOCHS = 3
@@ -111,5 +111,5 @@ def test_a_wrong_sign_in_one_backward_is_seen(monkeypatch, kind, name, method):
 
 
 def test_a_mean_over_the_batch_in_place_of_the_sum_is_seen(monkeypatch):
-    monkeypatch.setattr("chainrule_lab.experiment.REDUCTION", "mean")
+    monkeypatch.setattr("chainrule_lab.paper.experiment.REDUCTION", "mean")
     assert largest_difference(SETTINGS[1]) > 1e-4

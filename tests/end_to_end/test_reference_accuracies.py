@@ -5,8 +5,8 @@ import statistics
 
 import pytest
 
-from chainrule_lab.experiment import run
-from chainrule_lab.settings import SETTINGS
+from chainrule_lab.paper.experiment import run
+from chainrule_lab.paper.experiment_settings import SETTINGS
 
 SETTING = {setting.name: setting for setting in SETTINGS}
 REFERENCE = {

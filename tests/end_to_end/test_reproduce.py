@@ -11,12 +11,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from chainrule.cli.main import app
-from chainrule_lab.claims import answer
-from chainrule_lab.experiment import Outcome
-from chainrule_lab.figures import LINES, draw
-from chainrule_lab.reproduction import FILES
-from chainrule_lab.settings import SETTINGS
-from chainrule_lab.terminal import training_progress
+from chainrule_lab.paper.claims import answer
+from chainrule_lab.paper.experiment import Outcome
+from chainrule_lab.paper.experiment_settings import SETTINGS
+from chainrule_lab.paper.figures import LINES, draw
+from chainrule_lab.paper.reproduction import FILES
+from chainrule_lab.paper.terminal import training_progress
 
 CURVES = [f"{split}_{name}" for split in ("train", "validation") for name in ("loss", "accuracy")]
 SETTING = {setting.name: setting for setting in SETTINGS}
@@ -197,7 +197,7 @@ def test_one_figure_trains_and_reports_only_its_settings(tmp_path):
 
 
 def test_a_setting_shares_its_data_with_every_other_of_the_same_seed():
-    from chainrule_lab.experiment import stacked_splits
+    from chainrule_lab.paper.experiment import stacked_splits
 
     mse, sgd = (stacked_splits(SETTING[name], [0, 7]) for name in ("mse", "sgd"))
     for one, other in zip(mse, sgd, strict=True):
@@ -207,11 +207,13 @@ def test_a_setting_shares_its_data_with_every_other_of_the_same_seed():
 
 
 def test_progress_is_shown_on_a_terminal_only(monkeypatch):
-    monkeypatch.setattr("chainrule_lab.terminal.Console", lambda **_: Console(file=io.StringIO(), force_terminal=True))
+    monkeypatch.setattr(
+        "chainrule_lab.paper.terminal.Console", lambda **_: Console(file=io.StringIO(), force_terminal=True)
+    )
     with training_progress(3) as callbacks:
         (callback,) = callbacks(SETTING["adam"])
         callback.chainrule_epoch_end()
         assert callback.bar.tasks[0].completed == 1
-    monkeypatch.setattr("chainrule_lab.terminal.Console", lambda **_: Console(file=io.StringIO()))
+    monkeypatch.setattr("chainrule_lab.paper.terminal.Console", lambda **_: Console(file=io.StringIO()))
     with training_progress(3) as callbacks:
         assert not callbacks(SETTING["adam"])

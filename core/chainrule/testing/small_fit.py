@@ -13,7 +13,7 @@ from chainrule.base.optimizer import Optimizer, State, Step
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_streams import stream
 from chainrule.network import Network
-from chainrule.testing.trials import normal
+from chainrule.testing.optimizers.trials import normal
 from chainrule.training import History, fit
 
 

@@ -1,8 +1,8 @@
 """Training: `fit` and what it uses."""
 
 from chainrule.training.evaluation import evaluate
+from chainrule.training.fit import fit
 from chainrule.training.history import History
-from chainrule.training.loop import fit
 from chainrule.training.run import Run
 
 __all__ = ["History", "Run", "evaluate", "fit"]

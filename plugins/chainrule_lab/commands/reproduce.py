@@ -27,10 +27,10 @@ def reproduce(
     _check_options(figure, seeds, epochs)
     with _needing_the_lab():
         from chainrule_lab.atomic import check_folder, write_together
-        from chainrule_lab.reproduction import FILES, reproduce_paper
-        from chainrule_lab.results import to_json
-        from chainrule_lab.settings import of_figure
-        from chainrule_lab.terminal import announce, training_progress
+        from chainrule_lab.paper.experiment_settings import of_figure
+        from chainrule_lab.paper.reproduction import FILES, reproduce_paper
+        from chainrule_lab.paper.results import to_json
+        from chainrule_lab.paper.terminal import announce, training_progress
 
     check_folder("reproduce", out)
     start = perf_counter()

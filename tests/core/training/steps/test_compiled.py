@@ -18,8 +18,8 @@ from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, rmsprop, sgd
-from chainrule.training.compiled_step import CompiledStep
-from chainrule.training.step import TrainingStep
+from chainrule.training.steps.compiled import CompiledStep
+from chainrule.training.steps.eager import TrainingStep
 from chainrule.updates.moment import TensorMoment
 
 

@@ -10,16 +10,16 @@ from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, rmsprop, sgd
-from chainrule.training import graphed_step
-from chainrule.training.graphed_step import GraphedStep
-from chainrule.training.step import TrainingStep
+from chainrule.training.steps import cuda_graph
+from chainrule.training.steps.cuda_graph import GraphedStep
+from chainrule.training.steps.eager import TrainingStep
 
 RULES = [adam(schedule=lambda t: 1 / t), rmsprop(lr=torch.tensor([1e-3, 1e-2])), sgd(lr=0.1, momentum=0.9)]
 
 
 def run_again(operations):
     """Do as a CUDA graph does: warm up, and write every replay's outputs into the same tensors."""
-    for _ in range(graphed_step.WARM_UP_CALLS):
+    for _ in range(cuda_graph.WARM_UP_CALLS):
         outputs = operations()
 
     def replay():
@@ -35,7 +35,7 @@ def build(device="cpu"):
 
 @pytest.mark.parametrize("rule", RULES, ids=["adam", "rmsprop", "sgd"])
 def test_a_recorded_step_follows_the_same_trajectory(rule, monkeypatch):
-    monkeypatch.setattr(graphed_step, "record", run_again)
+    monkeypatch.setattr(cuda_graph, "record", run_again)
     plain = build()
     recorded = copy.deepcopy(plain)
     steps = [

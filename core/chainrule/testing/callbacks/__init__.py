@@ -1,0 +1,3 @@
+"""Checks on callbacks."""
+
+from chainrule.testing.callbacks import events as events

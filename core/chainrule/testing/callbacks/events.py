@@ -1,0 +1,139 @@
+"""Checks on callbacks; their examples run in an empty folder, so that paths in them should be relative."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from chainrule.base.hookspecs import TrainingHooks
+from chainrule.errors import label
+from chainrule.network import Network
+from chainrule.testing.check import check
+from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.docstrings import expect_sections
+from chainrule.testing.optimizers.trials import expect_same
+from chainrule.testing.small_fit import small_fit
+from chainrule.testing.subject import Subject
+from chainrule.training import History
+
+SEEDS = (None, [0, 1, 2])
+"""A single network and an ensemble."""
+
+
+@contextlib.contextmanager
+def _aside() -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    """Work in an empty folder, away from the terminal, and give what is written to it."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        yield out, err
+
+
+@check("callbacks", once=True, cause="a class without a docstring of its own.")
+def callback_is_documented(subject: Subject) -> None:
+    """Demand a docstring that begins with a sentence, which `chainrule list` shows."""
+    expect_sections(subject.component, ())
+
+
+@check(
+    "callbacks", once=True, cause="a method without @chainrule.hookimpl, or a hook whose name or argument is misspelt."
+)
+def callback_implements_a_training_hook(subject: Subject) -> None:
+    """Demand at least one method marked with hookimpl, each named like a training hook and with arguments that it has.
+
+    A misspelt hook would never be called.
+    """
+    for callback in subject.make_examples():
+        with _aside():
+            marked = [name for name in dir(type(callback)) if hasattr(getattr(type(callback), name), "chainrule_impl")]
+            known = [name for name in vars(TrainingHooks) if name.startswith("chainrule_")]
+            unknown = sorted(set(marked) - set(known))
+            expect(bool(marked), f"a method marked with hookimpl must be there, one of {known}, got none.")
+            expect(not unknown, f"every marked method must be one of {known}, got {unknown}.")
+            small_fit([callback], epochs=1)
+
+
+@check(
+    "callbacks", once=True, cause="a change of run.network or its gradients, or a draw from torch's global generator."
+)
+def callback_leaves_training_alone(subject: Subject) -> None:
+    """Demand that a fit with the callback gives the same weights and curves, to the bit, as a fit without it.
+
+    Watching a run must not change it. It may end early; one that declares changes_training = True must differ.
+    """
+    for index in range(len(subject.make_examples())):
+        for seeds in SEEDS:
+            with _aside():
+                callback = subject.make_examples()[index]
+                torch.manual_seed(1)
+                network, history = small_fit([callback], seeds=seeds)
+                drawn = torch.rand(())
+                expected = small_fit(seeds=seeds, epochs=history.epochs)
+            if getattr(callback, "changes_training", False):
+                differs = not torch.equal(network.flat.data, expected[0].flat.data)
+                expect(differs, "a callback with changes_training = True must change the weights, got the same.")
+                continue
+            expect(history.epochs > 0, "a fit with the callback must take at least one epoch, got 0.")
+            _expect_alike("with the callback, as without,", (network, history), expected)
+            torch.manual_seed(1)
+            expect_close("torch's next random number after a fit", drawn, torch.rand(()))
+
+
+@check("callbacks", once=True, cause="what was kept from one fit on the callback or its class and read in the next.")
+def callback_can_be_used_again(subject: Subject) -> None:
+    """Demand that a second fit with the same callback goes like the first, also after one that failed.
+
+    Users keep a callback and give it to one fit after the other.
+    """
+    for index in range(len(subject.make_examples())):
+        with _aside():
+            expected = small_fit([subject.make_examples()[index]])
+            used = subject.make_examples()[index]
+            small_fit([used])
+            second = small_fit([used])
+            with contextlib.suppress(OSError):
+                small_fit([used], broken=True)
+            third = small_fit([used], seeds=[0, 1]), small_fit([subject.make_examples()[index]], seeds=[0, 1])
+        _expect_alike("in a second fit, as in a first,", second, expected)
+        _expect_alike("in a fit after one that failed, as in a first,", *third)
+
+
+@check("callbacks", once=True, cause="print, or a console that is not asked for is_terminal.")
+def callback_is_silent_off_a_terminal(subject: Subject) -> None:
+    """Demand that nothing is written to output and error streams that are no terminal: logs and pipes stay clean."""
+    with _aside() as (out, err):
+        for callback in subject.make_examples():
+            small_fit([callback])
+    for name, stream in (("standard output", out), ("standard error", err)):
+        expect(not stream.getvalue(), f"{name} must stay empty, got {stream.getvalue()[:80]!r}.")
+
+
+@check("callbacks", once=True, cause="a chainrule_fit_end that takes for granted that the fit ended well.")
+def callback_lets_errors_through(subject: Subject) -> None:
+    """Demand that an error in the middle of a fit comes out as it is, not hidden behind one of the callback's."""
+    for callback in subject.make_examples():
+        got: object = "no error"
+        with _aside():
+            try:
+                small_fit([callback], broken=True)
+            except Exception as error:  # noqa: BLE001 - a callback may raise anything
+                got = error
+        expect(isinstance(got, OSError), f"the fit's own OSError must come out of {label(callback)}, got {got!r}.")
+
+
+def _expect_alike(what: str, got: tuple[Network, History], expected: tuple[Network, History]) -> None:
+    curves: tuple[Any, Any] = got[1], expected[1]
+    epochs = [history.epochs for history in curves]
+    expect(epochs[0] == epochs[1], f"epochs taken {what} must be {epochs[1]}, got {epochs[0]}.")
+    expect_same(what, got[0].state_dict(), expected[0].state_dict())
+    for name, curve in expected[1].items():
+        expect_close(f"the curve {name} {what}", got[1][name], curve)

@@ -1,0 +1,3 @@
+"""Checks on initializers."""
+
+from chainrule.testing.initializers import distributions as distributions

@@ -1,0 +1,4 @@
+"""Checks on losses."""
+
+from chainrule.testing.losses import targets as targets
+from chainrule.testing.losses import values as values

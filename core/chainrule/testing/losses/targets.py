@@ -1,0 +1,68 @@
+"""Checks on losses: targets that do not fit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import ShapeError
+from chainrule.testing.check import CheckFailed, NotApplicable, check
+from chainrule.testing.compare import expect_close, expect_error
+from chainrule.testing.losses.trials import LossExample, gradient
+
+
+@check("losses", cause="shapes that are not compared, so that torch broadcasts target against prediction.")
+def wrong_target_shapes_raise(example: LossExample) -> None:
+    """Demand ShapeError of a target with a row too few, an axis too many, or one that would be broadcast.
+
+    A target (N, 1) against a prediction (N,) gives N² terms, and training goes on in silence.
+    """
+    loss, prediction, target = example
+    wrong = {"one row": target[:1], "a row too few": target[:-1], "an axis too many": target.unsqueeze(-1)}
+    if target.dim() > 1:
+        wrong["an axis too few"] = target[:, 0]
+        wrong["a column too many"] = torch.cat([target, target[:, :1]], 1)
+        if target.shape[1] > 1:
+            wrong["one column"] = target[:, :1]
+    for what, other in wrong.items():
+        with expect_error(f"a target with {what}, {tuple(other.shape)} for {tuple(prediction.shape)},", ShapeError):
+            loss(prediction, other)
+
+
+@check("losses", cause="dtypes that are not looked at, so that torch fails later in words of its own.")
+def wrong_target_dtypes_raise(example: LossExample) -> None:
+    """Demand that a target of another dtype raises ShapeError, or gives the same as the target that it stands for."""
+    loss, prediction, target = example
+    for dtype in (torch.float16, torch.float32, torch.int64, torch.int32, torch.bool, torch.complex128):
+        other = target.to(dtype)
+        if dtype == target.dtype:
+            continue
+        try:
+            got = gradient(loss, prediction, other)
+        except ShapeError:
+            continue
+        except Exception as error:
+            name, first_line = type(error).__name__, (str(error).splitlines() or [""])[0]
+            raise CheckFailed(f"a target of {dtype} must raise ShapeError, got {name}: {first_line}") from error
+        meant = _converted(other, target.dtype)
+        expected = gradient(loss, prediction, meant)
+        expect_close(f"dL/dprediction for a target of {dtype}, which raised nothing,", got, expected, tolerance=1e-9)
+
+
+def _converted(target: Tensor, dtype: torch.dtype) -> Tensor:
+    return (target.real if target.is_complex() else target).to(dtype)
+
+
+@check("losses", cause="an index of -1 or C that reaches gather, or that wraps around in silence.")
+def wrong_class_indices_raise(example: LossExample) -> None:
+    """Demand ShapeError of a class index below 0 or beyond the last class, of one row or of all."""
+    loss, prediction, target = example
+    if target.is_floating_point() or target.dtype == torch.bool or target.shape != prediction.shape[:-1]:
+        raise NotApplicable("its targets are no class indices")
+    classes = prediction.shape[-1]
+    for index in (-1, classes, classes + 100):
+        for rows in (1, len(target)):
+            wrong = target.clone()
+            wrong[:rows] = index
+            with expect_error(f"class index {index} of {classes} classes in {rows} rows", ShapeError):
+                loss(prediction, wrong)

@@ -1,0 +1,236 @@
+"""Checks on losses: values and gradients."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import BackwardError, ChainruleError
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import (
+    central_difference,
+    expect,
+    expect_close,
+    expect_error,
+    expect_finite,
+    expect_no_error,
+)
+from chainrule.testing.copies import copies_of
+from chainrule.testing.losses.trials import LossExample, both_reductions, gradient, three_members, with_reduction
+
+
+@check("losses", cause="a wrong sign, a missing factor such as 2, or a mean divided by rows rather than elements.")
+def loss_gradient_agrees_with_differences(example: LossExample) -> None:
+    """Demand that backward returns the derivative of the loss, for both reductions, one member and three."""
+    for reduction, (loss, prediction, target) in both_reductions(example):
+        expected = central_difference(lambda: loss(prediction, target), prediction)  # noqa: B023 - called at once
+        got = gradient(loss, prediction, target)
+        expect_close(f'dL/dprediction for reduction="{reduction}"', got, expected, tolerance=1e-6, of=prediction)
+    for reduction in ("mean", "sum"):
+        loss = with_reduction(example[0], reduction, members=True)
+        predictions, targets = three_members(example)
+        got = gradient(loss, predictions, targets, per_member=True)
+        expected = central_difference(
+            lambda: loss(predictions, targets, per_member=True).sum(),  # noqa: B023 - called at once
+            predictions,
+        )
+        what = f'dL/dprediction of three members for reduction="{reduction}"'
+        expect_close(what, got, expected, tolerance=1e-6, of=predictions)
+
+
+@check("losses", cause="a small term left out of gradient, or a computation in lower precision than the prediction's.")
+def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
+    """Demand that backward is, to the last digits, what torch derives from the same forward, where it can follow."""
+    for reduction, (loss, prediction, target) in both_reductions(example):
+        leaf = prediction.clone().requires_grad_()
+        with torch.enable_grad():
+            try:
+                value = copy.deepcopy(loss)(leaf, target)
+            except RuntimeError as error:
+                raise NotApplicable(f"torch cannot trace forward: {str(error).splitlines()[0]}") from error
+            if not value.requires_grad:
+                raise NotApplicable("torch cannot trace forward, whose value does not require a gradient")
+            value.backward()  # type: ignore[no-untyped-call]
+        got, expected = gradient(loss, prediction, target), leaf.grad
+        assert expected is not None  # noqa: S101 - backward has just set it
+        expect_close(f'dL/dprediction for reduction="{reduction}"', got, expected, tolerance=1e-11, of=prediction)
+
+
+@check("losses", cause="a sum over axis 0, which is the member axis, or one member's target used for all.")
+def value_is_per_member(example: LossExample) -> None:
+    """Demand one value per member, that which it has alone, with a shared target and with one for each."""
+    predictions, targets = three_members(example)
+    for reduction in ("mean", "sum"):
+        single, several = (with_reduction(example[0], reduction, members=members) for members in (False, True))
+        shared, own = several(predictions, targets[0]), several(predictions, targets, per_member=True)
+        for what, got, of in (("a shared target", shared, [targets[0]] * 3), ("its own target", own, list(targets))):
+            expected = torch.stack([single(p, t) for p, t in zip(predictions, of, strict=True)])
+            expect_close(
+                f'the loss of each of three members with {what}, reduction="{reduction}",',
+                got,
+                expected,
+                tolerance=1e-12,
+            )
+
+
+@check("losses", cause="forward returns a mean where it should return the sum, or terms() counts something else.")
+def mean_and_sum_are_of_the_same_terms(example: LossExample) -> None:
+    """Demand that the mean is the sum divided by terms(), and that a batch said twice keeps it but doubles the sum."""
+    loss, prediction, target = example
+    mean, total = with_reduction(loss, "mean"), with_reduction(loss, "sum")
+    twice = prediction.repeat(2, *[1] * (prediction.dim() - 1)), target.repeat(2, *[1] * (target.dim() - 1))
+    once = total(prediction, target)
+    terms = loss.terms(prediction.unsqueeze(0))
+    pairs = {
+        f"the mean over {terms} terms": (mean(prediction, target), once / terms),
+        "the mean of a batch said twice": (mean(*twice), once / terms),
+        "the sum of a batch said twice": (total(*twice), 2 * once),
+    }
+    for what, (got, expected) in pairs.items():
+        expect_close(what, got, expected, tolerance=1e-12, of=prediction)
+
+
+@check("losses", cause="mean() overridden without switching to eval mode, so that it replaces what backward needs.")
+def recorded_mean_changes_nothing(example: LossExample) -> None:
+    """Demand that mean() gives the mean whatever the reduction, and changes no backward still to come."""
+    for reduction, (loss, prediction, target) in both_reductions(example):
+        expected_mean = with_reduction(loss, "mean")(prediction, target)
+        expected = gradient(copy.deepcopy(loss), prediction, target)
+        loss(prediction, target)
+        recorded = loss.mean(prediction * 0.5, target)
+        what = f'dL/dprediction for reduction="{reduction}", mean() called in between,'
+        expect_close(what, loss.backward(), expected, tolerance=1e-12, of=prediction)
+        again = loss.mean(prediction, target)
+        expect_close(f'mean() for reduction="{reduction}"', again, expected_mean, tolerance=1e-12, of=prediction)
+        expect(recorded.dim() == 0, f"mean() of a single prediction must have shape (), got {tuple(recorded.shape)}.")
+
+
+@check(
+    "losses", cause="a sign, or a target for which log-probabilities are not below 0; non_negative = False declares."
+)
+def value_is_non_negative_unless_declared(example: LossExample) -> None:
+    """Demand a loss of at least 0, unless non_negative = False says that it may be lower; then it must be once."""
+    loss, _, _ = example
+    lowest = min(_values(example))
+    if loss.non_negative:
+        expect(lowest >= 0, f"the loss must be at least 0, got {lowest:g}.")
+    else:
+        expect(lowest < 0, f"a loss with non_negative = False must fall below 0, got at lowest {lowest:g}.")
+
+
+def _values(example: LossExample) -> list[float]:
+    loss, prediction, target = example
+    scales = (1.0, 0.1, 10.0, -1.0, -10.0)
+    return [
+        loss(prediction[i : i + 1] * scale, target[i : i + 1]).item() for i in range(len(target)) for scale in scales
+    ]
+
+
+@check("losses", cause="exp or log of a softmax; subtract the largest logit first, as log_softmax does.")
+def extreme_predictions_stay_finite(example: LossExample) -> None:
+    """Demand a finite loss and gradient in float32 for predictions of 0 and ±1e4; one NaN ends a training run."""
+    loss, prediction, target = example
+    target = target.float() if target.dtype == torch.float64 else target
+    sign = prediction.float().sign()
+    for what, extreme in (
+        ("0", 0 * sign),
+        ("1e4", 0 * sign + 1e4),
+        ("-1e4", 0 * sign - 1e4),
+        ("±1e4", 1e4 * sign),
+        ("∓1e4", -1e4 * sign),
+    ):
+        expect_finite(f"the loss for predictions of {what}", loss(extreme, target))
+        expect_finite(f"dL/dprediction for predictions of {what}", loss.backward())
+
+
+@check("losses", cause="a tensor made without dtype=, or a conversion that is not undone.")
+def loss_dtype_is_kept(example: LossExample) -> None:
+    """Demand that float32 stays float32 in loss and gradient, with the values of float64 rounded."""
+    loss, prediction, target = example
+    narrow = target.float() if target.is_floating_point() else target
+    value, expected = loss(prediction.float(), narrow), loss(prediction, target).float()
+    expect_close("the loss in float32", value, expected, tolerance=1e-4, of=prediction)
+    got, expected = gradient(loss, prediction.float(), narrow), gradient(loss, prediction, target).float()
+    expect_close("dL/dprediction in float32", got, expected, tolerance=1e-4, of=prediction)
+
+
+@check("losses", cause="tensors kept in attributes; save_for_backward and saved_tensors() forget them.")
+def loss_backward_follows_one_call(example: LossExample) -> None:
+    """Demand BackwardError of a backward with no call before it, of a second one, and of one after mean() alone."""
+    loss, prediction, target = example
+    with expect_error("backward without a call", BackwardError):
+        loss.backward()
+    gradient(loss, prediction, target)
+    with expect_error("a second backward after one call", BackwardError):
+        loss.backward()
+    loss.mean(prediction, target)
+    with expect_error("backward after mean() alone, which keeps nothing,", BackwardError):
+        loss.backward()
+
+
+@check(
+    "losses", cause="gradient returns a tensor of the caller's, which the mean then scales in place; return a new one."
+)
+def loss_arguments_are_not_changed(example: LossExample) -> None:
+    """Demand that a call and its backward leave prediction and target as they are."""
+    for reduction, (loss, prediction, target) in both_reductions(example):
+        before = prediction.clone(), target.clone()
+        gradient(loss, prediction, target)
+        for what, got, expected in zip(("the prediction", "the target"), (prediction, target), before, strict=True):
+            expect_close(f'{what} after backward, reduction="{reduction}",', got, expected)
+
+
+@check("losses", cause="a tensor kept in an attribute; only save_for_backward guards what it keeps.")
+def loss_notices_changes_before_backward(example: LossExample) -> None:
+    """Demand that a prediction or target changed in place before backward raises BackwardError or does no harm."""
+    for reduction, (loss, prediction, target) in both_reductions(example):
+        expected = gradient(loss, prediction, target)
+        for what in ("the prediction", "the target"):
+            given = {"the prediction": prediction.clone(), "the target": target.clone()}
+            loss(*given.values())
+            given[what].zero_()
+            try:
+                got = loss.backward()
+            except BackwardError:
+                continue
+            when = f'{what} was changed in place without an error, reduction="{reduction}",'
+            expect_close(f"dL/dprediction after {when}", got, expected, tolerance=1e-12, of=prediction)
+
+
+@check("losses", cause="view() where reshape() belongs, or an in-place operation on an expanded tensor.")
+def loss_takes_any_memory_layout(example: LossExample) -> None:
+    """Demand the same loss and gradient of strided and expanded tensors as of contiguous copies."""
+    loss, prediction, target = example
+
+    def layouts(tensor: Tensor) -> list[Tensor]:
+        strided = torch.stack([tensor, tensor], -1)[..., 0]
+        return [strided, tensor.transpose(0, -1).contiguous().transpose(0, -1), tensor[:1].expand(tensor.shape)]
+
+    for what, p, t in zip(("strided", "transposed", "expanded"), layouts(prediction), layouts(target), strict=True):
+        plain = p.contiguous(), t.contiguous()
+        with expect_no_error(f"a prediction {what}, of shape {tuple(p.shape)} and strides {p.stride()},"):
+            value, got = loss(p, t), gradient(loss, p, t)
+        expect_close(f"the loss of {what} tensors", value, loss(*plain), tolerance=1e-12)
+        expect_close(f"dL/dprediction of {what} tensors", got, gradient(loss, *plain), tolerance=1e-12)
+
+
+@check("losses", cause="a lambda as an attribute, or an argument that is not kept under its own name.")
+def loss_copies_are_equal(example: LossExample) -> None:
+    """Demand that a deepcopy, a pickled copy and repr make a loss of the same settings and values."""
+    loss, prediction, target = example
+    copies = copies_of(loss)
+    for what, copied in copies.items():
+        expect(repr(copied) == repr(loss), f"{what} must be {loss!r}, got {copied!r}.")
+        expect_close(f"the loss of {what}", copied(prediction, target), loss(prediction, target), of=prediction)
+
+
+@check("losses", cause="a mean divided by 0 terms, which is NaN; the parent's terms and call refuse it.")
+def empty_batch_has_a_sum_but_no_mean(example: LossExample) -> None:
+    """Demand that the sum over an empty batch is 0, and that its mean is refused rather than NaN."""
+    loss, prediction, target = example
+    total = with_reduction(loss, "sum")(prediction[:0], target[:0])
+    expect_close("the sum over an empty batch", total, torch.zeros_like(total))
+    with expect_error("the mean over an empty batch", ChainruleError):
+        with_reduction(loss, "mean")(prediction[:0], target[:0])

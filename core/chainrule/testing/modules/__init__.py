@@ -1,0 +1,6 @@
+"""Checks on layers and activations."""
+
+from chainrule.testing.modules import copies as copies
+from chainrule.testing.modules import gradients as gradients
+from chainrule.testing.modules import inputs as inputs
+from chainrule.testing.modules import passes as passes

@@ -1,0 +1,121 @@
+"""Checks on layers and activations: their gradients."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import central_difference, expect_close
+from chainrule.testing.modules.trials import Example, Trial, expect_same_pass, given, make_trial, trials
+
+FALSE_START = 0.5
+"""What gradients hold before a pass, to see that the pass adds to them."""
+
+
+@check("layers", "activations", cause="a wrong sign, a missing factor, or a transposed product in backward.")
+def input_gradient_agrees_with_differences(example: Example) -> None:
+    """Demand that backward returns the derivative of forward with respect to x, within what differences can show."""
+    for trial in trials(example):
+        got = given(trial.run().input_grad)
+        expected = central_difference(trial.value, trial.x)
+        expect_close("dL/dx", got, expected, tolerance=1e-6, of=trial.x)
+
+
+@check(
+    "layers",
+    "activations",
+    cause="a transposed product, a mean over the batch where the sum belongs, or a parameter that backward forgets.",
+)
+def parameter_gradients_agree_with_differences(example: Example) -> None:
+    """Demand that backward adds the derivative of forward with respect to each parameter, summed over the batch."""
+    for trial in trials(example):
+        parameters = dict(trial.network.named_parameters())
+        if not parameters:
+            raise NotApplicable("it has no parameters")
+        got = trial.run().parameter_grads
+        for name, parameter in parameters.items():
+            expected = central_difference(trial.value, parameter.data)
+            expect_close(f"the gradient of {name}", got[name], expected, tolerance=1e-6, of=trial.x)
+
+
+@check(
+    "layers",
+    "activations",
+    cause="a small term left out of backward, or a computation in lower precision than the input's.",
+)
+def gradients_agree_with_autograd(example: Example) -> None:
+    """Demand that every gradient is, to the last digits, what torch derives from the same forward.
+
+    Differences show six digits; this shows ten or more, where torch can follow the forward.
+    """
+    for trial in trials(example):
+        got = trial.run()
+        tensors = traced_gradients(trial)
+        if "x" in tensors:
+            expected = tensors.pop("x")
+            expect_close("dL/dx", given(got.input_grad), expected, tolerance=1e-11, of=trial.x)
+        for name, expected in tensors.items():
+            what = f"the gradient of {name}"
+            expect_close(what, got.parameter_grads[name], expected, tolerance=1e-11, of=trial.x)
+
+
+def traced_gradients(trial: Trial) -> dict[str, torch.Tensor]:
+    """Return torch's own gradients, of the input as "x" and of each parameter by name, as far as it can follow."""
+    network = copy.deepcopy(trial.network)
+    leaves = {"x": trial.x.clone()} | {name: p.data.clone() for name, p in network.named_parameters()}
+    for leaf in leaves.values():
+        leaf.requires_grad_()
+    for name, parameter in network.named_parameters():
+        parameter.bind(leaves[name], parameter.grad)
+    with torch.enable_grad():
+        try:
+            value = (network.module.forward(leaves["x"]) * trial.grad_output).sum()
+        except RuntimeError as error:
+            raise NotApplicable(f"torch cannot trace forward: {str(error).splitlines()[0]}") from error
+        if not value.requires_grad:
+            raise NotApplicable("torch cannot trace forward, whose output does not require a gradient")
+        value.backward()  # type: ignore[no-untyped-call]
+    return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+
+
+@check("layers", "activations", cause="grad.copy_(…) or grad = … in backward, where grad.add_(…) belongs.")
+def parameter_gradients_accumulate(example: Example) -> None:
+    """Demand that backward adds to what a gradient holds, so that shared weights and several batches sum up."""
+    for trial in trials(example):
+        if not trial.network.parameters():
+            raise NotApplicable("it has no parameters")
+        once = trial.run().parameter_grads
+        for parameter in trial.network.parameters():
+            parameter.grad.fill_(FALSE_START)
+        for name, got in trial.run().parameter_grads.items():
+            what = f"the gradient of {name}, {FALSE_START} before the pass,"
+            expect_close(what, got, once[name] + FALSE_START, tolerance=1e-12, of=trial.x)
+
+
+@check("layers", "activations", cause="a return in backward that comes before the parameters' gradients.")
+def first_layer_trains_the_same(example: Example) -> None:
+    """Demand the same parameter gradients where needs_input_grad is False, as it is in a network's first layer."""
+    trial = make_trial(example)
+    if not trial.network.parameters():
+        raise NotApplicable("it has no parameters")
+    got, expected = trial.run(needs_input_grad=False), trial.run()
+    for name, grad in expected.parameter_grads.items():
+        what = f"the gradient of {name} with needs_input_grad=False"
+        expect_close(what, got.parameter_grads[name], grad, tolerance=1e-12, of=trial.x)
+
+
+@check("layers", "activations", cause="an index or a sum over axis 0, which is the member axis; the batch is axis 1.")
+def members_do_not_influence_each_other(example: Example) -> None:
+    """Demand that each member of an ensemble gives what it gives alone, since members are separate runs."""
+    trial = make_trial(example, members=3)
+    together = trial.run()
+    for i in range(3):
+        alone = Trial(trial.network.member(i), trial.x[i : i + 1], trial.grad_output[i : i + 1]).run()
+        got = type(together)(
+            together.output[i : i + 1],
+            given(together.input_grad)[i : i + 1],
+            {name: grad[i : i + 1] for name, grad in together.parameter_grads.items()},
+        )
+        expect_same_pass(f"of member {i} among three", got, alone, of=trial.x[i])

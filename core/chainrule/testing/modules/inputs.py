@@ -1,0 +1,175 @@
+"""Checks on layers and activations: the inputs that they take, and the shapes and dtypes that they give back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from chainrule.base.module import Shape
+from chainrule.errors import ChainruleError, ShapeError
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect, expect_close, expect_no_error
+from chainrule.testing.modules.trials import Example, Pass, Trial, error_of, expect_same_pass, given, make_trial, trials
+
+LARGE = 1e4
+"""Beyond where exp overflows, within where float32 holds the seventh power."""
+
+
+@check("layers", "activations", cause="output_shape is missing though forward changes the shape, or names another one.")
+def output_shape_is_as_declared(example: Example) -> None:
+    """Demand that forward gives (M, N, …) with the sizes that output_shape says, by which neighbours are fitted."""
+    module, shape = example
+    for trial in trials(example):
+        declared = module.output_shape(shape)
+        expected = (*trial.x.shape[:2], *declared)
+        got = tuple(trial.output().shape)
+        expect(got == expected, f"the output for x {tuple(trial.x.shape)} must have shape {expected}, got {got}.")
+
+
+@check("layers", "activations", cause="a tensor made without dtype=x.dtype, or a conversion that is not undone.")
+def dtype_is_kept(example: Example) -> None:
+    """Demand that float32 stays float32 in output and gradients, with the values of float64 rounded."""
+    for members in (1, 3):
+        wide = make_trial(example, members=members).run()
+        narrow_trial = make_trial(example, members=members, dtype=torch.float32)
+        narrow = narrow_trial.run()
+        pairs = {
+            "the output": (narrow.output, wide.output),
+            "dL/dx": (given(narrow.input_grad), given(wide.input_grad)),
+        }
+        for name, grad in narrow.parameter_grads.items():
+            pairs[f"the gradient of {name}"] = (grad, wide.parameter_grads[name])
+        for what, (got, expected) in pairs.items():
+            expect_close(f"{what} in float32", got, expected.float(), tolerance=1e-3, of=narrow_trial.x)
+
+
+@check("layers", "activations", cause="forward uses x before it looks at its shape, or lets torch broadcast it.")
+def wrong_shapes_raise(example: Example) -> None:
+    """Demand ShapeError of an input that does not fit, and that output_shape and forward refuse the same inputs."""
+    module, shape = example
+    trial = make_trial(example)
+    refused = 0
+    for wrong in _other_shapes(shape):
+        x = torch.ones(1, 2, *wrong, dtype=torch.float64)
+        declared = _shape_or_refusal(f"output_shape({wrong})", partial(module.output_shape, wrong))
+        got = _shape_or_refusal(f"forward of x {tuple(x.shape)}", partial(_output_shape, trial, x))
+        refused += got is None
+        if got is not None:
+            expected = (
+                "ShapeError, as output_shape does" if declared is None else f"ShapeError or shape {(1, 2, *declared)}"
+            )
+            agrees = declared is not None and got == (1, 2, *declared)
+            expect(agrees, f"forward of x {tuple(x.shape)} must give {expected}, got shape {got}.")
+    if not refused:
+        raise NotApplicable("it takes inputs of any shape")
+
+
+def _output_shape(trial: Trial, x: Tensor) -> Shape:
+    return tuple(trial.given(x).output().shape)
+
+
+def _shape_or_refusal(what: str, call: Callable[[], Shape]) -> Shape | None:
+    error = error_of(call)
+    if error is None:
+        return call()
+    first_line = (str(error).splitlines() or [""])[0]
+    name = type(error).__name__
+    expect(isinstance(error, ShapeError), f"{what} must raise ShapeError or work, got {name}: {first_line}")
+    return None
+
+
+def _other_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    yield (2, *shape)
+    if shape:
+        yield shape[1:]
+        yield (*shape[:-1], shape[-1] + 1)
+        if shape[-1] != 1:
+            yield (*shape[:-1], 1)
+
+
+@check("layers", "activations", cause="view() where reshape() belongs, or an in-place operation on an expanded tensor.")
+def memory_layout_makes_no_difference(example: Example) -> None:
+    """Demand the same results of transposed, strided and expanded tensors as of contiguous copies.
+
+    Inputs that members share arrive expanded, and so do the gradients of sums.
+    """
+    trial = make_trial(example, members=3)
+    for layout, x in _layouts(trial.x).items():
+        odd, plain = trial.given(x=x), trial.given(x=x.contiguous())
+        with expect_no_error(f"x {layout}, of shape {tuple(x.shape)} and strides {x.stride()},"):
+            expect_same_pass(f"with x {layout}", odd.run(), plain.run())
+    for layout, grad in _layouts(trial.grad_output).items():
+        odd, plain = trial.given(grad_output=grad), trial.given(grad_output=grad.contiguous())
+        with expect_no_error(f"grad_output {layout}, of shape {tuple(grad.shape)} and strides {grad.stride()},"):
+            expect_same_pass(f"with grad_output {layout}", odd.run(), plain.run())
+
+
+def _layouts(tensor: Tensor) -> dict[str, Tensor]:
+    return {
+        "transposed in memory": tensor.transpose(0, 1).contiguous().transpose(0, 1),
+        "strided": torch.stack([tensor, tensor], -1)[..., 0],
+        "expanded over members": tensor[:1].expand(tensor.shape),
+        "expanded over rows": tensor[:, :1].expand(tensor.shape),
+    }
+
+
+@check("layers", "activations", cause="squeeze(), or a mean over the batch, which divides by zero rows.")
+def small_batches_are_accepted(example: Example) -> None:
+    """Demand that a batch of one row gives what that row gives among others, and an empty one adds nothing.
+
+    The last batch of an epoch may be that small. A module that mixes rows may refuse such a batch by a ChainruleError,
+    and one that draws random numbers may draw others for it.
+    """
+    module, _ = example
+    trial = make_trial(example, members=3)
+    among_others, draws_numbers = trial.run(), trial.draws_numbers()
+    for rows in (1, 0):
+        small = trial.given(trial.x[:, :rows], trial.grad_output[:, :rows])
+        if not module.batch_independent:
+            error = error_of(small.run)
+            works = error is None or isinstance(error, ChainruleError)
+            expect(works, f"a batch of {rows} rows must work or raise ChainruleError, got {type(error).__name__}.")
+            continue
+        with expect_no_error(f"a batch of {rows} rows"):
+            got = small.run()
+        if draws_numbers and got.output.shape[:2] == small.x.shape[:2]:
+            continue
+        expected = Pass(
+            among_others.output[:, :rows],
+            given(among_others.input_grad)[:, :rows],
+            {} if rows else {name: torch.zeros_like(grad) for name, grad in got.parameter_grads.items()},
+        )
+        expect_same_pass(f"for a batch of {rows} rows", got, expected, tolerance=1e-9, of=small.x)
+
+
+@check("layers", "activations", cause="exp of a large number, or a division by a norm that can be 0.")
+def extreme_inputs_stay_finite(example: Example) -> None:
+    """Demand finite outputs and gradients in float32 for inputs of 0, 1e-30 and ±1e4, unless finite = False says not.
+
+    One NaN ends a training run. A module that declares finite = False must have such an input.
+    """
+    module, _ = example
+    trial = make_trial(example, dtype=torch.float32)
+    bad = []
+    for values in (
+        torch.zeros(()),
+        torch.tensor(1e-30),
+        torch.tensor(LARGE),
+        torch.tensor(-LARGE),
+        LARGE * trial.x.sign(),
+    ):
+        x = values.expand(trial.x.shape).contiguous()
+        got = trial.given(x=x, grad_output=torch.ones_like(trial.grad_output)).run()
+        results = {"the output": got.output, "dL/dx": given(got.input_grad)}
+        results |= {f"the gradient of {name}": grad for name, grad in got.parameter_grads.items()}
+        shown = f"{values.item():g}" if values.dim() == 0 else f"±{LARGE:g}"
+        for what, tensor in results.items():
+            if not tensor.isfinite().all():
+                bad.append(f"{what} for x = {shown} must be finite, got {tensor[~tensor.isfinite()][0].item()}.")
+    if module.finite:
+        expect(not bad, " ".join(bad[:1]))
+    else:
+        expect(bool(bad), "a module with finite = False must give NaN or infinity for 0, 1e-30 or ±1e4, got none.")

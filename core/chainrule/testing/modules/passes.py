@@ -1,0 +1,167 @@
+"""Checks on layers and activations: what they keep, what they leave alone, and on what they may depend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from chainrule.base.module import Module, named_modules, named_parameters
+from chainrule.errors import BackwardError
+from chainrule.testing.check import check
+from chainrule.testing.compare import expect, expect_close, expect_error, expect_no_error
+from chainrule.testing.modules.trials import Example, Pass, expect_same_pass, given, make_trial
+from chainrule.testing.subject import Subject
+
+
+@check("layers", "activations", cause="a default for what forward should have kept; take it from saved_tensors().")
+def backward_without_forward_raises(example: Example) -> None:
+    """Demand BackwardError of a backward with no forward before it, which can only give nonsense."""
+    trial = make_trial(example)
+    with expect_error("backward without a forward", BackwardError):
+        trial.module().backward(trial.grad_output)
+
+
+@check("layers", "activations", cause="tensors kept in attributes; save_for_backward and saved_tensors() forget them.")
+def second_backward_raises(example: Example) -> None:
+    """Demand BackwardError of a second backward after one forward, which would count gradients twice."""
+    trial = make_trial(example)
+    module = trial.module()
+    module.forward(trial.x)
+    module.backward(trial.grad_output)
+    with expect_error("a second backward after one forward", BackwardError):
+        module.backward(trial.grad_output)
+
+
+@check("layers", "activations", cause="tensors kept in attributes; save_for_backward keeps nothing in eval mode.")
+def eval_mode_keeps_nothing(example: Example) -> None:
+    """Demand that forward in eval mode keeps no tensor, so that evaluating large data needs no memory for backward."""
+    trial = make_trial(example)
+    module = trial.module()
+    module.eval()
+    before = {id(tensor) for _, tensor in _tensors_inside(module)}
+    module.forward(trial.x)
+    kept = [name for name, tensor in _tensors_inside(module) if id(tensor) not in before]
+    expect(not kept, f"forward in eval mode must keep no tensor, got {len(kept)}, in {', '.join(kept)}.")
+    with expect_error("backward after a forward in eval mode", BackwardError):
+        module.backward(trial.grad_output)
+
+
+def _tensors_inside(module: Module) -> Iterator[tuple[str, Tensor]]:
+    for path, inner in named_modules(module):
+        for name, value in vars(inner).items():
+            for one in (
+                value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else [value]
+            ):
+                if isinstance(one, Tensor):
+                    yield f"{path}.{name}".strip("."), one
+
+
+@check("layers", "activations", cause="an if self.training that is not declared, or same_in_eval = False by mistake.")
+def eval_mode_differs_only_if_declared(example: Example) -> None:
+    """Demand the same output in eval mode as in train mode, unless same_in_eval = False says that it differs.
+
+    A module that declares a difference must show one.
+    """
+    module, _ = example
+    trial = make_trial(example, members=3)
+    evaluated = trial.module()
+    evaluated.eval()
+    got, expected = evaluated.forward(trial.x), trial.output()
+    if module.same_in_eval:
+        expect_close("the output in eval mode", got, expected, tolerance=1e-12, of=trial.x)
+    else:
+        expect(
+            not torch.equal(got, expected),
+            "a module with same_in_eval = False must differ in eval mode, got 0 differences.",
+        )
+
+
+@check(
+    "layers", "activations", cause="an operation that ends in _, or an out=, on a tensor that belongs to the caller."
+)
+def arguments_are_not_changed(example: Example) -> None:
+    """Demand that forward and backward leave x, the output, grad_output and the parameters' values as they are."""
+    trial = make_trial(example, members=3)
+    module, x, grad_output = trial.module(), trial.x.clone(), trial.grad_output.clone()
+    values = [parameter.data.clone() for parameter in module.parameters()]
+    output = module.forward(x)
+    expect_close("x after forward", x, trial.x)
+    before = output.clone()
+    module.backward(grad_output)
+    expect_close("x after backward", x, trial.x)
+    expect_close("the output after backward", output, before)
+    expect_close("grad_output after backward", grad_output, trial.grad_output)
+    for parameter, value in zip(module.parameters(), values, strict=True):
+        expect_close(f"{parameter!r} after backward", parameter.data, value)
+
+
+@check("layers", "activations", cause="a tensor kept in an attribute; only save_for_backward guards what it keeps.")
+def changes_before_backward_are_noticed(example: Example) -> None:
+    """Demand that x or the output, changed in place before backward, raises BackwardError or does no harm.
+
+    A user's `y += 1` would otherwise give wrong gradients in silence.
+    """
+    trial = make_trial(example)
+    expected = trial.run()
+    for what in ("x", "the output"):
+        module, x = trial.module(), trial.x.clone()
+        output = module.forward(x)
+        (x if what == "x" else output).add_(1.0)
+        try:
+            input_grad = module.backward(trial.grad_output)
+        except BackwardError:
+            continue
+        got = Pass(expected.output, input_grad, {name: p.grad for name, p in named_parameters(module)})
+        expect_same_pass(f"after {what} changed in place without an error", got, expected, of=trial.x)
+
+
+@check("layers", "activations", cause="a statistic over the batch axis, or a reshape that mixes rows.")
+def rows_do_not_influence_each_other(example: Example) -> None:
+    """Demand that a row's output and dL/dx depend on that row alone, unless batch_independent = False says not.
+
+    A module that declares a dependence must show one.
+    """
+    module, _ = example
+    trial = make_trial(example, members=3)
+    changed = trial.x.clone()
+    changed[:, 0] = 1.5 - 2 * changed[:, 0]
+    got, expected = trial.given(changed).run(), trial.run()
+    if module.batch_independent:
+        when = "of rows 1 to 3 after a change of row 0"
+        expect_close(f"the output {when}", got.output[:, 1:], expected.output[:, 1:], tolerance=1e-9)
+        got_grad, expected_grad = given(got.input_grad), given(expected.input_grad)
+        expect_close(f"dL/dx {when}", got_grad[:, 1:], expected_grad[:, 1:], tolerance=1e-9)
+    else:
+        same = torch.equal(got.output[:, 1:], expected.output[:, 1:])
+        expect(not same, "a module with batch_independent = False must mix rows, got rows 1 to 3 unchanged by row 0.")
+
+
+@check(
+    "layers",
+    "activations",
+    once=True,
+    cause="torch.rand without generator=, or a seed drawn in the constructor; use chainrule.base.random_streams.",
+)
+def results_follow_from_the_seed(subject: Subject) -> None:
+    """Demand bit-equal results for equal seeds whatever the global random state, which stays as it is."""
+    results, touched = [], False
+    for state in (1, 2):
+        torch.manual_seed(state)
+        before = torch.get_rng_state()
+        results.append([make_trial(example, members=2, seed=5).run() for example in subject.make_examples()])
+        touched = touched or not torch.equal(torch.get_rng_state(), before)
+    for got, expected in zip(*results, strict=True):
+        expect_same_pass("for the same seed, with torch.manual_seed(2) instead of 1,", got, expected, tolerance=0.0)
+    expect(not touched, "the global random state must stay as it is, got another one.")
+
+
+@check("layers", "activations", cause="torch.enable_grad() or requires_grad inside; derive the backward by hand.")
+def autograd_is_not_needed(example: Example) -> None:
+    """Demand the same pass under torch.inference_mode, where training runs without autograd's overhead."""
+    trial = make_trial(example)
+    expected = trial.run()
+    with expect_no_error("training under inference_mode"), torch.inference_mode():
+        got = trial.run()
+    expect_same_pass("under inference_mode", got, expected, of=trial.x)

@@ -1,0 +1,209 @@
+"""Checks on optimizers: the ways in which the core runs a rule must agree."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import warnings
+
+import torch
+from torch import Tensor
+
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.random_streams import stream
+from chainrule.errors import ChainruleError
+from chainrule.network import Network
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.optimizers.trials import (
+    SHAPES,
+    Weights,
+    changed,
+    expect_same,
+    moved,
+    one_step,
+    shapes_for,
+    take,
+    uses_sums,
+    weights,
+)
+from chainrule.testing.subject import Subject
+from chainrule.updates.elementwise import SLICE
+from chainrule.updates.param_groups import param_groups
+
+LARGE = SLICE + 3
+"""Elements of a vector that the core cuts in two."""
+
+
+@check("optimizers", cause="a norm, mean, sort or shape inside update; then declare elementwise = False.")
+def elementwise_is_as_declared(rule: Optimizer) -> None:
+    """Demand that a rule moves 2¹⁷ + 3 elements alike in slices, whole, in another order, and as a matrix, to 1e-12.
+
+    The core runs elementwise rules over whatever slices of one flat vector are quickest. A rule that declares
+    elementwise = False must have elements that depend on each other, since it loses that speed.
+    """
+    if uses_sums(rule):
+        raise NotApplicable("the rule uses sums over parameters, so that the core does not cut it")
+    if not rule.elementwise:
+        _expect_not_elementwise(rule)
+        return
+    large = Weights({"w0": (LARGE - 12,), "w1": (12,)}).build(dtype=torch.float64)
+    start = large.flat.data.clone()
+    gradients = torch.randn(3, LARGE, generator=stream(0, "gradient"), dtype=torch.float64)
+    updater = rule.attach(large)
+    for grad in gradients:
+        large.flat.grad.copy_(grad)
+        updater.step()
+    whole = _applied(rule, start, gradients)
+    expect_close("the vector run in slices, as whole,", large.flat.data, whole, tolerance=1e-12)
+    order = torch.randperm(LARGE, generator=stream(0, "order"))
+    reordered = _applied(rule, start[order], gradients[:, order])
+    expect_close("the vector in another order, as before,", reordered, whole[order], tolerance=1e-12)
+    matrix = _applied(rule, start[:12].view(3, 4), gradients[:, :12].view(3, 3, 4))
+    expect_close("twelve elements as a matrix of their own", matrix.flatten(), whole[:12], tolerance=1e-12)
+
+
+def _applied(rule: Optimizer, start: Tensor, gradients: Tensor) -> Tensor:
+    """Return where the rule, called as if by hand, moves the tensor."""
+    parameter = start.clone()
+    state = rule.init(parameter)
+    for t, grad in enumerate(gradients, start=1):
+        rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
+    return parameter
+
+
+def _expect_not_elementwise(rule: Optimizer) -> None:
+    (shape,) = shapes_for(rule, [(4, 3) if 2 in rule.ranks else (12,)]).values()
+    drawn = torch.randn(4, 12, generator=stream(0, "gradient"), dtype=torch.float64)
+    order = torch.randperm(12, generator=stream(0, "order"))
+    results = []
+    for tensors in (drawn, drawn[:, order], torch.cat([drawn[:, :6], 3 * drawn[:, 6:]], dim=1)):
+        each = tensors.view(4, *shape)
+        if any(entry.shape != shape for entry in rule.init(each[0].clone()).values()):
+            return  # the core could not cut such a state
+        results.append(_applied(rule, each[0], each[1:]).flatten())
+    alike = torch.allclose(results[0][order], results[1], rtol=0, atol=1e-12)
+    apart = torch.allclose(results[0][:6], results[2][:6], rtol=0, atol=1e-12)
+    expect(
+        not (alike and apart),
+        "a rule that declares elementwise = False must have elements that depend on each other, got none among 12. "
+        "Leave the declaration out: elementwise rules are faster.",
+    )
+
+
+@check("optimizers", cause="a Python if on a tensor, float(tensor), .item(), or a loop; or a wrong vmappable.")
+def vmappable_is_as_declared(rule: Optimizer) -> None:
+    """Demand that torch.vmap over three members gives what a loop does, to 1e-12, of a rule that is not elementwise.
+
+    A rule that declares vmappable = False must fail there, since it loses speed.
+    """
+    if rule.elementwise and not uses_sums(rule):
+        raise NotApplicable("elementwise rules need no vmap")
+    mapped, looped = copy.copy(rule), copy.copy(rule)
+    object.__setattr__(mapped, "vmappable", True)  # frozen, and on these copies alone
+    object.__setattr__(looped, "vmappable", False)
+    seeds = [0, 1, 2]
+    expected = moved(looped, weights(rule, seeds=seeds)).state_dict()
+    if rule.vmappable:
+        got = moved(mapped, weights(rule, seeds=seeds)).state_dict()
+        expect_same("under vmap, as by a loop,", got, expected, tolerance=1e-12)
+        return
+    try:
+        got = moved(mapped, weights(rule, seeds=seeds)).state_dict()
+        same = all(torch.allclose(got[name], values, rtol=0, atol=1e-12) for name, values in expected.items())
+    except Exception:  # noqa: BLE001 - as declared, whatever it raises
+        same = False
+    expect(not same, "a rule that declares vmappable = False must fail under torch.vmap, got what a loop gives.")
+
+
+@check(
+    "optimizers", once=True, cause="a Python if on step.t or a tensor, .item(), or a number where a tensor comes in."
+)
+def compiled_equals_eager(subject: Subject) -> None:
+    """Demand that the first example, elementwise, compiles to one kernel that moves 2¹⁷ + 3 elements as it does itself.
+
+    Three steps in float64 to 1e-12, with the kernel seen to run. Authors write the rule once and get the fused speed.
+    """
+    rule = subject.make_examples()[0]
+    if not rule.elementwise or uses_sums(rule):
+        raise NotApplicable("the rule is not elementwise")
+    compiled, eager = (Weights({"w0": (LARGE,)}).build(dtype=torch.float64) for _ in range(2))
+    try:
+        updater = rule.attach(compiled, compile=True)
+    except ChainruleError as error:
+        raise NotApplicable(str(error)) from error
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        take(updater, 3)
+    told = "; ".join(str(warning.message) for warning in caught)
+    expect(updater.compiled == 1, f"1 compiled kernel must run, got {updater.compiled}. {told}")
+    moved(rule, eager, 3)
+    expect_same("compiled, as uncompiled,", compiled.state_dict(), eager.state_dict(), tolerance=1e-12)
+
+
+@check("optimizers", cause="a step that uses another member's elements, or a state that members share.")
+def members_move_as_single_networks(rule: Optimizer) -> None:
+    """Demand that each of three members moves as a single network of its seed does, to 1e-12.
+
+    An ensemble stands for so many separate runs.
+    """
+    ensemble = moved(rule, weights(rule, seeds=[4, 5, 6]))
+    for i, seed in enumerate(ensemble.seeds):
+        single = moved(rule, weights(rule, seeds=[seed]))
+        expect_same(f"of member {i}, as alone,", _member(ensemble, i), _member(single, 0), tolerance=1e-12)
+
+
+@check(
+    "optimizers", cause="float(step.lr), alpha=step.lr or value=…, where a tensor with one value per member comes in."
+)
+def values_per_member_count_for_each(rule: Optimizer) -> None:
+    """Demand that a tensor (M,) in lr, and in any field declared per_member, moves member i as its own value does.
+
+    To 1e-12; a grid of learning rates is then one ensemble.
+    """
+    fields = [field.name for field in dataclasses.fields(rule) if field.metadata.get("per_member")]
+    if not fields:
+        raise NotApplicable("no hyperparameter is declared per_member=True")
+    factors = (1.0, 0.5, 0.25)
+    for name in fields:
+        values = [getattr(rule, name) * factor for factor in factors]
+        each = changed(rule, **{name: torch.tensor(values, dtype=torch.float64)})
+        ensemble = moved(each, weights(rule, seeds=[4, 5, 6]))
+        for i, (seed, value) in enumerate(zip(ensemble.seeds, values, strict=True)):
+            single = moved(changed(rule, **{name: value}), weights(rule, seeds=[seed]))
+            what = f"of member {i} with its own {name}={value:g}, as alone,"
+            expect_same(what, _member(ensemble, i), _member(single, 0), tolerance=1e-12)
+
+
+@check("optimizers", cause="a state held outside of what init returns, or shared by all parameters of one shape.")
+def groups_move_as_separate_optimizers(rule: Optimizer) -> None:
+    """Demand that in param_groups the rule moves its own parameters as it does a network of these alone, to 1e-12.
+
+    The other group has the rule at another learning rate.
+    """
+    shapes = {f"w{i}": shape for i, shape in enumerate(list(shapes_for(rule).values()) * 2)}
+    first, slower = "w0", changed(rule, lr=rule.lr * 0.5)
+    together = moved(param_groups({first: rule, "*": slower}), weights(rule, shapes)).state_dict()
+    alone = moved(rule, weights(rule, {first: shapes[first]})).state_dict()
+    rest = {name: shape for name, shape in shapes.items() if name != first}
+    alone |= moved(slower, weights(rule, rest)).state_dict()
+    expect_same("in two groups, as in two networks,", together, alone, tolerance=1e-12)
+
+
+@check("optimizers", cause="a dictionary on the class or the rule that holds state for several parameters.")
+def parameters_do_not_influence_each_other(rule: Optimizer) -> None:
+    """Demand that a parameter moves beside others, equal in shape, as it does alone, to 1e-12.
+
+    Only a rule that sums over parameters, by reduce, may join them.
+    """
+    if uses_sums(rule):
+        raise NotApplicable("the rule sums over parameters")
+    shapes = {f"w{i}": shape for i, shape in enumerate(list(shapes_for(rule, SHAPES[:4]).values()) * 2)}
+    together = moved(rule, weights(rule, shapes)).state_dict()
+    for name, shape in shapes.items():
+        alone = moved(rule, weights(rule, {name: shape})).state_dict()
+        expect_same("beside others, as alone,", together, alone, tolerance=1e-12)
+
+
+def _member(network: Network, i: int) -> dict[str, Tensor]:
+    return {name: parameter.data[i] for name, parameter in network.named_parameters()}

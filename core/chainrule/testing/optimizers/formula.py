@@ -1,0 +1,179 @@
+"""Checks on optimizers: the formula, against an author's own and against what the rule declares of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from chainrule.base.optimizer import Optimizer
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.optimizers.trials import (
+    SHAPES,
+    STEPS,
+    Shape,
+    changed,
+    draw_gradients,
+    expect_same,
+    positions,
+    shapes_for,
+    weights,
+)
+from chainrule.testing.subject import Reference, Subject
+
+LONG = 12
+"""Steps of a trajectory, enough for an error in a moment or a correction to show."""
+
+
+@check("optimizers", once=True, cause="bias correction left out or counted from t = 0, or eps in another place.")
+def first_steps_follow_the_reference(subject: Subject) -> None:
+    """Demand the first two steps on one number as the reference gives them, in float64 to 1e-10.
+
+    What is initialized or corrected wrongly shows here, in numbers that can be followed by hand.
+    """
+    for rule, reference in _references(subject):
+        _compare(rule, reference, shapes_for(rule)["w0" if 0 in rule.ranks else next(iter(shapes_for(rule)))], 2)
+
+
+@check("optimizers", once=True, cause="a moment updated after its use, or the sign or place of the weight decay.")
+def trajectory_follows_the_reference(subject: Subject) -> None:
+    """Demand twelve steps on several shapes as the reference gives them, with every example's settings, to 1e-10.
+
+    An independent formula finds what no property of the rule does.
+    """
+    for rule, reference in _references(subject):
+        for shape in shapes_for(rule, SHAPES).values():
+            _compare(rule, reference, shape, LONG)
+
+
+def _references(subject: Subject) -> Iterator[tuple[Optimizer, Reference]]:
+    if subject.reference is None:
+        raise NotApplicable("no reference= was given")
+    for rule in subject.make_examples():
+        yield rule, subject.reference
+
+
+def _compare(rule: Optimizer, reference: Reference, shape: Shape, steps: int) -> None:
+    network = weights(rule, {"w": shape})
+    (parameter,) = network.parameters()
+    start, gradients, found = parameter.data[0].clone(), [], []
+    updater = rule.attach(network)
+    for t in range(1, steps + 1):
+        draw_gradients(network, t)
+        if t % 4 == 0:  # rules must also be right where some gradients vanish
+            network.flat.grad[::2] = 0
+        gradients.append(parameter.grad[0].clone())
+        updater.step()
+        found.append(parameter.data[0].clone())
+    expected = reference(rule, start.clone(), [gradient.clone() for gradient in gradients])
+    expect(len(expected) == steps, f"the reference must give {steps} positions, got {len(expected)}.")
+    for t, (mine, theirs) in enumerate(zip(found, expected, strict=True), start=1):
+        given = torch.stack([start, *gradients[:t]])
+        expect_close(f"{rule!r}: the parameter after step {t}", mine, theirs.to(mine), tolerance=1e-10, of=given)
+
+
+@check(
+    "optimizers", once=True, cause="a default that is not neutral, such as a decay or a momentum that stays on at 0."
+)
+def declared_identities_hold(subject: Subject) -> None:
+    """Demand that the pairs of rules that identities() declares move a network alike, to 1e-10.
+
+    A setting that is said to switch something off must do so.
+    """
+    try:
+        pairs: list[tuple[Optimizer, Optimizer]] = getattr(subject.component, "identities", list)()
+    except ImportError as missing:
+        raise NotApplicable(f"a rule that identities() compares with cannot be loaded: {missing}") from missing
+    if not pairs:
+        raise NotApplicable("identities() declares none")
+    for one, other in pairs:
+        paths = positions(one, weights(one), LONG), positions(other, weights(one), LONG)
+        for t, (mine, theirs) in enumerate(zip(*paths, strict=True), start=1):
+            expect_same(f"after step {t} by {one!r}, as by {other!r},", mine, theirs, tolerance=1e-10)
+
+
+@check(
+    "optimizers",
+    cause="decay added to the gradient where it is declared beside it, its sign, or an undeclared decay_kind.",
+)
+def weight_decay_is_as_declared(rule: Optimizer) -> None:
+    """Demand that weight_decay w acts as decay_kind says, since authors mix the two up and adaptive rules differ by it.
+
+    Coupled: as the rule without decay on g + w θ. Decoupled: with a zero gradient each step is θ ← θ (1 − lr w), and
+    a first step goes lr w θ beyond that without decay. None: there is no weight_decay.
+    """
+    if rule.decay_kind == "none":
+        expect(
+            not hasattr(rule, "weight_decay"),
+            'decay_kind of a rule with weight_decay must say how it acts, got "none".',
+        )
+        raise NotApplicable("the rule declares no weight decay")
+    expect(hasattr(rule, "weight_decay"), f'a rule of decay_kind "{rule.decay_kind}" must have weight_decay, got none.')
+    if rule.decay_kind == "other":
+        raise NotApplicable('decay_kind is "other"')
+    if rule.decay_kind == "decoupled" and not rule.rests_at_zero_gradient:
+        raise NotApplicable("the rule moves also where nothing decays, so that its decay cannot be told apart")
+    decayed = changed(rule, weight_decay=0.1, schedule=None, lr=0.01)
+    plain = changed(decayed, weight_decay=0.0)
+    if rule.decay_kind == "coupled":
+        _expect_coupled(decayed, plain)
+    else:
+        _expect_decoupled(decayed, plain)
+
+
+def _expect_coupled(decayed: Optimizer, plain: Optimizer) -> None:
+    got, expected = weights(decayed), weights(plain)
+    with_decay, without = decayed.attach(got), plain.attach(expected)
+    for t in range(1, STEPS + 1):
+        draw_gradients(got, t)
+        draw_gradients(expected, t)
+        expected.flat.grad.add_(expected.flat.data, alpha=0.1)
+        with_decay.step()
+        without.step()
+        what = f"after step {t} with weight_decay=0.1, as without it on g + 0.1 θ,"
+        expect_same(what, got.state_dict(), expected.state_dict(), tolerance=1e-10)
+
+
+def _expect_decoupled(decayed: Optimizer, plain: Optimizer) -> None:
+    network = weights(decayed)
+    start = network.state_dict()
+    updater = decayed.attach(network)
+    for t in range(1, STEPS + 1):
+        network.zero_grad()
+        updater.step()
+        shrunk = {name: value * (1 - 0.01 * 0.1) ** t for name, value in start.items()}
+        what = f"after step {t} with weight_decay=0.1, lr=0.01 and a zero gradient"
+        expect_same(what, network.state_dict(), shrunk, tolerance=1e-10)
+    got, expected = (positions(rule, weights(rule), 1)[0] for rule in (decayed, plain))
+    beyond = {name: value - 0.01 * 0.1 * start[name] for name, value in expected.items()}
+    expect_same("after a first step with weight_decay=0.1 and lr=0.01", got, beyond, tolerance=1e-10)
+
+
+@check(
+    "optimizers",
+    cause="a part of the step that does not depend on the gradient, or a rests_at_zero_gradient not declared.",
+)
+def zero_gradient_is_as_declared(rule: Optimizer) -> None:
+    """Demand that, decay aside, a zero gradient from the first step on moves nothing: unused weights must not drift.
+
+    A rule that declares rests_at_zero_gradient = False must then move.
+    """
+    network = weights(rule)
+    start = network.flat.data.clone()
+    settings = {"weight_decay": 0.0} if hasattr(rule, "weight_decay") else {}
+    updater = changed(rule, **settings).attach(network)
+    for _ in range(STEPS):
+        network.zero_grad()
+        updater.step()
+    if rule.rests_at_zero_gradient:
+        expect_close("the parameters after steps with a zero gradient", network.flat.data, start)
+    else:
+        expect(
+            _differ(network.flat.data, start), "a rule with rests_at_zero_gradient = False must move, got no change."
+        )
+
+
+def _differ(one: Tensor, other: Tensor) -> bool:
+    return not torch.equal(one, other)

@@ -1,0 +1,75 @@
+"""Going on with a saved run in a process that knows nothing but the saved files."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from chainrule.base.optimizer import Optimizer
+from chainrule.testing.check import CheckFailed, NotApplicable
+from chainrule.testing.optimizers.trials import take, weights
+from chainrule.updates.updater import Updater
+
+NOT_IMPORTABLE = 3
+"""Exit status of a process that cannot import the rule."""
+
+_PROGRAM = (
+    "import sys; from chainrule.testing.optimizers.fresh_process import go_on; go_on(sys.argv[1], int(sys.argv[2]))"
+)
+
+
+def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path) -> dict[str, Tensor]:
+    """Return the parameters after so many more steps of the updater's run, taken by another process from files.
+
+    Raises:
+        NotApplicable: if another process cannot import the rule, as where it is defined in a function or a notebook.
+        CheckFailed: if the process fails otherwise.
+    """
+    try:
+        (folder / "rule.pickle").write_bytes(pickle.dumps(rule))
+    except (AttributeError, pickle.PicklingError) as error:
+        raise NotApplicable(f"another process cannot import the rule: {error}") from error
+    torch.save({"network": updater.network.state_dict(), "updater": updater.state_dict()}, folder / "before.pt")
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(folder), str(steps)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, _root_of(type(rule))]))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = done.stderr.strip().rpartition("\n")[2]
+    if done.returncode == NOT_IMPORTABLE:
+        raise NotApplicable(f"another process cannot import the rule: {told}")
+    if done.returncode:
+        raise CheckFailed(f"a fresh process must go on with the saved run, got exit status {done.returncode}: {told}")
+    after: dict[str, Tensor] = torch.load(folder / "after.pt", weights_only=True)
+    return after
+
+
+def _root_of(kind: type) -> str:
+    """Return the folder from which the class's module can be imported by its dotted name; tests stand in none."""
+    file = getattr(sys.modules[kind.__module__], "__file__", None)
+    return str(Path(file).parents[kind.__module__.count(".")]) if file else ""
+
+
+def go_on(folder: str, steps: int) -> None:
+    """Go on with the run that `in_fresh_process` saved in the folder, and save the parameters there."""
+    place = Path(folder)
+    try:
+        rule = pickle.loads((place / "rule.pickle").read_bytes())  # noqa: S301 - written by this user just before
+    except (AttributeError, ImportError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(NOT_IMPORTABLE)
+    network = weights(rule)
+    updater = rule.attach(network)
+    saved = torch.load(place / "before.pt", weights_only=True)
+    network.load_state_dict(saved["network"])
+    updater.load_state_dict(saved["updater"])
+    take(updater, steps)
+    torch.save(network.state_dict(), place / "after.pt")

@@ -1,0 +1,240 @@
+"""Checks on optimizers: descent, the learning rate, and gradients that are extreme."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.random_streams import stream
+from chainrule.errors import HyperparameterError
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect, expect_close, expect_finite
+from chainrule.testing.optimizers.trials import (
+    STEPS,
+    Factors,
+    Weights,
+    changed,
+    draw_gradients,
+    expect_same,
+    moved,
+    one_step,
+    positions,
+    shapes_for,
+    uses_sums,
+    weights,
+    without_decay,
+)
+
+RATES = 13
+"""Learning rates tried on each problem, from end to end of the search range."""
+
+Problem = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From points (M, 8) to their losses (M,) and gradients (M, 8)."""
+
+CLIMBS = "the sign of the direction, a step that dies out or grows, or a search= range of lr without a useful value."
+
+
+def _quadratic(curvature: Tensor) -> Problem:
+    def problem(x: Tensor) -> tuple[Tensor, Tensor]:
+        return (curvature * x * x).sum(1) / 2, curvature * x
+
+    return problem
+
+
+@check("optimizers", cause=CLIMBS)
+def descends_on_a_quadratic(rule: Optimizer) -> None:
+    """Demand a hundredth of the loss ½ ‖x‖² within 300 steps, at the best of 13 learning rates of the search range."""
+    _expect_descent(rule, _quadratic(torch.ones(8, dtype=torch.float64)), 300, 0.01)
+
+
+@check("optimizers", cause=CLIMBS)
+def descends_on_an_ill_conditioned_quadratic(rule: Optimizer) -> None:
+    """Demand a twentieth of the loss within 1000 steps where curvatures are 1 to 1/1000, at the best of 13 rates."""
+    _expect_descent(rule, _quadratic(torch.logspace(0, -3, 8, dtype=torch.float64)), 1000, 0.05)
+
+
+@check("optimizers", cause=CLIMBS)
+def descends_on_rosenbrock(rule: Optimizer) -> None:
+    """Demand a fifth of Rosenbrock's loss from (−1.2, 1), so its valley, within 1000 steps, at the best of 13 rates."""
+
+    def problem(x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x[:, 0::2], x[:, 1::2]
+        gap = b - a * a
+        slopes = torch.stack([-400 * a * gap - 2 * (1 - a), 200 * gap], dim=2)
+        return (100 * gap * gap + (1 - a) ** 2).sum(1), slopes.flatten(1)
+
+    start = torch.tensor([-1.2, 1.0] * 4, dtype=torch.float64)
+    _expect_descent(rule, problem, 1000, 0.2, start)
+
+
+@check("optimizers", cause=CLIMBS)
+def descends_in_noise(rule: Optimizer) -> None:
+    """Demand a tenth of the loss ½ ‖x‖² within 500 steps on gradients with noise of size 1, at the best of 13 rates."""
+    noise = stream(0, "noise")
+
+    def problem(x: Tensor) -> tuple[Tensor, Tensor]:
+        return (x * x).sum(1) / 2, x + torch.randn(x.shape[1], generator=noise, dtype=x.dtype)
+
+    _expect_descent(rule, problem, 500, 0.1)
+
+
+def _expect_descent(rule: Optimizer, problem: Problem, steps: int, share: float, start: Tensor | None = None) -> None:
+    """Expect the share of the first loss, as a mean over the last tenth of the steps, at the best learning rate."""
+    (field,) = [field for field in dataclasses.fields(rule) if field.name == "lr"]
+    low, high = field.metadata.get("search") or (1e-5, 1e1)
+    rates = torch.logspace(math.log10(max(low, high * 1e-9)), math.log10(high), RATES, dtype=torch.float64)
+    start = torch.tensor([3.0, -2, 4, 1, -3, 2, -1, 5], dtype=torch.float64) if start is None else start
+    first = problem(start.unsqueeze(0))[0].item()
+    if field.metadata.get("per_member"):
+        losses = _losses(changed(without_decay(rule), lr=rates, schedule=None), RATES, start, problem, steps)
+    else:
+        rules = [changed(without_decay(rule), lr=rate, schedule=None) for rate in rates.tolist()]
+        losses = torch.cat([_losses(one, 1, start, problem, steps) for one in rules])
+    reached, which = losses.nan_to_num(nan=torch.inf).min(0)
+    expect(
+        reached.item() <= share * first,
+        f"the loss must fall from {first:.4g} to at most {share * first:.4g} within {steps} steps at one of "
+        f"{RATES} learning rates from {rates[0]:.2g} to {rates[-1]:.2g}, got {reached:.4g} at lr={rates[which]:.2g}.",
+    )
+
+
+def _losses(rule: Optimizer, members: int, start: Tensor, problem: Problem, steps: int) -> Tensor:
+    """Return each member's mean loss over the last tenth of the steps, where the rule wants to be evaluated."""
+    network = Weights(shapes_for(rule, [(8,) if 1 in rule.ranks else (4, 2)])).build(
+        seeds=[0] * members, dtype=torch.float64
+    )
+    points, slopes = network.flat.data.view(members, 8), network.flat.grad.view(members, 8)
+    points.copy_(start)
+    updater, last, total = rule.attach(network), steps // 10, torch.zeros(members, dtype=torch.float64)
+    for t in range(1, steps + 1):
+        slopes.copy_(problem(points)[1])
+        updater.step()
+        if t > steps - last:
+            with updater.evaluating():
+                total += problem(points)[0]
+    return total / last
+
+
+@check(
+    "optimizers", cause="a part of the step that lr does not scale, or an apply that reads something else than step.lr."
+)
+def lr_of_zero_freezes(rule: Optimizer) -> None:
+    """Demand that with lr = 0 no parameter changes in any bit: lr must scale the whole step."""
+    settings = {"weight_decay": 0.0} if rule.decay_kind == "other" else {}
+    try:
+        frozen = changed(rule, lr=0.0, **settings)
+    except HyperparameterError as error:
+        raise NotApplicable(f"lr = 0 is not allowed: {error}") from error
+    network = weights(rule)
+    start = network.state_dict()
+    for t, found in enumerate(positions(frozen, network), start=1):
+        expect_same(f"with lr=0 after step {t}", found, start)
+
+
+@check("optimizers", cause="self.lr in apply where step.lr is meant, or a learning rate kept from an earlier step.")
+def schedule_scales_lr_at_once(rule: Optimizer) -> None:
+    """Demand that a schedule's factor counts at its very step: before it nothing changes, at it the step does.
+
+    A constant factor of ½ must equal half the learning rate. A warm-up that comes a step late, or never, ruins runs.
+    """
+    lr = rule.lr
+    half, halved = changed(rule, schedule=Factors((0.5,))), changed(rule, lr=lr * 0.5, schedule=None)
+    for t, (got, expected) in enumerate(
+        zip(positions(half, weights(rule)), positions(halved, weights(rule)), strict=True), start=1
+    ):
+        expect_same(f"after step {t} with a factor of 0.5, as with lr={lr * 0.5},", got, expected, tolerance=1e-12)
+    constant = positions(changed(rule, schedule=None), weights(rule))
+    later = positions(changed(rule, schedule=Factors((1.0, 1.0, 0.5))), weights(rule))
+    for t in (1, 2):
+        expect_same(
+            f"after step {t} with a factor of 0.5 from step 3 on, as without it,", later[t - 1], constant[t - 1]
+        )
+    same = [name for name, values in constant[2].items() if torch.equal(values, later[2][name])]
+    expect(not same, f"a factor of 0.5 at step 3 must change that step, got the same parameters {same}.")
+
+
+@check(
+    "optimizers", cause="an operation over all elements, such as a mean or a norm, or a comparison that NaN escapes."
+)
+def nan_and_inf_stay_where_they_are(rule: Optimizer) -> None:
+    """Demand of an elementwise rule that a NaN or infinite gradient harms its own element alone, also later on.
+
+    One bad element must not spread, so that it can be found and its member told from the others.
+    """
+    if not rule.elementwise or uses_sums(rule):
+        raise NotApplicable("the rule is not elementwise")
+    for bad in (math.nan, math.inf):
+        clean, harmed = weights(rule, [(4,), (3, 2)]), weights(rule, [(4,), (3, 2)])
+        with_clean, with_harmed = rule.attach(clean), rule.attach(harmed)
+        for t in range(1, STEPS + 1):
+            for network in (clean, harmed):
+                draw_gradients(network, t)
+            if t == 2:
+                harmed.flat.grad[2] = bad
+            with_clean.step()
+            with_harmed.step()
+        others = torch.arange(len(clean.flat.data)) != 2
+        what = f"the other elements after a gradient of {bad} in one"
+        expect_close(what, harmed.flat.data[others], clean.flat.data[others])
+
+
+@check("optimizers", cause="a square that overflows or underflows, or a division by it without eps.")
+def extreme_gradients_stay_finite(rule: Optimizer) -> None:
+    """Demand finite float32 parameters after steps with gradients at both ends of the declared gradient_range.
+
+    Each of these comes alone and in turn with ordinary ones; by default the range is 1e−15 to 1e15.
+    """
+    for size in rule.gradient_range:
+        for others in (size, 1.0):
+            network = weights(rule, dtype=torch.float32)
+            updater = rule.attach(network)
+            for t in range(1, STEPS + 1):
+                draw_gradients(network, t)
+                network.flat.grad.mul_(size if t % 2 else others)
+                updater.step()
+                expect_finite(f"the parameters after step {t} with gradients of size {size:g}", network.flat.data)
+
+
+@check(
+    "optimizers", cause="an assignment such as parameter = parameter - …, which makes a new tensor, or a step of zero."
+)
+def a_step_moves_every_parameter(rule: Optimizer) -> None:
+    """Demand that five steps with nonzero gradients change every element where it lies, in every shape, finitely.
+
+    Shapes are 0-d, of one element, vectors, matrices and of rank 3, as far as the rule is for them, and both dtypes.
+    """
+    for dtype in (torch.float64, torch.float32):
+        network = weights(rule, dtype=dtype)
+        before, places = network.state_dict(), [parameter.data.data_ptr() for parameter in network.parameters()]
+        moved(rule, network)
+        for (name, values), parameter, place in zip(
+            network.state_dict().items(), network.parameters(), places, strict=True
+        ):
+            what = f"parameter {name} of shape {tuple(values.shape)} and {dtype}"
+            expect_finite(what, values)
+            expect(parameter.data.data_ptr() == place, f"{what} must stay where it is in memory, got another place.")
+            stayed = int((values == before[name]).sum())
+            expect(not stayed, f"{what} must change in all {values.numel()} elements, got {stayed} as they were.")
+
+
+@check("optimizers", cause="a view(…) where reshape(…) is needed, or strides taken for granted.")
+def transposed_parameters_move_alike(rule: Optimizer) -> None:
+    """Demand that the rule treats a transposed matrix as it does the same values in ordinary order, to 1e-12.
+
+    Tensors from other programs are not always contiguous.
+    """
+    if 2 not in rule.ranks:
+        raise NotApplicable("the rule is not for matrices")
+    start = weights(rule, {"w": (2, 3)}).flat.data.view(2, 3)
+    ordinary, transposed = start.mT.contiguous(), start.clone().mT
+    states = rule.init(ordinary), rule.init(transposed)
+    for t in range(1, STEPS + 1):
+        grad = torch.randn(2, 3, generator=stream(t, "gradient"), dtype=torch.float64).mT
+        for parameter, given, state in zip((ordinary, transposed), (grad.contiguous(), grad), states, strict=True):
+            rule.apply(parameter, given, state, one_step(rule, parameter, given, state, t))
+        expect_close(f"a transposed parameter after step {t}", transposed, ordinary, tolerance=1e-12)

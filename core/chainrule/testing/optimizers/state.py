@@ -1,0 +1,225 @@
+"""Checks on optimizers: what a rule remembers, and what it must leave alone."""
+
+from __future__ import annotations
+
+import copy
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.base.optimizer import Optimizer
+from chainrule.base.random_streams import stream
+from chainrule.network import Network
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.optimizers.fresh_process import in_fresh_process
+from chainrule.testing.optimizers.trials import (
+    STEPS,
+    Factors,
+    changed,
+    expect_same,
+    has_update,
+    moved,
+    one_step,
+    shapes_for,
+    take,
+    weights,
+)
+from chainrule.testing.subject import Subject
+from chainrule.updates.updater import Updater
+
+WARM_UP = Factors((0.2, 0.4, 0.6, 0.8, 1.0))
+"""A schedule in whose middle runs are interrupted."""
+
+
+@check("optimizers", cause="mul_, add_ or another in-place operation on grad or parameter, or on a view of them.")
+def update_changes_only_its_state(rule: Optimizer) -> None:
+    """Demand that update leaves parameter and grad as they are, that apply leaves grad, and the direction's form.
+
+    The direction must have the parameter's shape and dtype. Gradients are read again, for logs and by other rules.
+    """
+    for shape in shapes_for(rule).values():
+        parameter, grad = torch.randn(2, *shape, generator=stream(0, "tensors"), dtype=torch.float64).unbind()
+        before, given = parameter.clone(), grad.clone()
+        state = rule.init(parameter)
+        expect_close("the parameter after init", parameter, before, of=before)
+        for t in (1, 2):
+            step = one_step(rule, parameter, grad, state, t)
+            if has_update(rule):
+                direction = rule.update(parameter, grad, state, step)
+                what = f"the direction for a parameter of shape {tuple(shape)} and {parameter.dtype}"
+                fits = direction.shape == parameter.shape and direction.dtype == parameter.dtype
+                expect(fits, f"{what} must have these too, got {tuple(direction.shape)} and {direction.dtype}.")
+            expect_close(f"the parameter after update at step {t}", parameter, before, of=before)
+            rule.apply(parameter, grad, state, step)
+            expect_close(f"grad after step {t}", grad, given, of=given)
+            before = parameter.clone()
+
+
+@check("optimizers", cause="init that returns the parameter or one tensor twice, another dtype, or a list that grows.")
+def state_keeps_its_form(rule: Optimizer) -> None:
+    """Demand that the state keeps its names, shapes, dtypes and places in memory, and shares no memory.
+
+    Floating entries have the parameter's dtype. Nothing may grow on the rule or its class: a step's memory is bounded.
+    """
+    for dtype in (torch.float32, torch.float64):
+        for shape in shapes_for(rule).values():
+            parameter = torch.randn(shape, generator=stream(0, "tensors"), dtype=torch.float64).to(dtype)
+            state = rule.init(parameter)
+            _expect_own_memory(state, parameter)
+            form = _form(state)
+            for name, entry in state.items():
+                fits = not entry.is_floating_point() or entry.dtype == dtype
+                expect(fits, f"state[{name!r}] of a parameter of {dtype} must have its dtype, got {entry.dtype}.")
+            attributes = _attributes(rule)
+            for t in range(1, 2 * STEPS + 1):
+                grad = torch.randn(shape, generator=stream(t, "gradient"), dtype=torch.float64).to(dtype)
+                rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
+                expect(_form(state) == form, f"the state after step {t} must be {form}, got {_form(state)}.")
+            now = _attributes(rule)
+            expect(now == attributes, f"attributes of the rule and its class must stay {attributes}, got {now}.")
+
+
+def _form(state: dict[str, Tensor]) -> dict[str, Any]:
+    """Return what must not change of a state, with places in memory."""
+    return {name: (tuple(entry.shape), entry.dtype, entry.data_ptr()) for name, entry in state.items()}
+
+
+def _expect_own_memory(state: dict[str, Tensor], parameter: Tensor) -> None:
+    places = {"the parameter": parameter.untyped_storage().data_ptr()}
+    for name, entry in state.items():
+        place = entry.untyped_storage().data_ptr()
+        shared = [other for other, taken in places.items() if taken == place]
+        expect(not shared, f"state[{name!r}] must have memory of its own, got that of {shared[:1]}. Use clone().")
+        places[f"state[{name!r}]"] = place
+
+
+def _attributes(rule: Optimizer) -> dict[str, str]:
+    """Return the data on the rule and on its classes, as text."""
+    own = {name: repr(value) for name, value in vars(rule).items()}
+    for kind in type(rule).__mro__[: type(rule).__mro__.index(Optimizer)]:
+        data = {name: value for name, value in vars(kind).items() if not name.startswith("__") and not callable(value)}
+        own |= {name: repr(value) for name, value in data.items() if not isinstance(value, classmethod | staticmethod)}
+    return own
+
+
+@check("optimizers", cause="a counter or moment held on the rule, on its class or in the module instead of in state.")
+def runs_are_deterministic(rule: Optimizer) -> None:
+    """Demand that the same rule run twice gives the same bits, and so does a copy of it made before the first run."""
+    fresh = copy.deepcopy(rule)
+    first = moved(rule, weights(rule)).state_dict()
+    for what, again in (("by the same rule again", rule), ("by a copy from before", fresh)):
+        expect_same(f"moved {what}, as at first,", moved(again, weights(rule)).state_dict(), first)
+
+
+@check("optimizers", cause="torch.rand_like or another draw from the global generator; draw from one that t seeds.")
+def no_global_randomness_is_touched(rule: Optimizer) -> None:
+    """Demand that attaching and stepping draw nothing from the generators of torch, numpy and Python.
+
+    Otherwise the choice of the rule would change the order of batches, and results would depend on what ran before.
+    """
+    before = _random_states()
+    moved(rule, weights(rule))
+    for name, state in _random_states().items():
+        expect(
+            state == before[name], f"the global generator of {name} must stay as it is, got a draw in {STEPS} steps."
+        )
+
+
+def _random_states() -> dict[str, Any]:
+    states: dict[str, Any] = {"torch": torch.get_rng_state().tolist(), "Python": random.getstate()}
+    if "numpy" in sys.modules:
+        states["numpy"] = [str(part) for part in sys.modules["numpy"].random.get_state()]
+    return states
+
+
+@check("optimizers", cause="state on the rule or its class, which all updaters of one rule then share.")
+def updaters_do_not_interact(rule: Optimizer) -> None:
+    """Demand that two updaters of one rule, stepping in turn on two networks, move each as if alone, to the bit."""
+    networks = [weights(rule, seeds=[seed]) for seed in (0, 1)]
+    updaters = [rule.attach(network) for network in networks]
+    for _ in range(STEPS):
+        for updater in updaters:
+            take(updater, 1)
+    for network in networks:
+        alone = moved(copy.deepcopy(rule), weights(rule, seeds=network.seeds))
+        what = f"of network {network.seeds[0]} in turn with another, as alone,"
+        expect_same(what, network.state_dict(), alone.state_dict())
+
+
+@check(
+    "optimizers", cause="a counter on the rule, or something that init works out anew, in place of an entry in state."
+)
+def resumes_to_the_bit(rule: Optimizer) -> None:
+    """Demand that a run saved to a file after 0, 1 or 4 of 8 steps and loaded goes on to the same bits.
+
+    With the rule's own schedule and in the middle of a warm-up; the file is read with weights_only=True.
+    """
+    for one in (rule, changed(rule, schedule=WARM_UP)):
+        expected = moved(copy.deepcopy(one), weights(one), 8).state_dict()
+        for done in (0, 1, 4):
+            network = weights(one)
+            updater = copy.deepcopy(one).attach(network)
+            take(updater, done)
+            resumed, goes_on = _through_a_file(copy.deepcopy(one), network, updater)
+            take(goes_on, 8 - done)
+            expect_same(f"resumed after step {done} of 8, as without a break,", resumed.state_dict(), expected)
+
+
+def _through_a_file(rule: Optimizer, network: Network, updater: Updater) -> tuple[Network, Updater]:
+    """Return another network and updater, with what a file kept of these."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.pt"
+        torch.save({"network": network.state_dict(), "updater": updater.state_dict()}, path)
+        saved = torch.load(path, weights_only=True)
+    other = weights(rule)
+    other.flat.data.zero_()
+    attached = rule.attach(other)
+    other.load_state_dict(saved["network"])
+    attached.load_state_dict(saved["updater"])
+    return other, attached
+
+
+@check("optimizers", once=True, cause="what the rule knows only in this process: a global, a counter, a hash or an id.")
+def resumes_in_a_fresh_process(subject: Subject) -> None:
+    """Demand that the last example's run, saved after 4 of 8 steps amid a warm-up, goes on to the same bits elsewhere.
+
+    Another process gets the pickled rule and the saved states alone, as a job that was interrupted would.
+    """
+    rule = changed(subject.make_examples()[-1], schedule=WARM_UP)
+    network = weights(rule)
+    updater = rule.attach(network)
+    take(updater, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        got = in_fresh_process(rule, updater, 4, Path(folder))
+    take(updater, 4)
+    expect_same("resumed after step 4 of 8 in a fresh process, as here,", got, network.state_dict())
+
+
+@check("optimizers", cause="an evaluation_parameter that changes its arguments in place.")
+def evaluation_changes_nothing(rule: Optimizer) -> None:
+    """Demand that evaluation_parameter changes neither parameter nor state, and keeps shape and dtype.
+
+    Evaluating at every epoch or never must give the same run.
+    """
+    if type(rule).evaluation_parameter is Optimizer.evaluation_parameter:
+        raise NotApplicable("the rule is evaluated where it is trained")
+    for shape in shapes_for(rule).values():
+        parameter = torch.randn(shape, generator=stream(0, "tensors"), dtype=torch.float64)
+        state = rule.init(parameter)
+        for t in range(1, STEPS + 1):
+            grad = torch.randn(shape, generator=stream(t, "gradient"), dtype=torch.float64)
+            rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
+            before, kept = parameter.clone(), {name: entry.clone() for name, entry in state.items()}
+            found = rule.evaluation_parameter(parameter, state)
+            fits = found.shape == parameter.shape and found.dtype == parameter.dtype
+            what = f"evaluation_parameter of one of shape {tuple(shape)} and {parameter.dtype}"
+            expect(fits, f"{what} must have these too, got {tuple(found.shape)} and {found.dtype}.")
+            expect_close(f"the parameter after evaluation at step {t}", parameter, before, of=before)
+            for name, entry in state.items():
+                expect_close(f"state[{name!r}] after evaluation at step {t}", entry, kept[name], of=kept[name])

@@ -1,0 +1,3 @@
+"""Checks on schedules."""
+
+from chainrule.testing.schedules import factors as factors

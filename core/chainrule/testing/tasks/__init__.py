@@ -1,0 +1,3 @@
+"""Checks on tasks."""
+
+from chainrule.testing.tasks import data as data

@@ -1,0 +1,162 @@
+"""Checks on tasks."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor
+
+from chainrule.base.task import Splits, Task
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect, expect_close, expect_finite
+from chainrule.testing.docstrings import expect_sections
+from chainrule.testing.small_fit import Descent
+from chainrule.testing.subject import Subject
+from chainrule.training import fit
+
+RATES = torch.logspace(-4, -1, 4)
+"""Learning rates tried when a task's network is fitted."""
+
+ROWS = 512
+"""Most rows used of a split where a network has to run."""
+
+
+def _tensors(splits: Splits) -> dict[str, Tensor]:
+    return {f"{part}.{name}": tensor for part in Splits._fields for name, tensor in zip("xy", getattr(splits, part))}  # noqa: B905
+
+
+@check("tasks", once=True, cause="a section that was left out, or a task without a docstring of its own.")
+def task_documents_its_data(subject: Subject) -> None:
+    """Demand a docstring of a first sentence and the sections Data and Source, so that results mean something."""
+    expect_sections(subject.component, ("Data:", "Source:"))
+
+
+@check("tasks", cause="x and y of different lengths, an empty split, a NaN in the data, or float64 inputs.")
+def splits_are_well_formed(task: Task) -> None:
+    """Demand splits of at least one row, x and y of equal length, finite, floating ones in torch's default dtype."""
+    splits = task.splits(0)
+    for part in Splits._fields:
+        x, y = getattr(splits, part)
+        expect(
+            len(x) == len(y) > 0, f"x and y of {part} must have as many rows, at least one, got {len(x)} and {len(y)}."
+        )
+    for name, tensor in _tensors(splits).items():
+        expect_finite(name, tensor)
+        default = torch.get_default_dtype()
+        fits = not tensor.is_floating_point() or tensor.dtype == default
+        expect(fits, f"{name} must have torch's default dtype {default}, got {tensor.dtype}.")
+
+
+@check("tasks", cause="data drawn from a global generator; draw from one that the seed makes.")
+def splits_follow_from_the_seed(task: Task) -> None:
+    """Demand the same bits at every call with a seed, whatever was drawn before, other data for other seeds.
+
+    And that drawing them leaves torch's global generator alone. Runs are compared by seed.
+    """
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = _tensors(task.splits(0))
+    expect(
+        torch.equal(torch.get_rng_state(), state), "torch's global generator must stay as it is, got a draw from it."
+    )
+    torch.manual_seed(2)
+    again, others = _tensors(task.splits(0)), _tensors(task.splits(1))
+    for name, tensor in first.items():
+        expect_close(f"{name} at a second call with seed 0", again[name], tensor)
+    same = [f"{part}.x" for part in Splits._fields if torch.equal(first[f"{part}.x"], others[f"{part}.x"])]
+    expect(len(same) < len(Splits._fields), f"the data of seed 1 must differ from those of seed 0, got equal {same}.")
+
+
+@check("tasks", cause="one permutation for each split instead of one for all, or one generator used for two splits.")
+def splits_share_no_row(task: Task) -> None:
+    """Demand that no row of x stands in two splits: a network tested on what it has seen looks better than it is.
+
+    A task of few possible rows declares distinct_rows = False, and must then share some in one of three seeds.
+    """
+    shared = {}
+    for seed in range(3):
+        splits = task.splits(seed)
+        rows = {part: {tuple(row) for row in getattr(splits, part)[0].flatten(1).tolist()} for part in Splits._fields}
+        for one, other in itertools.combinations(rows, 2):
+            if common := rows[one] & rows[other]:
+                shared[f"{one} and {other} of seed {seed}"] = (len(common), min(common))
+    if not task.distinct_rows:
+        expect(bool(shared), "a task with distinct_rows = False must share rows between splits, got 0 in three seeds.")
+        raise NotApplicable("the task declares distinct_rows = False")
+    for what, (count, row) in shared.items():
+        expect(False, f"{what} must share 0 rows, got {count}, such as {[round(value, 6) for value in row[:8]]}.")
+
+
+@check("tasks", cause="a network kept on the task and returned again, or an output that does not fit the loss.")
+def network_fits_data_and_loss(task: Task) -> None:
+    """Demand a newly declared network at every call, whose output on the data the loss takes, with finite values."""
+    one, other = task.network(), task.network()
+    expect(one is not other, "network() must declare a new network at every call, got the same object twice.")
+    for module in (one, other):
+        expect(
+            not any(parameter.is_built for parameter in module.parameters()),
+            "network() must not build, got a built one.",
+        )
+    network, loss = one.build(), task.loss()
+    for part in Splits._fields:
+        x, y = (tensor[:ROWS] for tensor in getattr(task.splits(0), part))
+        value = loss(network(x), y)
+        expect(value.shape == (), f"the loss on {part} must have shape (), got {tuple(value.shape)}.")
+        expect_finite(f"the loss on {part}", value)
+
+
+@check("tasks", cause="a mean over all axes, the member axis too, or a sum in place of the mean over rows.")
+def metrics_are_means_per_member(task: Task) -> None:
+    """Demand of each metric one finite value per member, (M,), that of the member alone, and a mean over rows.
+
+    The mean over two halves must be that of the whole, to 1e-5.
+    """
+    if not task.metrics:
+        raise NotApplicable("the task has no metrics")
+    x, y = (tensor[: ROWS // 2 * 2] for tensor in task.splits(0).validation)
+    half = len(x) // 2
+    x, y = x[: 2 * half], y[: 2 * half]
+    network = task.network().build(seeds=[0, 1, 2]).eval()
+    prediction, target = network(x), network.with_member_axis(y)
+    for name, metric in task.metrics.items():
+        value = metric(prediction, target)
+        expect(value.shape == (3,), f"{name} of three members must have shape (3,), got {tuple(value.shape)}.")
+        expect_finite(name, value)
+        for i in range(3):
+            alone = metric(prediction[i : i + 1], target[i : i + 1])
+            expect_close(f"{name} of member {i} alone", alone, value[i : i + 1], tolerance=1e-5)
+        if half:
+            parts = metric(prediction[:, :half], target[:, :half]), metric(prediction[:, half:], target[:, half:])
+            expect_close(f"the mean of {name} over two halves", (parts[0] + parts[1]) / 2, value, tolerance=1e-5)
+
+
+@check("tasks", once=True, cause="a setting left out or of another type.")
+def settings_are_complete(subject: Subject) -> None:
+    """Demand reference settings with epochs and batch_size, whole numbers of at least 1, so that all run it alike."""
+    for task in subject.make_examples():
+        for name in ("epochs", "batch_size"):
+            value = task.settings.get(name)
+            fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            expect(fits, f"settings[{name!r}] must be a whole number of at least 1, got {value!r}.")
+
+
+@check(
+    "tasks",
+    cause="targets that have nothing to do with the inputs, a network that cannot learn them, or a wrong gradient.",
+)
+def fitting_reduces_the_loss(task: Task) -> None:
+    """Demand that a hundred steps of a simple adaptive rule reduce the loss on their rows by a twentieth.
+
+    At the best of four learning rates, 1e-4 to 1e-1, of one seed: otherwise there is nothing to learn in the task.
+    """
+    x, y = (tensor[:ROWS] for tensor in task.splits(0).train)
+    network = task.network().build(seeds=[0] * len(RATES))
+    size = max(1, min(task.settings["batch_size"], len(x)))
+    epochs = -(-100 * size // len(x))
+    loss = task.loss().over_members()
+    first = loss.mean(network(x), network.with_member_axis(y), per_member=True)[0]
+    history = fit(network, task.loss(), Descent(lr=RATES), train=(x, y), epochs=epochs, batch_size=size)
+    last = history["train_loss"][-1].nan_to_num(nan=torch.inf).min()
+    wanted = first - first.abs() / 20
+    expect(bool(last <= wanted), f"the loss must fall from {first:.4g} to at most {wanted:.4g}, got {last:.4g}.")

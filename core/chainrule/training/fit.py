@@ -1,0 +1,171 @@
+"""`fit`: train a network for a number of epochs and record its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from chainrule.base.protocols import Loss
+from chainrule.errors import ChainruleError
+from chainrule.metrics import Metric
+from chainrule.network import Network
+from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
+from chainrule.training.evaluation import check_metrics, evaluate
+from chainrule.training.history import History
+from chainrule.training.run import Run
+from chainrule.training.running_means import RunningMeans
+from chainrule.training.steps.compiled import BELOW_PARAMETERS, CompiledStep
+from chainrule.training.steps.cuda_graph import GraphedStep
+from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
+from chainrule.updates.updater import Updater
+
+
+class Attachable(Protocol):
+    """An optimizer, or several by name pattern."""
+
+    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
+        """Return the updater of this network."""
+
+
+def fit(
+    network: Network,
+    loss: Loss,
+    optimizer: Attachable,
+    *,
+    train: Data,
+    validation: tuple[Tensor, Tensor] | None = None,
+    epochs: int = 1,
+    batch_size: int = 32,
+    metrics: Mapping[str, Metric] | None = None,
+    callbacks: Sequence[object] = (),
+    clip_norm: float | None = None,
+    compile: bool = False,
+    cuda_graph: bool = False,
+    per_member: bool = False,
+    evaluate_train: bool = True,
+) -> History:
+    """Train the network in place and return its curves.
+
+    Every call starts anew: at step 1 of the optimizer and of its schedule, and with the first epoch's order of batches.
+    A run that is to be taken up again later is a loop of one's own, which saves `updater.state_dict()`.
+
+    Every epoch ends with an evaluation in eval mode on the whole of train and validation: curves are `train_loss`,
+    `validation_loss`, and one of each metric for each, all per-example means whatever the loss's reduction.
+
+    Args:
+        network: a built network, single or ensemble.
+        loss: called on each batch; its reduction sets the size of the gradient.
+        optimizer: an optimizer, or `param_groups({…})`.
+        train: tensors x and y, each (N, …), or an iterable of batches, which is gone through once an epoch.
+        validation: tensors x and y.
+        epochs: the number of passes over train.
+        batch_size: rows per step, for each member; an iterable brings its own.
+        metrics: functions (prediction, target) -> (M,) by name.
+        callbacks: objects whose methods are marked with `chainrule.hookimpl`.
+        clip_norm: largest global norm of each member's gradient.
+        compile: whether to compile the step, which takes 5 to 20 seconds the first time: on a CPU and below 2²²
+            parameters all of it, forward to update, into one function; elsewhere the update rule, as `Optimizer.attach`
+            does. What cannot be compiled warns and runs as it is.
+        cuda_graph: whether to record the whole step as a CUDA graph, once for each shape of batch, and launch that.
+        per_member: whether each member has its own data, with M in front of every shape.
+        evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
+            the epoch's steps, as they always are of an iterable.
+
+    Raises:
+        ShapeError: if data, network and loss do not fit.
+        ChainruleError: if cuda_graph is asked for and the network is not on a CUDA device, or compile is asked for and
+            the machine has no compiler.
+        CallbackError: if a callback raises; the error it raised is chained.
+    """
+    for name, part, needed in (
+        ("network", network, "flat"),
+        ("loss", loss, "over_members"),
+        ("optimizer", optimizer, "attach"),
+    ):
+        if isinstance(part, type) or not hasattr(part, needed):
+            hint = "Call build() on the module first." if name == "network" else "Did you forget to call it?"
+            raise ChainruleError(f"fit: the {name} must be ready for use, got {part!r}. {hint}")
+    if not isinstance(epochs, int) or not isinstance(batch_size, int):
+        raise ChainruleError(
+            f"fit: epochs and batch_size must be integers, got {epochs!r} and {batch_size!r}. Round them."
+        )
+    if epochs < 0:
+        raise ChainruleError(f"fit: epochs must be at least 0, got {epochs}. Pass 100, for example.")
+    if cuda_graph and network.device.type != "cuda":
+        raise ChainruleError(
+            f"fit: cuda_graph=True must have a network on a CUDA device, got one on {network.device}. "
+            'Build it with device="cuda", or leave cuda_graph out.'
+        )
+    loss, metrics = loss.over_members(), metrics or {}
+    check_metrics(metrics)
+    splits: dict[str, tuple[Tensor, Tensor]] = {}
+    source: TensorBatches | IterableBatches
+    if isinstance(train, tuple):
+        x, y = as_pair("fit: train", train)
+        source = TensorBatches(x, y, network, batch_size, per_member=per_member)
+        if evaluate_train:
+            splits["train"] = x, y
+    else:
+        source = IterableBatches(train, network, per_member=per_member)
+    if validation is not None:
+        x, y = splits["validation"] = as_pair("fit: validation", validation)
+        check_pair("validation", x, y, network, per_member=per_member)
+
+    fits = network.device.type == "cpu" and len(network.flat.data) < BELOW_PARAMETERS
+    whole = compile and not cuda_graph and fits
+    updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
+    run = Run(network, updater, epochs, source.steps, callbacks)
+    step = (CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep)(network, loss, updater)
+    running = None if "train" in splits else metrics
+    error: BaseException | None = None
+    try:
+        with torch.no_grad():
+            run.call("chainrule_fit_start")
+            while run.epoch < epochs and not run.stopped:
+                run.epoch += 1
+                network.train()
+                values = {"train": _train(run, step, source.epoch(run.epoch), loss, running)}
+                with updater.evaluating():
+                    for name, split in splits.items():
+                        values[name] = evaluate(network, loss, split, metrics=metrics, per_member=per_member)
+                record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
+                run.history.append(record)
+                run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        run.call("chainrule_fit_end", error=error)
+    return run.history
+
+
+def _train(
+    run: Run,
+    step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    loss: Loss,
+    running: Mapping[str, Metric] | None,
+) -> dict[str, Tensor]:
+    """Take one step per batch; unless running is None, return means (M,) of the loss and its metrics over the steps."""
+    run.network.module.needs_input_grad = False
+    step_end = run.event("chainrule_step_end")
+    means = RunningMeans(run.network.members)
+    if isinstance(step, CompiledStep):
+        step.look_again()
+    for x, y in batches:
+        with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
+            prediction, value = step(x, y)
+            if running is not None:
+                means.add("loss", value, loss.terms(prediction), is_sum=loss.reduction == "sum")
+                for name, metric in running.items():
+                    means.add(name, metric(prediction, y), x.shape[1])
+        run.step += 1
+        if step_end:
+            step_end()
+            if isinstance(step, CompiledStep):
+                step.look_again()
+    keep_as_ordinary_tensors(run.network.modules())
+    return {name: mean if run.network.is_ensemble else mean[0] for name, mean in means.means().items()}

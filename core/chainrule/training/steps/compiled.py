@@ -1,0 +1,133 @@
+"""A training step as one compiled function: forward, loss, backward and update, fused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+
+from chainrule.base.protocols import Loss
+from chainrule.errors import CompileWarning
+from chainrule.network import Network
+from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
+from chainrule.training.steps.remembered import Remembered
+from chainrule.training.steps.tracing import trace
+from chainrule.updates.fused_rule import first_use, require_compiler
+from chainrule.updates.moment import Moment, TensorMoment
+from chainrule.updates.updater import Updater
+
+BELOW_PARAMETERS = 2**22
+"""Of all members; from here on, products take the time, and a rule that is compiled alone needs less memory."""
+
+_OPTIONS = {
+    "cpp.threads": 1,  # an index out of range in another thread would end the process; products keep their threads
+    "cpp.enable_tiling_heuristics": False,  # they make small ensembles a little slower
+    "size_asserts": False,  # batches are told apart here, and the other tensors stay the same
+}
+
+Function: TypeAlias = Callable[..., tuple[Tensor, Tensor]]
+
+FUNCTIONS = 256
+"""Most compiled functions that are kept; one takes a few megabytes."""
+
+_functions: dict[object, Function] = {}
+_compiling = Lock()
+
+
+class CompiledStep:
+    """Take steps as `TrainingStep` does, through a function compiled once for batches of one kind.
+
+    That kind is the first of which two follow each other; those two, and batches of other kinds, such as an epoch's
+    last, run uncompiled. A function holds the operations of the step and the Python numbers in it, but the learning
+    rate and all that depends on the step's number enter as tensors; steps that are the same but for the values of their
+    tensors share a function, in whatever fit they occur. A step that cannot be compiled warns and runs as it is.
+
+    Attributes:
+        function: what is called as ``function(*tensors, x, y)``; None until there is one.
+        tensors: all beside the batch that it reads and changes.
+    """
+
+    def __init__(self, network: Network, loss: Loss, updater: Updater) -> None:
+        require_compiler(network.device)
+        self.step = TrainingStep(network, loss, updater)
+        self.tensors: list[Tensor] = []
+        self.function: Function | None = None
+        self._batch: object = None
+        self._held: list[TensorMoment] | None = None
+        self._parts = [*network.modules(), loss]
+        self._seen: tuple[Remembered, float | None] | None = None
+
+    def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step, and return the prediction and the value of the loss (M,) before the update."""
+        moments = self.step.updater.advance()
+        batch = (_kinds(x, y), x is y, [moment.scalars.keys() for moment in moments])
+        if self.function is None or self._held is None or batch != self._batch:
+            outputs = self.step.operations(x, y, moments)
+            if self._held is None and batch == self._batch:
+                # Behind a step, so that what the step makes once and keeps is there, and what is wrong with it is told.
+                self._compile(x, y, moments)
+            elif self._held is None:
+                self._batch = batch
+            return outputs
+        for held, moment in zip(self._held, moments, strict=True):
+            held.fill(moment)
+        try:
+            return self.function(*self.tensors, x, y)
+        except RuntimeError:
+            # A bad batch is an error here too, in a module's or the loss's own words. State of modules is then lost.
+            self.step.accumulate(x, y)
+            raise
+
+    def look_again(self) -> None:
+        """Compile anew if anything was changed since that a function holds: an attribute of a module, or clip_norm."""
+        if self._seen is not None:
+            remembered, clip_norm = self._seen
+            if remembered.difference(among_random=False) or clip_norm != self.step.updater.clip_norm:
+                self.function = self._held = self._seen = self._batch = None
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> None:
+        keep_as_ordinary_tensors(self._parts)
+        self._held = [TensorMoment() for _ in moments]
+        self._seen = Remembered(self._parts), self.step.updater.clip_norm
+        try:
+            with _compiling, first_use("the step"):
+                held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
+                graph, self.tensors = trace(self.step, x, y, held)
+                self.function = _function(graph, [*self.tensors, x, y])
+        except Exception as error:  # noqa: BLE001  # what a plugin does that no graph holds, it may do uncompiled
+            self._seen = None  # to stay as it is
+            _warn(error)
+
+
+def _warn(error: Exception) -> None:
+    reason = str(error).strip().partition("\n")[0].rstrip(".")
+    warnings.warn(
+        f"fit: the step cannot be compiled ({type(error).__name__}: {reason}). It runs uncompiled; "
+        "a step that is the same tensor operations every time compiles.",
+        CompileWarning,
+        stacklevel=8,
+    )
+
+
+def _function(graph: GraphModule, inputs: list[Tensor]) -> Function:
+    """Return the compiled graph; another one of the same operations on tensors of these kinds is not compiled again."""
+    storages = [tensor.untyped_storage().data_ptr() for tensor in inputs]
+    shared = [storages.index(storage) for storage in storages]
+    key = (graph.code, *_kinds(*inputs), *shared, torch.get_default_dtype())
+    if key not in _functions:
+        if len(_functions) == FUNCTIONS:
+            del _functions[next(iter(_functions))]  # the oldest
+        _functions[key] = torch._inductor.compile(graph, list(inputs), options=_OPTIONS)
+    return _functions[key]
+
+
+def _kinds(*tensors: Tensor) -> tuple[object, ...]:
+    """Return all of the tensors that goes into a compiled function."""
+    return tuple([(tensor.shape, tensor.stride(), tensor.dtype) for tensor in tensors])

@@ -1,0 +1,81 @@
+"""A training step as a CUDA graph: launched as one, without Python in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from chainrule.base.protocols import Loss
+from chainrule.network import Network
+from chainrule.training.steps.eager import TrainingStep
+from chainrule.updates.moment import Moment, TensorMoment
+from chainrule.updates.updater import Updater
+
+Outputs: TypeAlias = tuple[Tensor, Tensor]
+
+WARM_UP_CALLS = 3
+"""Before a recording, so that libraries make their plans and torch compiles its kernels outside of it."""
+
+
+class Recording(NamedTuple):
+    """A graph with the tensors that it reads and those that it writes."""
+
+    x: Tensor
+    y: Tensor
+    replay: Callable[[], None]
+    outputs: Outputs
+
+
+class GraphedStep:
+    """Take steps as `TrainingStep` does, from a graph recorded once for each shape of batch.
+
+    A step is tensor operations without autograd, so that all of it goes into the graph; its numbers enter as tensors.
+    What a call returns is overwritten by the next call.
+    """
+
+    def __init__(self, network: Network, loss: Loss, updater: Updater) -> None:
+        self.network = network
+        self.updater = updater
+        self.step = TrainingStep(network, loss, updater)
+        self._held: list[TensorMoment] = []
+        self._recordings: dict[tuple[torch.Size, torch.Size], Recording] = {}
+
+    def __call__(self, x: Tensor, y: Tensor) -> Outputs:
+        """Take one step, and return the prediction and the value of the loss (M,) before the update."""
+        moments = self.updater.advance()
+        if not self._held:
+            self._held = [TensorMoment(self.network.device) for _ in moments]
+        held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
+        shapes = (x.shape, y.shape)
+        if shapes not in self._recordings:
+            self._recordings[shapes] = self._record(x.clone(), y.clone(), held)
+        recording = self._recordings[shapes]
+        recording.x.copy_(x)
+        recording.y.copy_(y)
+        recording.replay()
+        return recording.outputs
+
+    def _record(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Recording:
+        # Warming up takes real steps, which are taken back.
+        data, state = self.network.flat.data.clone(), self.updater.state_dict()
+        replay, outputs = record(lambda: self.step.operations(x, y, moments))
+        self.network.flat.data.copy_(data)
+        self.updater.load_state_dict(state)
+        return Recording(x, y, replay, outputs)
+
+
+def record(operations: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
+    """Record what the operations launch on the current CUDA device; return what launches it again, and its outputs."""
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UP_CALLS):
+            operations()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        outputs = operations()
+    return graph.replay, outputs

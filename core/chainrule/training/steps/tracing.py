@@ -1,0 +1,158 @@
+"""A training step as a graph of tensor operations: a function of every tensor that it reads or changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.graph import CodeGen
+from torch.utils import _pytree as pytree
+
+from chainrule.flat_buffers import FlatBuffers
+from chainrule.training.steps.eager import TrainingStep
+from chainrule.training.steps.remembered import Remembered
+from chainrule.updates.moment import Moment
+
+THIN = 4
+"""A matrix product with a side of at most this is written out, so that it fuses with what stands around it."""
+
+FEW_MULTIPLICATIONS = 2**15
+"""So is one of at most so many multiplications, to which a library's call would add more than it saves."""
+
+
+class TracedStep(NamedTuple):
+    """A step's graph, to be called as ``graph(*tensors, x, y)``, and those tensors, which it changes in place."""
+
+    graph: GraphModule
+    tensors: list[Tensor]
+
+
+class UntraceableError(Exception):
+    """A step is more than operations on the tensors that a graph knows of."""
+
+
+def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
+    """Record the step on a batch (M, N, …), at moments held in tensors, and leave everything as it was.
+
+    Raises:
+        UntraceableError: if the step draws random numbers, or remembers something other than in a module's tensors.
+        Exception: whatever a module, loss or rule raises whose operations depend on the values in its tensors.
+    """
+    updater, parts = step.updater, [*step.updater.network.modules(), step.loss]
+    own = [{name: value for name, value in vars(part).items() if isinstance(value, Tensor)} for part in parts]
+    _expect_no_views(own, updater.network.flat)
+    tree = {
+        "updater": updater.tensors(),
+        "parts": own,
+        "moments": [(moment.t, moment.factor, moment.scalars) for moment in moments],
+    }
+    tensors, structure = pytree.tree_flatten(tree)
+
+    def operations(*values: Tensor) -> tuple[Tensor, Tensor]:
+        *traced, x, y = values
+        bound = pytree.tree_unflatten(traced, structure)
+        updater.bind(bound["updater"])
+        for part, own in zip(parts, bound["parts"], strict=True):
+            vars(part).update(own)
+        before = Remembered(parts)
+        outputs = _accumulate(step, x, y)
+        updater.apply([Moment(*numbers) for numbers in bound["moments"]])
+        if changed := before.difference():
+            raise UntraceableError(f"it changes {changed}")
+        return outputs
+
+    before = Remembered([*parts, *updater.network.parameters(), *updater.applied_rules])
+    try:
+        # On fake tensors, which have a shape but no values.
+        record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
+        graph = record(*tensors, x, y)
+    finally:
+        before.restore()
+    for node in graph.graph.nodes:
+        _expect_traceable(node)
+    return TracedStep(graph, [*_lift_constants(graph), *tensors])
+
+
+def _expect_no_views(parts: Sequence[dict[str, Tensor]], flat: FlatBuffers) -> None:
+    """Refuse a module that keeps views of its parameters, which recording binds to other tensors."""
+    buffers = {tensor.untyped_storage().data_ptr() for tensor in (flat.data, flat.grad)}
+    for name, tensor in (item for own in parts for item in own.items()):
+        if tensor.untyped_storage().data_ptr() in buffers:
+            raise UntraceableError(f"its attribute {name} is a view of a parameter")
+
+
+def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Do as the step does, with gradients that start at zeros which a compiler sees and need not add."""
+    parameters = step.updater.network.parameters()
+    grads = [parameter.grad for parameter in parameters]
+    for parameter in parameters:
+        parameter.bind(parameter.data, torch.zeros_like(parameter.data))
+    outputs = step.accumulate(x, y)
+    for parameter, grad in zip(parameters, grads, strict=True):
+        parameter.bind(parameter.data, grad.copy_(parameter.grad))
+    return outputs
+
+
+def _expect_traceable(node: Node) -> None:
+    """Refuse random numbers, and changes of a tensor that is no input."""
+    if not isinstance(node.target, OpOverload):
+        return
+    if torch.Tag.nondeterministic_seeded in node.target.tags:
+        raise UntraceableError(f"{node.target} draws random numbers")
+    declared = node.target._schema.arguments
+    given = node.kwargs | {argument.name: value for argument, value in zip(declared, node.args, strict=False)}
+    for written in (given.get(argument.name) for argument in declared if argument.is_write):
+        if isinstance(written, Node) and _base(written).op == "get_attr":
+            raise UntraceableError("it changes a tensor that is no attribute of a module")
+
+
+def _base(node: Node) -> Node:
+    """Return what a view, or the result of an operation in place, is a view of."""
+    while isinstance(node.target, OpOverload) and any(value.alias_info for value in node.target._schema.returns):
+        node = cast("Node", node.args[0])
+    return node
+
+
+def _lift_constants(graph: GraphModule) -> list[Tensor]:
+    """Turn the tensors that the graph holds into its first inputs, and return them."""
+    first, inputs = next(iter(graph.graph.nodes)), {}
+    for node in graph.graph.find_nodes(op="get_attr"):
+        if node.target not in inputs:
+            with graph.graph.inserting_before(first):
+                inputs[node.target] = graph.graph.placeholder(node.target)
+        node.replace_all_uses_with(inputs[node.target])
+        graph.graph.erase_node(node)
+    graph.graph.set_codegen(CodeGen())
+    graph.recompile()
+    constants = [getattr(graph, name) for name in inputs]
+    for name in inputs:
+        delattr(graph, name)
+    return constants
+
+
+def _bmm(a: Tensor, b: Tensor) -> Any:
+    members, rows, inner, columns = *a.shape, b.shape[2]
+    if min(rows, inner, columns) <= THIN or members * rows * inner * columns <= FEW_MULTIPLICATIONS:
+        return (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
+    return NotImplemented
+
+
+def _baddbmm(x: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+    return x + torch.bmm(a, b) if beta == alpha == 1 else NotImplemented
+
+
+def _baddbmm_(x: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+    return x.add_(torch.bmm(a, b)) if beta == alpha == 1 else NotImplemented
+
+
+_DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
+    torch.ops.aten.bmm.default: _bmm,
+    torch.ops.aten.baddbmm.default: _baddbmm,
+    torch.ops.aten.baddbmm_.default: _baddbmm_,
+}
+"""By operation, how a step's graph has it instead; NotImplemented leaves it as it is."""
