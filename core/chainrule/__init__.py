@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chainrule.base.optimizer import State as State
     from chainrule.base.optimizer import Step as Step
     from chainrule.base.parameter import Parameter as Parameter
+    from chainrule.base.schedule import Schedule as Schedule
     from chainrule.base.settings import hyperparameter as hyperparameter
     from chainrule.base.task import Splits as Splits
     from chainrule.base.task import Task as Task
@@ -60,6 +61,7 @@ _MODULES = {
         "UnknownComponentError",
     ),
     "base.hookspecs": ("hookimpl",),
+    "base.schedule": ("Schedule",),
     "base.settings": ("hyperparameter",),
     "base.initializer": ("Initializer",),
     "base.loss": ("Loss",),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, dataclass_transform
 
 from torch import Generator, Tensor
 
-from chainrule.errors import HyperparameterError
+from chainrule.base.settings import Settings, hyperparameter
 
 
-class Initializer(ABC):
+@dataclass_transform(frozen_default=True, field_specifiers=(hyperparameter,))
+class Initializer(Settings, ABC):
     """Fill one member's tensor with its first values.
 
-    Instances are callables; their constructor takes the distribution's settings, such as gain.
+    A subclass declares the distribution's settings, such as gain, as annotated fields.
     """
 
     @abstractmethod
@@ -33,22 +33,3 @@ class Initializer(ABC):
     def examples(cls) -> list[Any]:
         """Return instances that the conformance kit and the documentation use."""
         return [cls()]
-
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({settings})"
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), tuple(vars(self).items())))
-
-
-def positive(owner: str, name: str, value: float) -> float:
-    """Return value, or raise HyperparameterError if it is not a finite number above 0."""
-    if not 0 < value < math.inf:
-        raise HyperparameterError(
-            f"{owner}: {name} must be a finite number above 0, got {value!r}. Pass 1.0 to draw as is."
-        )
-    return value

@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
-import torch
 from torch import Tensor
 
-from chainrule.base.settings import check_hyperparameters, hyperparameter
+from chainrule.base.settings import Settings, hyperparameter
 from chainrule.errors import HyperparameterError, label
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
 LearningRate: TypeAlias = float | Tensor
 """One number, or a tensor (M,) with one for each member."""
-
-Schedule: TypeAlias = Callable[[int], float]
-"""The factor on the learning rate at step t = 1, 2, …"""
 
 State: TypeAlias = dict[str, Tensor]
 """What a rule remembers of one tensor, by name."""
@@ -42,31 +38,13 @@ class Step:
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(hyperparameter,))
-class _Declared:
-    """Make every subclass a frozen dataclass whose fields are keyword arguments."""
+class _KeywordSettings(Settings):
+    """Settings that are passed by name alone."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        parents = [parent for parent in cls.__mro__[1:] if dataclasses.is_dataclass(parent)]
-        inherited = {field.name for parent in parents for field in dataclasses.fields(parent)}
-        for name in sorted(inherited & vars(cls).keys() - vars(cls).get("__annotations__", {}).keys()):
-            raise HyperparameterError(
-                f"{label(cls)}: {name} must be declared with its type, got {name} = {vars(cls)[name]!r}, which Python "
-                f"would ignore. Write {name}: float = {vars(cls)[name]!r}."
-            )
-        dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
-
-    def __post_init__(self) -> None:
-        check_hyperparameters(self)
-        schedule = getattr(self, "schedule", None)
-        if schedule is not None and not callable(schedule):
-            raise HyperparameterError(
-                f"{label(self)}: schedule must be a callable t -> factor, got {schedule!r}. "
-                "Pass one such as chainrule.schedules.constant()."
-            )
+    _keyword_only = True
 
 
-class Optimizer(_Declared):
+class Optimizer(_KeywordSettings):
     """Hyperparameters and an update rule for one tensor.
 
     A subclass declares its hyperparameters as annotated fields and writes `update`; where it remembers something,
@@ -92,7 +70,15 @@ class Optimizer(_Declared):
     """Between which sizes of a float32 gradient the parameter stays finite."""
 
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
-    schedule: Schedule | None = None
+    schedule: Callable[[int], float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.schedule is not None and not callable(self.schedule):
+            raise HyperparameterError(
+                f"{label(self)}: schedule must be a callable t -> factor, got {self.schedule!r}. "
+                "Pass one such as chainrule.schedules.constant()."
+            )
 
     def init(self, parameter: Tensor) -> State:
         """Return the state with which the rule starts on this tensor; by default none.
@@ -160,14 +146,3 @@ class Optimizer(_Declared):
     def identities(cls) -> list[tuple[Optimizer, Optimizer]]:
         """Return pairs of rules that must move a parameter alike, such as this one without decay and its base."""
         return []
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(
-            torch.equal(mine, theirs)
-            if isinstance(mine, Tensor) and isinstance(theirs, Tensor)
-            else type(mine) is type(theirs) and mine == theirs
-            for mine, theirs in ((getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self), repr(self)))

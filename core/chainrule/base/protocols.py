@@ -1,4 +1,4 @@
-"""The contract on one page: what the core calls on a module, a loss, an initializer and an optimizer.
+"""What the core calls on a module, a loss and an initializer that need not inherit from the parent classes here.
 
 Axis 0 of every tensor that a plugin receives is the member axis M; a single model is M = 1.
 Modules, losses and initializers work if they have these methods; their parent classes supply most. Optimizers inherit
@@ -7,7 +7,7 @@ from `chainrule.Optimizer`, which declares their settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -64,35 +64,3 @@ class Initializer(Protocol):
 
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         """Fill one member's tensor, in place, with random numbers from generator alone."""
-
-
-@runtime_checkable
-class Optimizer(Protocol):
-    """Hyperparameters and an update rule for one tensor."""
-
-    def init(self, parameter: Tensor) -> dict[str, Tensor]:
-        """Return the state with which the rule starts on this tensor."""
-
-    def scalars(self, t: int) -> Mapping[str, float]:
-        """Return what depends on the step's number t = 1, 2, … alone."""
-
-    def update(self, parameter: Tensor, grad: Tensor, state: dict[str, Tensor], step: Step) -> Tensor:
-        """Return the direction d of θ ← θ − lr·d; may change state in place, and nothing else."""
-
-    def apply(self, parameter: Tensor, grad: Tensor, state: dict[str, Tensor], step: Step) -> None:
-        """Change parameter in place."""
-
-
-class Step(Protocol):
-    """What a rule is told of the moment: the step's number, its learning rate, and its scalars by name."""
-
-    @property
-    def t(self) -> int | Tensor:
-        """The step's number, from 1."""
-
-    @property
-    def lr(self) -> float | Tensor:
-        """The learning rate of this step, the schedule's factor included."""
-
-    def __getitem__(self, name: str) -> float | Tensor:
-        """The scalar of that name."""

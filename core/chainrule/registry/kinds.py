@@ -29,7 +29,7 @@ TABLE = (
     Kind("losses", "loss", "chainrule.base.loss.Loss"),
     Kind("initializers", "initializer", "chainrule.base.initializer.Initializer"),
     Kind("optimizers", "optimizer", "chainrule.base.optimizer.Optimizer"),
-    Kind("schedules", "schedule"),
+    Kind("schedules", "schedule", "chainrule.base.schedule.Schedule"),
     Kind("callbacks", "callback"),
     Kind("tasks", "task", "chainrule.base.task.Task"),
 )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from chainrule.base.initializer import Initializer
     from chainrule.base.loss import Loss
     from chainrule.base.module import Module
-    from chainrule.base.optimizer import Optimizer, Schedule
+    from chainrule.base.optimizer import Optimizer
+    from chainrule.base.schedule import Schedule
     from chainrule.base.task import Task
 
 T = TypeVar("T")

@@ -14,8 +14,7 @@ class Constant(Initializer):
     Source:   by definition
     """
 
-    def __init__(self, value: float) -> None:
-        self.value = value
+    value: float
 
     def std(self, fan_in: int, fan_out: int) -> float:
         return 0.0

@@ -6,7 +6,7 @@ import math
 
 from torch import Generator, Tensor
 
-from chainrule.base.initializer import Initializer, positive
+from chainrule import Initializer, hyperparameter
 
 
 class HeNormal(Initializer):
@@ -16,8 +16,7 @@ class HeNormal(Initializer):
     Source:   He, Zhang, Ren & Sun 2015, eq. (10)
     """
 
-    def __init__(self, gain: float = math.sqrt(2)) -> None:
-        self.gain = positive("he_normal", "gain", gain)
+    gain: float = hyperparameter(default=math.sqrt(2), above=0)
 
     def std(self, fan_in: int, fan_out: int) -> float:
         return self.gain / math.sqrt(fan_in)

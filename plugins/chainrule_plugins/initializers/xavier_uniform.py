@@ -6,7 +6,7 @@ import math
 
 from torch import Generator, Tensor
 
-from chainrule.base.initializer import Initializer, positive
+from chainrule import Initializer, hyperparameter
 
 
 class XavierUniform(Initializer):
@@ -16,8 +16,7 @@ class XavierUniform(Initializer):
     Source:   Glorot & Bengio 2010, eq. (16)
     """
 
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = positive("xavier_uniform", "gain", gain)
+    gain: float = hyperparameter(default=1.0, above=0)
 
     def std(self, fan_in: int, fan_out: int) -> float:
         return self.gain * math.sqrt(2 / (fan_in + fan_out))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from chainrule import hyperparameter
 from chainrule_plugins.initializers.constant import Constant
 from chainrule_plugins.initializers.he_normal import HeNormal
 from chainrule_plugins.initializers.he_uniform import HeUniform
@@ -121,8 +124,7 @@ class MatricesOnly(HeNormal):
 
 @wrong("initializer_copies_are_equal")
 class LambdaAsAttribute(Uniform):
-    def __init__(self) -> None:
-        self.function = lambda x: x
+    function: Any = dataclasses.field(default_factory=lambda: lambda x: x)
 
 
 @wrong("initializer_copies_are_equal")
@@ -133,3 +135,11 @@ class GainNotKept(XavierNormal):
     @classmethod
     def examples(cls) -> list[XavierNormal]:
         return [cls(2.0)]
+
+
+@wrong("bad_settings_are_rejected")
+class GainOfAnySign(HeNormal):
+    gain: float = hyperparameter(default=1.0, above=-math.inf)
+
+    def __post_init__(self) -> None:
+        pass

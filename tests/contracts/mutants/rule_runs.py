@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -155,18 +156,18 @@ class WithoutDocstring(Sgd):
     pass
 
 
-@wrong("bad_hyperparameters_are_rejected")
+@wrong("bad_settings_are_rejected")
 class UncheckedSettings(Sgd):
     def __post_init__(self) -> None:
         pass
 
 
-@wrong("bad_hyperparameters_are_rejected")
+@wrong("bad_settings_are_rejected")
 class LrOfAnySign(Optimizer):
-    lr: LearningRate = 1e-3
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=-math.inf)
 
 
-@wrong("bad_hyperparameters_are_rejected")
+@wrong("bad_settings_are_rejected")
 class ErrorOfAnotherKind(Sgd):
     def __post_init__(self) -> None:
         if self.momentum < 0:

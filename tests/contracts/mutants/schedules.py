@@ -39,19 +39,15 @@ class FactorAsTensor(Constant):
 
 @wrong("factors_depend_on_t_alone")
 class CountsItsCalls(Constant):
-    def __init__(self, factor: float = 1.0) -> None:
-        super().__init__(factor)
-        self.calls = 0
-
     def __call__(self, t: int) -> float:
-        self.calls += 1
-        return self.factor / self.calls
+        vars(self)["calls"] = vars(self).get("calls", 0) + 1
+        return self.factor / vars(self)["calls"]
 
 
 @wrong("factors_depend_on_t_alone")
 class FollowsItsLastFactor(Constant):
     def __call__(self, t: int) -> float:
-        self.factor *= 0.99
+        vars(self)["factor"] *= 0.99
         return self.factor
 
 
@@ -78,3 +74,9 @@ class WithoutRepr(Constant):
 class ReprWithoutTheFactor(Constant):
     def __repr__(self) -> str:
         return "ReprWithoutTheFactor()"
+
+
+@wrong("bad_settings_are_rejected")
+class UncheckedFactor(Constant):
+    def __post_init__(self) -> None:
+        pass

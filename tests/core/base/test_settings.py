@@ -1,12 +1,15 @@
+import dataclasses
 import math
+from typing import Literal
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import HyperparameterError, Optimizer, hyperparameter
+from chainrule import HyperparameterError, Initializer, Optimizer, hyperparameter
 from chainrule.base.settings import bounds
+from chainrule.initializers import constant
 from chainrule.optimizers import adam, rmsprop, sgd
 
 
@@ -41,7 +44,7 @@ class Rule(Optimizer):
         (lambda: Rule(rate=0), "rule: rate must be above 0, got 0. Allowed: above 0, at most 1."),
         (lambda: Rule(rate=1.5), "rule: rate must be at most 1, got 1.5. Allowed: above 0, at most 1."),
         (lambda: Rule(limit=-1), "rule: limit must be above 0, got -1. Allowed: above 0."),
-        (lambda: Rule(limit="1"), "rule: limit must be above 0, got '1'. Allowed: above 0."),
+        (lambda: Rule(limit="1"), "rule: limit must be a number or None, got '1'. The default is None."),
         (
             lambda: Rule(rate=torch.tensor([0.5, 0.0])),
             "rule: rate must be above 0, got 0.0. Allowed: above 0, at most 1.",
@@ -62,7 +65,7 @@ class Rule(Optimizer):
         ),
         (
             lambda: sgd(momentum=torch.tensor([0.5])),
-            "sgd: momentum must be one value for all members, got a tensor of shape (1,). Pass a float.",
+            "sgd: momentum must be one value for all members, got a tensor of shape (1,). Pass a number.",
         ),
     ],
 )
@@ -109,3 +112,66 @@ def test_bounds_are_said_in_words():
     assert bounds({"at_least": 0, "below": 1, "search": (0, 1)}) == "at least 0, below 1"
     assert bounds({"above": 0, "at_most": 1}) == "above 0, at most 1"
     assert bounds({}) == ""
+
+
+class Typed(Optimizer):
+    count: int = 3
+    mode: Literal["nesterov", "plain"] = "plain"
+    name: str = "a"
+    size: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"count": 2.5}, "typed: count must be an integer, got 2.5. The default is 3."),
+        ({"count": True}, "typed: count must be an integer, got True. The default is 3."),
+        ({"mode": "nestrov"}, "typed: mode must be one of 'nesterov', 'plain', got 'nestrov'. The default is 'plain'."),
+        ({"name": 1}, "typed: name must be text, got 1. The default is 'a'."),
+        ({"size": 2.5}, "typed: size must be an integer or None, got 2.5. The default is None."),
+    ],
+)
+def test_a_value_of_another_type_than_the_declared_one_is_refused(settings, message):
+    with pytest.raises(HyperparameterError) as caught:
+        Typed(**settings)
+    assert str(caught.value) == message
+    assert Typed(count=1, mode="nesterov", name="b", size=4).size == 4
+
+
+def test_a_required_setting_says_its_type():
+    with pytest.raises(HyperparameterError, match=r"^constant: value must be a number, got 'a'\. Pass one\.$"):
+        constant("a")
+
+
+def test_a_redeclared_default_keeps_bounds_search_range_and_values_per_member():
+    class Slow(adam):
+        lr: float = 3e-4
+        betas: tuple[float, float] = hyperparameter(default=(0.5, 0.5), below=0.9)
+
+    assert Slow().lr == 3e-4
+    with pytest.raises(HyperparameterError, match=r"^slow: lr must be at least 0, got -1"):
+        Slow(lr=-1)
+    assert Slow(lr=torch.tensor([0.1, 0.2])).lr.shape == (2,)
+    (lr,) = [field for field in dataclasses.fields(Slow) if field.name == "lr"]
+    assert lr.metadata["search"] == (1e-5, 1e1)
+    with pytest.raises(HyperparameterError, match=r"^slow: betas must be below 0.9, got 0.95\. Allowed: at least 0"):
+        Slow(betas=(0.1, 0.95))
+    assert adam(betas=(0.1, 0.95)).betas == (0.1, 0.95)
+
+
+def test_a_class_with_a_constructor_of_its_own_is_refused_with_the_form_to_write():
+    with pytest.raises(HyperparameterError, match=r"^halved: settings must be declared as fields, got an __init__\. "):
+
+        class Halved(Initializer):
+            def __init__(self, gain: float) -> None:
+                self.gain = gain
+
+
+def test_an_annotation_that_cannot_be_evaluated_is_read_from_the_default():
+    class Local: ...
+
+    class Odd(Optimizer):
+        size: "Local" = 3
+
+    with pytest.raises(HyperparameterError, match=r"^odd: size must be an integer, got 2.5\."):
+        Odd(size=2.5)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dataclasses
 import inspect
 import math
 import pickle
-from collections.abc import Iterator
-from typing import Any
 
 import torch
 
 from chainrule.base.optimizer import Optimizer
-from chainrule.errors import ChainruleError, HyperparameterError, label
+from chainrule.errors import ChainruleError
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect
 from chainrule.testing.docstrings import expect_sections
-from chainrule.testing.optimizers.trials import changed, expect_same, moved, weights
+from chainrule.testing.optimizers.trials import expect_same, moved, weights
 from chainrule.testing.subject import Subject
 
 SECTIONS = ("Update:", "Variant:", "Source:")
@@ -31,81 +28,6 @@ def rule_documents_its_formula(subject: Subject) -> None:
     Rules of one name differ in print: the formula must stand there, with the form that was taken, and where eps stands.
     """
     expect_sections(subject.component, SECTIONS)
-
-
-@check("optimizers", cause="a field without at_least=…, or a __post_init__ that does not call super().__post_init__().")
-def bad_hyperparameters_are_rejected(rule: Optimizer) -> None:
-    """Demand a HyperparameterError for a value outside its bounds, or of another type, and for any negative lr.
-
-    It must name rule and field in one line; NaN, infinity and text are no numbers. Mistakes must show at once.
-    """
-    for field in dataclasses.fields(rule):
-        for bad in _bad_values(field):
-            error = _error_of(rule, field.name, bad)
-            got = "no error" if error is None else f"{type(error).__name__}: {error}"
-            what = f"{field.name}={bad!r} must raise HyperparameterError"
-            expect(isinstance(error, HyperparameterError), f"{what}, got {got}")
-            begins = f"{label(rule)}: {field.name} must "
-            expect(
-                str(error).startswith(begins) and "\n" not in str(error), f"{what} {begins!r} in one line, got {got}"
-            )
-    with contextlib.suppress(TypeError):
-        kind: Any = type(rule)
-        kind(no_such_setting=1)
-        expect(False, "a setting that the rule does not have must raise TypeError, got no error.")
-
-
-def _error_of(rule: Optimizer, name: str, value: object) -> Exception | None:
-    try:
-        changed(rule, **{name: value})
-    except Exception as error:  # noqa: BLE001 - a constructor may raise anything
-        return error
-    return None
-
-
-def _bad_values(field: dataclasses.Field[Any]) -> Iterator[object]:
-    """Yield values that the field must refuse."""
-    default, declared = field.default, field.metadata
-    if field.name == "lr":
-        yield -1.0
-    if isinstance(default, bool):
-        yield "yes"
-    numbers: list[object] = []
-    if isinstance(default, int | float) and not isinstance(default, bool):
-        numbers = [math.nan, math.inf, "much", None, True]
-    elif isinstance(default, tuple):
-        numbers = [math.nan, "much"]
-    for name, outside in (("at_least", -1.0), ("at_most", 1.0), ("above", 0.0), ("below", 0.0)):
-        if declared.get(name) is not None:
-            numbers.append(declared[name] + outside)
-    for number in numbers:
-        if isinstance(default, tuple):
-            yield from ((*default[:i], number, *default[i + 1 :]) for i in range(len(default)))
-        else:
-            yield number
-    if isinstance(default, int | float) and not declared.get("per_member"):
-        yield torch.tensor([0.1, 0.2])
-
-
-@check("optimizers", once=True, cause="a search range whose ends are exchanged, or that reaches outside the bounds.")
-def search_ranges_are_allowed(subject: Subject) -> None:
-    """Demand that both ends of every declared search range can be used, the lower one first.
-
-    A search over hyperparameters must not stop at an error.
-    """
-    rule = subject.make_examples()[0]
-    ranges = {
-        field.name: field.metadata["search"] for field in dataclasses.fields(rule) if field.metadata.get("search")
-    }
-    if not ranges:
-        raise NotApplicable("no hyperparameter declares a search range")
-    for name, (low, high) in ranges.items():
-        expect(low < high, f"the search range of {name} must rise, got {(low, high)}.")
-        for end in (low, high):
-            try:
-                changed(rule, **{name: end})
-            except HyperparameterError as error:
-                expect(False, f"{name}={end} of the search range {(low, high)} must be allowed, got the error: {error}")
 
 
 @check("optimizers", cause="a counter of the rule's own, t counted from 0, or a name that only some steps have.")

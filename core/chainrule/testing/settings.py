@@ -1,0 +1,92 @@
+"""Checks on declared settings, of optimizers, initializers and schedules alike."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from chainrule.base.settings import Settings
+from chainrule.errors import HyperparameterError, label
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect
+from chainrule.testing.subject import Subject
+
+KINDS = ("optimizers", "initializers", "schedules")
+
+
+@check(*KINDS, cause="a field without at_least=…, or a __post_init__ that does not call super().__post_init__().")
+def bad_settings_are_rejected(component: object) -> None:
+    """A setting outside its bounds, of another type, or a negative lr raises HyperparameterError at once.
+
+    The message names component and field in one line. NaN, infinity and text are no numbers.
+    """
+    if not isinstance(component, Settings):
+        raise NotApplicable("it declares no settings as fields")
+    for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every subclass is a dataclass
+        for bad in _bad_values(field):
+            error = _error_of(component, field.name, bad)
+            got = "no error" if error is None else f"{type(error).__name__}: {error}"
+            what = f"{field.name}={bad!r} must raise HyperparameterError"
+            expect(isinstance(error, HyperparameterError), f"{what}, got {got}")
+            begins = f"{label(component)}: {field.name} must "
+            expect(
+                str(error).startswith(begins) and "\n" not in str(error), f"{what} {begins!r} in one line, got {got}"
+            )
+    with contextlib.suppress(TypeError):
+        kind: Any = type(component)
+        kind(no_such_setting=1)
+        expect(False, "a setting that the component does not have must raise TypeError, got no error.")
+
+
+def _error_of(component: Any, name: str, value: object) -> Exception | None:
+    try:
+        dataclasses.replace(component, **{name: value})
+    except Exception as error:  # noqa: BLE001 - a constructor may raise anything
+        return error
+    return None
+
+
+def _bad_values(field: dataclasses.Field[Any]) -> Iterator[object]:
+    """Yield values that the field must refuse."""
+    default, declared = field.default, field.metadata
+    if field.name == "lr":
+        yield -1.0
+    if isinstance(default, bool):
+        yield "yes"
+    numbers: list[object] = []
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        numbers = [math.nan, math.inf, "much", None, True]
+    elif isinstance(default, tuple):
+        numbers = [math.nan, "much"]
+    for name, outside in (("at_least", -1.0), ("at_most", 1.0), ("above", 0.0), ("below", 0.0)):
+        if declared.get(name) is not None:
+            numbers.append(declared[name] + outside)
+    for number in numbers:
+        if isinstance(default, tuple):
+            yield from ((*default[:i], number, *default[i + 1 :]) for i in range(len(default)))
+        else:
+            yield number
+    if isinstance(default, int | float) and not declared.get("per_member"):
+        yield torch.tensor([0.1, 0.2])
+
+
+@check("optimizers", once=True, cause="a search range whose ends are exchanged, or that reaches outside the bounds.")
+def search_ranges_are_allowed(subject: Subject) -> None:
+    """Both ends of every declared search range are allowed, the lower one first: no search stops at an error."""
+    component = subject.make_examples()[0]
+    fields = dataclasses.fields(component) if isinstance(component, Settings) else ()  # type: ignore[arg-type]
+    ranges = {field.name: field.metadata["search"] for field in fields if field.metadata.get("search")}
+    if not ranges:
+        raise NotApplicable("no setting declares a search range")
+    for name, (low, high) in ranges.items():
+        expect(low < high, f"the search range of {name} must rise, got {(low, high)}.")
+        for end in (low, high):
+            try:
+                dataclasses.replace(component, **{name: end})
+            except HyperparameterError as error:
+                expect(False, f"{name}={end} of the search range {(low, high)} must be allowed, got the error: {error}")
