@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chainrule.registry import create as create
     from chainrule.registry import get as get
     from chainrule.registry import register as register
+    from chainrule.registry.contract import API as API
     from chainrule.training import History as History
     from chainrule.training import Run as Run
     from chainrule.training import evaluate as evaluate
@@ -69,6 +70,7 @@ _MODULES = {
     "network": ("Network",),
     "base.optimizer": ("LearningRate", "Optimizer", "State", "Step"),
     "base.parameter": ("Parameter",),
+    "registry.contract": ("API",),
     "registry": ("Component", "components", "create", "get", "register"),
     "base.task": ("Splits", "Task"),
     "training": ("History", "Run", "evaluate", "fit"),

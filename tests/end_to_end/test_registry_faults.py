@@ -31,6 +31,7 @@ class Fault:
         address: of the optimizer's entry point, after the module's name.
         state: what the list shows.
         metadata: lines of the package's own.
+        contract: the one that it is written for.
     """
 
     module: str
@@ -39,6 +40,7 @@ class Fault:
     address: str = ":Rule"
     state: str = "declared"
     metadata: str = ""
+    contract: int = 1
 
 
 UNPRINTABLE = "class Odd(Exception):\n    def __str__(self):\n        raise self\nraise Odd\n"
@@ -68,6 +70,11 @@ FAULTS = {
         address=":Rule [fast]",
         metadata=NEEDS,
     ),
+    "another-contract": Fault(
+        "1 / 0\n",
+        "it is written for contract 2, but this chainrule has contract 1. Install another version of another-contract",
+        contract=2,
+    ),
 }
 TWICE = "[chainrule.optimizers]\ntwice = {0}:Rule\ntwice = {0}:Other\n"
 SHARED = "[chainrule.optimizers]\nshared = {}:Rule\n"
@@ -81,6 +88,7 @@ def sites(environment, tmp_path_factory):
     for package, fault in FAULTS.items():
         module = package.replace("-", "_")
         points = f"[chainrule.optimizers]\n{fault.name or module} = {module}{fault.address}\n"
+        points += f"[chainrule.api]\n{fault.contract} = chainrule:API\n"
         sites.add(package, {f"{module}.py": fault.module}, points, metadata=fault.metadata)
     sites.add("one", {"one.py": RULE}, SHARED.format("one"))
     sites.add("other", {"other.py": RULE}, SHARED.format("other"))

@@ -18,6 +18,7 @@ from string import Template
 from chainrule import registry
 from chainrule.errors import ChainruleError
 from chainrule.registry.component import NAME_RULE, canonical_distribution, is_valid_name
+from chainrule.registry.contract import API
 from chainrule.registry.kinds import singular
 
 LICENSES = {"mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
@@ -64,6 +65,7 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
         "Class": class_name,
         "module": module,
         "package": package,
+        "api": str(API),
         "requirement": _requirement(),
         "year": str(datetime.datetime.now(tz=datetime.UTC).year),
         "license_lines": f'license = "{spdx}"\nlicense-files = ["LICENSE"]\n' if spdx else "",

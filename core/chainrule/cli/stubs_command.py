@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chainrule import registry
+from chainrule.cli.stub_text import kind_stub
 from chainrule.errors import ChainruleError
 from chainrule.registry.component import Component
 from chainrule.registry.kinds import KINDS
@@ -33,7 +34,7 @@ def stubs(
     untyped = sorted({found.distribution for found in registry.components() if _is_declared(found) and _untyped(found)})
     try:
         package.mkdir(parents=True, exist_ok=True)
-        for name, text in {"__init__": _init_stub(), **{kind: kind_stub(kind) for kind in KINDS}}.items():
+        for name, text in {"__init__": _init_stub(), **{kind: _kind_stub(kind) for kind in KINDS}}.items():
             (package / f"{name}.pyi").write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ChainruleError(
@@ -44,15 +45,6 @@ def stubs(
         typer.echo(f"chainrule: {distribution} has no py.typed, so mypy takes what it holds for Any.", err=True)
 
 
-def kind_stub(kind: str) -> str:
-    """Return the stub of the module from which the installed components of a kind are imported."""
-    components = [component for component in registry.components(kind) if _is_declared(component)]
-    lines = [line for component in components for line in _import(component)]
-    exported = ", ".join(f'"{component.name}"' for component in components)
-    typing = ["from typing import Any", ""] if any(line.endswith(": Any") for line in lines) else []
-    return "\n".join([HEADING, *typing, *lines, "", f"__all__ = [{exported}]", ""])
-
-
 def _init_stub() -> str:
     """Return the stub of chainrule itself, which type checkers need beside those of its modules."""
     from chainrule import _MODULES
@@ -61,18 +53,10 @@ def _init_stub() -> str:
     return "\n".join([HEADING, *lines, "", "__version__: str", ""])
 
 
-def _import(component: Component) -> list[str]:
-    if source_file(component) is None:
-        return [f"{component.name}: Any"]
-    module, _, attribute = (part.strip() for part in component.entry_point.partition("[")[0].partition(":"))
-    ignored = "  # type: ignore[import-untyped, unused-ignore]" if _untyped(component) else ""
-    first, *rest = attribute.split(".")
-    if not rest:
-        return [f"from {module} import {first} as {component.name}{ignored}"]
-    return [
-        f"from {module} import {first} as _{component.name}{ignored}",
-        f"{component.name} = _{component.name}.{'.'.join(rest)}",
-    ]
+def _kind_stub(kind: str) -> str:
+    components = [component for component in registry.components(kind) if _is_declared(component)]
+    addresses = {found.name: None if source_file(found) is None else found.entry_point for found in components}
+    return kind_stub(addresses, heading=HEADING, untyped={found.name for found in components if _untyped(found)})
 
 
 def _is_declared(component: Component) -> bool:

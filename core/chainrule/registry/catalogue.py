@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib import metadata
@@ -29,6 +29,7 @@ from chainrule.registry.component import (
     canonical_distribution,
     is_valid_name,
 )
+from chainrule.registry.contract import API
 from chainrule.registry.discovery import read_declarations
 from chainrule.registry.hints import unknown_component
 from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, kind_or_none, kinds_of_class
@@ -128,18 +129,28 @@ class Catalogue:
         """Import and return the object that a record stands for.
 
         Raises:
-            BrokenComponentError: If its import fails, or yields something that cannot be called.
+            BrokenComponentError: if it is written for another contract, its import fails, or yields something that
+                cannot be called.
         """
         if component.distribution == SESSION and component.key in self.session:
             return self.session[component.key]
+        if component.api not in (None, API):
+            raise _broken(
+                component,
+                f"it is written for contract {component.api}, but this chainrule has contract {API}",
+                fix=f"Install another version of {component.distribution} or of chainrule.",
+            )
         entry_point = metadata.EntryPoint(component.name, component.entry_point, f"chainrule.{component.kind}")
         if entry_point.pattern.match(entry_point.value) is None:
             raise _broken(component, 'its entry point must be "package.module:Class"')
         try:
             loaded = entry_point.load()
         except (Exception, SystemExit) as error:
-            extras = entry_point.extras if isinstance(error, ImportError) else []
-            raise _broken(component, one_line(error), extras=extras) from error
+            needs = None
+            if entry_point.extras and isinstance(error, ImportError):
+                wanted = f"{component.distribution}[{','.join(entry_point.extras)}]"
+                needs = f'Install what it needs: pip install "{wanted}".'
+            raise _broken(component, one_line(error), fix=needs) from error
         if component.kind != HOOKS and not callable(loaded):
             raise _broken(component, f"it must be a class or a function, got a value of type {type(loaded).__name__}")
         if (kinds := kinds_of_class(loaded)) and component.kind not in kinds:
@@ -211,7 +222,9 @@ class Catalogue:
             for record in records:
                 if not isinstance(record, Component) or record.kind not in KINDS:
                     raise TypeError(f"chainrule_components must return Components of a known kind, got {record!r}")
-                contributed.append(replace(record, distribution=module.distribution, version=module.version))
+                contributed.append(
+                    replace(record, distribution=module.distribution, version=module.version, api=module.api)
+                )
         return contributed
 
 
@@ -234,15 +247,12 @@ def _collision(components: list[Component]) -> AmbiguousComponentError:
 
 
 def _broken(
-    component: Component, cause: str, error: BaseException | None = None, extras: Sequence[str] = ()
+    component: Component, cause: str, error: BaseException | None = None, *, fix: str | None = None
 ) -> BrokenComponentError:
     owner = component.distribution
-    fix = f"Mend or reinstall {owner}."
-    if extras:
-        fix = f'Install what it needs: pip install "{owner}[{",".join(extras)}]".'
     broken = BrokenComponentError(
         f"{component.key} ({component.entry_point}) of {owner} {component.version} cannot be loaded: "
-        f"{cause.rstrip('.')}. {fix}"
+        f"{cause.rstrip('.')}. {fix or f'Mend or reinstall {owner}.'}"
     )
     broken.__cause__ = error
     return broken

@@ -24,6 +24,7 @@ class Component:
         entry_point: The object's address, ``package.module:Class``.
         distribution: The package that declares it, filled in by discovery.
         version: The version of that package, filled in by discovery.
+        api: The contract that the package is written for, filled in by discovery; None where it states none.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Component:
     entry_point: str
     distribution: str = ""
     version: str = ""
+    api: int | None = None
 
     @property
     def key(self) -> str:

@@ -7,10 +7,11 @@ from importlib import metadata
 
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.registry.component import Component, canonical_distribution
+from chainrule.registry.contract import API, API_GROUP
 from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS
 
 GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
-"""The kind of what is declared in each group of entry points."""
+"""The kind of what is declared in each group of entry points that holds components, commands or hooks."""
 
 
 @dataclass
@@ -40,6 +41,8 @@ def read_declarations() -> Declarations:
             seen.add(name)
             # Not this one itself: one without components, earlier on the path, may hide it.
             found.components += _components_of(metadata.distribution(name))
+        except BrokenComponentError as problem:
+            found.problems.append(problem)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with it, the others must still be read
             found.problems.append(_unreadable(distribution, error))
     return found
@@ -47,6 +50,7 @@ def read_declarations() -> Declarations:
 
 def _components_of(distribution: metadata.Distribution) -> list[Component]:
     described = distribution.metadata  # parsed anew each time it is asked for
+    api = stated_contract(distribution)
     return [
         Component(
             kind=GROUPS[entry_point.group],
@@ -54,10 +58,28 @@ def _components_of(distribution: metadata.Distribution) -> list[Component]:
             entry_point=entry_point.value,
             distribution=described["Name"],
             version=described["Version"],
+            api=api,
         )
         for entry_point in distribution.entry_points
         if entry_point.group in GROUPS
     ]
+
+
+def stated_contract(distribution: metadata.Distribution) -> int | None:
+    """Return the number of the contract that a distribution is written for, or None where it states none.
+
+    Raises:
+        BrokenComponentError: if what it states is not one integer.
+    """
+    stated = [point.name for point in distribution.entry_points if point.group == API_GROUP]
+    if not stated:
+        return None
+    if len(stated) > 1 or not stated[0].isdecimal():
+        raise BrokenComponentError(
+            f"{distribution.name}: the group {API_GROUP} must hold one contract, such as 1, got {', '.join(stated)}. "
+            f'Write {API} = "chainrule:API" there.'
+        )
+    return int(stated[0])
 
 
 def _unreadable(distribution: metadata.Distribution, error: Exception) -> ChainruleError:

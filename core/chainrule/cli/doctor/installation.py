@@ -18,6 +18,7 @@ from chainrule.cli.doctor.finding import Finding
 from chainrule.errors import ChainruleError
 from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import OWN_DISTRIBUTION, Component, canonical_distribution
+from chainrule.registry.contract import API_GROUP
 from chainrule.registry.discovery import GROUPS
 from chainrule.registry.kinds import did_you_mean
 
@@ -135,7 +136,7 @@ def _declared(distribution: metadata.Distribution) -> set[tuple[str, str, str]]:
 
 def _misspelt(distribution: metadata.Distribution) -> Iterator[Finding]:
     groups = {point.group for point in distribution.entry_points if point.group.startswith("chainrule.")}
-    for group in sorted(groups - set(GROUPS)):
+    for group in sorted(groups - {*GROUPS, API_GROUP}):
         name, hint = distribution.name, did_you_mean(group.removeprefix("chainrule."), GROUPS.values())
         message = (
             f'{name}: a group of entry points must be "chainrule." and one of {", ".join(GROUPS.values())}, '
