@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from chainrule.base.initializer import Initializer as Initializer
     from chainrule.base.loss import Loss as Loss
     from chainrule.base.module import Module as Module
+    from chainrule.base.module import Shape as Shape
     from chainrule.base.optimizer import LearningRate as LearningRate
     from chainrule.base.optimizer import Optimizer as Optimizer
     from chainrule.base.optimizer import State as State
     from chainrule.base.optimizer import Step as Step
     from chainrule.base.parameter import Parameter as Parameter
+    from chainrule.base.protocols import InitializerLike as InitializerLike
+    from chainrule.base.protocols import LossLike as LossLike
+    from chainrule.base.protocols import ModuleLike as ModuleLike
+    from chainrule.base.random_streams import random_stream as random_stream
     from chainrule.base.schedule import Schedule as Schedule
     from chainrule.base.settings import hyperparameter as hyperparameter
     from chainrule.base.task import Splits as Splits
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.errors import StateError as StateError
     from chainrule.errors import UnknownComponentError as UnknownComponentError
+    from chainrule.errors import label as label
     from chainrule.network import Network as Network
     from chainrule.registry import Component as Component
     from chainrule.registry import components as components
@@ -60,13 +66,16 @@ _MODULES = {
         "ShapeError",
         "StateError",
         "UnknownComponentError",
+        "label",
     ),
     "base.hookspecs": ("hookimpl",),
+    "base.protocols": ("InitializerLike", "LossLike", "ModuleLike"),
+    "base.random_streams": ("random_stream",),
     "base.schedule": ("Schedule",),
     "base.settings": ("hyperparameter",),
     "base.initializer": ("Initializer",),
     "base.loss": ("Loss",),
-    "base.module": ("Module",),
+    "base.module": ("Module", "Shape"),
     "network": ("Network",),
     "base.optimizer": ("LearningRate", "Optimizer", "State", "Step"),
     "base.parameter": ("Parameter",),

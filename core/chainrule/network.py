@@ -11,8 +11,8 @@ from torch import Tensor
 
 from chainrule.base.module import named_modules, named_parameters
 from chainrule.base.parameter import Parameter
-from chainrule.base.protocols import Module
-from chainrule.base.random_streams import stream
+from chainrule.base.protocols import ModuleLike
+from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
 
@@ -33,7 +33,7 @@ class Network:
 
     def __init__(
         self,
-        module: Module,
+        module: ModuleLike,
         *,
         seed: int | None = None,
         seeds: Sequence[int] | None = None,
@@ -78,7 +78,7 @@ class Network:
             for member, seed in enumerate(self.seeds):
                 # Drawn on the CPU in float64 and then rounded: neither device nor dtype changes the values.
                 values = torch.zeros(parameter.shape, dtype=torch.float64)
-                generator = stream(seed, "init", name)
+                generator = random_stream(seed, "init", name)
                 parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
                 parameter.data[member].copy_(values)
 
@@ -167,7 +167,7 @@ class Network:
         """Switch to eval mode, in which nothing is kept for backward; return the network."""
         return self.train(False)
 
-    def modules(self) -> list[Module]:
+    def modules(self) -> list[ModuleLike]:
         """Return the module and all inside it, depth first."""
         return list(self._modules)
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from chainrule.errors import ChainruleError
+from chainrule import ChainruleError
 
 
 def check_folder(owner: str, folder: Path) -> None:

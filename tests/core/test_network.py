@@ -4,7 +4,7 @@ from torch.testing import assert_close
 
 from chainrule import ChainruleError, ShapeError, StateError
 from chainrule.activations import relu, tanh
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.layers import linear, sequential
 
 
@@ -94,8 +94,8 @@ def test_float32_values_are_those_of_float64_rounded():
 
 def test_streams_differ_by_seed_purpose_and_name():
     keys = [(0, "init", "0.weight"), (1, "init", "0.weight"), (0, "batches", "0.weight"), (0, "init", "1.weight")]
-    draws = [torch.rand(4, generator=stream(*key)) for key in keys]
-    assert torch.equal(draws[0], torch.rand(4, generator=stream(*keys[0])))
+    draws = [torch.rand(4, generator=random_stream(*key)) for key in keys]
+    assert torch.equal(draws[0], torch.rand(4, generator=random_stream(*keys[0])))
     assert len({tuple(draw.tolist()) for draw in draws}) == 4
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import chainrule
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule_lab.paper.experiment import declare, run, stacked_splits
 from chainrule_lab.paper.experiment_settings import SETTINGS
 
@@ -62,7 +62,7 @@ def torch_run(setting, member):
     (x, y), validation, test = splits
     curves = {f"{split}_{name}": [] for split in ("train", "validation") for name in ("loss", "accuracy")}
     for epoch in range(1, EPOCHS + 1):
-        order = torch.randperm(len(x), generator=stream(SEEDS[member], "batches", str(epoch)))
+        order = torch.randperm(len(x), generator=random_stream(SEEDS[member], "batches", str(epoch)))
         for rows in order.split(BATCH_SIZE):
             optimizer.zero_grad()
             loss(network(x[rows]), y[rows]).backward()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.parameter import Parameter
-from chainrule.base.protocols import Module as ModuleProtocol
+from chainrule.base.protocols import ModuleLike
 from chainrule.base.saved_tensors import KeepsForBackward
 
 if TYPE_CHECKING:
@@ -56,13 +56,17 @@ class Module(KeepsForBackward, ABC):
         """Return the shape of one output, given that of one input; raise ShapeError if the input does not fit."""
         return input_shape
 
-    def named_children(self) -> Iterable[tuple[str, ModuleProtocol]]:
+    def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
         """Yield the modules held as attributes, each with its name."""
-        return [(name, value) for name, value in vars(self).items() if isinstance(value, ModuleProtocol)]
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, ModuleLike)]
 
     def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """Yield the parameters held as attributes, each with its name."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Parameter)]
+
+    def named_modules(self) -> Iterator[tuple[str, ModuleLike]]:
+        """Yield this module and all inside it, depth first, each with its dotted name; this one's is empty."""
+        return named_modules(self)
 
     def parameters(self) -> list[Parameter]:
         """Return every parameter inside, each once."""
@@ -116,14 +120,14 @@ class Module(KeepsForBackward, ABC):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def named_modules(module: ModuleProtocol, prefix: str = "") -> Iterator[tuple[str, ModuleProtocol]]:
+def named_modules(module: ModuleLike, prefix: str = "") -> Iterator[tuple[str, ModuleLike]]:
     """Yield the module and all inside it, depth first, each with its dotted name; the outermost one's is empty."""
     yield prefix, module
     for name, child in module.named_children():
         yield from named_modules(child, f"{prefix}.{name}" if prefix else name)
 
 
-def named_parameters(module: ModuleProtocol) -> Iterator[tuple[str, Parameter]]:
+def named_parameters(module: ModuleLike) -> Iterator[tuple[str, Parameter]]:
     """Yield every parameter inside with its dotted name; a shared one once, under its first name."""
     seen = set()
     for prefix, inner in named_modules(module):

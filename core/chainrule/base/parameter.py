@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from chainrule.base.protocols import Initializer
+from chainrule.base.protocols import InitializerLike
 from chainrule.errors import ChainruleError, ShapeError
 
 
@@ -30,7 +30,7 @@ class Parameter:
     row: Tensor
     grad_row: Tensor
 
-    def __init__(self, *shape: int, init: Initializer, fan_in: int, fan_out: int) -> None:
+    def __init__(self, *shape: int, init: InitializerLike, fan_in: int, fan_out: int) -> None:
         if not all(isinstance(size, int) and size > 0 for size in shape):
             raise ShapeError(
                 f"Parameter: every size must be a positive integer, got {shape}. Pass sizes of at least 1."

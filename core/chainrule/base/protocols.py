@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class Module(Protocol):
+class ModuleLike(Protocol):
     """A differentiable map with parameters: forward, and the backward that was derived by hand."""
 
     training: bool
@@ -29,7 +29,7 @@ class Module(Protocol):
     def backward(self, grad_output: Tensor) -> Tensor | None:
         """Add to every parameter's gradient and return dL/dx, or None where needs_input_grad is False."""
 
-    def named_children(self) -> Iterable[tuple[str, Module]]:
+    def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
         """Yield the modules directly inside, each with its name."""
 
     def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
@@ -37,7 +37,7 @@ class Module(Protocol):
 
 
 @runtime_checkable
-class Loss(Protocol):
+class LossLike(Protocol):
     """A scalar per member, and its gradient with respect to the prediction."""
 
     reduction: str
@@ -54,12 +54,12 @@ class Loss(Protocol):
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean (M,) whatever the reduction, keeping nothing."""
 
-    def over_members(self) -> Loss:
+    def over_members(self) -> LossLike:
         """Return a loss of the same settings that takes and returns the member axis."""
 
 
 @runtime_checkable
-class Initializer(Protocol):
+class InitializerLike(Protocol):
     """The first values of a parameter."""
 
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:

@@ -11,7 +11,7 @@ from chainrule.base.loss import Loss
 from chainrule.base.module import Module
 from chainrule.base.optimizer import Optimizer, State, Step
 from chainrule.base.parameter import Parameter
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.network import Network
 from chainrule.testing.optimizers.trials import normal
 from chainrule.training import History, fit
@@ -67,7 +67,7 @@ def small_fit(
 ) -> tuple[Network, History]:
     """Fit a small network to 24 rows and return it with its curves; with broken=True the third batch raises OSError."""
     network = Product().build(seeds=seeds, dtype=torch.float64)
-    x, y = torch.randn(2, 24, 3, generator=stream(0, "small fit"), dtype=torch.float64)
+    x, y = torch.randn(2, 24, 3, generator=random_stream(0, "small fit"), dtype=torch.float64)
     batches = _Breaking([(x[:8], y[:8, :2]), (x[8:16], y[8:16, :2])]) if broken else (x, y[:, :2])
     history = fit(
         network, Squares(), Descent(lr=0.05), train=batches, validation=(x, y[:, :2]), epochs=epochs, batch_size=8,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.network import Network
 
@@ -48,7 +48,9 @@ class TensorBatches:
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of the epoch of that number."""
-        orders = [torch.randperm(self.rows, generator=stream(seed, "batches", str(number))) for seed in self.seeds]
+        orders = [
+            torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number))) for seed in self.seeds
+        ]
         indices = (torch.stack(orders) + self.offsets).to(self.tensors[0].device)  # (M, N)
         whole = self.rows - self.rows % self.batch_size
         for start in range(0, whole, self.chunk):

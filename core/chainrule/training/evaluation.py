@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from chainrule.base.protocols import Loss
+from chainrule.base.protocols import LossLike
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
@@ -18,7 +18,7 @@ from chainrule.training.running_means import RunningMeans
 @torch.no_grad()
 def evaluate(
     network: Network,
-    loss: Loss,
+    loss: LossLike,
     data: tuple[Tensor, Tensor],
     *,
     metrics: Mapping[str, Metric] | None = None,

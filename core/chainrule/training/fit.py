@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from chainrule.base.protocols import Loss
+from chainrule.base.protocols import LossLike
 from chainrule.errors import ChainruleError
 from chainrule.metrics import Metric
 from chainrule.network import Network
@@ -32,7 +32,7 @@ class Attachable(Protocol):
 
 def fit(
     network: Network,
-    loss: Loss,
+    loss: LossLike,
     optimizer: Attachable,
     *,
     train: Data,
@@ -146,7 +146,7 @@ def _train(
     run: Run,
     step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     batches: Iterable[tuple[Tensor, Tensor]],
-    loss: Loss,
+    loss: LossLike,
     running: Mapping[str, Metric] | None,
 ) -> dict[str, Tensor]:
     """Take one step per batch; unless running is None, return means (M,) of the loss and its metrics over the steps."""

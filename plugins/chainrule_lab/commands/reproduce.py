@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.errors import ChainruleError
+from chainrule import ChainruleError
 
 
 def reproduce(

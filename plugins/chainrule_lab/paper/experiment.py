@@ -11,10 +11,7 @@ import torch
 from torch import Tensor
 
 import chainrule
-from chainrule.base.loss import Loss
-from chainrule.base.module import Module
-from chainrule.base.optimizer import Optimizer
-from chainrule.base.task import Splits
+from chainrule import Loss, Module, Optimizer, Splits
 from chainrule.metrics import Metric, accuracy, binary_accuracy
 from chainrule_lab.paper.experiment_settings import (
     BATCH_SIZE,

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
-from chainrule.base.hookspecs import hookimpl
+from chainrule import hookimpl
 from chainrule_lab.paper.experiment_settings import Setting
 from chainrule_lab.paper.report import number, percent, points, signed
 from chainrule_lab.paper.reproduction import Reproduction

@@ -8,11 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from chainrule import Loss, Module, Splits, Task, random_stream
 from chainrule.activations import relu
-from chainrule.base.loss import Loss
-from chainrule.base.module import Module
-from chainrule.base.random_streams import stream
-from chainrule.base.task import Splits, Task
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy
 from chainrule.metrics import accuracy
@@ -45,6 +42,6 @@ class Circle(Task):
 
 
 def _points(seed: int, split: str, rows: int) -> tuple[Tensor, Tensor]:
-    x = torch.rand(rows, 2, generator=stream(seed, "circle", split), dtype=torch.float64)
+    x = torch.rand(rows, 2, generator=random_stream(seed, "circle", split), dtype=torch.float64)
     y = ((x - 0.5).square().sum(1) < RADIUS**2).long()
     return x.to(torch.get_default_dtype()), y

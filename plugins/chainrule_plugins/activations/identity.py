@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from chainrule.base.module import Module
+from chainrule import Module
 
 
 class Identity(Module):

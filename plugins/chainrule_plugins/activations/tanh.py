@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.base.module import Module
+from chainrule import Module
 
 
 class Tanh(Module):

@@ -7,8 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from chainrule.base.hookspecs import hookimpl
-from chainrule.training import Run
+from chainrule import Run, hookimpl
 
 
 class HistoryFile:

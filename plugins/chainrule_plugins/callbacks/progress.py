@@ -9,8 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from torch import Tensor
 
-from chainrule.base.hookspecs import hookimpl
-from chainrule.training import Run
+from chainrule import Run, hookimpl
 
 
 class Progress:

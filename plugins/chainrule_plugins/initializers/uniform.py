@@ -6,7 +6,7 @@ import math
 
 from torch import Generator, Tensor
 
-from chainrule.base.initializer import Initializer
+from chainrule import Initializer
 
 
 class Uniform(Initializer):

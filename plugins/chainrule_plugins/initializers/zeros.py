@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
-from chainrule.base.initializer import Initializer
+from chainrule import Initializer
 
 
 class Zeros(Initializer):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.base.module import Module, Shape
-from chainrule.base.parameter import Parameter
-from chainrule.base.protocols import Initializer
-from chainrule.errors import ShapeError
+from chainrule import InitializerLike, Module, Parameter, Shape, ShapeError
 from chainrule.initializers import uniform
 from chainrule.ops import accumulate, affine
 
@@ -29,8 +26,8 @@ class Linear(Module):
         out_features: int,
         *,
         bias: bool = True,
-        weight_init: Initializer | None = None,
-        bias_init: Initializer | None = None,
+        weight_init: InitializerLike | None = None,
+        bias_init: InitializerLike | None = None,
     ) -> None:
         fans = {"fan_in": in_features, "fan_out": out_features}
         self.in_features = in_features

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from chainrule.base.module import Module, Shape, named_modules
-from chainrule.base.protocols import Module as ModuleLike
-from chainrule.errors import BackwardError, ChainruleError, ShapeError, label
+from chainrule import BackwardError, ChainruleError, Module, ModuleLike, Shape, ShapeError, label
 
 
 class Sequential(Module):
@@ -33,7 +31,7 @@ class Sequential(Module):
                     f"sequential: position {position} must be a module, got {module!r}. Did you forget to call it?"
                 )
         self.modules = modules
-        inside = [module for _, module in named_modules(self)]
+        inside = [module for _, module in self.named_modules()]
         for module in inside:
             if sum(module is other for other in inside) > 1:
                 raise ChainruleError(

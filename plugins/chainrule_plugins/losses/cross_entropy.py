@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.base.loss import Loss
-from chainrule.errors import ShapeError
+from chainrule import Loss, ShapeError
 
 
 class CrossEntropy(Loss):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from chainrule.base.loss import Loss
-from chainrule.errors import ShapeError
+from chainrule import Loss, ShapeError
 
 
 class Mse(Loss):

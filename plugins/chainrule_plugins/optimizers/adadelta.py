@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, zeros_like
+import torch
+from torch import Tensor
 
-from chainrule.base.optimizer import LearningRate, Optimizer, State, Step
-from chainrule.base.settings import hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
 
 
 class Adadelta(Optimizer):
@@ -26,12 +26,12 @@ class Adadelta(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        return {"square": zeros_like(parameter), "delta": zeros_like(parameter)}
+        return {"v": torch.zeros_like(parameter), "u": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        square = state["square"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
-        direction = ((state["delta"] + self.eps) / (square + self.eps)).sqrt_().mul_(grad)
-        state["delta"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
+        v = state["v"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
+        direction = ((state["u"] + self.eps) / (v + self.eps)).sqrt_().mul_(grad)
+        state["u"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
         return direction.add_(parameter, alpha=self.weight_decay) if self.weight_decay else direction
 
     @classmethod

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, full_like
+import torch
+from torch import Tensor
 
-from chainrule.base.optimizer import LearningRate, Optimizer, State, Step
-from chainrule.base.settings import hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
 from chainrule.ops import square_root
 
 
@@ -26,14 +26,14 @@ class Adagrad(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        return {"sum": full_like(parameter, self.initial_accumulator)}
+        return {"s": torch.full_like(parameter, self.initial_accumulator)}
 
     def scalars(self, t: int) -> dict[str, float]:
         return {"decay": 1 + (t - 1) * self.lr_decay}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        total = state["sum"].addcmul_(grad, grad)
-        direction = grad / square_root(total).add_(self.eps)
+        s = state["s"].addcmul_(grad, grad)
+        direction = grad / square_root(s).add_(self.eps)
         if self.lr_decay:
             direction = direction / step["decay"]
         return direction.add_(parameter, alpha=self.weight_decay) if self.weight_decay else direction

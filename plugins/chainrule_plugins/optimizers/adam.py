@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, zeros_like
+import torch
+from torch import Tensor
 
-from chainrule.base.optimizer import LearningRate, Optimizer, State, Step
-from chainrule.base.settings import hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
 from chainrule.ops import square_root
 
 
@@ -23,7 +23,7 @@ class Adam(Optimizer):
     eps: float = hyperparameter(default=1e-8, at_least=0)
 
     def init(self, parameter: Tensor) -> State:
-        return {"m": zeros_like(parameter), "v": zeros_like(parameter)}
+        return {"m": torch.zeros_like(parameter), "v": torch.zeros_like(parameter)}
 
     def scalars(self, t: int) -> dict[str, float]:
         beta1, beta2 = self.betas

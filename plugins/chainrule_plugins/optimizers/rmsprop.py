@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, zeros_like
+import torch
+from torch import Tensor
 
-from chainrule.base.optimizer import LearningRate, Optimizer, State, Step
-from chainrule.base.settings import hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
 from chainrule.ops import square_root
 
 
@@ -13,7 +13,7 @@ class Rmsprop(Optimizer):
     """Divide each element's step by the root of a running mean of its squared gradients.
 
     Update:   ``v ← decay v + (1 − decay) g²``; ``d = g / (√v + eps)``; with momentum ``b ← momentum b + d``, ``d = b``;
-              ``θ ← θ − lr (d + weight_decay θ)``; centered: v less the square of the running mean of g
+              ``θ ← θ − lr (d + weight_decay θ)``; centered: ``m ← decay m + (1 − decay) g``, and ``v − m²`` for v
     Variant:  torch's: v from 0, eps outside the root; eps_inside=True is Goodfellow's ``√(v + eps)``; decay is 0.9 as
               Hinton gave it, torch's default is 0.99; weight decay is decoupled, torch couples it
     Source:   Tieleman & Hinton 2012; Goodfellow et al. 2016, Algorithms 8.5 and 8.6. The paper calls v a first moment;
@@ -31,19 +31,19 @@ class Rmsprop(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        names = ["square", *["mean"] * self.centered, *["momentum"] * bool(self.momentum)]
-        return {name: zeros_like(parameter) for name in names}
+        names = ["v", *["m"] * self.centered, *["b"] * bool(self.momentum)]
+        return {name: torch.zeros_like(parameter) for name in names}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        variance = state["square"].mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
+        variance = state["v"].mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
         if self.centered:
-            mean = state["mean"].mul_(self.decay).add_(grad, alpha=1 - self.decay)
+            m = state["m"].mul_(self.decay).add_(grad, alpha=1 - self.decay)
             # A gradient that hardly changes leaves a difference that rounding can turn negative.
-            variance = variance.addcmul(mean, mean, value=-1).clamp_min_(0)
+            variance = variance.addcmul(m, m, value=-1).clamp_min_(0)
         root = square_root(variance + self.eps) if self.eps_inside else square_root(variance).add_(self.eps)
         direction = grad / root
         if self.momentum:
-            direction = state["momentum"].mul_(self.momentum).add_(direction)
+            direction = state["b"].mul_(self.momentum).add_(direction)
         return direction.add(parameter, alpha=self.weight_decay) if self.weight_decay else direction
 
     @classmethod

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, zeros_like
+import torch
+from torch import Tensor
 
-from chainrule.base.optimizer import LearningRate, Optimizer, State, Step
-from chainrule.base.settings import hyperparameter
-from chainrule.errors import HyperparameterError
+from chainrule import HyperparameterError, LearningRate, Optimizer, State, Step, hyperparameter
 
 
 class Sgd(Optimizer):
@@ -34,15 +33,15 @@ class Sgd(Optimizer):
             )
 
     def init(self, parameter: Tensor) -> State:
-        return {"momentum": zeros_like(parameter)} if self.momentum else {}
+        return {"b": torch.zeros_like(parameter)} if self.momentum else {}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         if self.weight_decay:
             grad = grad.add(parameter, alpha=self.weight_decay)
         if not self.momentum:
             return grad
-        buffer = state["momentum"].mul_(self.momentum).add_(grad)
-        return grad.add(buffer, alpha=self.momentum) if self.nesterov else buffer
+        b = state["b"].mul_(self.momentum).add_(grad)
+        return grad.add(b, alpha=self.momentum) if self.nesterov else b
 
     @classmethod
     def examples(cls) -> list[Sgd]:

@@ -72,7 +72,7 @@ class MomentumUsedBeforeItsUpdate(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         if not self.momentum:
             return grad
-        before = state["momentum"].clone()
+        before = state["b"].clone()
         super().update(parameter, grad, state, step)
         return grad + self.momentum * self.momentum * before
 
@@ -80,10 +80,10 @@ class MomentumUsedBeforeItsUpdate(Sgd):
 @wrong("trajectory_follows_the_reference", reference=references.adadelta)
 class StepSizeFromTheNewMean(Adadelta):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        square = state["square"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
-        direction = ((state["delta"] + self.eps) / (square + self.eps)).sqrt() * grad
-        state["delta"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
-        return ((state["delta"] + self.eps) / (square + self.eps)).sqrt() * grad
+        square = state["v"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
+        direction = ((state["u"] + self.eps) / (square + self.eps)).sqrt() * grad
+        state["u"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
+        return ((state["u"] + self.eps) / (square + self.eps)).sqrt() * grad
 
 
 @wrong("trajectory_follows_the_reference", reference=references.adagrad)
@@ -96,7 +96,7 @@ class DecayedTwice(Adagrad):
 class UncentredWhenCentred(Rmsprop):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         if self.centered:
-            state["mean"].zero_()
+            state["m"].zero_()
         return super().update(parameter, grad, state, step)
 
 
@@ -126,7 +126,7 @@ class CoupledThoughDeclaredDecoupled(Rmsprop):
 @wrong("weight_decay_is_as_declared")
 class DecoupledThoughDeclaredCoupled(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        buffer = state["momentum"].mul_(self.momentum).add_(grad) if self.momentum else grad
+        buffer = state["b"].mul_(self.momentum).add_(grad) if self.momentum else grad
         return buffer + self.weight_decay * parameter
 
 

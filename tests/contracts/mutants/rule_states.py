@@ -79,8 +79,8 @@ class StateThatGrows(Sgd):
 @wrong("state_keeps_its_form")
 class StateExchanged(Rmsprop):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        state["square"] = self.decay * state["square"] + (1 - self.decay) * grad * grad
-        return grad / (state["square"].sqrt() + self.eps)
+        state["v"] = self.decay * state["v"] + (1 - self.decay) * grad * grad
+        return grad / (state["v"].sqrt() + self.eps)
 
 
 @wrong("state_keeps_its_form")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.module import Module
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.base.task import Splits, Task
 from chainrule.layers import linear
 from chainrule.losses import mse
@@ -146,7 +146,7 @@ class NothingToLearn(Task):
 
     def splits(self, seed: int) -> Splits:
         def pair(split: str) -> tuple[Tensor, Tensor]:
-            x, y = torch.randn(2, 512, 1, generator=stream(seed, "noise", split))
+            x, y = torch.randn(2, 512, 1, generator=random_stream(seed, "noise", split))
             return x * 1e-3, y
 
         return Splits(pair("train"), pair("validation"), pair("test"))

@@ -84,9 +84,9 @@ def test_a_state_is_kept_for_every_group():
     state = param_groups({"*.bias": sgd(momentum=0.5), "*": adam()}).attach(network).state_dict()["state"]
     assert {name: sorted(entries) for name, entries in state.items()} == {
         "0.weight": ["m", "v"],
-        "0.bias": ["momentum"],
+        "0.bias": ["b"],
         "2.weight": ["m", "v"],
-        "2.bias": ["momentum"],
+        "2.bias": ["b"],
     }
 
 

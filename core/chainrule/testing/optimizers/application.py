@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError
 from chainrule.network import Network
 from chainrule.testing.check import NotApplicable, check
@@ -49,14 +49,14 @@ def elementwise_is_as_declared(rule: Optimizer) -> None:
         return
     large = Weights({"w0": (LARGE - 12,), "w1": (12,)}).build(dtype=torch.float64)
     start = large.flat.data.clone()
-    gradients = torch.randn(3, LARGE, generator=stream(0, "gradient"), dtype=torch.float64)
+    gradients = torch.randn(3, LARGE, generator=random_stream(0, "gradient"), dtype=torch.float64)
     updater = rule.attach(large)
     for grad in gradients:
         large.flat.grad.copy_(grad)
         updater.step()
     whole = _applied(rule, start, gradients)
     expect_close("the vector run in slices, as whole,", large.flat.data, whole, tolerance=1e-12)
-    order = torch.randperm(LARGE, generator=stream(0, "order"))
+    order = torch.randperm(LARGE, generator=random_stream(0, "order"))
     reordered = _applied(rule, start[order], gradients[:, order])
     expect_close("the vector in another order, as before,", reordered, whole[order], tolerance=1e-12)
     matrix = _applied(rule, start[:12].view(3, 4), gradients[:, :12].view(3, 3, 4))
@@ -74,8 +74,8 @@ def _applied(rule: Optimizer, start: Tensor, gradients: Tensor) -> Tensor:
 
 def _expect_not_elementwise(rule: Optimizer) -> None:
     (shape,) = shapes_for(rule, [(4, 3) if 2 in rule.ranks else (12,)]).values()
-    drawn = torch.randn(4, 12, generator=stream(0, "gradient"), dtype=torch.float64)
-    order = torch.randperm(12, generator=stream(0, "order"))
+    drawn = torch.randn(4, 12, generator=random_stream(0, "gradient"), dtype=torch.float64)
+    order = torch.randperm(12, generator=random_stream(0, "order"))
     results = []
     for tensors in (drawn, drawn[:, order], torch.cat([drawn[:, :6], 3 * drawn[:, 6:]], dim=1)):
         each = tensors.view(4, *shape)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.errors import HyperparameterError
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite
@@ -75,7 +75,7 @@ def descends_on_rosenbrock(rule: Optimizer) -> None:
 @check("optimizers", cause=CLIMBS)
 def descends_in_noise(rule: Optimizer) -> None:
     """Demand a tenth of the loss ½ ‖x‖² within 500 steps on gradients with noise of size 1, at the best of 13 rates."""
-    noise = stream(0, "noise")
+    noise = random_stream(0, "noise")
 
     def problem(x: Tensor) -> tuple[Tensor, Tensor]:
         return (x * x).sum(1) / 2, x + torch.randn(x.shape[1], generator=noise, dtype=x.dtype)
@@ -234,7 +234,7 @@ def transposed_parameters_move_alike(rule: Optimizer) -> None:
     ordinary, transposed = start.mT.contiguous(), start.clone().mT
     states = rule.init(ordinary), rule.init(transposed)
     for t in range(1, STEPS + 1):
-        grad = torch.randn(2, 3, generator=stream(t, "gradient"), dtype=torch.float64).mT
+        grad = torch.randn(2, 3, generator=random_stream(t, "gradient"), dtype=torch.float64).mT
         for parameter, given, state in zip((ordinary, transposed), (grad.contiguous(), grad), states, strict=True):
             rule.apply(parameter, given, state, one_step(rule, parameter, given, state, t))
         expect_close(f"a transposed parameter after step {t}", transposed, ordinary, tolerance=1e-12)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.network import Network
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close
@@ -44,7 +44,7 @@ def update_changes_only_its_state(rule: Optimizer) -> None:
     The direction must have the parameter's shape and dtype. Gradients are read again, for logs and by other rules.
     """
     for shape in shapes_for(rule).values():
-        parameter, grad = torch.randn(2, *shape, generator=stream(0, "tensors"), dtype=torch.float64).unbind()
+        parameter, grad = torch.randn(2, *shape, generator=random_stream(0, "tensors"), dtype=torch.float64).unbind()
         before, given = parameter.clone(), grad.clone()
         state = rule.init(parameter)
         expect_close("the parameter after init", parameter, before, of=before)
@@ -69,7 +69,7 @@ def state_keeps_its_form(rule: Optimizer) -> None:
     """
     for dtype in (torch.float32, torch.float64):
         for shape in shapes_for(rule).values():
-            parameter = torch.randn(shape, generator=stream(0, "tensors"), dtype=torch.float64).to(dtype)
+            parameter = torch.randn(shape, generator=random_stream(0, "tensors"), dtype=torch.float64).to(dtype)
             state = rule.init(parameter)
             _expect_own_memory(state, parameter)
             form = _form(state)
@@ -78,7 +78,7 @@ def state_keeps_its_form(rule: Optimizer) -> None:
                 expect(fits, f"state[{name!r}] of a parameter of {dtype} must have its dtype, got {entry.dtype}.")
             attributes = _attributes(rule)
             for t in range(1, 2 * STEPS + 1):
-                grad = torch.randn(shape, generator=stream(t, "gradient"), dtype=torch.float64).to(dtype)
+                grad = torch.randn(shape, generator=random_stream(t, "gradient"), dtype=torch.float64).to(dtype)
                 rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
                 expect(_form(state) == form, f"the state after step {t} must be {form}, got {_form(state)}.")
             now = _attributes(rule)
@@ -210,10 +210,10 @@ def evaluation_changes_nothing(rule: Optimizer) -> None:
     if type(rule).evaluation_parameter is Optimizer.evaluation_parameter:
         raise NotApplicable("the rule is evaluated where it is trained")
     for shape in shapes_for(rule).values():
-        parameter = torch.randn(shape, generator=stream(0, "tensors"), dtype=torch.float64)
+        parameter = torch.randn(shape, generator=random_stream(0, "tensors"), dtype=torch.float64)
         state = rule.init(parameter)
         for t in range(1, STEPS + 1):
-            grad = torch.randn(shape, generator=stream(t, "gradient"), dtype=torch.float64)
+            grad = torch.randn(shape, generator=random_stream(t, "gradient"), dtype=torch.float64)
             rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
             before, kept = parameter.clone(), {name: entry.clone() for name, entry in state.items()}
             found = rule.evaluation_parameter(parameter, state)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from chainrule.base.module import Module
 from chainrule.base.optimizer import Optimizer, State, Step
 from chainrule.base.parameter import Parameter
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.network import Network
 from chainrule.testing.check import NotApplicable
 from chainrule.testing.compare import expect_close
@@ -72,7 +72,9 @@ def draw_gradients(network: Network, t: int) -> None:
     """Fill every gradient with normal numbers that depend on the member's seed, the parameter's name and t alone."""
     for name, parameter in network.named_parameters():
         for i, seed in enumerate(network.seeds):
-            drawn = torch.randn(parameter.shape, generator=stream(seed, f"gradient {t}", name), dtype=torch.float64)
+            drawn = torch.randn(
+                parameter.shape, generator=random_stream(seed, f"gradient {t}", name), dtype=torch.float64
+            )
             parameter.grad[i].copy_(drawn)
 
 

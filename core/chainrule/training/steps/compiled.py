@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from chainrule.base.protocols import Loss
+from chainrule.base.protocols import LossLike
 from chainrule.errors import CompileWarning
 from chainrule.network import Network
 from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
@@ -52,7 +52,7 @@ class CompiledStep:
         tensors: all beside the batch that it reads and changes.
     """
 
-    def __init__(self, network: Network, loss: Loss, updater: Updater) -> None:
+    def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
         require_compiler(network.device)
         self.step = TrainingStep(network, loss, updater)
         self.tensors: list[Tensor] = []

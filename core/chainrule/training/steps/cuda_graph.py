@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from chainrule.base.protocols import Loss
+from chainrule.base.protocols import LossLike
 from chainrule.network import Network
 from chainrule.training.steps.eager import TrainingStep
 from chainrule.updates.moment import Moment, TensorMoment
@@ -36,7 +36,7 @@ class GraphedStep:
     What a call returns is overwritten by the next call.
     """
 
-    def __init__(self, network: Network, loss: Loss, updater: Updater) -> None:
+    def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
         self.network = network
         self.updater = updater
         self.step = TrainingStep(network, loss, updater)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from chainrule.base.protocols import Loss
+from chainrule.base.protocols import LossLike
 from chainrule.network import Network
 from chainrule.updates.moment import Moment
 from chainrule.updates.updater import Updater
@@ -15,7 +15,7 @@ from chainrule.updates.updater import Updater
 class TrainingStep:
     """Take steps on batches (M, N, …); the loss takes and returns the member axis."""
 
-    def __init__(self, network: Network, loss: Loss, updater: Updater) -> None:
+    def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
         self.module = network.module
         self.gradient = network.flat.grad
         self.loss = loss

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chainrule import Parameter
-from chainrule.base.random_streams import stream
+from chainrule.base.random_streams import random_stream
 from chainrule.initializers import constant, he_normal, he_uniform, uniform, xavier_normal, xavier_uniform, zeros
 
 N = 200_000
@@ -29,7 +29,7 @@ NORMAL = [
 
 def draw(initializer, seed=0):
     values = torch.zeros(N, dtype=torch.float64)
-    initializer(values, fan_in=30, fan_out=20, generator=stream(seed, "init", "weight"))
+    initializer(values, fan_in=30, fan_out=20, generator=random_stream(seed, "init", "weight"))
     return values
 
 

@@ -34,9 +34,9 @@ def test_decay_is_decoupled(trajectory, formula_trajectory, assert_same):
 
 class EpsOutside(adadelta):
     def update(self, parameter, grad, state, step):
-        square = state["square"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
-        direction = (state["delta"].sqrt() + self.eps) / (square.sqrt() + self.eps) * grad
-        state["delta"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
+        square = state["v"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
+        direction = (state["u"].sqrt() + self.eps) / (square.sqrt() + self.eps) * grad
+        state["u"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
         return direction
 
 

@@ -21,14 +21,14 @@ def test_it_equals_torch(settings, trajectory, torch_trajectory, assert_same):
 
 class DecoupledDecay(sgd):
     def update(self, parameter, grad, state, step):
-        buffer = state["momentum"].mul_(self.momentum).add_(grad)
+        buffer = state["b"].mul_(self.momentum).add_(grad)
         return buffer + self.weight_decay * parameter
 
 
 class NesterovByOldBuffer(sgd):
     def update(self, parameter, grad, state, step):
-        direction = grad + self.momentum * state["momentum"]
-        state["momentum"].mul_(self.momentum).add_(grad)
+        direction = grad + self.momentum * state["b"]
+        state["b"].mul_(self.momentum).add_(grad)
         return direction
 
 

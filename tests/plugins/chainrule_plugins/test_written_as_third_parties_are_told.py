@@ -1,0 +1,35 @@
+"""The built-in components are written as a third party would write them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from chainrule import components, get
+from chainrule.layers import linear
+from chainrule.registry.kinds import KINDS
+
+ROOT = Path(__file__).parents[3] / "plugins"
+FILES = [*(ROOT / "chainrule_plugins").rglob("*.py"), *(ROOT / "chainrule_lab" / "tasks").rglob("*.py")]
+PUBLIC = {"chainrule", "chainrule.ops", "chainrule.metrics", *(f"chainrule.{kind}" for kind in KINDS)}
+RULES = [found.name for found in components("optimizers") if found.distribution == "chainrule"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_it_imports_only_what_is_public(file):
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    imported |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    assert {name for name in imported if str(name).partition(".")[0] == "chainrule"} <= PUBLIC
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_a_rule_keeps_is_named_by_the_symbols_of_its_formula(name):
+    kind = get("optimizers", name)
+    formula = re.search(r"Update:(.*?)Variant:", kind.__doc__, re.DOTALL)[1]
+    for rule in kind.examples():
+        updater = rule.attach(linear(2, 2).build())
+        for state in updater.state_dict()["state"].values():
+            for key in state:
+                assert re.search(rf"(?<![a-z]){key} ←", formula), f"{key} is not updated in {formula}"
