@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
@@ -50,6 +50,7 @@ class Loss(KeepsForBackward, ABC):
         """Return the number of terms per member, by which the mean divides; by default the batch size N."""
         return prediction.shape[1]
 
+    @final
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss, and keep what `backward` needs.
 
@@ -64,6 +65,7 @@ class Loss(KeepsForBackward, ABC):
             total = total * self._scale
         return total if self.members else total[0]
 
+    @final
     def backward(self) -> Tensor:
         """Return dL/dprediction, the prediction's shape, for the last call."""
         grad = self.gradient()
@@ -71,6 +73,7 @@ class Loss(KeepsForBackward, ABC):
             grad.mul_(self._scale)
         return grad if self.members else grad[0]
 
+    @final
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean whatever the reduction, and keep nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)
@@ -81,6 +84,7 @@ class Loss(KeepsForBackward, ABC):
             (self._saved, self._versions), self.training = kept, True
         return mean if self.members else mean[0]
 
+    @final
     def over_members(self) -> Loss:
         """Return a copy that takes an ensemble's predictions."""
         other = copy.copy(self)

@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -64,23 +64,28 @@ class Module(KeepsForBackward, ABC):
         """Yield the parameters held as attributes, each with its name."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Parameter)]
 
+    @final
     def named_modules(self) -> Iterator[tuple[str, ModuleLike]]:
         """Yield this module and all inside it, depth first, each with its dotted name; this one's is empty."""
         return named_modules(self)
 
+    @final
     def parameters(self) -> list[Parameter]:
         """Return every parameter inside, each once."""
         return [parameter for _, parameter in named_parameters(self)]
 
+    @final
     def train(self, mode: bool = True) -> None:
         """Switch this module and all inside to train mode, or with False to eval mode."""
         for _, module in named_modules(self):
             module.training = mode
 
+    @final
     def eval(self) -> None:
         """Switch this module and all inside to eval mode, in which forward keeps nothing."""
         self.train(False)
 
+    @final
     def build(
         self,
         *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform, final
 
 from torch import Tensor
 
@@ -70,7 +70,10 @@ class Optimizer(_KeywordSettings):
     """Between which sizes of a float32 gradient the parameter stays finite."""
 
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    """The learning rate; redeclare it for another default."""
+
     schedule: Callable[[int], float] | None = None
+    """The factor on lr at step t = 1, 2, …; None is a factor of 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,6 +123,7 @@ class Optimizer(_KeywordSettings):
         """Return the values with which to evaluate, where they are not those that are trained."""
         return parameter
 
+    @final
     def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return an Updater that applies this rule to every parameter of the network.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,7 @@ class KeepsForBackward:
     _saved: tuple[Tensor, ...] | None = None
     _versions: tuple[int, ...] = ()
 
+    @final
     def save_for_backward(self, *tensors: Tensor) -> None:
         """Keep tensors until the next backward; in eval mode keep nothing, and forget what was kept."""
         self._saved = tensors if self.training else None
@@ -23,6 +26,7 @@ class KeepsForBackward:
             counted = not torch.is_inference_mode_enabled()
             self._versions = tuple([version(tensor) for tensor in tensors]) if counted else ()
 
+    @final
     def saved_tensors(self) -> tuple[Tensor, ...]:
         """Return what the last forward kept, and forget it.
 

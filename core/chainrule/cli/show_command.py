@@ -10,20 +10,30 @@ from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import print_json, stdout_kept_for
 from chainrule.errors import ChainruleError
-from chainrule.registry.kinds import COMMANDS, KINDS
+from chainrule.registry.kinds import COMMANDS, KINDS, kind_or_none
+
+HEADINGS = {"define": "To define", "set": "To set", "override": "To override", "use": "To use"}
 
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="A name, or KIND:NAME, or DISTRIBUTION:NAME.", autocompletion=complete_name)
+        str,
+        typer.Argument(
+            help="A name, or KIND:NAME, or DISTRIBUTION:NAME; or a kind, for its contract.",
+            autocompletion=complete_name,
+        ),
     ],
     source: Annotated[bool, typer.Option("--source", help="Print the source code instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a component: formula, hyperparameters, source, package and version.
+    """Show a component: formula, hyperparameters, source, package and version; or what a kind's authors may define.
 
-    Example: chainrule show optimizers:adam
+    Example: chainrule show optimizers:adam, or: chainrule show optimizer
     """
+    kind = kind_or_none(name)
+    if kind in KINDS:
+        _show_contract(kind, as_json)
+        return
     from chainrule.cli.description import describe, source_code
 
     with stdout_kept_for(as_json):
@@ -41,6 +51,21 @@ def show(
         typer.echo(source_code(component, loaded).rstrip())
     else:
         _print(describe(component, loaded))
+
+
+def _show_contract(kind: str, as_json: bool) -> None:
+    from chainrule.cli.kind_contract import contract_of
+
+    members = contract_of(kind)
+    if as_json:
+        print_json([member._asdict() for member in members])
+        return
+    role = None
+    for member in members:
+        if member.role != role:
+            role = member.role
+            typer.secho(f"{HEADINGS[role]}", bold=True)
+        typer.echo(f"  {member.name}{member.declaration}\n      {member.meaning}")
 
 
 def _print(described: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from chainrule import registry
 from chainrule.errors import ChainruleError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
-Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Sequence[Tensor]]
+Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Iterable[Tensor]]
 """An author's own formula: ``(rule, parameter, gradients) -> the parameter after each step``, in float64."""
 
 

@@ -51,7 +51,10 @@ def test_a_package_has_all_that_it_needs(packages):
     }
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["name"] == "chainrule-my-rule"
-    assert project["entry-points"] == {"chainrule.optimizers": {"my_rule": "chainrule_my_rule:MyRule"}}
+    assert project["entry-points"] == {
+        "chainrule.api": {"1": "chainrule:API"},
+        "chainrule.optimizers": {"my_rule": "chainrule_my_rule:MyRule"},
+    }
     assert "chainrule check optimizers:my_rule" in done.stdout
     assert list(packages.root.iterdir()) == [package]
 

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from chainrule.cli.description import sections
+from chainrule.cli.kind_contract import contract_of
+from chainrule.registry.kinds import KINDS
 
 RULE = '''import dataclasses
 
@@ -140,3 +142,23 @@ def test_a_built_in_is_shown(packages):
 def test_sections_end_where_the_text_is_no_longer_indented():
     docstring = "Summary.\n\nForward:  a\n\n          b\nSome prose.\n  more\nArgs:\n    x: one\n    y: two"
     assert sections(docstring) == {"Forward": "a\n\nb", "Args": "x: one\ny: two"}
+
+
+def test_a_kind_shows_what_its_authors_define_set_override_and_use(packages):
+    done = packages.chainrule("show", "optimizer")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    headings = [line for line in lines if not line.startswith(" ")]
+    assert headings == ["To define", "To set", "To override", "To use"]
+    assert lines[1] == "  update(self, parameter: Tensor, grad: Tensor, state: State, step: Step)"
+    assert "  elementwise = True" in lines
+    members = json.loads(packages.chainrule("show", "layers", "--json").stdout)
+    assert {"forward", "backward"} == {member["name"] for member in members if member["role"] == "define"}
+    assert all(member["meaning"].endswith(".") for member in members)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_member_of_a_contract_has_its_meaning(kind):
+    members = contract_of(kind)
+    assert members
+    assert all(member.meaning for member in members)

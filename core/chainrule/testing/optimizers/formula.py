@@ -67,7 +67,7 @@ def _compare(rule: Optimizer, reference: Reference, shape: Shape, steps: int) ->
         gradients.append(parameter.grad[0].clone())
         updater.step()
         found.append(parameter.data[0].clone())
-    expected = reference(rule, start.clone(), [gradient.clone() for gradient in gradients])
+    expected = list(reference(rule, start.clone(), [gradient.clone() for gradient in gradients]))
     expect(len(expected) == steps, f"the reference must give {steps} positions, got {len(expected)}.")
     for t, (mine, theirs) in enumerate(zip(found, expected, strict=True), start=1):
         given = torch.stack([start, *gradients[:t]])
