@@ -1,4 +1,4 @@
-"""`FlatBuffers`: one data and one gradient buffer for a whole network, of which every parameter is a view."""
+"""`FlatBuffers`: one data and one gradient buffer for a whole network, with parameters as views."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from chainrule.base.parameter import Parameter
 
 
 class FlatBuffers:
-    """One data buffer and one gradient buffer; allocating them makes every parameter a view of both.
+    """One data buffer and one gradient buffer; every parameter becomes a view of both.
 
-    Parameters follow each other, those of rank 2 and more first, so that all biases form one run. Each is contiguous as
-    (M, *shape), so that an update of the whole network is a few operations on one vector.
+    Parameters of rank 2 and more come first, so that all biases are adjacent. Each is contiguous as (M, *shape), so
+    that updating the whole network is a few operations on one vector.
     """
 
     def __init__(self, parameters: Sequence[Parameter], members: int, dtype: torch.dtype, device: torch.device) -> None:
         self.members = members
         self.parameters = sorted(parameters, key=lambda parameter: len(parameter.shape) < 2)
         total = members * sum(parameter.shape.numel() for parameter in self.parameters)
-        # Buffers outlive every step, so they must be ordinary tensors even under inference mode.
+        # Buffers outlive every step, so they are ordinary tensors even under inference mode.
         with torch.inference_mode(False), torch.no_grad():
             self.data = torch.zeros(total, dtype=dtype, device=device)
             self.grad = torch.zeros(total, dtype=dtype, device=device)

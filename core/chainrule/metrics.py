@@ -17,7 +17,9 @@ def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the fraction of rows whose largest score is at the target's class.
 
     Shapes: prediction (M, N, C), target (M, N) class indices or (M, N, C) probabilities, result (M,)
-    Errors: ShapeError for other shapes
+
+    Raises:
+        ShapeError: for other shapes.
     """
     classes = target.argmax(-1) if target.is_floating_point() and target.dim() == 3 else target
     if prediction.dim() != 3 or classes.shape != prediction.shape[:2]:
@@ -32,7 +34,9 @@ def binary_accuracy(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the fraction of probabilities on the target's side of 0.5.
 
     Shapes: prediction (M, N, 1), target (M, N, 1) of zeros and ones, result (M,)
-    Errors: ShapeError for other shapes
+
+    Raises:
+        ShapeError: for other shapes.
     """
     if prediction.dim() != 3 or prediction.shape != target.shape or prediction.shape[2] != 1:
         raise ShapeError(

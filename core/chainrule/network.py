@@ -1,4 +1,4 @@
-"""`Network`: a built module with its flat buffers, and the border at which the member axis is added and taken off."""
+"""`Network`: a built module with its flat buffers; it adds the member axis to inputs and removes it from outputs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _DERIVED = ("flat", "_modules", "_named_parameters")
 
 
 class Network:
-    """A module whose parameters live in two flat buffers: one model, or an ensemble of M trained side by side.
+    """A built module whose parameters are views of two flat buffers: one model, or an ensemble of M.
 
-    Made by `Module.build`.
+    Created by `Module.build`.
 
     Attributes:
         module: the module, which sees the member axis.
         seeds: one seed per member.
-        is_ensemble: whether inputs and outputs show the member axis.
+        is_ensemble: whether outputs have the member axis.
         flat: the two buffers.
     """
 
@@ -42,12 +42,12 @@ class Network:
     ) -> None:
         if seed is not None and seeds is not None:
             raise ChainruleError(
-                f"build: must get seed or seeds, got both ({seed} and {list(seeds)}). Pass seeds for an ensemble."
+                f"build: takes seed or seeds, got both ({seed} and {list(seeds)}). Pass seeds for an ensemble."
             )
         self.is_ensemble = seeds is not None
         if seeds is not None and not isinstance(seeds, Iterable):
             raise ChainruleError(
-                f"build: seeds must be one for each member, got {seeds!r}. Pass seeds=range({seeds!r})."
+                f"build: seeds must be a sequence, one for each member, got {seeds!r}. Pass seeds=range({seeds!r})."
             )
         self.seeds = list(seeds) if seeds is not None else [0 if seed is None else seed]
         _check_seeds(self.seeds)
@@ -69,14 +69,14 @@ class Network:
         self._initialize()
 
     def _look_inside(self) -> None:
-        # Once, since telling a module from other attributes is slow.
+        # Once, since checking attributes against a protocol is slow.
         self._modules = [inner for _, inner in named_modules(self.module)]
         self._named_parameters = dict(named_parameters(self.module))
 
     def _initialize(self) -> None:
         for name, parameter in self.named_parameters():
             for member, seed in enumerate(self.seeds):
-                # Drawn on the CPU in float64 and then rounded: neither device nor dtype changes the values.
+                # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
                 values = torch.zeros(parameter.shape, dtype=torch.float64)
                 generator = random_stream(seed, "init", name)
                 parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
@@ -106,9 +106,11 @@ class Network:
     def __call__(self, x: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the output for a batch.
 
-        Shapes: x (N, …), result (N, …); of an ensemble, x (N, …) shared or with per_member=True (M, N, …), result
+        Shapes: x (N, …), result (N, …); for an ensemble x (N, …), shared, or with per_member=True (M, N, …), result
         (M, N, …)
-        Errors: ShapeError if x has another dtype than the network, or another number of members
+
+        Raises:
+            ShapeError: if x has another dtype or another number of members than the network.
         """
         if x.is_floating_point() and x.dtype != self.dtype:
             raise ShapeError(
@@ -123,8 +125,11 @@ class Network:
     def backward(self, grad_output: Tensor, *, input_grad: bool = False) -> Tensor | None:
         """Add to every parameter's grad; return dL/dx with input_grad=True, else None.
 
-        Shapes: grad_output as the output of the last call; dL/dx as its x, of an ensemble always (M, N, …)
-        Errors: BackwardError without a call before; ShapeError if grad_output has another shape than its output
+        Shapes: grad_output as the output of the last call; dL/dx as its x, for an ensemble always (M, N, …)
+
+        Raises:
+            BackwardError: if there was no call in train mode before.
+            ShapeError: if grad_output has another shape than the output.
         """
         if grad_output.shape != self._output_shape and self._output_shape is not None:
             raise ShapeError(
@@ -138,17 +143,19 @@ class Network:
         return grad if self.is_ensemble else grad[0]
 
     def with_member_axis(self, x: Tensor, *, per_member: bool = False) -> Tensor:
-        """Return x as the (M, N, …) that the module sees, without a copy.
+        """Return x as (M, N, …), as the module takes it, without a copy.
 
         Shapes: x (N, …), with per_member=True (M, N, …)
-        Errors: ShapeError for per_member on a single network, or another number of members
+
+        Raises:
+            ShapeError: for per_member=True on a single network, or another number of members.
         """
         if not per_member:
             return x.expand(self.members, *x.shape)
         if not self.is_ensemble or x.shape[0] != self.members:
             built = f"an ensemble of {self.members}" if self.is_ensemble else "a single network"
             raise ShapeError(
-                f"network: per_member=True must come with x (M, N, …) for an ensemble of M, got {tuple(x.shape)} "
+                f"network: per_member=True needs x (M, N, …) and an ensemble of M, got {tuple(x.shape)} "
                 f"for {built}. Leave per_member out for inputs that all members share."
             )
         return x
@@ -164,11 +171,11 @@ class Network:
         return self
 
     def eval(self) -> Network:
-        """Switch to eval mode, in which nothing is kept for backward; return the network."""
+        """Switch to eval mode, in which nothing is saved for backward; return the network."""
         return self.train(False)
 
     def modules(self) -> list[ModuleLike]:
-        """Return the module and all inside it, depth first."""
+        """Return the module and all modules inside it, depth first."""
         return list(self._modules)
 
     def parameters(self) -> list[Parameter]:
@@ -180,16 +187,17 @@ class Network:
         yield from self._named_parameters.items()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return copies of all parameters by name; shapes as in PyTorch, of an ensemble with M in front."""
+        """Return copies of all parameters by name; shapes as in PyTorch, for an ensemble with M in front."""
         return {
             name: (parameter.data if self.is_ensemble else parameter.data[0]).clone()
             for name, parameter in self.named_parameters()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Copy in parameters by name; a torch module's state_dict of the same names and shapes fits a single network.
+        """Copy in parameters by name; a single network takes a torch module's state_dict of the same names and shapes.
 
-        Errors: StateError if names or shapes differ; nothing is then changed
+        Raises:
+            StateError: if names or shapes differ; nothing is changed then.
         """
         own = self.state_dict()
         if missing := sorted(own.keys() ^ state.keys()):
@@ -222,7 +230,7 @@ class Network:
         return single
 
     def summary(self) -> str:
-        """Return a table, in lines of text, of every module that has parameters, their shapes and their number."""
+        """Return a table, as text, of the modules that have parameters, with their shapes and the total count."""
         lines = []
         for name, module in named_modules(self.module):
             if own := dict(module.own_parameters()):
@@ -233,7 +241,7 @@ class Network:
         return "\n".join([*lines, f"{count} parameters{ensemble}, {self.dtype}, {self.device}"])
 
     def __getstate__(self) -> dict[str, Any]:
-        # Parameters carry their own values; the buffers are made anew around them.
+        # Parameters carry their own values; the buffers are allocated anew.
         kept = {name: value for name, value in vars(self).items() if name not in _DERIVED}
         return {**kept, "placement": (self.dtype, self.device)}
 

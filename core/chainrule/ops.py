@@ -1,4 +1,4 @@
-"""The tensor operations that many plugins share, written once for speed."""
+"""Tensor operations that many components share, written once for speed."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def accumulate(weight: Parameter, bias: Parameter | None, x: Tensor, grad_output
 
 
 def square_root(x: Tensor) -> Tensor:
-    """Return √x of values that are not negative, as a new tensor; 0 gives the root of the least normal number.
+    """Return √x for x ≥ 0 as a new tensor, where 0 gives the root of the smallest normal number.
 
     On a CPU the root of an exact 0, as a unit that is never active leaves in every running mean of squares, takes
-    twenty times as long as that of any other number. The root of the least normal number is 1e-19 in float32.
+    twenty times as long as any other root. The root of the smallest normal number is 1e-19 in float32.
     """
     return x.clamp_min(torch.finfo(x.dtype).tiny).sqrt_()
 

@@ -105,5 +105,5 @@ def test_a_parameter_needs_positive_sizes_and_a_build():
     with pytest.raises(ValueError, match=r"^Parameter: every size must be a positive integer, got \(3, 0\)\."):
         Parameter(3, 0, init=zeros(), fan_in=3, fan_out=1)
     for name in ("data", "grad"):
-        with pytest.raises(ChainruleError, match=rf"^Parameter\(3\): must be built .* no {name}\."):
+        with pytest.raises(ChainruleError, match=rf"^Parameter\(3\): {name} needs a built module\."):
             getattr(Parameter(3, init=zeros(), fan_in=3, fan_out=1), name)

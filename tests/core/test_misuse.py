@@ -125,7 +125,7 @@ def test_a_forgotten_call_is_named(parts, message):
 def test_other_forgotten_things_are_named():
     with pytest.raises(ChainruleError, match="attach: network must be a built network"):
         sgd().attach(linear(2, 1))
-    with pytest.raises(ChainruleError, match="build: seeds must be one for each member, got 10"):
+    with pytest.raises(ChainruleError, match="build: seeds must be a sequence, one for each member, got 10"):
         linear(2, 1).build(seeds=10)
     with pytest.raises(ChainruleError, match="sgd: schedule must be a callable"):
         sgd(schedule=0.5)

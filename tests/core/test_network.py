@@ -111,7 +111,7 @@ def test_building_twice_raises():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"seed": 1, "seeds": [2]}, "build: must get seed or seeds, got both (1 and [2])."),
+        ({"seed": 1, "seeds": [2]}, "build: takes seed or seeds, got both (1 and [2])."),
         ({"seeds": []}, "build: seeds must name at least one member, got []."),
         ({"seeds": [0, -1]}, "build: a seed must be an integer of at least 0, got -1."),
         ({"seed": 1.5}, "build: a seed must be an integer of at least 0, got 1.5."),

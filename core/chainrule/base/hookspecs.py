@@ -1,4 +1,4 @@
-"""The hooks of chainrule, a sentence each; pluggy calls whatever implements them with `chainrule.hookimpl`."""
+"""The hooks of chainrule; implement them with `chainrule.hookimpl`, and pluggy calls them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class TrainingHooks:
 
     @hookspec
     def chainrule_fit_start(self, run: Any) -> None:
-        """Act once before the first step."""
+        """Called once, before the first step."""
 
     @hookspec
     def chainrule_step_end(self, run: Any) -> None:
-        """Act after every step of the optimizer."""
+        """Called after every step of the optimizer."""
 
     @hookspec
     def chainrule_epoch_end(self, run: Any, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """Act after every epoch, counted from 1, on what was measured in it."""
+        """Called after every epoch, counted from 1, with the metrics measured in it."""
 
     @hookspec
     def chainrule_fit_end(self, run: Any, error: BaseException | None) -> None:
-        """Act once after the last step, or after the error that ended the fit."""
+        """Called once, after the last step or after the error that ended the fit."""

@@ -1,4 +1,4 @@
-"""`Initializer`: the parent class of every rule for first values."""
+"""`Initializer`: the parent class of every initializer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from chainrule.base.settings import Settings, hyperparameter
 
 @dataclass_transform(frozen_default=True, field_specifiers=(hyperparameter,))
 class Initializer(Settings, ABC):
-    """Fill one member's tensor with its first values.
+    """The distribution of a parameter's first values.
 
     A subclass declares the distribution's settings, such as gain, as annotated fields.
     """
 
     @abstractmethod
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
-        """Fill tensor (*shape), on the CPU, in place, drawing random numbers from generator alone."""
+        """Fill one member's tensor (*shape), on the CPU, in place, with random numbers from generator alone."""
 
     @abstractmethod
     def std(self, fan_in: int, fan_out: int) -> float:
-        """Return the standard deviation of the values for these fans; 0 if they are all the same."""
+        """Return the standard deviation of the values for these fans; 0 for constant values."""
 
     def mean(self, fan_in: int, fan_out: int) -> float:  # noqa: ARG002 - few means depend on the fans
         """Return the mean of the values for these fans; 0 by default."""
@@ -31,5 +31,5 @@ class Initializer(Settings, ABC):
 
     @classmethod
     def examples(cls) -> list[Any]:
-        """Return instances that the conformance kit and the documentation use."""
+        """Return instances for the conformance kit and the documentation."""
         return [cls()]

@@ -14,16 +14,18 @@ from chainrule.errors import HyperparameterError, ShapeError, label
 
 
 class Loss(KeepsForBackward, ABC):
-    """A scalar that says how far predictions are from their targets, and its gradient.
+    """A scalar distance between predictions and targets, and its gradient.
 
-    An author writes `forward`, the sum of the terms, and `gradient`, the gradient of that sum; both see the member
-    axis. The reduction and the border (adding and removing that axis) are done here.
+    A subclass writes `forward`, the sum of the terms, and `gradient`, the gradient of that sum; both see the member
+    axis. The reduction, and adding and removing that axis, are done here.
 
     Args:
-        reduction: "mean" or "sum" over the terms, as in torch's loss of that name.
-        members: whether the prediction is an ensemble's, (M, N, …); the loss is then (M,).
+        reduction: "mean" or "sum" over the terms, as for torch's loss of the same name.
+        members: whether predictions come from an ensemble, (M, N, …); the loss is then (M,).
 
-    Errors: HyperparameterError for another reduction; ShapeError where shapes or dtypes do not fit
+    Raises:
+        HyperparameterError: for another reduction.
+        ShapeError: where shapes or dtypes do not fit.
     """
 
     non_negative: ClassVar[bool] = True
@@ -40,22 +42,22 @@ class Loss(KeepsForBackward, ABC):
 
     @abstractmethod
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the sum of the terms (M,) and keep what `gradient` needs with `save_for_backward`."""
+        """Return the sum of the terms (M,); save what `gradient` needs with `save_for_backward`."""
 
     @abstractmethod
     def gradient(self) -> Tensor:
         """Return the gradient of that sum, (M, N, …), as a new tensor."""
 
     def terms(self, prediction: Tensor) -> int:
-        """Return the number of terms per member, by which the mean divides; by default the batch size N."""
+        """Return the number of terms per member that the mean divides by; the batch size N by default."""
         return prediction.shape[1]
 
     @final
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
-        """Return the loss, and keep what `backward` needs.
+        """Return the loss, and save what `backward` needs.
 
-        Shapes: prediction (N, …) and target as it fits, result (); with members=True prediction (M, N, …), target
-        shared by the members or with per_member=True one each, result (M,)
+        Shapes: prediction (N, …) with a target that fits it, result (); with members=True prediction (M, N, …), a
+        target shared by all members or, with per_member=True, one for each, result (M,)
         """
         prediction, target = self._with_member_axis(prediction, target, per_member)
         total = self.forward(prediction, target)
@@ -67,7 +69,7 @@ class Loss(KeepsForBackward, ABC):
 
     @final
     def backward(self) -> Tensor:
-        """Return dL/dprediction, the prediction's shape, for the last call."""
+        """Return dL/dprediction for the last call, in the prediction's shape."""
         grad = self.gradient()
         if self._scale != 1.0:
             grad.mul_(self._scale)
@@ -75,18 +77,18 @@ class Loss(KeepsForBackward, ABC):
 
     @final
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
-        """Return the mean whatever the reduction, and keep nothing; shapes as in a call."""
+        """Return the mean, whatever the reduction, and save nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)
-        kept, self.training = (self._saved, self._versions), False
+        saved, self.training = (self._saved, self._versions), False
         try:
             mean = self.forward(prediction, target) / self._count(prediction)
         finally:
-            (self._saved, self._versions), self.training = kept, True
+            (self._saved, self._versions), self.training = saved, True
         return mean if self.members else mean[0]
 
     @final
     def over_members(self) -> Loss:
-        """Return a copy that takes an ensemble's predictions."""
+        """Return a copy that takes the predictions of an ensemble."""
         other = copy.copy(self)
         other.members = True
         return other
@@ -94,9 +96,7 @@ class Loss(KeepsForBackward, ABC):
     def _count(self, prediction: Tensor) -> int:
         count = self.terms(prediction)
         if count == 0:
-            raise ShapeError(
-                f"{label(self)}: a mean must have at least one term, got an empty batch. Pass a row or more."
-            )
+            raise ShapeError(f"{label(self)}: a mean needs at least one term; the batch is empty. Pass a row or more.")
         return count
 
     def _with_member_axis(self, prediction: Tensor, target: Tensor, per_member: bool) -> tuple[Tensor, Tensor]:
@@ -113,7 +113,7 @@ class Loss(KeepsForBackward, ABC):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
-        """Return instances, each with a sample prediction (N, …) and a target that fits it."""
+        """Return instances for the conformance kit, each with a sample prediction (N, …) and a target that fits it."""
         generator = torch.Generator().manual_seed(0)
         prediction, target = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
         return [(cls(reduction), prediction, target) for reduction in ("mean", "sum")]

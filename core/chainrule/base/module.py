@@ -19,49 +19,49 @@ if TYPE_CHECKING:
     from chainrule.network import Network
 
 Shape: TypeAlias = tuple[int | EllipsisType | None, ...]
-"""The shape of one example: sizes, None for a size that is not known, ... for axes that are not known."""
+"""The shape of one example: sizes, None for an unknown size, ... for any number of unknown axes."""
 
 
 class Module(KeepsForBackward, ABC):
-    """A differentiable map, with the backward that was derived by hand.
+    """A differentiable map whose backward is written by hand.
 
-    A constructor only declares; `build` allocates. Axis 0 of every tensor here is the member axis: x is (M, N, …), a
-    parameter (M, *shape). A single model is M = 1, and a module is written once for both.
+    A constructor only declares; `build` allocates. Axis 0 of every tensor is the member axis: x is (M, N, …), a
+    parameter (M, *shape). A single model has M = 1, so a module is written once for models and ensembles.
     """
 
     needs_input_grad: bool = True
-    """False where nobody needs dL/dx; backward may then return None. Read in backward only."""
+    """False where dL/dx is not used; backward may then return None. To be read in backward only."""
 
     batch_independent: ClassVar[bool] = True
-    """Whether a row's output depends on that row alone; batch norm's does not."""
+    """Whether each row of the output depends on its row of the input alone; not so for batch norm."""
 
     same_in_eval: ClassVar[bool] = True
-    """Whether the output in eval mode is that of train mode; dropout's is not."""
+    """Whether eval mode gives the same output as train mode; not so for dropout."""
 
     finite: ClassVar[bool] = True
-    """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; exp's do not."""
+    """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; not so for exp."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Map x (M, N, …) to y (M, N, …) and keep what backward needs with `save_for_backward`."""
+        """Map x (M, N, …) to y (M, N, …); save what backward needs with `save_for_backward`."""
 
     @abstractmethod
     def backward(self, grad_output: Tensor) -> Tensor | None:
-        """Add to each parameter's grad and return dL/dx, the shape of x.
+        """Add to each parameter's grad, and return dL/dx in the shape of x.
 
-        The kept tensors come from `saved_tensors()`, which raises BackwardError if there are none.
+        `saved_tensors()` returns what forward saved.
         """
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of one output, given that of one input; raise ShapeError if the input does not fit."""
+        """Return the shape of one output for the shape of one input; raise ShapeError if the input does not fit."""
         return input_shape
 
     def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
-        """Yield the modules held as attributes, each with its name."""
+        """Return the modules held as attributes, each with its name."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, ModuleLike)]
 
     def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
-        """Yield the parameters held as attributes, each with its name."""
+        """Return the parameters held as attributes, each with its name."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Parameter)]
 
     @final
@@ -76,13 +76,13 @@ class Module(KeepsForBackward, ABC):
 
     @final
     def train(self, mode: bool = True) -> None:
-        """Switch this module and all inside to train mode, or with False to eval mode."""
+        """Switch this module and all modules inside it to train mode, or with False to eval mode."""
         for _, module in named_modules(self):
             module.training = mode
 
     @final
     def eval(self) -> None:
-        """Switch this module and all inside to eval mode, in which forward keeps nothing."""
+        """Switch this module and all modules inside it to eval mode, in which forward saves nothing."""
         self.train(False)
 
     @final
@@ -97,10 +97,10 @@ class Module(KeepsForBackward, ABC):
         """Check the shapes, allocate and initialize every parameter, and return the network.
 
         Args:
-            seed: of a single network; 0 if neither is given.
-            seeds: of an ensemble, one per member; member i starts as the single network with seeds[i].
-            dtype: of every parameter; torch's default dtype if not given.
-            device: of every parameter. The first values do not depend on it.
+            seed: the seed of a single network; 0 if neither is given.
+            seeds: the seeds of an ensemble, one per member; member i starts as the single network with seeds[i] does.
+            dtype: the parameters' dtype; torch's default dtype if not given.
+            device: the parameters' device, on which their first values do not depend.
 
         Raises:
             ShapeError: if neighbouring modules do not fit.
@@ -112,7 +112,7 @@ class Module(KeepsForBackward, ABC):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:
-        """Return instances, each with the shape of one example input; the conformance kit and the docs use them."""
+        """Return instances for the conformance kit and the documentation, each with the shape of one example input."""
         return [(cls(), (4,))]
 
     def __repr__(self) -> str:

@@ -19,12 +19,12 @@ LearningRate: TypeAlias = float | Tensor
 """One number, or a tensor (M,) with one for each member."""
 
 State: TypeAlias = dict[str, Tensor]
-"""What a rule remembers of one tensor, by name."""
+"""A rule's state for one tensor, by name."""
 
 
 @dataclasses.dataclass(slots=True)
 class Step:
-    """What a rule is told of the moment: the step's number t from 1, its learning rate, and its scalars by name.
+    """The step's number t from 1, its learning rate, and the rule's scalars and sums by name.
 
     In a compiled kernel or a captured graph these are 0-dim tensors.
     """
@@ -47,27 +47,27 @@ class _KeywordSettings(Settings):
 class Optimizer(_KeywordSettings):
     """Hyperparameters and an update rule for one tensor.
 
-    A subclass declares its hyperparameters as annotated fields and writes `update`; where it remembers something,
-    `init` too. It never sees the network: `attach` returns an Updater that applies the rule everywhere.
+    A subclass declares its hyperparameters as annotated fields and writes `update` and, if it has state, `init`. It
+    never sees the network: `attach` returns an Updater that applies the rule to every parameter.
     """
 
     elementwise: ClassVar[bool] = True
-    """Whether each element's update depends on that element alone; the rule then runs over tensors of any shape."""
+    """Whether each element's update depends on that element alone; the rule then runs over flat slices."""
 
     vmappable: ClassVar[bool] = True
-    """Whether torch.vmap can carry a rule that is not elementwise over the members; if not, a loop does."""
+    """Whether torch.vmap can batch a rule that is not elementwise over the members; if not, a loop does."""
 
     ranks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4, 5)
-    """Ranks of the parameters that the rule is for; attaching it to another is an error."""
+    """The ranks of the parameters that the rule accepts; attaching it to another is an error."""
 
     decay_kind: ClassVar[Literal["none", "coupled", "decoupled", "other"]] = "none"
-    """How weight_decay w acts: as a gradient g + w θ (coupled), or beside it as θ ← θ − lr w θ (decoupled)."""
+    """How weight_decay w acts: through the gradient, g + w θ (coupled), or beside it, θ ← θ − lr w θ (decoupled)."""
 
     rests_at_zero_gradient: ClassVar[bool] = True
-    """Whether a parameter stays as it is while its gradient is zero from the first step on and nothing decays."""
+    """Whether a parameter whose gradient has always been zero stays as it is, without weight decay."""
 
     gradient_range: ClassVar[tuple[float, float]] = (1e-15, 1e15)
-    """Between which sizes of a float32 gradient the parameter stays finite."""
+    """The range of float32 gradient magnitudes for which parameters stay finite."""
 
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
     """The learning rate; redeclare it for another default."""
@@ -84,35 +84,35 @@ class Optimizer(_KeywordSettings):
             )
 
     def init(self, parameter: Tensor) -> State:
-        """Return the state with which the rule starts on this tensor; by default none.
+        """Return the initial state for this tensor; none by default.
 
-        Of an elementwise rule every entry has the parameter's shape.
+        For an elementwise rule every entry has the parameter's shape.
         """
         return {}
 
     def scalars(self, t: int) -> Mapping[str, float]:
-        """Return by name what depends on the step's number t = 1, 2, … alone; `update` finds it in `step`."""
+        """Return the numbers, by name, that depend on t = 1, 2, … alone; `update` reads them from `step`."""
         return {}
 
     def reduce(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Mapping[str, Tensor]:
         """Return 0-dim tensors to be summed over all parameters of a member in the rule's group.
 
-        `update` finds the sums in `step`. Called for every parameter, once a step, before any of them moves. It may
-        change state in place, as `update` may. A number of the whole network is kept as a 0-dim state in each: equal
-        sums keep them equal.
+        Called once a step for every parameter, before any of them moves; `update` reads the sums from `step`. It may
+        change state in place, as `update` may. State of the whole network is kept as a 0-dim entry per parameter, which
+        equal sums keep equal.
         """
         return {}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         """Return the direction d of θ ← θ − lr·d.
 
-        It may change the tensors in state in place; it must not change parameter or grad, nor rebind entries of state.
-        Scalars from `step` and per-member fields are numbers or tensors: use them in plain algebra only.
+        It may change the tensors in state in place, but neither parameter nor grad, and must not rebind entries of
+        state. Scalars from `step` and per-member fields are numbers or tensors: use plain algebra, which takes both.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update or apply.")
 
     def apply(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> None:
-        """Change parameter in place; overridden by a rule that needs more than a direction."""
+        """Change parameter in place; for a rule that is more than a direction."""
         direction = self.update(parameter, grad, state, step)
         if isinstance(step.lr, Tensor):
             parameter.sub_(direction * step.lr)
@@ -120,7 +120,7 @@ class Optimizer(_KeywordSettings):
             parameter.sub_(direction, alpha=step.lr)
 
     def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
-        """Return the values with which to evaluate, where they are not those that are trained."""
+        """Return the values to evaluate with, where they differ from the trained ones."""
         return parameter
 
     @final
@@ -129,13 +129,13 @@ class Optimizer(_KeywordSettings):
 
         Args:
             network: a built network.
-            clip_norm: largest global norm of each member's gradient; a longer one is scaled down to it first.
-            compile: whether to send an elementwise rule through torch.compile as one fused kernel; it takes effect from
-                2¹⁶ elements, since below it would be slower. A rule that cannot be compiled warns and runs as it is.
+            clip_norm: the largest global norm of each member's gradient; a larger gradient is scaled down to it first.
+            compile: whether to compile an elementwise rule into one fused kernel, from 2¹⁶ elements on, since below it
+                would be slower. A rule that cannot be compiled warns and runs eagerly.
 
         Raises:
             HyperparameterError: if clip_norm is not positive, or a per-member field has not one value per member.
-            ChainruleError: if compile is asked for and the machine has no compiler.
+            ChainruleError: if compile=True and the machine has no compiler.
         """
         from chainrule.updates.updater import Updater
 
@@ -143,10 +143,10 @@ class Optimizer(_KeywordSettings):
 
     @classmethod
     def examples(cls) -> list[Any]:
-        """Return instances that the conformance kit and the documentation use."""
+        """Return instances for the conformance kit and the documentation."""
         return [cls()]
 
     @classmethod
     def identities(cls) -> list[tuple[Optimizer, Optimizer]]:
-        """Return pairs of rules that must move a parameter alike, such as this one without decay and its base."""
+        """Return pairs of equivalent rules, such as this one without decay and its base, for the conformance kit."""
         return []

@@ -1,4 +1,4 @@
-"""`Parameter`: a tensor to be trained, declared by a module and given values by `build`."""
+"""`Parameter`: a trainable tensor, declared by a module and allocated by `build`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from chainrule.errors import ChainruleError, ShapeError
 
 
 class Parameter:
-    """Declare a tensor to be trained; `build` gives it values and a gradient.
+    """A trainable tensor, declared with its shape and initializer; `build` allocates its values and its gradient.
 
     Attributes:
-        data: the values, (M, *shape) with M members, a view of the network's flat buffer; `grad` likewise.
-        transposed: of a matrix, data with its last two axes exchanged, (M, in, out).
-        row: of a vector, data with an axis to broadcast over a batch, (M, 1, n); `grad_row` likewise.
+        data: the values, (M, *shape) for M members, a view of the network's flat buffer; `grad` likewise.
+        transposed: for a matrix, data with its last two axes exchanged, (M, in, out).
+        row: for a vector, data with an axis to broadcast over a batch, (M, 1, n); `grad_row` likewise.
 
     Raises:
         ShapeError: if a size is not a positive integer.
@@ -41,9 +41,9 @@ class Parameter:
         self.fan_out = fan_out
 
     def bind(self, data: Tensor, grad: Tensor) -> None:
-        """Make these two tensors, each (M, *shape), the parameter's own."""
+        """Take these tensors, each (M, *shape), as values and gradient."""
         vars(self).update(data=data, grad=grad)
-        # Views made once, since making one costs as much as a small product.
+        # Created once: creating a view costs as much as a small product.
         if len(self.shape) == 1:
             self.row, self.grad_row = data.unsqueeze(1), grad.unsqueeze(1)
         elif len(self.shape) > 1:
@@ -64,13 +64,11 @@ class Parameter:
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("data", "grad", "row", "grad_row", "transposed") and not self.is_built:
-            raise ChainruleError(
-                f"{self!r}: must be built before use, got no {name}. Call build() on the module first."
-            )
+            raise ChainruleError(f"{self!r}: {name} needs a built module. Call build() on the module first.")
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __getstate__(self) -> dict[str, Any]:
-        # A view would drag the whole flat buffer into every pickle and copy.
+        # Pickling or copying a view would take the whole flat buffer along.
         declared = {name: vars(self)[name] for name in ("shape", "init", "fan_in", "fan_out")}
         return {**declared, "tensors": (self.data.clone(), self.grad.clone())} if self.is_built else declared
 

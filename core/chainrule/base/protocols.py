@@ -1,4 +1,4 @@
-"""What the core calls on a module, a loss and an initializer that need not inherit from the parent classes here.
+"""What the core calls on a module, a loss or an initializer, whether or not it inherits from a parent class.
 
 Axis 0 of every tensor that a plugin receives is the member axis M; a single model is M = 1.
 Modules, losses and initializers work if they have these methods; their parent classes supply most. Optimizers inherit
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class ModuleLike(Protocol):
-    """A differentiable map with parameters: forward, and the backward that was derived by hand."""
+    """A differentiable map with parameters, whose backward is written by hand."""
 
     training: bool
     needs_input_grad: bool
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x (M, N, …) to y (M, N, …) and keep what backward needs."""
+        """Map x (M, N, …) to y (M, N, …) and save what backward needs."""
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
         """Add to every parameter's gradient and return dL/dx, or None where needs_input_grad is False."""
@@ -43,19 +43,19 @@ class LossLike(Protocol):
     reduction: str
 
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
-        """Return the loss (M,) and keep what backward needs; per_member says that each member has its own target."""
+        """Return the loss (M,) and save what backward needs; with per_member=True each member has its own target."""
 
     def backward(self) -> Tensor:
-        """Return dL/dprediction (M, N, …) of the last call."""
+        """Return dL/dprediction (M, N, …) for the last call."""
 
     def terms(self, prediction: Tensor) -> int:
-        """Return the number of terms per member by which the mean divides."""
+        """Return the number of terms per member that the mean divides by."""
 
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
-        """Return the mean (M,) whatever the reduction, keeping nothing."""
+        """Return the mean (M,), whatever the reduction, and save nothing."""
 
     def over_members(self) -> LossLike:
-        """Return a loss of the same settings that takes and returns the member axis."""
+        """Return a loss with the same settings that takes and returns the member axis."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Random streams: one generator per seed, purpose and name, so that no use of randomness disturbs another."""
+"""Random streams: a generator per seed, purpose and name, so that draws for one purpose never shift another's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from torch import Generator
 
 
 def random_stream(seed: int, purpose: str, name: str = "") -> Generator:
-    """Return a CPU generator that depends on these three alone."""
+    """Return a CPU generator seeded from these three alone."""
     digest = blake2b(f"{seed}/{purpose}/{name}".encode(), digest_size=8).digest()
     return Generator().manual_seed(int.from_bytes(digest, "little") >> 1)

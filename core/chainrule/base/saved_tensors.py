@@ -1,4 +1,4 @@
-"""What forward keeps for backward, taken once and guarded against changes in between."""
+"""`KeepsForBackward`: tensors saved by forward for one backward, guarded against in-place changes in between."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chainrule.errors import BackwardError, label
 
 
 class KeepsForBackward:
-    """Keep tensors from a forward to the one backward that belongs to it."""
+    """Save tensors in a forward for the one backward that follows it."""
 
     training: bool = True
     _saved: tuple[Tensor, ...] | None = None
@@ -19,29 +19,29 @@ class KeepsForBackward:
 
     @final
     def save_for_backward(self, *tensors: Tensor) -> None:
-        """Keep tensors until the next backward; in eval mode keep nothing, and forget what was kept."""
+        """Save tensors for the next backward, in place of those saved before; in eval mode save none."""
         self._saved = tensors if self.training else None
         if self.training:
-            # Torch counts in-place changes to guard its own graphs; under inference mode it does not.
+            # Torch counts in-place changes to guard its own graphs, but not under inference mode.
             counted = not torch.is_inference_mode_enabled()
             self._versions = tuple([version(tensor) for tensor in tensors]) if counted else ()
 
     @final
     def saved_tensors(self) -> tuple[Tensor, ...]:
-        """Return what the last forward kept, and forget it.
+        """Return the tensors saved by the last forward, once.
 
-        Errors: BackwardError if there is none, or if a tensor was changed in place since
+        Raises:
+            BackwardError: if there are none, or one was changed in place since.
         """
         saved, self._saved = self._saved, None
         if saved is None:
             raise BackwardError(
-                f"{label(self)}: backward must follow a forward in train mode, once, got none to go back through. "
-                "Call forward first."
+                f"{label(self)}: backward called without a forward in train mode. Call forward before each backward."
             )
         for tensor, before in zip(saved, self._versions, strict=False):
             if version(tensor) != before:
                 raise BackwardError(
-                    f"{label(self)}: a tensor kept for backward must stay as it is, got one of shape "
+                    f"{label(self)}: a tensor saved for backward must not change before it, got one of shape "
                     f"{tuple(tensor.shape[1:])} changed in place. Change a clone() instead."
                 )
         return saved
@@ -51,5 +51,5 @@ class KeepsForBackward:
 
 
 def version(tensor: Tensor) -> int:
-    """Return torch's count of in-place changes; tensors made under inference mode have none."""
+    """Return torch's count of in-place changes, 0 for tensors created under inference mode, which have no count."""
     return 0 if tensor.is_inference() else tensor._version

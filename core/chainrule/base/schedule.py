@@ -10,10 +10,10 @@ from chainrule.base.settings import Settings, hyperparameter
 
 @dataclass_transform(frozen_default=True, field_specifiers=(hyperparameter,))
 class Schedule(Settings, ABC):
-    """The factor on the learning rate, step by step.
+    """A factor on the learning rate as a function of the step.
 
-    A subclass declares its settings as annotated fields and writes `__call__`. Any other callable t -> factor serves
-    an optimizer as well.
+    A subclass declares its settings as annotated fields and writes `__call__`. An optimizer also takes any other
+    callable t -> factor.
     """
 
     @abstractmethod
@@ -22,5 +22,5 @@ class Schedule(Settings, ABC):
 
     @classmethod
     def examples(cls) -> list[Any]:
-        """Return instances that the conformance kit and the documentation use."""
+        """Return instances for the conformance kit and the documentation."""
         return [cls()]

@@ -1,4 +1,4 @@
-"""`Task`: the parent class of every task, a data set with the network and the loss that go with it."""
+"""`Task`: the parent class of every task, a data set with its reference network and loss."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ class Task(ABC):
     """A data set drawn from a seed, with its reference network, loss, metrics and settings."""
 
     metrics: ClassVar[Mapping[str, Metric]]
-    """By name, what to record beside the loss."""
+    """The metrics to record beside the loss, by name."""
 
     settings: ClassVar[Mapping[str, Any]]
     """Reference settings: epochs and batch_size."""
 
     distinct_rows: ClassVar[bool] = True
-    """Whether no row of x stands in two splits."""
+    """Whether no row of x is in two splits."""
 
     @abstractmethod
     def splits(self, seed: int) -> Splits:
-        """Return the data of this seed, the same at every call."""
+        """Return the data for this seed, the same at every call."""
 
     @abstractmethod
     def network(self) -> Module:
-        """Return a newly declared reference network, not built."""
+        """Return a new reference network, not built."""
 
     @abstractmethod
     def loss(self) -> Loss:
-        """Return the loss that the network is trained with."""
+        """Return the loss to train the network with."""
 
     @classmethod
     def examples(cls) -> list[Any]:
-        """Return instances that the conformance kit and the documentation use."""
+        """Return instances for the conformance kit and the documentation."""
         return [cls()]

@@ -1,4 +1,4 @@
-"""Batches: a data set in tensors, shuffled for each member by its own seed and gathered ahead of the steps."""
+"""Batches: tensors shuffled for each member by its own seed, gathered ahead of the steps; or an iterable's."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from chainrule.errors import ChainruleError, ShapeError
 from chainrule.network import Network
 
 Data: TypeAlias = tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]]
-"""A pair (x, y) of tensors, or batches such as a DataLoader's."""
+"""A pair (x, y) of tensors, or an iterable of batches such as a DataLoader."""
 
 GATHERED_ELEMENTS = 2**24
-"""Most elements of shuffled data held at a time; an epoch of a small data set is gathered at once."""
+"""The most elements of shuffled data held at a time; a small data set's epoch is gathered at once."""
 
 
 class TensorBatches:
-    """The batches of two tensors; every epoch reshuffles, each member in its own order.
+    """Batches of two tensors, reshuffled every epoch, for each member in its own order.
 
-    The order follows from (seed, epoch) alone, so that a member sees what a single network of its seed would see.
+    The order depends on (seed, epoch) alone, so that a member sees the batches of the single network with its seed.
 
-    Shapes: x and y (N, …) shared, or with per_member=True (M, N, …); a batch is (M, B, …), the last may be smaller
-    Errors: ShapeError if x and y have different numbers of rows or none, or a wrong number of members
+    Shapes: x and y (N, …), shared, or with per_member=True (M, N, …); a batch is (M, B, …), the last may be smaller
+
+    Raises:
+        ShapeError: if x and y have no rows or different numbers of them, or a wrong number of members.
     """
 
     def __init__(self, x: Tensor, y: Tensor, network: Network, batch_size: int, *, per_member: bool) -> None:
@@ -47,7 +49,7 @@ class TensorBatches:
         return -(-self.rows // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of the epoch of that number."""
+        """Yield the batches of an epoch, given its number."""
         orders = [
             torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number))) for seed in self.seeds
         ]
@@ -60,14 +62,14 @@ class TensorBatches:
 
     def _gather(self, indices: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         members = indices.shape[0]
-        # Step by step in memory, so that each batch (M, B, …) is contiguous.
+        # Batch by batch in memory, so that each batch (M, B, …) is contiguous.
         order = indices.view(members, -1, size).transpose(0, 1).flatten()
         x, y = (tensor.index_select(0, order).view(-1, members, size, *tensor.shape[1:]) for tensor in self.tensors)
         return zip(x.unbind(), y.unbind(), strict=True)
 
 
 class IterableBatches:
-    """Batches that somebody else makes, such as a DataLoader's; shapes as in `TensorBatches`."""
+    """Batches from an iterable, such as a DataLoader; shapes as in `TensorBatches`."""
 
     def __init__(self, batches: Iterable[tuple[Tensor, Tensor]], network: Network, *, per_member: bool) -> None:
         self.batches = batches
@@ -76,14 +78,14 @@ class IterableBatches:
 
     @property
     def steps(self) -> int | None:
-        """The number of batches in an epoch, None if it is not known."""
+        """The number of batches in an epoch, None if unknown."""
         try:
             return len(self.batches) if isinstance(self.batches, Sized) else None
-        except TypeError:  # a DataLoader of an iterable data set has a __len__ that raises
+        except TypeError:  # the __len__ of a DataLoader over an iterable data set raises
             return None
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches, going through the iterable once."""
+        """Yield the batches of one pass over the iterable."""
         count = 0
         for count, batch in enumerate(self.batches, start=1):  # noqa: B007
             x, y = as_pair("fit: a batch of train", batch)
@@ -92,7 +94,7 @@ class IterableBatches:
             yield lift(x), lift(y)
         if not count:
             raise ChainruleError(
-                f"fit: train must yield batches in every epoch, got none in epoch {number}. "
+                f"fit: train yielded no batch in epoch {number}. "
                 "Pass a list or a DataLoader; a generator ends after one pass."
             )
 

@@ -1,4 +1,4 @@
-"""`evaluate`: per-example means of the loss and of every metric over a whole split."""
+"""`evaluate`: the loss and every metric, averaged over the rows of a split."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def evaluate(
     metrics: Mapping[str, Metric] | None = None,
     per_member: bool = False,
 ) -> dict[str, Tensor]:
-    """Return the mean of the loss and of each metric over all rows, computed in eval mode in large batches.
+    """Return the mean of the loss and of each metric over all rows, in eval mode and in large batches.
 
     Args:
-        network: a built network, single or ensemble; its mode is as before afterwards.
-        loss: its mean is returned as "loss", whatever its reduction.
+        network: a built network, single or ensemble; its mode is restored.
+        loss: returned as "loss", as a mean whatever its reduction.
         data: x and y, each (N, …), or with per_member=True (M, N, …).
         metrics: functions (prediction, target) -> (M,) by name.
         per_member: whether each member has its own data.
 
     Returns:
-        By name, tensors () for a single network and (M,) for an ensemble.
+        Tensors by name, () for a single network and (M,) for an ensemble.
 
     Raises:
         ShapeError: if data, network and loss do not fit.
@@ -65,4 +65,4 @@ def evaluate(
 def check_metrics(metrics: Mapping[str, Metric]) -> None:
     """Raise ChainruleError if a metric has the loss's name."""
     if "loss" in metrics:
-        raise ChainruleError('metrics: the name "loss" must be left to the loss, got a metric of that name. Rename it.')
+        raise ChainruleError('metrics: the name "loss" is taken by the loss. Rename the metric.')

@@ -24,7 +24,7 @@ from chainrule.updates.updater import Updater
 
 
 class Attachable(Protocol):
-    """An optimizer, or several by name pattern."""
+    """An optimizer, or `param_groups`."""
 
     def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return the updater of this network."""
@@ -49,36 +49,36 @@ def fit(
 ) -> History:
     """Train the network in place and return its curves.
 
-    Every call starts anew: at step 1 of the optimizer and of its schedule, and with the first epoch's order of batches.
-    A run that is to be taken up again later is a loop of one's own, which saves `updater.state_dict()`.
+    Every call starts from step 1 of the optimizer and its schedule and with the batch order of epoch 1. To resume a run
+    later, write the loop yourself and save `updater.state_dict()`.
 
-    Every epoch ends with an evaluation in eval mode on the whole of train and validation: curves are `train_loss`,
-    `validation_loss`, and one of each metric for each, all per-example means whatever the loss's reduction.
+    Every epoch ends with an evaluation in eval mode on all of train and validation. The curves are `train_loss`,
+    `validation_loss`, and each metric under both prefixes, all averaged over rows whatever the loss's reduction.
 
     Args:
         network: a built network, single or ensemble.
-        loss: called on each batch; its reduction sets the size of the gradient.
+        loss: called on each batch; its reduction sets the scale of the gradient.
         optimizer: an optimizer, or `param_groups({…})`.
-        train: tensors x and y, each (N, …), or an iterable of batches, which is gone through once an epoch.
+        train: tensors x and y, each (N, …), or an iterable of batches, with one pass per epoch.
         validation: tensors x and y.
         epochs: the number of passes over train.
-        batch_size: rows per step, for each member; an iterable brings its own.
+        batch_size: rows per step and member; ignored for an iterable of batches.
         metrics: functions (prediction, target) -> (M,) by name.
-        callbacks: objects whose methods are marked with `chainrule.hookimpl`.
-        clip_norm: largest global norm of each member's gradient.
+        callbacks: objects with methods marked by `chainrule.hookimpl`.
+        clip_norm: the largest global norm of each member's gradient.
         compile: whether to compile the step, which takes 5 to 20 seconds the first time: on a CPU and below 2²²
-            parameters all of it, forward to update, into one function; elsewhere the update rule, as `Optimizer.attach`
-            does. What cannot be compiled warns and runs as it is.
-        cuda_graph: whether to record the whole step as a CUDA graph, once for each shape of batch, and launch that.
+            parameters all of it, forward to update, as one function; elsewhere only the update rule, as in
+            `Optimizer.attach`. What cannot be compiled warns and runs eagerly.
+        cuda_graph: whether to capture the whole step as a CUDA graph, once per batch shape, and replay it.
         per_member: whether each member has its own data, with M in front of every shape.
-        evaluate_train: False saves the pass over train at each epoch's end; the curves of train are then means over
-            the epoch's steps, as they always are of an iterable.
+        evaluate_train: False skips the pass over train at the end of each epoch; the curves of train are then means
+            over the epoch's steps, as they always are for an iterable.
 
     Raises:
         ShapeError: if data, network and loss do not fit.
-        ChainruleError: if cuda_graph is asked for and the network is not on a CUDA device, or compile is asked for and
-            the machine has no compiler.
-        CallbackError: if a callback raises; the error it raised is chained.
+        ChainruleError: if cuda_graph=True and the network is not on a CUDA device, or compile=True and the machine has
+            no compiler.
+        CallbackError: if a callback raises; its error is chained.
     """
     for name, part, needed in (
         ("network", network, "flat"),
@@ -96,7 +96,7 @@ def fit(
         raise ChainruleError(f"fit: epochs must be at least 0, got {epochs}. Pass 100, for example.")
     if cuda_graph and network.device.type != "cuda":
         raise ChainruleError(
-            f"fit: cuda_graph=True must have a network on a CUDA device, got one on {network.device}. "
+            f"fit: cuda_graph=True needs a network on a CUDA device, got one on {network.device}. "
             'Build it with device="cuda", or leave cuda_graph out.'
         )
     loss, metrics = loss.over_members(), metrics or {}

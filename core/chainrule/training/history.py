@@ -1,4 +1,4 @@
-"""`History`: what a fit recorded, epoch by epoch."""
+"""`History`: the curves of a fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 class History(Mapping[str, Tensor]):
     """Curves by name, such as ``history["train_loss"]``.
 
-    Shapes: each curve (epochs,), of an ensemble (epochs, M)
+    Shapes: each curve (epochs,), for an ensemble (epochs, M)
     """
 
     def __init__(self) -> None:

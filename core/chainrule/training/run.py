@@ -1,4 +1,4 @@
-"""`Run`: what callbacks see of a fit in progress, and how its events reach them."""
+"""`Run`: a fit in progress as callbacks see it, and the delivery of its events to them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Run:
 
     Attributes:
         network: the network being trained.
-        updater: what updates it.
-        history: what was recorded so far.
+        updater: its updater.
+        history: the curves so far.
         epochs: the number of epochs asked for.
         epoch: the current epoch, from 1; 0 before the first.
         step: the number of steps taken.
@@ -43,7 +43,7 @@ class Run:
         for callback in callbacks:
             if self._manager.is_registered(callback):
                 raise CallbackError(
-                    f"{label(callback)}: a callback must be given once, got {callback!r} twice. Make a second one."
+                    f"{label(callback)}: a callback must be passed once, got {callback!r} twice. Create a second one."
                 )
             try:
                 self._manager.register(callback)
@@ -58,12 +58,12 @@ class Run:
             for one in (one for caller in callers or () for one in caller.get_hookimpls() if one.plugin is callback):
                 if one.wrapper or one.hookwrapper or one.tryfirst or one.trylast:
                     raise CallbackError(
-                        f"{label(callback)}: hooks run in the order of the callbacks, got an option on "
+                        f"{label(callback)}: hooks run in the order of the callbacks and take no options, got one on "
                         f"{one.function.__name__}. Write @chainrule.hookimpl without wrapper, tryfirst or trylast."
                     )
             if not callers:
                 raise CallbackError(
-                    f"{label(callback)}: a callback must implement a training hook, got none on {callback!r}. "
+                    f"{label(callback)}: {callback!r} implements no training hook. "
                     "Mark its methods with @chainrule.hookimpl."
                 )
 
@@ -72,9 +72,9 @@ class Run:
         self.stopped = True
 
     def event(self, hook: str) -> Callable[..., None] | None:
-        """Return what calls every callback's implementation of the hook, in their order; None if there is none.
+        """Return a function that calls every callback's implementation of the hook, in order; None if there is none.
 
-        Errors: the function raises CallbackError if one raises
+        It raises CallbackError if one of them raises.
         """
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         if not implementations:

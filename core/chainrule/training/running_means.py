@@ -8,7 +8,7 @@ from chainrule.errors import ShapeError
 
 
 class RunningMeans:
-    """Add up quantities by name, each (M,), and divide at the end; no value is read back before."""
+    """Means by name, each (M,): sums that are divided at the end, without synchronising in between."""
 
     def __init__(self, members: int) -> None:
         self._members = members
@@ -16,9 +16,10 @@ class RunningMeans:
         self._weights: dict[str, int] = {}
 
     def add(self, name: str, value: Tensor, weight: int, *, is_sum: bool = False) -> None:
-        """Take in the mean over `weight` items, or with is_sum=True their sum.
+        """Add the mean over `weight` items, or with is_sum=True their sum.
 
-        Errors: ShapeError if the value is not (M,)
+        Raises:
+            ShapeError: if the value is not (M,).
         """
         if not isinstance(value, Tensor) or value.shape != (self._members,):
             got = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
@@ -34,5 +35,5 @@ class RunningMeans:
         self._weights[name] = self._weights.get(name, 0) + weight
 
     def means(self) -> dict[str, Tensor]:
-        """Return every quantity's mean over all items, (M,)."""
+        """Return the mean of each quantity over all items, (M,)."""
         return {name: total / self._weights[name] for name, total in self._totals.items()}

@@ -1,1 +1,1 @@
-"""How a rule meets a network: over flat slices or parameter by parameter, fused, in groups, with clipping."""
+"""Applying rules to a network: over flat slices or parameter by parameter, fused, in groups, with clipping."""

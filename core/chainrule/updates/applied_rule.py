@@ -1,4 +1,4 @@
-"""`AppliedRule`: a rule with the parameters that it moves, and what both forms of it share."""
+"""`AppliedRule`: a rule with its parameters and state, and what its two forms share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from chainrule.updates.moment import Moment
 
 
 class RuleTensors(TypedDict):
-    """What an applied rule reads and changes beside its parameters and its moment.
+    """What an applied rule reads and changes beside its parameters and the moment.
 
     Keys:
         states: the state of each parameter, views (M, …).
         fields: the rule's per-member fields, each (M,).
-        numbers: as 0-dim tensors, what may be another number in every fit.
+        numbers: fields that may differ from fit to fit, as 0-dim tensors.
     """
 
     states: list[State]
@@ -31,7 +31,7 @@ class RuleTensors(TypedDict):
 
 
 class AppliedRule(Protocol):
-    """One rule on some of a network's parameters."""
+    """A rule on some of a network's parameters."""
 
     rule: Optimizer
     fields: State
@@ -43,34 +43,36 @@ class AppliedRule(Protocol):
         """Return the state of each parameter as views (M, …)."""
 
     def bind(self, tensors: RuleTensors) -> None:
-        """Step from now on, uncompiled, on what the parameters are bound to and on these tensors."""
+        """From now on apply the rule eagerly to what the parameters are bound to, with these tensors."""
 
     def show_evaluation_parameters(self) -> None:
-        """Overwrite the parameters with those that the rule evaluates."""
+        """Overwrite the parameters with those that the rule evaluates with."""
 
 
 class FrozenState(dict[str, Tensor]):
-    """A rule's state, whose tensors change in place but are never exchanged: they are views of larger ones."""
+    """A rule's state, whose tensors change in place but are never replaced: they are views of larger ones."""
 
     def __setitem__(self, name: str, value: Tensor) -> None:
-        raise StateError(f'state["{name}"] must be changed in place, got a new tensor. Write state["{name}"].copy_(…).')
+        raise StateError(f'state["{name}"] must change in place, got a new tensor. Write state["{name}"].copy_(…).')
 
     def update(self, *_: Any, **__: Any) -> None:
-        """Refuse what would exchange tensors."""
-        raise StateError("state must be changed tensor by tensor, got update(…). Write state[name].copy_(…) for each.")
+        """Refuse to replace tensors."""
+        raise StateError(
+            "state must change in place, tensor by tensor, got update(…). Write state[name].copy_(…) for each."
+        )
 
     __ior__ = setdefault = update  # type: ignore[assignment]
 
 
 def tensors_of(applied: AppliedRule) -> RuleTensors:
-    """Return the tensors of an applied rule, to be bound to others like them."""
+    """Return the tensors of an applied rule; `bind` takes others of the same shapes."""
     lr = applied.rule.lr
     numbers = {} if isinstance(lr, Tensor) else {"lr": torch.tensor(lr, dtype=torch.float64)}
     return {"states": list(applied.states().values()), "fields": applied.fields, "numbers": numbers}
 
 
 def check_member_values(rule: Optimizer, network: Network) -> None:
-    """Raise HyperparameterError if a per-member field has not one value for each member."""
+    """Raise HyperparameterError if a per-member field does not have one value for each member."""
     for field in dataclasses.fields(rule):
         value = getattr(rule, field.name)
         if isinstance(value, Tensor) and value.shape != (network.members,):
@@ -91,12 +93,12 @@ def check_ranks(rule: Optimizer, parameters: list[Parameter]) -> None:
 
 
 def moment_of(rule: Optimizer, t: int) -> Moment:
-    """Return what the rule needs to know of step t."""
+    """Return the moment of step t for this rule."""
     return Moment(t, 1.0 if rule.schedule is None else rule.schedule(t), rule.scalars(t))
 
 
 def step_of(rule: Optimizer, moment: Moment, sums: State | None = None) -> Step:
-    """Return what the rule is given of this moment, with the sums of its `reduce` if it has one."""
+    """Return the Step that a rule gets at this moment, with the sums of its `reduce`, if any."""
     return Step(moment.t, rule.lr * moment.factor, {**moment.scalars, **sums} if sums else moment.scalars)
 
 
@@ -107,7 +109,7 @@ def member_fields(rule: Optimizer, network: Network) -> State:
 
 
 def with_fields(rule: Optimizer, fields: State) -> Optimizer:
-    """Return the rule with other values in these fields, which are not checked again."""
+    """Return the rule with these fields replaced, without checking them again."""
     if not fields:
         return rule
     other = copy.copy(rule)
@@ -117,8 +119,8 @@ def with_fields(rule: Optimizer, fields: State) -> Optimizer:
 
 
 def initial_state(rule: Optimizer, data: Tensor) -> State:
-    """Return the state with which the rule starts, in memory of its own."""
+    """Return the rule's initial state, in memory of its own."""
     with torch.inference_mode(False), torch.no_grad():
         state = rule.init(data)
-        shared = data.untyped_storage().data_ptr()  # a state that starts as the parameter must not be the parameter
+        shared = data.untyped_storage().data_ptr()  # state that starts as the parameter must not share its memory
         return {name: e.clone() if e.untyped_storage().data_ptr() == shared else e for name, e in state.items()}

@@ -15,11 +15,11 @@ from chainrule.updates.fused_rule import FROM_ELEMENTS, FusedRule
 from chainrule.updates.moment import Moment
 
 SLICE = 2**17
-"""Elements of the flat buffer per pass: temporaries then stay in cache."""
+"""Elements of the flat buffer per pass, so that temporaries stay in cache."""
 
 
 class ElementwiseRule:
-    """An elementwise rule on parameters that follow each other in the flat buffer."""
+    """An elementwise rule on parameters that are adjacent in the flat buffer."""
 
     def __init__(self, rule: Optimizer, network: Network, parameters: list[Parameter], *, compile: bool) -> None:
         self.rule = rule
@@ -56,7 +56,7 @@ class ElementwiseRule:
             rule.apply(data, grad, state, step_of(rule, moment))
 
     def _apply_compiled(self, compiled: FusedRule, moment: Moment) -> bool:
-        """Apply the compiled rule; if it turns out that it cannot be compiled, warn, give it up and return False."""
+        """Apply the fused rule; if it turns out not to compile, warn, fall back to eager and return False."""
         from torch._dynamo.exc import TorchDynamoException  # takes a second to import
 
         try:
@@ -64,7 +64,7 @@ class ElementwiseRule:
         except TorchDynamoException as error:
             reason = str(error).strip().partition("\n")[0]
             warnings.warn(
-                f"{label(self.rule)}: cannot be compiled ({reason}). It runs uncompiled; plain algebra compiles.",
+                f"{label(self.rule)}: cannot be compiled ({reason}). It runs eagerly; plain algebra compiles.",
                 CompileWarning,
                 stacklevel=4,
             )

@@ -21,14 +21,14 @@ from chainrule.errors import ChainruleError, label
 from chainrule.updates.moment import Moment, TensorMoment
 
 FROM_ELEMENTS = 2**16
-"""Below this size the uncompiled rule is faster."""
+"""The size from which on the fused kernel is faster than the eager rule."""
 
 
 class FusedRule:
     """Apply a rule to one flat vector in a single pass over memory.
 
-    Whatever changes from step to step enters as a 0-dim tensor, since a Python number would be compiled in. Rules of
-    one class on vectors of equal size share their kernel. The first call compiles it.
+    Whatever changes from step to step enters as a 0-dim tensor, since a Python number would be a constant of the
+    kernel. Rules of one class on vectors of the same size share a kernel. The first call compiles it.
     """
 
     def __init__(self, rule: Optimizer, data: Tensor, grad: Tensor, state: State) -> None:
@@ -41,7 +41,8 @@ class FusedRule:
     def __call__(self, moment: Moment) -> None:
         """Apply the rule at this moment.
 
-        Errors: torch._dynamo.exc.TorchDynamoException if the rule cannot be compiled; nothing is then changed
+        Raises:
+            torch._dynamo.exc.TorchDynamoException: if the rule cannot be compiled; nothing is changed then.
         """
         with first_use(label(self.rule)) if self.moment.is_new else nullcontext():
             held = moment if isinstance(moment.t, Tensor) else self.moment.fill(moment)
@@ -50,7 +51,7 @@ class FusedRule:
 
 @contextmanager
 def first_use(name: str) -> Iterator[None]:
-    """Show on a terminal that compiling this takes its time."""
+    """Show in a terminal that something is being compiled."""
     console = Console(stderr=True)
     with (
         console.status(f"compiling {name}, once …") if console.is_terminal else nullcontext(),
@@ -66,12 +67,12 @@ def require_compiler(device: torch.device) -> None:
         compiler = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
         if shutil.which(compiler) is None:
             raise ChainruleError(
-                f"compile=True must have a C++ compiler, got no {compiler} on this machine. "
+                f"compile=True needs a C++ compiler; {compiler} was not found. "
                 "Install it, set CXX to another one, or leave compile out."
             )
     elif importlib.util.find_spec("triton") is None:
         raise ChainruleError(
-            f"compile=True on {device.type} must have triton, got none installed. "
+            f"compile=True on {device.type} needs triton, which is not installed. "
             "Run pip install triton, or leave compile out."
         )
 

@@ -1,4 +1,4 @@
-"""`Moment`: what a rule's step needs beside its tensors, as numbers or as 0-dim tensors that are filled anew."""
+"""`Moment`: what a step of a rule needs beside its tensors, as numbers or as reusable 0-dim tensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Moment:
 
 
 class TensorMoment:
-    """One moment in 0-dim tensors, float64, for what compiles or captures: a Python number would become a constant."""
+    """A moment in 0-dim float64 tensors, for compiled and captured steps: a Python number would become a constant."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._device = device
@@ -27,11 +27,11 @@ class TensorMoment:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing was filled in yet."""
+        """Whether `fill` was not called yet."""
         return not self._tensors
 
     def fill(self, moment: Moment) -> Moment:
-        """Return the moment in tensors, the same ones at every call."""
+        """Copy the moment into the tensors, the same ones at every call, and return it in that form."""
         scalars = {name: self._tensor(f"scalar {name}", value) for name, value in moment.scalars.items()}
         return Moment(self._tensor("t", moment.t), self._tensor("factor", moment.factor), scalars)
 

@@ -1,4 +1,4 @@
-"""`param_groups`: several rules, each for the parameters whose names match a pattern."""
+"""`param_groups`: several rules, each for the parameters whose names match its pattern."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.updates.updater import Updater
 
 
 class ParamGroups:
-    """Rules by name pattern, such as ``{"*.bias": sgd(lr=0.1), "*": adam()}``; the first pattern that fits counts."""
+    """Rules by name pattern, such as ``{"*.bias": sgd(lr=0.1), "*": adam()}``; the first match counts."""
 
     def __init__(self, groups: Mapping[str, Optimizer]) -> None:
         self.groups = dict(groups)
@@ -18,7 +18,8 @@ class ParamGroups:
     def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return an Updater that applies each rule to its parameters; arguments as for `Optimizer.attach`.
 
-        Errors: ChainruleError if a parameter fits no pattern, or a pattern has no parameter
+        Raises:
+            ChainruleError: if a parameter matches no pattern, or a pattern no parameter.
         """
         return Updater(network, self.groups, clip_norm=clip_norm, compile=compile)
 

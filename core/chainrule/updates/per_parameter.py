@@ -16,7 +16,7 @@ from chainrule.updates.moment import Moment
 
 
 class PerParameterRule:
-    """A rule that needs a parameter's shape, or sums over the whole network: one parameter of one member at a time."""
+    """A rule that needs a parameter's shape or sums over the network: one parameter of one member at a time."""
 
     def __init__(self, rule: Optimizer, network: Network, parameters: list[Parameter]) -> None:
         self.rule = rule

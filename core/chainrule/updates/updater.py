@@ -1,4 +1,4 @@
-"""`Updater`: the driver that applies update rules to a network."""
+"""`Updater`: applies update rules to a network."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from chainrule.updates.per_parameter import PerParameterRule
 
 
 class Updater:
-    """Apply each group's rule to its parameters, once a `step`.
+    """Applies each group's rule to its parameters, once per `step`.
 
     Elementwise rules run over slices of the flat buffer, whatever the number of layers; others get each parameter of
-    one member in its own shape. Made by `Optimizer.attach` and `ParamGroups.attach`.
+    each member in its own shape. Created by `Optimizer.attach` and `ParamGroups.attach`.
 
     Attributes:
-        network: the network that is updated.
-        groups: the rules by name pattern.
+        network: the network to update.
+        groups: the rules, by name pattern.
         t: the number of steps taken.
-        applied_rules: each rule with the parameters that it moves at once.
+        applied_rules: each rule with the parameters that it updates together.
     """
 
     def __init__(
@@ -75,24 +75,24 @@ class Updater:
         self.apply(self.advance())
 
     def advance(self) -> list[Moment]:
-        """Count a step, and return what each rule needs to know of it."""
+        """Count a step, and return the moment for each applied rule."""
         self.t += 1
         return [moment_of(applied.rule, self.t) for applied in self.applied_rules]
 
     def apply(self, moments: Sequence[Moment]) -> None:
-        """Update every parameter at the given moments: the part of a step that is tensor operations alone."""
+        """Update every parameter at the given moments: the part of a step that consists of tensor operations only."""
         if self.clip_norm is not None:
             clip_gradients(self.network, self.clip_norm)
         for applied, moment in zip(self.applied_rules, moments, strict=True):
             applied.apply(moment)
 
     def tensors(self) -> dict[str, Any]:
-        """Return what a step reads and changes beside its batch and its moments: parameters, and what rules keep."""
+        """Return what a step reads and changes beside its batch and moments: parameters, and the state of the rules."""
         parameters = [(parameter.data, parameter.grad) for parameter in self.network.parameters()]
         return {"parameters": parameters, "rules": [tensors_of(applied) for applied in self.applied_rules]}
 
     def bind(self, tensors: dict[str, Any]) -> None:
-        """Step from now on, uncompiled, on such tensors instead, which then no longer lie in the flat buffers."""
+        """From now on step eagerly on these tensors instead, which need not lie in the flat buffers."""
         for parameter, own in zip(self.network.parameters(), tensors["parameters"], strict=True):
             parameter.bind(*own)
         for applied, kept in zip(self.applied_rules, tensors["rules"], strict=True):
@@ -100,14 +100,14 @@ class Updater:
 
     @property
     def compiled(self) -> int:
-        """The number of applied rules that go through a fused kernel."""
+        """The number of applied rules that run as a fused kernel."""
         return sum(
             isinstance(applied, ElementwiseRule) and applied.compiled is not None for applied in self.applied_rules
         )
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Hold in the network, inside the block, the parameters with which its rules want to be evaluated."""
+        """Within the block, let the network hold the parameters that its rules evaluate with."""
         elsewhere = [
             applied
             for applied in self.applied_rules
@@ -124,7 +124,7 @@ class Updater:
                 self.network.flat.data.copy_(trained)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return copies of the step count and of every rule's state by parameter name, each (M, *shape) or (M, …)."""
+        """Return copies of the step count and of every rule's state, by parameter name; entries are (M, …)."""
         states = self._states()
         return {
             "t": self.t,
@@ -132,9 +132,10 @@ class Updater:
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on from a saved state, bit for bit.
+        """Continue from a saved state, bit for bit.
 
-        Errors: StateError if parameters, entries or shapes differ; nothing is then changed
+        Raises:
+            StateError: if parameters, entries or shapes differ; nothing is changed then.
         """
         own = self._states()
         if not {"t", "state"} <= saved.keys():
@@ -163,7 +164,7 @@ class Updater:
         return {"settings": settings, "state": self.state_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Applied rules hold views of the network's buffers, which a copied network makes anew.
+        # Applied rules hold views of the network's buffers, which a copied network allocates anew.
         Updater.__init__(self, **state["settings"])
         self.load_state_dict(state["state"])
 
@@ -177,21 +178,19 @@ def _match(network: Network, groups: Mapping[str, Optimizer]) -> list[tuple[Opti
     for name, parameter in network.named_parameters():
         pattern = next((pattern for pattern in groups if fnmatchcase(name, pattern)), None)
         if pattern is None:
-            raise ChainruleError(
-                f'param_groups: every parameter must fit a pattern, got none for "{name}" in {list(groups)}. Add "*".'
-            )
+            raise ChainruleError(f'param_groups: no pattern in {list(groups)} matches the parameter "{name}". Add "*".')
         members[pattern].append(parameter)
     for pattern, parameters in members.items():
         if not parameters and pattern != "*":
             raise ChainruleError(
-                f'param_groups: every pattern must fit a parameter, got none for "{pattern}" among '
+                f'param_groups: no parameter matches the pattern "{pattern}", among '
                 f"{[name for name, _ in network.named_parameters()]}. Remove or correct it."
             )
     return [(groups[pattern], parameters) for pattern, parameters in members.items() if parameters]
 
 
 def _adjacent(network: Network, parameters: list[Parameter]) -> list[list[Parameter]]:
-    """Group the parameters into runs that follow each other in the flat buffer."""
+    """Group the parameters into runs that are adjacent in the flat buffer."""
     runs: list[list[Parameter]] = []
     spans = network.flat.spans
     for parameter in sorted(parameters, key=lambda parameter: spans[parameter].start):

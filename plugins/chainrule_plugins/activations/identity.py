@@ -1,4 +1,4 @@
-"""The activation that changes nothing."""
+"""The identity."""
 
 from __future__ import annotations
 

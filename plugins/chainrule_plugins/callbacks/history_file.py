@@ -1,4 +1,4 @@
-"""The callback that keeps a fit's curves in a file."""
+"""The callback that writes a fit's curves to a file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chainrule import Run, hookimpl
 
 
 class HistoryFile:
-    """Write the history as JSON after every epoch: an object of lists, one value (of an ensemble, a list) per epoch.
+    """Write the history as JSON after every epoch: an object of lists with one value (for an ensemble, a list) per epoch.
 
-    A value that is not finite is null, for which JSON has no other word. The file is written under a temporary name
-    and renamed, so that a reader never sees half of it.
+    Values that are not finite become null, since JSON has no other form for them. The file is written under a
+    temporary name and renamed, so that a reader never sees half of it.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""The callback that shows how a fit goes."""
+"""The callback that shows the progress of a fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule import Run, hookimpl
 
 
 class Progress:
-    """Show a bar with the epoch, the latest curves (of an ensemble their means) and steps per second.
+    """Show a bar with the epoch, the latest values (for an ensemble, their means) and steps per second.
 
     It is silent where the output is not a terminal.
     """

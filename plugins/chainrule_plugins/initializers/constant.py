@@ -8,7 +8,7 @@ from chainrule import Initializer
 
 
 class Constant(Initializer):
-    """Set every value to the same number.
+    """The same number everywhere.
 
     Values:   value
     Source:   by definition

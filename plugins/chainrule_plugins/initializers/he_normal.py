@@ -10,7 +10,7 @@ from chainrule import Initializer, hyperparameter
 
 
 class HeNormal(Initializer):
-    """Draw normally so that forward keeps its variance through relu units.
+    """A normal distribution that keeps the variance of activations through relu layers.
 
     Values:   ``N(0, std²)`` with ``std = gain / √fan_in``, gain √2 for relu
     Source:   He, Zhang, Ren & Sun 2015, eq. (10)

@@ -10,7 +10,7 @@ from chainrule import Initializer, hyperparameter
 
 
 class HeUniform(Initializer):
-    """Draw uniformly so that forward keeps its variance through relu units.
+    """A uniform distribution that keeps the variance of activations through relu layers.
 
     Values:   ``U[−a, a]`` with ``a = gain √(3 / fan_in)``, gain √2 for relu
     Source:   He, Zhang, Ren & Sun 2015, as a uniform distribution of the same variance

@@ -10,7 +10,7 @@ from chainrule import Initializer
 
 
 class Uniform(Initializer):
-    """Draw uniformly, the wider the fewer inputs a unit has.
+    """A uniform distribution whose width falls with the number of inputs.
 
     Values:   ``U[−1/√fan_in, 1/√fan_in]``
     Source:   paper section II.D

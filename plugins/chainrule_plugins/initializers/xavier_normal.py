@@ -10,7 +10,7 @@ from chainrule import Initializer, hyperparameter
 
 
 class XavierNormal(Initializer):
-    """Draw normally so that forward and backward keep their variance through linear units.
+    """A normal distribution that balances the variance of activations and of gradients in linear layers.
 
     Values:   ``N(0, std²)`` with ``std = gain √(2 / (fan_in + fan_out))``
     Source:   Glorot & Bengio 2010; paper section II.D, which calls it uniform and leaves variance or deviation open

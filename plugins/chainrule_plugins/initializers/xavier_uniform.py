@@ -10,7 +10,7 @@ from chainrule import Initializer, hyperparameter
 
 
 class XavierUniform(Initializer):
-    """Draw uniformly so that forward and backward keep their variance through linear units.
+    """A uniform distribution that balances the variance of activations and of gradients in linear layers.
 
     Values:   ``U[−a, a]`` with ``a = gain √(6 / (fan_in + fan_out))``
     Source:   Glorot & Bengio 2010, eq. (16)

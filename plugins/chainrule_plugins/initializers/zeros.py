@@ -8,10 +8,10 @@ from chainrule import Initializer
 
 
 class Zeros(Initializer):
-    """Set every value to zero.
+    """Zero everywhere.
 
     Values:   0
-    Source:   the usual start of biases
+    Source:   common for biases
     """
 
     def std(self, fan_in: int, fan_out: int) -> float:

@@ -1,4 +1,4 @@
-"""The container that puts modules in series."""
+"""The container that applies modules in sequence."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from chainrule import BackwardError, ChainruleError, Module, ModuleLike, Shape, 
 
 
 class Sequential(Module):
-    """Apply modules one after the other.
+    """Apply modules in sequence.
 
     Forward:  ``y = fₖ(… f₂(f₁(x)))``
     Backward: the chain rule: each module's backward, from the last to the first
     Shapes:   those of the first module's input and of the last one's output
     Source:   paper section II.A
-    Raises:   ChainruleError if there is no module, or one object stands in two places; ShapeError if neighbours do not
-              fit, when built.
+    Raises:   ChainruleError if there is no module, or one appears twice; at build, ShapeError if neighbours do not fit.
     """
 
     def __init__(self, *modules: ModuleLike) -> None:
         if not modules:
-            raise ChainruleError(
-                "sequential: must have at least one module, got none. Pass modules, such as linear(2, 1)."
-            )
+            raise ChainruleError("sequential: needs at least one module. Pass modules, such as linear(2, 1).")
         for position, module in enumerate(modules):
             if isinstance(module, type) or not isinstance(module, ModuleLike):  # its class has the methods too
                 raise ChainruleError(
@@ -35,7 +32,7 @@ class Sequential(Module):
         for module in inside:
             if sum(module is other for other in inside) > 1:
                 raise ChainruleError(
-                    f"sequential: a module must stand in one place, got {module!r} twice. Make a second one; "
+                    f"sequential: a module must appear once, got {module!r} twice. Create a second one; "
                     "to share weights, give both the same Parameter."
                 )
 

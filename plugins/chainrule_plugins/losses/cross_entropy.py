@@ -1,4 +1,4 @@
-"""Cross-entropy with the softmax inside."""
+"""Cross-entropy of logits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from chainrule import Loss, ShapeError
 
 
 class CrossEntropy(Loss):
-    """Sum or average the negative log-probability that softmax gives to each row's target.
+    """The negative log-probability of each row's target under the softmax of its logits, averaged or summed.
 
     Forward:  ``L = −Σₙ Σₖ tₙₖ log qₙₖ`` with ``q = softmax(logits)``, divided by N with reduction="mean"; a class index
-              stands for the t that is 1 at that class
+              means t = 1 at that class, 0 elsewhere
     Backward: ``dlogits = q Σₖ tₖ − t``, divided alike; Σₖ tₖ is 1 for probabilities
     Shapes:   logits (N, C), target class indices (N,) or probabilities (N, C); of an ensemble with M in front; result
               () or (M,)

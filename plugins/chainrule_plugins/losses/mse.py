@@ -8,7 +8,7 @@ from chainrule import Loss, ShapeError
 
 
 class Mse(Loss):
-    """Sum or average the squared differences between prediction and target.
+    """The squared differences between prediction and target, averaged or summed.
 
     Forward:  ``L = Σ (p − t)²``, divided by the number of elements with reduction="mean"
     Backward: ``dp = 2 (p − t)``, divided alike

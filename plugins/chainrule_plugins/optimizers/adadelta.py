@@ -9,7 +9,7 @@ from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
 
 
 class Adadelta(Optimizer):
-    """Scale each element's step by the ratio of its running mean squared update to its running mean squared gradient.
+    """Scale each element by its root mean square update over its root mean square gradient.
 
     Update:   ``v ← rho v + (1 − rho) g²``; ``d = √(u + eps) / √(v + eps) · g``; ``u ← rho u + (1 − rho) d²``;
               ``θ ← θ − lr (d + weight_decay θ)``

@@ -10,7 +10,7 @@ from chainrule.ops import square_root
 
 
 class Adagrad(Optimizer):
-    """Divide each element's step by the root of the sum of its squared gradients.
+    """Divide each element of the gradient by the root of the sum of its squares so far.
 
     Update:   ``s ← s + g²``; ``d = g / (√s + eps) / (1 + (t − 1) lr_decay)``; ``θ ← θ − lr (d + weight_decay θ)``
     Variant:  torch's: eps outside the root, s from 0 (optax starts at 0.1); decay is decoupled, torch couples it

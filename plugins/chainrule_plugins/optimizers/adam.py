@@ -10,11 +10,11 @@ from chainrule.ops import square_root
 
 
 class Adam(Optimizer):
-    """Divide a running mean of the gradient by the root of that of its square, both corrected for their start at 0.
+    """Adaptive moments: the bias-corrected mean gradient over the root of its bias-corrected mean square.
 
     Update:   ``m ← β₁ m + (1 − β₁) g``; ``v ← β₂ v + (1 − β₂) g²``; ``m̂ = m / (1 − β₁ᵗ)``; ``v̂ = v / (1 − β₂ᵗ)``;
               ``θ ← θ − lr m̂ / (√v̂ + eps)``
-    Variant:  eps outside the root, after the correction; no weight decay: use adamw
+    Variant:  eps outside the root, after the correction; no weight decay
     Source:   Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; paper eqs. (8) to (11), where (11) prints √m̂ for m̂
     """
 

@@ -10,10 +10,10 @@ from chainrule.ops import square_root
 
 
 class Rmsprop(Optimizer):
-    """Divide each element's step by the root of a running mean of its squared gradients.
+    """Divide each element of the gradient by the root of a running mean of its square.
 
     Update:   ``v ← decay v + (1 − decay) g²``; ``d = g / (√v + eps)``; with momentum ``b ← momentum b + d``, ``d = b``;
-              ``θ ← θ − lr (d + weight_decay θ)``; centered: ``m ← decay m + (1 − decay) g``, and ``v − m²`` for v
+              ``θ ← θ − lr (d + weight_decay θ)``; centered: ``m ← decay m + (1 − decay) g``, ``v − m²`` in place of v
     Variant:  torch's: v from 0, eps outside the root; eps_inside=True is Goodfellow's ``√(v + eps)``; decay is 0.9 as
               Hinton gave it, torch's default is 0.99; weight decay is decoupled, torch couples it
     Source:   Tieleman & Hinton 2012; Goodfellow et al. 2016, Algorithms 8.5 and 8.6. The paper calls v a first moment;
@@ -38,7 +38,7 @@ class Rmsprop(Optimizer):
         variance = state["v"].mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
         if self.centered:
             m = state["m"].mul_(self.decay).add_(grad, alpha=1 - self.decay)
-            # A gradient that hardly changes leaves a difference that rounding can turn negative.
+            # For a gradient that hardly changes, rounding can make the difference negative.
             variance = variance.addcmul(m, m, value=-1).clamp_min_(0)
         root = square_root(variance + self.eps) if self.eps_inside else square_root(variance).add_(self.eps)
         direction = grad / root
@@ -52,6 +52,6 @@ class Rmsprop(Optimizer):
 
     @classmethod
     def identities(cls) -> list[tuple[Optimizer, Optimizer]]:
-        from chainrule.optimizers import adam  # another component, which need not be installed
+        from chainrule.optimizers import adam  # looked up when needed; it may be disabled
 
         return [(cls(decay=0.0), adam(lr=1e-3, betas=(0.0, 0.0)))]

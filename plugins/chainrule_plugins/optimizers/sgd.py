@@ -9,7 +9,7 @@ from chainrule import HyperparameterError, LearningRate, Optimizer, State, Step,
 
 
 class Sgd(Optimizer):
-    """Go against the gradient, with momentum and weight decay where asked for.
+    """Gradient descent with optional momentum and weight decay.
 
     Update:   ``g ← g + weight_decay θ``; ``b ← momentum b + g``; ``θ ← θ − lr b``;
               nesterov: ``θ ← θ − lr (g + momentum b)``
@@ -29,7 +29,7 @@ class Sgd(Optimizer):
         super().__post_init__()
         if self.nesterov and not self.momentum:
             raise HyperparameterError(
-                "sgd: nesterov must have momentum above 0, got 0. Pass momentum=0.9, for example."
+                "sgd: nesterov=True needs momentum above 0, got 0. Pass momentum=0.9, for example."
             )
 
     def init(self, parameter: Tensor) -> State:

@@ -1,4 +1,4 @@
-"""The schedule that keeps the learning rate."""
+"""A constant schedule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chainrule import Schedule, hyperparameter
 
 
 class Constant(Schedule):
-    """Multiply the learning rate by the same factor at every step.
+    """The same factor at every step.
 
     Factor:   ``f(t) = factor``
     """

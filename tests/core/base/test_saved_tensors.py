@@ -18,7 +18,7 @@ def test_backward_needs_a_forward_of_its_own(network_and_input):
     network, x = network_and_input
     grad = torch.ones_like(network(x))
     network.backward(grad)
-    with pytest.raises(BackwardError, match="backward must follow a forward in train mode, once, got none"):
+    with pytest.raises(BackwardError, match="backward called without a forward in train mode"):
         network.backward(grad)
     network(x)
     network.backward(grad)
@@ -28,7 +28,7 @@ def test_backward_without_a_forward_raises(network_and_input):
     network, x = network_and_input
     grad = torch.ones_like(network.eval()(x))
     network.train()
-    with pytest.raises(BackwardError, match=r"got none to go back through\. Call forward first\."):
+    with pytest.raises(BackwardError, match=r"train mode\. Call forward before each backward\."):
         network.backward(grad)
 
 
@@ -48,8 +48,8 @@ def test_an_input_changed_in_place_is_seen(name):
     with pytest.raises(BackwardError) as caught:
         network.backward(y)
     assert str(caught.value) == (
-        f"{name}: a tensor kept for backward must stay as it is, got one of shape {tuple(x.shape)} changed in place. "
-        "Change a clone() instead."
+        f"{name}: a tensor saved for backward must not change before it, got one of shape {tuple(x.shape)} changed in "
+        "place. Change a clone() instead."
     )
 
 
@@ -59,7 +59,7 @@ def test_an_output_changed_in_place_is_seen(name, settings):
     network = get("activations", name)().build(**settings)
     y = network(torch.ones(6, 4))
     y.mul_(2)
-    with pytest.raises(BackwardError, match=rf"^{name}: a tensor kept for backward must stay as it is"):
+    with pytest.raises(BackwardError, match=rf"^{name}: a tensor saved for backward must not change before it"):
         network.backward(y)
 
 

@@ -96,8 +96,7 @@ def test_a_generator_that_has_ended_raises():
     with pytest.raises(ChainruleError) as caught:
         fit(build(), cross_entropy(), sgd(), train=batches, epochs=2)
     assert str(caught.value) == (
-        "fit: train must yield batches in every epoch, got none in epoch 2. "
-        "Pass a list or a DataLoader; a generator ends after one pass."
+        "fit: train yielded no batch in epoch 2. Pass a list or a DataLoader; a generator ends after one pass."
     )
 
 
@@ -140,5 +139,5 @@ def test_data_that_does_not_fit_raises_in_one_line(arguments, message):
 
 
 def test_a_metric_may_not_take_the_name_of_the_loss():
-    with pytest.raises(ChainruleError, match='the name "loss" must be left to the loss'):
+    with pytest.raises(ChainruleError, match='the name "loss" is taken by the loss'):
         fit(build(seed=0), cross_entropy(), sgd(), train=(X, Y), metrics={"loss": accuracy})

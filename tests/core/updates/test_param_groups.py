@@ -93,11 +93,11 @@ def test_a_state_is_kept_for_every_group():
 @pytest.mark.parametrize(
     ("patterns", "message"),
     [
-        (["*.bias"], 'every parameter must fit a pattern, got none for "0.weight" in [\'*.bias\']. Add "*".'),
-        ([], 'every parameter must fit a pattern, got none for "0.weight" in []. Add "*".'),
-        (["*", "2.bias"], 'every pattern must fit a parameter, got none for "2.bias" among'),
-        (["1.*", "*"], "every pattern must fit a parameter, got none for \"1.*\" among ['0.weight', '0.bias',"),
-        (["*.Bias", "*"], 'every pattern must fit a parameter, got none for "*.Bias" among'),
+        (["*.bias"], 'no pattern in [\'*.bias\'] matches the parameter "0.weight". Add "*".'),
+        ([], 'no pattern in [] matches the parameter "0.weight". Add "*".'),
+        (["*", "2.bias"], 'no parameter matches the pattern "2.bias", among'),
+        (["1.*", "*"], "no parameter matches the pattern \"1.*\", among ['0.weight', '0.bias',"),
+        (["*.Bias", "*"], 'no parameter matches the pattern "*.Bias", among'),
     ],
 )
 def test_parameters_and_patterns_must_fit_each_other(patterns, message):

@@ -165,7 +165,7 @@ def test_a_state_can_not_be_exchanged(rebind, elementwise):
             return grad
 
     Rebinding.elementwise = elementwise
-    with pytest.raises(StateError, match="must be changed"):
+    with pytest.raises(StateError, match="must change in place"):
         train(Rebinding())
 
 

@@ -1,4 +1,4 @@
-"""A training step as one compiled function: forward, loss, backward and update, fused."""
+"""`CompiledStep`: forward, loss, backward and update as one compiled function."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chainrule.base.protocols import LossLike
 from chainrule.errors import CompileWarning
 from chainrule.network import Network
 from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
-from chainrule.training.steps.remembered import Remembered
+from chainrule.training.steps.snapshot import Snapshot
 from chainrule.training.steps.tracing import trace
 from chainrule.updates.fused_rule import first_use, require_compiler
 from chainrule.updates.moment import Moment, TensorMoment
 from chainrule.updates.updater import Updater
 
 BELOW_PARAMETERS = 2**22
-"""Of all members; from here on, products take the time, and a rule that is compiled alone needs less memory."""
+"""Parameters of all members; from here on matrix products dominate, and compiling the rule alone needs less memory."""
 
 _OPTIONS = {
     "cpp.threads": 1,  # an index out of range in another thread would end the process; products keep their threads
@@ -33,23 +33,23 @@ _OPTIONS = {
 Function: TypeAlias = Callable[..., tuple[Tensor, Tensor]]
 
 FUNCTIONS = 256
-"""Most compiled functions that are kept; one takes a few megabytes."""
+"""The size of the cache of compiled functions; one takes a few megabytes."""
 
 _functions: dict[object, Function] = {}
 _compiling = Lock()
 
 
 class CompiledStep:
-    """Take steps as `TrainingStep` does, through a function compiled once for batches of one kind.
+    """Takes steps as `TrainingStep` does, through a function compiled for one batch signature.
 
-    That kind is the first of which two follow each other; those two, and batches of other kinds, such as an epoch's
-    last, run uncompiled. A function holds the operations of the step and the Python numbers in it, but the learning
-    rate and all that depends on the step's number enter as tensors; steps that are the same but for the values of their
-    tensors share a function, in whatever fit they occur. A step that cannot be compiled warns and runs as it is.
+    Compiles for the first batch signature seen twice in a row; those two batches, and any other batch, such as an
+    epoch's last, run eagerly. The function contains the step's operations and Python numbers; the learning rate and all
+    that depends on the step's number are inputs. Steps that differ only in the values of their tensors share a
+    function, across fits. A step that cannot be compiled warns and runs eagerly.
 
     Attributes:
-        function: what is called as ``function(*tensors, x, y)``; None until there is one.
-        tensors: all beside the batch that it reads and changes.
+        function: called as ``function(*tensors, x, y)``; None until it is compiled.
+        tensors: what the step reads and changes beside the batch.
     """
 
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
@@ -60,7 +60,7 @@ class CompiledStep:
         self._batch: object = None
         self._held: list[TensorMoment] | None = None
         self._parts = [*network.modules(), loss]
-        self._seen: tuple[Remembered, float | None] | None = None
+        self._seen: tuple[Snapshot, float | None] | None = None
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Take one step, and return the prediction and the value of the loss (M,) before the update."""
@@ -69,7 +69,7 @@ class CompiledStep:
         if self.function is None or self._held is None or batch != self._batch:
             outputs = self.step.operations(x, y, moments)
             if self._held is None and batch == self._batch:
-                # Behind a step, so that what the step makes once and keeps is there, and what is wrong with it is told.
+                # After an eager step, so that lazily created tensors exist and errors of the step surface as they are.
                 self._compile(x, y, moments)
             elif self._held is None:
                 self._batch = batch
@@ -79,15 +79,15 @@ class CompiledStep:
         try:
             return self.function(*self.tensors, x, y)
         except RuntimeError:
-            # A bad batch is an error here too, in a module's or the loss's own words. State of modules is then lost.
+            # Run the bad batch eagerly for the error of the module or the loss; it changes their state once more.
             self.step.accumulate(x, y)
             raise
 
     def look_again(self) -> None:
-        """Compile anew if anything was changed since that a function holds: an attribute of a module, or clip_norm."""
+        """Discard the function if an attribute of a module or clip_norm has changed since it was compiled."""
         if self._seen is not None:
-            remembered, clip_norm = self._seen
-            if remembered.difference(among_random=False) or clip_norm != self.step.updater.clip_norm:
+            snapshot, clip_norm = self._seen
+            if snapshot.difference(among_random=False) or clip_norm != self.step.updater.clip_norm:
                 self.function = self._held = self._seen = self._batch = None
 
     @torch.inference_mode(False)
@@ -95,22 +95,22 @@ class CompiledStep:
     def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> None:
         keep_as_ordinary_tensors(self._parts)
         self._held = [TensorMoment() for _ in moments]
-        self._seen = Remembered(self._parts), self.step.updater.clip_norm
+        self._seen = Snapshot(self._parts), self.step.updater.clip_norm
         try:
             with _compiling, first_use("the step"):
                 held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
                 graph, self.tensors = trace(self.step, x, y, held)
                 self.function = _function(graph, [*self.tensors, x, y])
-        except Exception as error:  # noqa: BLE001  # what a plugin does that no graph holds, it may do uncompiled
-            self._seen = None  # to stay as it is
+        except Exception as error:  # noqa: BLE001  # whatever keeps a plugin from being traced, it may still run eagerly
+            self._seen = None  # do not try again
             _warn(error)
 
 
 def _warn(error: Exception) -> None:
     reason = str(error).strip().partition("\n")[0].rstrip(".")
     warnings.warn(
-        f"fit: the step cannot be compiled ({type(error).__name__}: {reason}). It runs uncompiled; "
-        "a step that is the same tensor operations every time compiles.",
+        f"fit: the step cannot be compiled ({type(error).__name__}: {reason}). It runs eagerly; "
+        "a step that performs the same tensor operations every time compiles.",
         CompileWarning,
         stacklevel=8,
     )

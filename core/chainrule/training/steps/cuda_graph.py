@@ -1,4 +1,4 @@
-"""A training step as a CUDA graph: launched as one, without Python in between."""
+"""`GraphedStep`: a training step captured as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chainrule.updates.updater import Updater
 Outputs: TypeAlias = tuple[Tensor, Tensor]
 
 WARM_UP_CALLS = 3
-"""Before a recording, so that libraries make their plans and torch compiles its kernels outside of it."""
+"""Eager calls before the capture, so that libraries plan and torch compiles kernels outside of it."""
 
 
 class Recording(NamedTuple):
-    """A graph with the tensors that it reads and those that it writes."""
+    """A captured graph with its input and output tensors."""
 
     x: Tensor
     y: Tensor
@@ -30,10 +30,10 @@ class Recording(NamedTuple):
 
 
 class GraphedStep:
-    """Take steps as `TrainingStep` does, from a graph recorded once for each shape of batch.
+    """Takes steps as `TrainingStep` does, by replaying a graph captured once per batch shape.
 
-    A step is tensor operations without autograd, so that all of it goes into the graph; its numbers enter as tensors.
-    What a call returns is overwritten by the next call.
+    A step consists of tensor operations without autograd, so that all of it is captured; its numbers enter as tensors.
+    The tensors that a call returns are overwritten by the next call.
     """
 
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
@@ -59,7 +59,7 @@ class GraphedStep:
         return recording.outputs
 
     def _record(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Recording:
-        # Warming up takes real steps, which are taken back.
+        # Warming up takes real steps, which are undone.
         data, state = self.network.flat.data.clone(), self.updater.state_dict()
         replay, outputs = record(lambda: self.step.operations(x, y, moments))
         self.network.flat.data.copy_(data)
@@ -68,7 +68,7 @@ class GraphedStep:
 
 
 def record(operations: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
-    """Record what the operations launch on the current CUDA device; return what launches it again, and its outputs."""
+    """Capture the operations as a graph on the current CUDA device; return its replay function and its outputs."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

@@ -1,4 +1,4 @@
-"""One training step: forward, loss, backward, update."""
+"""`TrainingStep`: forward, loss, backward and update, eagerly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrainingStep:
         return self.operations(x, y, self.updater.advance())
 
     def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
-        """Take the step at the given moments: tensor operations alone."""
+        """Take the step at the given moments: tensor operations only."""
         self.gradient.zero_()
         outputs = self.accumulate(x, y)
         self.updater.apply(moments)
@@ -41,7 +41,7 @@ class TrainingStep:
 
 
 def keep_as_ordinary_tensors(parts: Iterable[object]) -> None:
-    """Exchange tensors that a module made for itself under inference mode, which nothing outside may change."""
+    """Replace tensors that a module created under inference mode, which cannot change outside of it, by clones."""
     for part in parts:
         for name, value in vars(part).items():
             if isinstance(value, Tensor) and value.is_inference():

@@ -1,4 +1,4 @@
-"""A training step as a graph of tensor operations: a function of every tensor that it reads or changes."""
+"""Traces a training step into a graph of tensor operations: a function of every tensor that it reads or changes."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from torch.utils import _pytree as pytree
 
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.training.steps.eager import TrainingStep
-from chainrule.training.steps.remembered import Remembered
+from chainrule.training.steps.snapshot import Snapshot
 from chainrule.updates.moment import Moment
 
 THIN = 4
-"""A matrix product with a side of at most this is written out, so that it fuses with what stands around it."""
+"""A matrix product with a side of at most this is written out, so that it fuses with its neighbours."""
 
 FEW_MULTIPLICATIONS = 2**15
-"""So is one of at most so many multiplications, to which a library's call would add more than it saves."""
+"""So is a product of at most this many multiplications, where a library call costs more than it saves."""
 
 
 class TracedStep(NamedTuple):
-    """A step's graph, to be called as ``graph(*tensors, x, y)``, and those tensors, which it changes in place."""
+    """A step's graph, called as ``graph(*tensors, x, y)``, and those tensors, which it changes in place."""
 
     graph: GraphModule
     tensors: list[Tensor]
 
 
 class UntraceableError(Exception):
-    """A step is more than operations on the tensors that a graph knows of."""
+    """A step does more than operate on the tensors that its graph takes."""
 
 
 def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
-    """Record the step on a batch (M, N, …), at moments held in tensors, and leave everything as it was.
+    """Trace the step on a batch (M, N, …), at moments held in tensors, without side effects.
 
     Raises:
-        UntraceableError: if the step draws random numbers, or remembers something other than in a module's tensors.
-        Exception: whatever a module, loss or rule raises whose operations depend on the values in its tensors.
+        UntraceableError: if the step draws random numbers, or changes state other than a module's tensors.
+        Exception: whatever a module, loss or rule raises whose operations depend on the values of its tensors.
     """
     updater, parts = step.updater, [*step.updater.network.modules(), step.loss]
     own = [{name: value for name, value in vars(part).items() if isinstance(value, Tensor)} for part in parts]
@@ -59,16 +59,16 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
         updater.bind(bound["updater"])
         for part, own in zip(parts, bound["parts"], strict=True):
             vars(part).update(own)
-        before = Remembered(parts)
+        before = Snapshot(parts)
         outputs = _accumulate(step, x, y)
         updater.apply([Moment(*numbers) for numbers in bound["moments"]])
         if changed := before.difference():
             raise UntraceableError(f"it changes {changed}")
         return outputs
 
-    before = Remembered([*parts, *updater.network.parameters(), *updater.applied_rules])
+    before = Snapshot([*parts, *updater.network.parameters(), *updater.applied_rules])
     try:
-        # On fake tensors, which have a shape but no values.
+        # On fake tensors, which have shapes but no values.
         record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
         graph = record(*tensors, x, y)
     finally:
@@ -79,7 +79,7 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
 
 
 def _expect_no_views(parts: Sequence[dict[str, Tensor]], flat: FlatBuffers) -> None:
-    """Refuse a module that keeps views of its parameters, which recording binds to other tensors."""
+    """Refuse a module that keeps views of its parameters, since tracing binds those to other tensors."""
     buffers = {tensor.untyped_storage().data_ptr() for tensor in (flat.data, flat.grad)}
     for name, tensor in (item for own in parts for item in own.items()):
         if tensor.untyped_storage().data_ptr() in buffers:
@@ -87,7 +87,7 @@ def _expect_no_views(parts: Sequence[dict[str, Tensor]], flat: FlatBuffers) -> N
 
 
 def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Do as the step does, with gradients that start at zeros which a compiler sees and need not add."""
+    """Accumulate gradients from explicit zeros, which the compiler sees and need not add."""
     parameters = step.updater.network.parameters()
     grads = [parameter.grad for parameter in parameters]
     for parameter in parameters:
@@ -99,7 +99,7 @@ def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tenso
 
 
 def _expect_traceable(node: Node) -> None:
-    """Refuse random numbers, and changes of a tensor that is no input."""
+    """Refuse random numbers, and in-place changes of a tensor that is not an input."""
     if not isinstance(node.target, OpOverload):
         return
     if torch.Tag.nondeterministic_seeded in node.target.tags:
@@ -112,14 +112,14 @@ def _expect_traceable(node: Node) -> None:
 
 
 def _base(node: Node) -> Node:
-    """Return what a view, or the result of an operation in place, is a view of."""
+    """Return the tensor that a view, or the result of an in-place operation, is a view of."""
     while isinstance(node.target, OpOverload) and any(value.alias_info for value in node.target._schema.returns):
         node = cast("Node", node.args[0])
     return node
 
 
 def _lift_constants(graph: GraphModule) -> list[Tensor]:
-    """Turn the tensors that the graph holds into its first inputs, and return them."""
+    """Turn the graph's constant tensors into its first inputs, and return them."""
     first, inputs = next(iter(graph.graph.nodes)), {}
     for node in graph.graph.find_nodes(op="get_attr"):
         if node.target not in inputs:
@@ -155,4 +155,4 @@ _DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     torch.ops.aten.baddbmm.default: _baddbmm,
     torch.ops.aten.baddbmm_.default: _baddbmm_,
 }
-"""By operation, how a step's graph has it instead; NotImplemented leaves it as it is."""
+"""Decompositions of a step's operations; NotImplemented keeps an operation as it is."""

@@ -449,5 +449,5 @@ def test_a_bad_batch_is_the_error_that_it_is_uncompiled(bad):
 def test_a_machine_without_a_compiler_is_told_before_the_first_step(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     (batch,) = batches(4)
-    with pytest.raises(chainrule.ChainruleError, match="must have a C\\+\\+ compiler"):
+    with pytest.raises(chainrule.ChainruleError, match="needs a C\\+\\+ compiler; no-such-compiler was not found"):
         chainrule.fit(build(), mse(), sgd(), train=tuple(batch), per_member=True, compile=True)

@@ -62,7 +62,7 @@ def test_a_recording_that_does_not_read_its_numbers_anew_shows(monkeypatch):
 def test_a_network_on_the_cpu_is_refused():
     network = build()
     data = torch.zeros(4, 3, dtype=torch.float64), torch.zeros(4, 2, dtype=torch.float64)
-    with pytest.raises(chainrule.ChainruleError, match="must have a network on a CUDA device, got one on cpu"):
+    with pytest.raises(chainrule.ChainruleError, match="needs a network on a CUDA device, got one on cpu"):
         chainrule.fit(network, mse(), sgd(), train=data, cuda_graph=True)
 
 

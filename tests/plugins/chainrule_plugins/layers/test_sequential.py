@@ -26,7 +26,7 @@ def test_training_mode_reaches_every_module():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (sequential, "sequential: must have at least one module, got none."),
+        (sequential, "sequential: needs at least one module."),
         (lambda: sequential(linear(2, 3), relu), "sequential: position 1 must be a module, got <class"),
         (lambda: sequential([linear(2, 3)]), "sequential: position 0 must be a module, got [Linear("),
     ],
@@ -39,7 +39,7 @@ def test_what_is_no_series_of_modules_raises(make, message):
 
 @pytest.mark.parametrize("place", [lambda m: sequential(m, linear(3, 3), m), lambda m: sequential(m, sequential(m))])
 def test_one_module_in_two_places_raises(place):
-    with pytest.raises(ChainruleError, match=r"^sequential: a module must stand in one place, got .* twice\."):
+    with pytest.raises(ChainruleError, match=r"^sequential: a module must appear once, got .* twice\."):
         place(tanh())
 
 

@@ -44,4 +44,4 @@ def test_a_wrong_rule_is_seen(cls, settings, trajectory, torch_trajectory, asser
 def test_nesterov_without_momentum_raises():
     with pytest.raises(HyperparameterError) as caught:
         sgd(nesterov=True)
-    assert str(caught.value) == "sgd: nesterov must have momentum above 0, got 0. Pass momentum=0.9, for example."
+    assert str(caught.value) == "sgd: nesterov=True needs momentum above 0, got 0. Pass momentum=0.9, for example."

@@ -1,4 +1,4 @@
-"""What modules and losses remember in Python: compared and put back around the recording of a step."""
+"""`Snapshot`: the Python state of modules and losses, to detect and undo changes made while a step is traced."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from chainrule.base.parameter import Parameter
 from chainrule.errors import label
 
 BOOKKEEPING = {"_saved", "_versions", "_scale", "needs_input_grad"}
-"""Attributes that the core itself sets in every step."""
+"""Attributes that the core sets in every step."""
 
 
-class Remembered:
-    """The attributes of some objects, and every list, dict and set in them, as they are now."""
+class Snapshot:
+    """A copy of the Python state reachable from some objects, to detect later changes."""
 
     def __init__(self, owners: Sequence[object]) -> None:
         self._containers = [(path, container, _copied(container)) for path, container in _containers(owners)]
         self._random = _random_states()
 
     def difference(self, *, among_random: bool = True) -> str | None:
-        """Return what is another now, a tensor by its identity and anything else by its value; None if nothing is."""
+        """Return the path of the first value that has changed (tensors by identity, the rest by equality), or None."""
         if among_random and _random_states() != self._random:
             return "the state of Python's or numpy's random numbers"
         for path, container, before in self._containers:
@@ -35,7 +35,7 @@ class Remembered:
         return None
 
     def restore(self) -> None:
-        """Make everything as it was."""
+        """Restore every attribute and container."""
         for _, container, before in self._containers:
             if isinstance(container, list):
                 container[:] = before
