@@ -16,6 +16,7 @@ class Rule(Optimizer):
 
 
 def _points(**groups):
+    groups = {"api": "1 = chainrule:API", **groups}
     return "".join(f"[chainrule.{kind}]\n{lines}\n" for kind, lines in groups.items())
 
 
@@ -99,30 +100,25 @@ def test_what_is_disabled_is_a_note_and_not_imported(crashes):
     assert report["loaded"] == report["total"]
 
 
-KINDS = {
-    "layers": ("class Part:\n    def forward(self, x): return x\n", "got a class without backward, named_children"),
-    "losses": ("from chainrule import Loss\nclass Part(Loss):\n    def forward(self, p, t): return p\n", "gradient"),
-    "initializers": ("class Part: pass\n", "it must define __call__, got a class without __call__"),
-    "optimizers": ("class Part: pass\n", "got a class without init, scalars, update, apply, attach"),
-    "schedules": ("class Part: pass\n", "it must define __call__"),
-    "callbacks": ("class Part:\n    def chainrule_epoch_end(self): pass\n", "marked with @chainrule.hookimpl"),
-    "tasks": ("class Part:\n    def splits(self, seed): pass\n", "got a class without network, loss"),
+MISFITS = {
+    "layers": ("from chainrule import Loss\nclass Part(Loss): pass\n", "got a class that inherits from chainrule.Loss"),
+    "schedules": ("Part = 3\n", "it must be a class or a function, got a value of type int"),
     "commands": ("class part: pass\nPart = part\n", "must be a plain function with typer's annotations"),
     "hooks": ("import chainrule\n@chainrule.hookimpl\ndef chainrule_component(): pass\n", "unknown hook"),
 }
 
 
 def test_what_does_not_fit_its_kind_is_told(sites):
-    for kind, (source, _) in KINDS.items():
+    for kind, (source, _) in MISFITS.items():
         address = f"of_{kind}" if kind == "hooks" else f"of_{kind}:Part"
         sites.add(f"of-{kind}", {f"of_{kind}.py": source}, _points(**{kind: f"part = {address}"}))
     odd = "def part(value: complex) -> None:\n    pass\n"
     sites.add("odd-command", {"odd.py": odd}, _points(commands="odd = odd:part"))
     report = _report(sites)
-    for kind, (_, message) in KINDS.items():
+    for kind, (_, message) in MISFITS.items():
         assert message in _told(report, f"of-{kind}")["message"]
     assert "commands:odd must have annotations that typer knows" in _told(report, "odd-command")["message"]
-    assert len(report["findings"]) == len(KINDS) + 1
+    assert len(report["findings"]) == len(MISFITS) + 1
 
 
 def test_what_a_hook_contributes_is_loaded_too_and_a_crashing_hook_stops_nothing(sites):
@@ -167,6 +163,56 @@ def test_damaged_metadata_is_told_though_torch_itself_stumbles_over_it(sites):
     assert [finding["topic"] for finding in report["findings"]] == ["metadata", "torch"]
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "not json",
+        "[]",
+        "{}",
+        '{"dir_info": {"editable": true}}',
+        '{"url": "file:///x", "dir_info": null}',
+        '{"url": 3}',
+    ],
+)
+def test_a_broken_record_of_where_a_package_came_from_hides_nothing_else(sites, origin):
+    sites.add("broken", {"broken.py": RULE}, _points(optimizers="broken = broken:Rule"))
+    sites.add(
+        "late", {"late.py": RULE}, _points(optimizers="late = late:Rule"), metadata="Requires-Dist: chainrule>=99\n"
+    )
+    sites.install()
+    (info,) = sites.folder.glob("site/broken*.dist-info")
+    (info / "direct_url.json").write_text(origin)
+    assert [finding["package"] for finding in _report(sites)["findings"]] == ["late"]
+
+
+@pytest.mark.parametrize(("name", "topics"), [("verse", []), ("prose", ["stale"])])
+def test_entry_points_in_poetrys_table_are_compared_with_those_installed(sites, name, topics):
+    sites.add("poetic", {"poetic.py": RULE}, _points(optimizers="verse = poetic:Rule"))
+    sites.install()
+    written = f'[tool.poetry]\nname = "poetic"\n[tool.poetry.plugins."chainrule.optimizers"]\n{name} = "poetic:Rule"\n'
+    (sites.folder / "pyproject.toml").write_text(written)
+    (info,) = sites.folder.glob("site/poetic*.dist-info")
+    (info / "direct_url.json").write_text(json.dumps({"url": sites.folder.as_uri(), "dir_info": {"editable": True}}))
+    assert [finding["topic"] for finding in _report(sites)["findings"]] == topics
+
+
+def test_a_package_without_a_version_is_listed_and_loaded(sites):
+    sites.add("nameless", {"nameless.py": RULE}, _points(optimizers="nameless = nameless:Rule"))
+    sites.install()
+    (metadata,) = sites.folder.glob("site/nameless*.dist-info/METADATA")
+    metadata.write_text("Metadata-Version: 2.1\nName: nameless\n")
+    assert "nameless\tunknown\tdeclared" in sites.chainrule("list", "nameless").stdout
+    assert _report(sites)["findings"] == []
+
+
+def test_a_package_that_states_no_contract_is_a_note(sites):
+    sites.add("silent", {"silent.py": RULE}, "[chainrule.optimizers]\nsilent = silent:Rule\n")
+    report = _report(sites)
+    assert report["ok"]
+    assert _told(report, "silent")["level"] == "note"
+    assert _told(report, "silent")["message"].startswith("silent states no contract. Ask its author to add 1 = ")
+
+
 class TestEditableInstallations:
     """Entry points are read from what was installed, so a change in pyproject.toml needs another installation."""
 
@@ -197,4 +243,4 @@ class TestEditableInstallations:
         file.write_text("no toml", encoding="utf-8")
         assert f"chainrule-pliable: {file} must be readable" in environment.run("chainrule", "doctor").stdout
         project.rename(project.with_name("elsewhere"))
-        assert f"got none at {project}" in environment.run("chainrule", "doctor").stdout
+        assert f"no such folder for its editable install: {project}" in environment.run("chainrule", "doctor").stdout

@@ -184,7 +184,7 @@ def test_a_failing_import_has_its_traceback_from_the_plugins_code_on(report):
 def test_the_doctor_tells_what_an_extra_lacks(report):
     (finding,) = [finding for finding in report["findings"] if finding["topic"] == "requirement"]
     assert finding["message"] == (
-        "missing-extra: its entry points must find no-such-package, got none that fits. "
+        "missing-extra: its entry points need no-such-package>=2, which is not installed. "
         'pip install "missing-extra[fast]".'
     )
 

@@ -57,7 +57,7 @@ def _components_of(distribution: metadata.Distribution) -> list[Component]:
             name=entry_point.name,
             entry_point=entry_point.value,
             distribution=described["Name"],
-            version=described["Version"],
+            version=described["Version"] or "unknown",
             api=api,
         )
         for entry_point in distribution.entry_points

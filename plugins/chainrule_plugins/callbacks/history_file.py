@@ -11,7 +11,7 @@ from chainrule import Run, hookimpl
 
 
 class HistoryFile:
-    """Write the history as JSON after every epoch: an object of lists with one value (for an ensemble, a list) per epoch.
+    """Write the history as JSON after every epoch: an object of lists with one value (for an ensemble, a list) each.
 
     Values that are not finite become null, since JSON has no other form for them. The file is written under a
     temporary name and renamed, so that a reader never sees half of it.

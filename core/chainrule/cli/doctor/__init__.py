@@ -1,1 +1,1 @@
-"""What ``chainrule doctor`` looks at: the metadata of what is installed, and whether all of it can be loaded."""
+"""What ``chainrule doctor`` examines: the metadata of what is installed, and whether all of it can be loaded."""

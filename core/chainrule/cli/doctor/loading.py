@@ -1,40 +1,48 @@
-"""Loading everything that is installed in processes of its own, and telling how each went."""
+"""Loading every component in another process, and going on in a new one where one crashes or hangs."""
 
 from __future__ import annotations
 
-import multiprocessing
+import json
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import wait
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.doctor.worker import Outcome, work
 from chainrule.registry.component import Component
 
 NEEDED = ("torch", "chainrule.training")
-"""The modules that a process imports before any component, which would else pay for them with its own time."""
+"""Modules that a process imports first, so that no component is charged with the time they take."""
 
 GETTING_READY = 300.0
-"""Seconds that a process has for its start and for each needed module, of which torch may take long on a busy disk."""
+"""Seconds for each needed module; importing torch may take long on a busy disk."""
 
-GRACE = 10.0
-"""Seconds that a process has beyond a limit to end itself, which leaves a traceback."""
+
+@dataclass(frozen=True)
+class Outcome:
+    """How loading something went: the problem on one line with its traceback, or what a hook contributed."""
+
+    problem: str = ""
+    traceback: str = ""
+    contributed: Sequence[dict[str, Any]] = ()
 
 
 def load_each(components: Sequence[Component], limit: float) -> Iterator[tuple[Component | str, Outcome]]:
-    """Yield every component with the outcome of loading it, and a needed module that cannot be imported by its name.
+    """Yield every component with its outcome; a needed module only if it cannot be imported, as nothing else can then.
 
-    All are loaded in one process, one after the other; where one ends it or takes longer than limit seconds, another
-    process does the rest. Without what is needed all would fail alike, so nothing more is then tried.
+    Args:
+        components: what to load.
+        limit: seconds that one component's import may take.
     """
     rest = list(components)
     while True:
-        for thing, outcome in _in_one_process([*NEEDED, *rest], limit):
+        things: list[Component | str] = [*NEEDED, *rest]
+        for thing, outcome in zip(things, _in_one_process(things, limit), strict=False):
             if isinstance(thing, Component):
-                yield thing, outcome
                 rest.remove(thing)
+                yield thing, outcome
             elif outcome.problem:
                 yield thing, outcome
                 return
@@ -42,48 +50,29 @@ def load_each(components: Sequence[Component], limit: float) -> Iterator[tuple[C
             return
 
 
-def _in_one_process(things: Sequence[Component | str], limit: float) -> Iterator[tuple[Component | str, Outcome]]:
-    """Yield the outcomes as far as one process gets, the last one that of what ended it."""
+def _in_one_process(things: Sequence[Component | str], limit: float) -> list[Outcome]:
+    """Return the outcomes as far as one process gets; if that is not to the end, the last one says what ended it."""
     limits = [limit if isinstance(thing, Component) else max(limit, GETTING_READY) for thing in things]
-    spawn = multiprocessing.get_context("spawn")
+    records = [asdict(thing) if isinstance(thing, Component) else thing for thing in things]
+    given = json.dumps({"path": sys.path, "things": list(zip(records, limits, strict=True))})
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        log = Path(folder) / "log"
-        ours, theirs = spawn.Pipe(duplex=False)
-        process = spawn.Process(target=work, args=(theirs, things, limits, log), daemon=True)
-        process.start()
-        theirs.close()
-        try:
-            for thing, seconds in zip(things, limits, strict=True):
-                began = time.monotonic()
-                outcome = _next(ours, process, seconds)
-                if outcome is None:
-                    yield thing, _ended(process, time.monotonic() - began >= seconds, seconds, log)
-                    return
-                yield thing, outcome
-        finally:
-            process.kill()
-            process.join()
-            ours.close()
+        lines, log = Path(folder) / "lines", Path(folder) / "log"
+        with (
+            lines.open("wb") as out,
+            log.open("ab") as err,
+        ):  # files, since a process that a plugin forks keeps pipes open
+            command = [sys.executable, "-m", "chainrule.cli.doctor.worker"]
+            ended = subprocess.run(command, input=given.encode(), stdout=out, stderr=err, check=False).returncode
+        outcomes = [Outcome(**json.loads(line)) for line in lines.read_text(encoding="utf-8").splitlines()]
+        if len(outcomes) < len(things):
+            printed = log.read_text(encoding="utf-8", errors="replace").rstrip()
+            outcomes.append(Outcome(problem=_cause(ended, printed, limits[len(outcomes)]), traceback=printed))
+    return outcomes
 
 
-def _next(ours: Any, process: Any, limit: float) -> Outcome | None:
-    """Return the outcome that comes next, or None where the process ends or hangs first."""
-    # A process forked by a plugin may hold the pipe open, so the end of the process is awaited too.
-    wait([ours, process.sentinel], timeout=limit + GRACE)
-    try:
-        outcome: Outcome | None = ours.recv() if ours.poll() else None
-    except (EOFError, OSError):
-        outcome = None
-    return outcome
-
-
-def _ended(process: Any, hung: bool, limit: float, log: Path) -> Outcome:
-    process.join(0 if hung else GRACE)
-    if hung:
-        cause = f"its import did not end within {limit:g} seconds"
-    elif process.exitcode is not None and process.exitcode < 0:
-        cause = f"its import ended the process by signal {-process.exitcode}"
-    else:
-        cause = f"its import ended the process with exit status {process.exitcode}"
-    printed = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    return Outcome(problem=cause, traceback=printed.rstrip())
+def _cause(ended: int, printed: str, limit: float) -> str:
+    if printed.startswith("Timeout ("):  # as faulthandler begins
+        return f"its import did not end within {limit:g} seconds"
+    if ended < 0:
+        return f"its import ended the process by signal {-ended}"
+    return f"its import ended the process with exit status {ended}"
