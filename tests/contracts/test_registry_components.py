@@ -1,15 +1,17 @@
-"""Every registered component meets every demand of the conformance kit on its kind."""
+"""Every built-in component passes every check of its kind."""
 
 import pytest
 
-from chainrule import components
+from chainrule.registry import load
 from chainrule.registry.kinds import KINDS
 from chainrule.testing import checks_of, run, subject
+from tests.built_ins import BUILT_IN
+from tests.contracts.mirrored_tests import reference_of
+from tests.oracles import assert_follows
 
-from .references import REFERENCES
 from .skips import SKIPS
 
-BUILT_IN = [record for record in components() if record.distribution == "chainrule" and record.kind in KINDS]
+RULES = [load(record) for record in BUILT_IN if record.kind == "optimizers"]
 EXPECTED = {(name, check): reason for (check, reason), names in SKIPS.items() for name in names}
 
 
@@ -18,12 +20,18 @@ EXPECTED = {(name, check): reason for (check, reason), names in SKIPS.items() fo
     [(record, check) for record in BUILT_IN for check in checks_of(record.kind)],
     ids=lambda part: part.key if hasattr(part, "key") else part.name,
 )
-def test_a_component_meets_a_demand(record, check):
-    reference = REFERENCES.get(record.name) if record.kind == "optimizers" else None
+def test_a_component_passes_a_check(record, check):
+    reference = reference_of(load(record)) if record.kind == "optimizers" else None
     result = run(subject(record.key, reference=reference), check)
     assert result.outcome != "failed", result.detail
     skipped = result.detail if result.outcome == "skipped" else None
     assert skipped == EXPECTED.get((record.key, check.name))
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if hasattr(rule, "eps")], ids=lambda rule: rule.__name__)
+def test_a_rule_follows_its_reference_where_eps_is_large_enough_to_show_its_place(rule):
+    for example in rule.examples():
+        assert_follows(reference_of(rule), rule, **{**vars(example), "eps": 1e-2})
 
 
 def test_every_kind_of_component_is_checked():

@@ -12,38 +12,38 @@ from chainrule_plugins.optimizers.adagrad import Adagrad
 from chainrule_plugins.optimizers.adam import Adam
 from chainrule_plugins.optimizers.rmsprop import Rmsprop
 from chainrule_plugins.optimizers.sgd import Sgd
+from tests.contracts.mirrored_tests import reference_of
 
-from .. import references  # noqa: TID252 - tests are no installed package
 from . import collect
 
 MUTANTS, wrong = collect("optimizers")
 
 
-@wrong("first_steps_follow_the_reference", reference=references.adam)
+@wrong("first_steps_follow_the_reference", reference=reference_of(Adam))
 class NoBiasCorrection(Adam):
     def scalars(self, t: int) -> dict[str, float]:
         return {"bias1": 1.0, "bias2": 1.0}
 
 
-@wrong("first_steps_follow_the_reference", reference=references.adam)
+@wrong("first_steps_follow_the_reference", reference=reference_of(Adam))
 class SecondMomentUncorrected(Adam):
     def scalars(self, t: int) -> dict[str, float]:
         return {**super().scalars(t), "bias2": 1.0}
 
 
-@wrong("first_steps_follow_the_reference", reference=references.adam)
+@wrong("first_steps_follow_the_reference", reference=reference_of(Adam))
 class CorrectedOneStepLate(Adam):
     def scalars(self, t: int) -> dict[str, float]:
         return super().scalars(t + 1)
 
 
-@wrong("first_steps_follow_the_reference", reference=references.sgd)
+@wrong("first_steps_follow_the_reference", reference=reference_of(Sgd))
 class DampenedFirstGradient(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return super().update(parameter, grad * (1 - self.momentum), state, step)
 
 
-@wrong("trajectory_follows_the_reference", reference=references.adam)
+@wrong("trajectory_follows_the_reference", reference=reference_of(Adam))
 class EpsInsideTheRoot(Adam):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         m = state["m"].lerp_(grad, 1 - self.betas[0])
@@ -51,7 +51,7 @@ class EpsInsideTheRoot(Adam):
         return m / step["bias1"] / (v / step["bias2"] + self.eps).sqrt()
 
 
-@wrong("trajectory_follows_the_reference", reference=references.adam)
+@wrong("trajectory_follows_the_reference", reference=reference_of(Adam))
 class EpsBeforeTheCorrection(Adam):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         m = state["m"].lerp_(grad, 1 - self.betas[0])
@@ -59,7 +59,7 @@ class EpsBeforeTheCorrection(Adam):
         return m / step["bias1"] * step["bias2"] ** 0.5 / (v.sqrt() + self.eps)
 
 
-@wrong("trajectory_follows_the_reference", reference=references.adam)
+@wrong("trajectory_follows_the_reference", reference=reference_of(Adam))
 class RootOfTheFirstMoment(Adam):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         m = state["m"].lerp_(grad, 1 - self.betas[0]) / step["bias1"]
@@ -67,7 +67,7 @@ class RootOfTheFirstMoment(Adam):
         return m.abs().sqrt() * m.sign() / (v.sqrt() + self.eps)
 
 
-@wrong("trajectory_follows_the_reference", reference=references.sgd)
+@wrong("trajectory_follows_the_reference", reference=reference_of(Sgd))
 class MomentumUsedBeforeItsUpdate(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         if not self.momentum:
@@ -77,7 +77,7 @@ class MomentumUsedBeforeItsUpdate(Sgd):
         return grad + self.momentum * self.momentum * before
 
 
-@wrong("trajectory_follows_the_reference", reference=references.adadelta)
+@wrong("trajectory_follows_the_reference", reference=reference_of(Adadelta))
 class StepSizeFromTheNewMean(Adadelta):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         square = state["v"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
@@ -86,13 +86,13 @@ class StepSizeFromTheNewMean(Adadelta):
         return ((state["u"] + self.eps) / (square + self.eps)).sqrt() * grad
 
 
-@wrong("trajectory_follows_the_reference", reference=references.adagrad)
+@wrong("trajectory_follows_the_reference", reference=reference_of(Adagrad))
 class DecayedTwice(Adagrad):
     def scalars(self, t: int) -> dict[str, float]:
         return {"decay": 1 + t * self.lr_decay}
 
 
-@wrong("trajectory_follows_the_reference", reference=references.rmsprop)
+@wrong("trajectory_follows_the_reference", reference=reference_of(Rmsprop))
 class UncentredWhenCentred(Rmsprop):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         if self.centered:
