@@ -11,7 +11,10 @@ from chainrule import Loss, Module, ShapeError
 
 
 class BatchNorm(Module):
-    """Rows depend on each other, and a batch needs two."""
+    """Rows depend on each other, and a batch needs two.
+
+    Shapes:   any
+    """
 
     batch_independent = False
 
@@ -30,7 +33,10 @@ class BatchNorm(Module):
 
 
 class Flatten(Module):
-    """The output has another rank, and only the shape is kept."""
+    """The output has another rank, and only the shape is kept.
+
+    Shapes:   any
+    """
 
     def output_shape(self, input_shape: tuple) -> tuple:
         return (math.prod(input_shape),) if all(isinstance(size, int) for size in input_shape) else (...,)
@@ -50,7 +56,10 @@ class Flatten(Module):
 
 
 class Exp(Module):
-    """Large inputs overflow, as declared."""
+    """Large inputs overflow, as declared.
+
+    Shapes:   any
+    """
 
     finite = False
 
@@ -65,7 +74,10 @@ class Exp(Module):
 
 
 class Softmax(Module):
-    """Features depend on each other, rows do not."""
+    """Features depend on each other, rows do not.
+
+    Shapes:   any
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         y = x.softmax(-1)
@@ -78,7 +90,10 @@ class Softmax(Module):
 
 
 class DetachedForward(Module):
-    """Torch cannot trace it."""
+    """Torch cannot trace it.
+
+    Shapes:   any
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         self.save_for_backward(x)

@@ -284,7 +284,7 @@ class Fixed(Optimizer):
     Source:   Cauchy 1847
     """
 
-    lr: float = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1))
+    lr: float = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1), per_member=False)
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad

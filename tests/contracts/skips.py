@@ -1,60 +1,170 @@
-"""The checks that do not apply to a built-in component, each with its reason: one list, to be reviewed as a whole."""
+"""Why a check does not apply to a component: facts about the component, read in other ways than the kit reads them.
 
-SKIPS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("another_seed_gives_other_values", "its standard deviation is 0"): (
-        "initializers:constant",
-        "initializers:zeros",
+A new component needs no entry. A check that skips a component must have a reason in `SKIPS` that holds of it, and where
+one holds the check must skip it; `SURPRISES` lists, by name, the skips that no general fact explains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from chainrule import Optimizer, Parameter
+from chainrule.cli.description import sections
+from chainrule.testing import Check, Result, Subject
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """A reason for which checks skip components.
+
+    Attributes:
+        reason: what the checks give as the reason, a regular expression.
+        holds: whether it is true of a class of the checks' kind.
+        checks: their names.
+    """
+
+    reason: str
+    holds: Callable[[Any], bool]
+    checks: tuple[str, ...]
+
+
+def has_parameters(module: Any) -> bool:
+    """Whether an example holds a Parameter anywhere, also where the core does not look for one."""
+    return any(True for example, _ in module.examples() for _ in parameters_inside(example))
+
+
+def parameters_inside(value: Any) -> Iterator[Parameter]:
+    """Yield every Parameter in the attributes, lists, tuples and dictionaries below a value."""
+    if isinstance(value, Parameter):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from parameters_inside(one)
+    elif isinstance(value, dict):
+        yield from parameters_inside(list(value.values()))
+    elif hasattr(value, "forward"):
+        yield from parameters_inside(vars(value))
+
+
+def shapes(component: Any) -> str:
+    """Return the section Shapes of a class's docstring on one line."""
+    return " ".join(sections(inspect.cleandoc(component.__doc__ or "")).get("Shapes", "").split())
+
+
+def draws_numbers(initializer: Any) -> bool:
+    """Whether filling a tensor moves the generator."""
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    for example in initializer.examples():
+        example(torch.empty(3, 4), fan_in=4, fan_out=3, generator=generator)
+    return not torch.equal(generator.get_state(), before)
+
+
+def overrides(*names: str) -> Callable[[Any], bool]:
+    """Return whether a class, or one of its parents below Optimizer, defines a method of one of these names."""
+    return lambda rule: any(
+        name in vars(cls) for cls in rule.__mro__[: rule.__mro__.index(Optimizer)] for name in names
+    )
+
+
+def declares(**settings: Any) -> Callable[[Any], bool]:
+    """Return whether a class has class attributes of these values."""
+    return lambda component: all(getattr(component, name) == value for name, value in settings.items())
+
+
+def has_field(predicate: Callable[[dataclasses.Field[Any]], bool]) -> Callable[[Any], bool]:
+    """Return whether the predicate holds of a hyperparameter."""
+    return lambda rule: any(map(predicate, dataclasses.fields(rule)))
+
+
+def negated(predicate: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return whether the predicate does not hold."""
+    return lambda component: not predicate(component)
+
+
+sums = overrides("reduce")
+has_decay = has_field(lambda field: field.name == "weight_decay")
+
+
+def is_cut(rule: Any) -> bool:
+    """Whether the core runs a rule over slices of a flat vector."""
+    return rule.elementwise and not sums(rule)
+
+
+SKIPS = (
+    Skip(
+        "it has no parameters",
+        negated(has_parameters),
+        ("first_layer_trains_the_same", "parameter_gradients_accumulate", "parameter_gradients_agree_with_differences"),
     ),
-    ("declared_identities_hold", "identities() declares none"): (
-        "optimizers:adadelta",
-        "optimizers:adagrad",
-        "optimizers:adam",
-        "optimizers:sgd",
+    Skip("it takes inputs of any shape", lambda module: shapes(module).startswith("any"), ("wrong_shapes_raise",)),
+    Skip(
+        "its targets are no class indices",
+        lambda loss: "class indices (N,)" not in shapes(loss),
+        ("wrong_class_indices_raise",),
     ),
-    ("evaluation_changes_nothing", "the rule is evaluated where it is trained"): (
-        "optimizers:adadelta",
-        "optimizers:adagrad",
-        "optimizers:adam",
-        "optimizers:rmsprop",
-        "optimizers:sgd",
+    Skip("its standard deviation is 0", negated(draws_numbers), ("another_seed_gives_other_values",)),
+    Skip("the rule uses sums over parameters, so that the core does not cut it", sums, ("elementwise_is_as_declared",)),
+    Skip("the rule sums over parameters", sums, ("parameters_do_not_influence_each_other",)),
+    Skip("elementwise rules need no vmap", is_cut, ("vmappable_is_as_declared",)),
+    Skip("the rule is not elementwise", negated(is_cut), ("compiled_equals_eager", "nan_and_inf_stay_where_they_are")),
+    Skip("the rule is not for matrices", lambda rule: 2 not in rule.ranks, ("transposed_parameters_move_alike",)),
+    Skip("the rule has no scalars", negated(overrides("scalars")), ("scalars_depend_on_t_alone",)),
+    Skip("identities.. declares none", negated(overrides("identities")), ("declared_identities_hold",)),
+    Skip(
+        "the rule is evaluated where it is trained",
+        negated(overrides("evaluation_parameter")),
+        ("evaluation_changes_nothing",),
     ),
-    ("first_layer_trains_the_same", "it has no parameters"): (
-        "activations:identity",
-        "activations:relu",
-        "activations:sigmoid",
-        "activations:tanh",
+    Skip("the rule declares no weight decay", negated(has_decay), ("weight_decay_is_as_declared",)),
+    Skip('decay_kind is "other"', declares(decay_kind="other"), ("weight_decay_is_as_declared",)),
+    Skip(
+        "the rule moves also where nothing decays, so that its decay cannot be told apart",
+        declares(decay_kind="decoupled", rests_at_zero_gradient=False),
+        ("weight_decay_is_as_declared",),
     ),
-    ("parameter_gradients_accumulate", "it has no parameters"): (
-        "activations:identity",
-        "activations:relu",
-        "activations:sigmoid",
-        "activations:tanh",
+    Skip(
+        "no hyperparameter is declared per_member=True",
+        negated(has_field(lambda field: bool(field.metadata.get("per_member")))),
+        ("values_per_member_count_for_each",),
     ),
-    ("parameter_gradients_agree_with_differences", "it has no parameters"): (
-        "activations:identity",
-        "activations:relu",
-        "activations:sigmoid",
-        "activations:tanh",
+    Skip(
+        "lr = 0 is not allowed: .*",
+        has_field(lambda field: field.name == "lr" and field.metadata.get("above") == 0),
+        ("lr_of_zero_freezes",),
     ),
-    ("scalars_depend_on_t_alone", "the rule has no scalars"): (
-        "optimizers:adadelta",
-        "optimizers:rmsprop",
-        "optimizers:sgd",
-    ),
-    ("vmappable_is_as_declared", "elementwise rules need no vmap"): (
-        "optimizers:adadelta",
-        "optimizers:adagrad",
-        "optimizers:adam",
-        "optimizers:rmsprop",
-        "optimizers:sgd",
-    ),
-    ("weight_decay_is_as_declared", "the rule declares no weight decay"): ("optimizers:adam",),
-    ("wrong_class_indices_raise", "its targets are no class indices"): ("losses:mse",),
-    ("wrong_shapes_raise", "it takes inputs of any shape"): (
-        "activations:identity",
-        "activations:relu",
-        "activations:sigmoid",
-        "activations:tanh",
-    ),
-}
-"""By check and reason, the components."""
+    Skip("the task declares distinct_rows = False", declares(distinct_rows=False), ("splits_share_no_row",)),
+    Skip("the task has no metrics", negated(lambda task: bool(task.metrics)), ("metrics_are_means_per_member",)),
+)
+
+SURPRISES: Mapping[tuple[str, str], str] = {}
+"""By component and check, such as ("optimizers:lion", "lr_of_zero_freezes"), the reason as a regular expression."""
+
+
+def justified_reason(component: Any, check: Check) -> str | None:
+    """Return the reason in SKIPS for which the check must skip the component, or None."""
+    return next((skip.reason for skip in SKIPS if check.name in skip.checks and skip.holds(component)), None)
+
+
+def assert_justified(
+    subject: Subject, check: Check, result: Result, surprises: Mapping[tuple[str, str], str] = SURPRISES
+) -> None:
+    """Raise AssertionError unless the check skips the component where a reason holds, and only there, giving it."""
+    reason = justified_reason(subject.component, check)
+    surprise = surprises.get((subject.label, check.name))
+    what = f"{subject.label}: {check.name}"
+    assert reason is None or surprise is None, f"{what} is listed as a surprise, but {reason!r} explains its skip."
+    expected = reason or surprise
+    if expected is None:
+        assert result.outcome != "skipped", (
+            f"{what} must not be skipped, got {result.detail!r}, which nothing explains."
+        )
+    else:
+        skipped = result.outcome == "skipped" and re.fullmatch(expected, result.detail)
+        assert skipped, f"{what} must be skipped with the reason {expected!r}, got {result.outcome} {result.detail!r}."
