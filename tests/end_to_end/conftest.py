@@ -61,16 +61,16 @@ def _required(*names):
 
 
 class Environment:
-    """A virtual environment with chainrule's wheel and, by links, what that, its build and its tests require."""
+    """A virtual environment for chainrule's wheel with, by links, what that, its build, pytest and others require."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *others):
         self.folder = folder
         self.bin = folder / "environment" / ("Scripts" if os.name == "nt" else "bin")
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(self.bin.parent)], check=True)
         (site,) = self.bin.parent.glob("[Ll]ib/**/site-packages")
         dependencies = folder / "dependencies"
         dependencies.mkdir()
-        for name in sorted(_required("chainrule", "pytest", "hatchling", "editables") - {"chainrule"}):
+        for name in sorted(_required("chainrule", "pytest", "hatchling", "editables", *others) - {"chainrule"}):
             distribution = metadata.distribution(name)
             for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
                 link = dependencies / top
