@@ -1,14 +1,14 @@
-"""The errors of chainrule: one parent, and a child wherever a caller may want to tell them apart."""
+"""The errors of chainrule: one parent, and a child for each that a caller may want to catch."""
 
 import re
 
 
 class ChainruleError(Exception):
-    """A mistake that the user can mend; one line names the thing, the rule, the value and the fix."""
+    """A mistake that the user can fix; one line names the thing, the rule, the value and the fix."""
 
 
 class ShapeError(ChainruleError, ValueError):
-    """A tensor's shape or dtype does not fit."""
+    """A shape or dtype does not fit."""
 
 
 class HyperparameterError(ChainruleError, ValueError):
@@ -16,7 +16,7 @@ class HyperparameterError(ChainruleError, ValueError):
 
 
 class BackwardError(ChainruleError, RuntimeError):
-    """Backward was called without a forward, twice, or after a saved tensor changed."""
+    """Backward was called without a forward, twice, or after a saved tensor had changed."""
 
 
 class StateError(ChainruleError, ValueError):
@@ -44,11 +44,11 @@ class BrokenComponentError(ChainruleError, ImportError):
 
 
 class CompileWarning(UserWarning):
-    """A rule or a step that was to be compiled cannot be; it runs as it is."""
+    """A rule or a step cannot be compiled; it runs eagerly."""
 
 
 def label(owner: object) -> str:
-    """Return the name by which messages call a component: its class name in lower case with underscores."""
+    """Return the name of a component in messages: its class name in snake case."""
     cls = owner if isinstance(owner, type) else type(owner)
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 

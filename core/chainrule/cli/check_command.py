@@ -34,10 +34,10 @@ def check(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Check every installed component.")] = False,
     pattern: Annotated[str, typer.Option("-k", help="Run only checks whose name contains or matches this.")] = "*",
-    list_checks: Annotated[bool, typer.Option("--list", help="Print the checks and what they demand.")] = False,
+    list_checks: Annotated[bool, typer.Option("--list", help="Print the checks with their descriptions.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check that a component is right; exit with 1 if it is not.
+    """Run the conformance kit on components; exit with 1 if a check fails.
 
     Example: chainrule check adam, or: chainrule check ./my_rule.py:MyRule
     """
@@ -49,7 +49,7 @@ def check(
         return [check for check in checks if pattern in check.name or fnmatchcase(check.name, pattern)]
 
     if not chosen(CHECKS):
-        raise ChainruleError(f'check: -k must match a check, got none for "{pattern}". All: chainrule check --list.')
+        raise ChainruleError(f'check: no check matches "{pattern}". All: chainrule check --list.')
     if list_checks:
         _print_checks(chosen(CHECKS), as_json)
         return
@@ -58,9 +58,7 @@ def check(
     planned = [(subject, checks) for subject in subjects if (checks := chosen(checks_of(subject.kind)))]
     if subjects and not planned:
         labels = ", ".join(subject.label for subject in subjects)
-        raise ChainruleError(
-            f'check: -k must match a check on {labels}, got none for "{pattern}". All: chainrule check --list.'
-        )
+        raise ChainruleError(f'check: no check on {labels} matches "{pattern}". All: chainrule check --list.')
     with stdout_kept_for(as_json):
         for subject, checks in planned:
             found = run_all(subject, checks)
@@ -105,7 +103,7 @@ def _row(result: Result) -> dict[str, Any]:
 
 def _print_checks(checks: list[Check], as_json: bool) -> None:
     rows = [
-        {"check": check.name, "kinds": list(check.kinds), "demand": check.demand, "cause": check.cause}
+        {"check": check.name, "kinds": list(check.kinds), "description": check.description, "cause": check.cause}
         for check in checks
     ]
     if as_json:
@@ -113,11 +111,11 @@ def _print_checks(checks: list[Check], as_json: bool) -> None:
         return
     for check in checks:
         typer.secho(f"{check.name}  ({', '.join(check.kinds)})", bold=True)
-        typer.echo(f"    {check.demand}")
+        typer.echo(f"    {check.description}")
 
 
 def _shown(subject: Subject, results: Iterable[Result], *, table: bool) -> list[Result]:
-    """Print the results, with table=True a row each, and the counts; return them."""
+    """Print the results, with table=True as a row each, and the counts; return the results."""
     done = []
     with _status(f"checking {subject.label}"):
         for result in results:

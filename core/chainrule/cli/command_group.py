@@ -1,4 +1,4 @@
-"""The group of commands: one-line errors, and plugins' commands that are imported only when called."""
+"""`CommandGroup`: one-line errors, and plugin commands that are imported only when called."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from chainrule.registry.source_files import summary
 
 
 class PluginCommand(TyperCommand):
-    """What stands for a plugin's command in ``--help`` until the command itself is called."""
+    """A placeholder for a plugin's command, which ``--help`` shows and a call replaces."""
 
     def __init__(self, name: str, component: Component, *, hidden: bool) -> None:
-        from rich.markup import escape  # typer takes help for markup; a docstring is none
+        from rich.markup import escape  # typer parses help as markup, which a docstring is not
 
         described = escape(f"{summary(component) or component.entry_point} ({component.distribution})")
         panel = f"Commands of {component.distribution}"
         super().__init__(name, help=described, rich_help_panel=panel, hidden=hidden)
 
     def load(self) -> Any:
-        """Import what the plugin declares and return it as a command."""
+        """Import the plugin's function or app and return it as a command."""
         return as_command(str(self.name), registry.get(COMMANDS, str(self.name)))
 
 
 def as_command(name: str, declared: Any) -> Any:
-    """Return the command that a plugin's function or its app of subcommands describes by annotations.
+    """Return a plugin's function, or its app of subcommands, as a command.
 
     Raises:
-        BrokenComponentError: If it is neither, or has an annotation that typer does not know.
+        BrokenComponentError: if it is neither, or has an annotation that typer does not know.
     """
     app = typer.Typer()
     if isinstance(declared, typer.Typer):
@@ -61,7 +61,7 @@ class CommandGroup(TyperGroup):
     """The commands of chainrule and of its plugins."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> Any:
-        """Run a command; a ChainruleError is shown as one line, anything else is a bug and keeps its traceback."""
+        """Run a command; a ChainruleError is printed as one line, any other error is a bug and keeps its traceback."""
         arguments = list(sys.argv[1:] if args is None else args)
         try:
             return self._run([argument for argument in arguments if argument != "--traceback"], *rest, **settings)
@@ -77,13 +77,13 @@ class CommandGroup(TyperGroup):
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
-            raise ChainruleError("torch must be installed, got none. pip install torch.") from error
+            raise ChainruleError("torch is needed, but not installed: pip install torch.") from error
         except PermissionError as error:
             if "--install-completion" not in arguments:
                 raise
             raise ChainruleError(
                 f"--install-completion: {error.filename} must be writable, got {error.strerror}. "
-                "Put what --show-completion prints where your shell reads it."
+                "Put the output of --show-completion where your shell reads it."
             ) from error
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -92,18 +92,18 @@ class CommandGroup(TyperGroup):
         return super().list_commands(ctx)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command of chainrule, or what stands for a plugin's."""
+        """Return a command of chainrule, or the placeholder of a plugin's."""
         if cmd_name not in self.commands:
             self._add_plugins()
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that the arguments call, a plugin's loaded."""
+        """Return the command that the arguments name, a plugin's loaded."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, PluginCommand) else command, rest
 
     def _add_plugins(self) -> None:
-        """Add each plugin's command by its name and by its full name; help shows the one that needs no explanation."""
+        """Add each plugin's command under its name and its full name; help shows the latter only where needed."""
         for component in registry.components(COMMANDS):
             state, name, full_name = registry.state(component), component.name, component.full_name
             found = self.commands.setdefault(name, PluginCommand(name, component, hidden=state != "declared"))

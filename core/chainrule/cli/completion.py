@@ -1,4 +1,4 @@
-"""Completing kinds and component names in a shell, from metadata alone."""
+"""Shell completion of kinds and component names, from metadata alone."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ BEFORE_COLON = "_CHAINRULE_BEFORE_COLON"
 
 
 def complete_kind(incomplete: str) -> list[str]:
-    """Return the kinds that begin with what was typed."""
+    """Return the kinds that begin with the typed text."""
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 
 
 def complete_singular_kind(incomplete: str) -> list[str]:
-    """Return the kinds in the singular that begin with what was typed."""
+    """Return the singular kinds that begin with the typed text."""
     return [singular(kind) for kind in KINDS if singular(kind).startswith(incomplete)]
 
 
 def complete_license(incomplete: str) -> list[str]:
-    """Return the licenses that begin with what was typed."""
+    """Return the licenses that begin with the typed text."""
     from chainrule.cli.scaffold import LICENSES
 
     return [name for name in LICENSES if name.startswith(incomplete)]
 
 
 def complete_name(incomplete: str) -> list[str]:
-    """Return the names that begin with what was typed; after a colon, those with kind or package in front."""
+    """Return the names that begin with the typed text; after a colon, names with their kind or package in front."""
     before = os.environ.get(BEFORE_COLON, "")
     typed = before + incomplete
     offered = set()
@@ -42,9 +42,9 @@ def complete_name(incomplete: str) -> list[str]:
 
 
 def join_words_split_at_colons(environment: MutableMapping[str, str]) -> None:
-    """Mend what bash says of a word such as ``optimizers:ad``, which it takes for three and completes after the colon.
+    """Rejoin a word such as ``optimizers:ad``, which bash splits into three, completing only the last.
 
-    The part before the word's last colon is put under `BEFORE_COLON`, and only the rest stays to be completed.
+    The part up to the word's last colon goes to `BEFORE_COLON`; only the rest is completed.
     """
     if environment.get("_CHAINRULE_COMPLETE") != "complete_bash" or "\n" not in environment.get("COMP_WORDS", ""):
         return

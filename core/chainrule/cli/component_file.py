@@ -1,4 +1,4 @@
-"""A component in a file that is no installed package yet: ``FILE.py:Class``, or ``KIND:FILE.py:Class``."""
+"""A component in a file outside any installed package: ``FILE.py:Class``, or ``KIND:FILE.py:Class``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from chainrule.testing import Subject, subject
 
 
 def subject_in_file(text: str) -> Subject | None:
-    """Return the component to check that a text names by its file, or None where the text names no file.
+    """Return the component that a text names by its file, or None if the text names no file.
 
     Raises:
-        ChainruleError: If the file cannot be imported, or has no such component.
+        ChainruleError: if the file cannot be imported, or has no such component.
     """
     first, _, rest = text.partition(":")
     kind = kind_or_none(first) if rest else None
@@ -28,16 +28,14 @@ def subject_in_file(text: str) -> Subject | None:
         return None
     file = Path(path)
     if not file.is_file():
-        raise ChainruleError(f'check: "{path}" must be a Python file, got none there. Check the path.')
+        raise ChainruleError(f"check: no such file: {path}.")
     module = _imported(file)
     if not name:
-        raise ChainruleError(f'check: "{path}" must be followed by a class, got none. Write {_choices(path, module)}.')
+        raise ChainruleError(f'check: "{path}" names no class. Write {_choices(path, module)}.')
     try:
         found: Any = reduce(getattr, name.split("."), module)
     except AttributeError:
-        raise ChainruleError(
-            f'check: {path} must define "{name}", got no such name. Write {_choices(path, module)}.'
-        ) from None
+        raise ChainruleError(f'check: no "{name}" in {path}. Write {_choices(path, module)}.') from None
     if not callable(found):
         raise ChainruleError(
             f"check: {name} in {path} must be a class or a function that makes the component, got {found!r}. Name one."
@@ -46,7 +44,7 @@ def subject_in_file(text: str) -> Subject | None:
 
 
 def _imported(file: Path) -> ModuleType:
-    """Import a file by the name that it has for Python, so that relative imports and pickles of its classes work."""
+    """Import a file under its dotted name, so that relative imports and pickles of its classes work."""
     folder = file.resolve().parent
     names = [] if file.stem == "__init__" else [file.stem]
     while (folder / "__init__.py").is_file():

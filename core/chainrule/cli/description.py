@@ -1,4 +1,4 @@
-"""What there is to say about a loaded component, as a record that prints and turns into JSON."""
+"""The description of a loaded component, as a record for printing and for JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECTION = re.compile(r"([A-Z]\w*):(?:\s+(.*))?")
 
 
 def describe(component: Component, loaded: Any) -> dict[str, Any]:
-    """Return everything that ``chainrule show`` tells, under the names that its JSON has."""
+    """Return everything that ``chainrule show`` prints, under the keys of its JSON."""
     docstring = inspect.cleandoc(loaded.__doc__ or "")
     hyperparameters = _hyperparameters(loaded)
     return {
@@ -57,20 +57,18 @@ def source_code(component: Component, loaded: Any) -> str:
     """Return the source code of a component.
 
     Raises:
-        ChainruleError: If there is none to read, as for code that was compiled.
+        ChainruleError: if it has none, as for compiled code.
     """
     try:
         return inspect.getsource(loaded)
     except (OSError, TypeError) as error:
-        raise ChainruleError(
-            f"show: the source of {component.entry_point} must be readable, got none ({error}). Leave out --source."
-        ) from error
+        raise ChainruleError(f"show: no source for {component.entry_point} ({error}). Leave out --source.") from error
 
 
 def _source_file(component: Component, loaded: Any) -> str | None:
     try:
         return inspect.getsourcefile(loaded)
-    except TypeError:  # an instance or compiled code; its entry point still names a module
+    except TypeError:  # an instance or compiled code, whose entry point names a module nevertheless
         file = source_file(component)
         return None if file is None else str(file)
 
@@ -78,7 +76,7 @@ def _source_file(component: Component, loaded: Any) -> str | None:
 def _hyperparameters(loaded: Any) -> list[dict[str, Any]]:
     try:
         parameters = inspect.signature(loaded).parameters.values()
-    except (TypeError, ValueError):  # compiled code has no signature to show
+    except (TypeError, ValueError):  # compiled code has no signature
         return []
     fields = {field.name: field for field in dataclasses.fields(loaded)} if dataclasses.is_dataclass(loaded) else {}
     described = []
@@ -102,7 +100,7 @@ def _hyperparameters(loaded: Any) -> list[dict[str, Any]]:
 
 
 def _declaration(parameter: inspect.Parameter) -> str:
-    """Return the parameter as it would be written in the source: ``lr: float = 0.001``."""
+    """Return the parameter as written in source: ``lr: float = 0.001``."""
     stars = "**" if parameter.kind is parameter.VAR_KEYWORD else "*" * (parameter.kind is parameter.VAR_POSITIONAL)
     annotation = _type(parameter.annotation)
     default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
@@ -116,7 +114,7 @@ def _type(annotation: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: itself, or else its text."""
+    """Return a value in JSON's types: itself, or its text."""
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
     if isinstance(value, tuple | list):

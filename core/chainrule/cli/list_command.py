@@ -19,7 +19,7 @@ from chainrule.registry.source_files import summary
 
 COLUMNS = ("kind", "name", "summary", "package", "version", "state")
 LEAST_SUMMARY = 24
-"""The least width in which a summary can be read."""
+"""The smallest width for a readable summary."""
 
 
 def list_components(
@@ -56,7 +56,7 @@ def list_components(
 
 
 def _kind_and_pattern(text: str) -> tuple[str | None, str | None]:
-    """Return what a single argument stands for: a kind, a pattern, or both as ``KIND:PATTERN``."""
+    """Split a single argument into kind and pattern: either one, or both as ``KIND:PATTERN``."""
     first, _, rest = text.partition(":")
     if kind_or_none(first) is None:
         return None, text
@@ -72,7 +72,7 @@ def _nothing_matches(kind: str | None, pattern: str) -> UnknownComponentError:
     known = [component.name for component in registry.components(kind)]
     where = "component" if kind is None else f"name among the {kind_named(kind)}"
     hint = did_you_mean(pattern, known if kind is not None else (*known, *KINDS))
-    return UnknownComponentError(f'list: a {where} must match "{pattern}", got none.{hint} All: chainrule list.')
+    return UnknownComponentError(f'list: no {where} matches "{pattern}".{hint} All: chainrule list.')
 
 
 def _row(component: Component) -> dict[str, str]:
@@ -91,7 +91,7 @@ def _print_table(rows: list[dict[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    width = shutil.get_terminal_size().columns  # rich takes a COLUMNS of 0 at its word, and prints nothing
+    width = shutil.get_terminal_size().columns  # rich would print nothing for COLUMNS=0
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = _fitting_columns(rows, width)
     for column in columns:
@@ -103,7 +103,7 @@ def _print_table(rows: list[dict[str, str]]) -> None:
 
 
 def _fitting_columns(rows: list[dict[str, str]], width: int) -> list[str]:
-    """Return the columns that a terminal has room for, so that no name is cut off in a narrow one."""
+    """Return the columns that fit the terminal, so that a narrow one truncates no name."""
     widths = {column: max(len(text) for text in (column, *(row[column] for row in rows))) for column in COLUMNS}
     widths["summary"] = min(widths["summary"], LEAST_SUMMARY)
     columns = list(COLUMNS)

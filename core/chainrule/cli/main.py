@@ -1,4 +1,4 @@
-"""The command ``chainrule``: its own commands and, imported only when called, those of plugins."""
+"""The command ``chainrule``: its own commands, and those of plugins, imported only when called."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def chainrule_command(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     _traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show where an error comes from; may stand anywhere.")
+        bool, typer.Option("--traceback", help="Show the traceback of an error; allowed anywhere.")
     ] = False,
 ) -> None:
     """Deep learning in which every part is a plugin and every gradient is checked.
@@ -50,7 +50,7 @@ def chainrule_command(
 
 
 def main() -> None:
-    """Run the command line; exit with 0, with 1 after an error, with 2 after a wrong use."""
+    """Run the command line; exit with 0, 1 after an error, or 2 after wrong usage."""
     escape_what_cannot_be_encoded()
     join_words_split_at_colons(os.environ)
     typer.main.get_command(app)(prog_name="chainrule")

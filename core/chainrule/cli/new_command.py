@@ -1,4 +1,4 @@
-"""``chainrule new``: a ready package for a component of one's own."""
+"""``chainrule new``: a ready package for a new component."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def new(
         str,
         typer.Argument(help=f"One of {', '.join(map(singular, KINDS))}.", autocompletion=complete_singular_kind),
     ],
-    name: Annotated[str, typer.Argument(help="The name by which it will be found, such as my_rule.")],
+    name: Annotated[str, typer.Argument(help="The name to register it under, such as my_rule.")],
     directory: Annotated[
         Path | None,
-        typer.Option(help="The folder to write; if not given, chainrule-NAME here.", show_default=False),
+        typer.Option(help="The folder to create; chainrule-NAME here by default.", show_default=False),
     ] = None,
     license_name: Annotated[
         str, typer.Option("--license", help="One of mit, bsd-3-clause, none.", autocompletion=complete_license)

@@ -1,4 +1,4 @@
-"""What the commands print, whatever the terminal or the file at the other end can show."""
+"""Output of the commands, for terminals and files of any encoding."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import typer
 
 
 def print_json(record: Any) -> None:
-    """Print a record as JSON, in ASCII alone, which every encoding has."""
+    """Print a record as JSON, in ASCII, which every encoding has."""
     typer.echo(json.dumps(record, indent=2))
 
 
 def stdout_kept_for(as_json: bool) -> AbstractContextManager[Any]:
-    """Send what plugins print to stderr where JSON is to stand alone on stdout."""
+    """Redirect what plugins print to stderr, so that stdout holds JSON only."""
     return redirect_stdout(sys.stderr) if as_json else nullcontext()
 
 
 def escape_what_cannot_be_encoded() -> None:
-    """Let formulas be printed where the encoding lacks their symbols, as in a pipe on Windows."""
+    """Escape symbols that the encoding lacks, as in a pipe on Windows."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What a third party's package is made of: its files from the templates, and writing them all or none."""
+"""The files of a third party's package, from templates, written all or none."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LICENSES = {"mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
 
 
 def package_name(name: str) -> str:
-    """Return what the package of a component is called on an index: ``chainrule-my-rule`` for ``my_rule``."""
-    return canonical_distribution(f"chainrule-{name}").rstrip("-")  # such names may not end with it
+    """Return the name of a component's package on an index: ``chainrule-my-rule`` for ``my_rule``."""
+    return canonical_distribution(f"chainrule-{name}").rstrip("-")  # names of distributions may not end in a hyphen
 
 
 def _module_name(name: str) -> str:
-    """Return the import package of a component, whose name build tools derive from that of its distribution."""
+    """Return the name of a component's import package, which build tools derive from the distribution's name."""
     return package_name(name).replace("-", "_")
 
 
@@ -54,7 +54,7 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
     """Return the text of every file of a new package, by its path inside the package.
 
     Raises:
-        ChainruleError: If the component or its class would have the name of something that its code uses.
+        ChainruleError: if the component or its class would shadow a name that its code uses.
     """
     module, class_name = _module_name(name), "".join(part.capitalize() for part in name.split("_"))
     package, spdx, one = package_name(name), LICENSES[license_name], singular(kind)
@@ -95,7 +95,7 @@ def write_package(texts: Mapping[str, str], target: Path) -> None:
     """Write every file under the target folder, or, if anything goes wrong, none.
 
     Raises:
-        ChainruleError: If the target is not a new or empty folder in an existing one, or cannot be written to.
+        ChainruleError: if the target is not a new or empty folder in an existing one, or is not writable.
     """
     target = target.absolute()
     try:
@@ -120,7 +120,7 @@ def _check_target(target: Path) -> None:
 def _write(texts: Mapping[str, str], target: Path) -> None:
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        package = beside / target.name  # made here rather than by mkdtemp, whose folders nobody else may read
+        package = beside / target.name  # not by mkdtemp, whose folders are private
         for path, text in texts.items():
             file = package / path
             file.parent.mkdir(parents=True, exist_ok=True)

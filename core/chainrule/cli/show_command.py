@@ -1,4 +1,4 @@
-"""``chainrule show``: all about one component, from its docstring and its signature."""
+"""``chainrule show``: one component, from its docstring and signature, or the contract of a kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chainrule stubs``: tell type checkers and editors the signatures of everything that is installed."""
+"""``chainrule stubs``: stubs of everything installed, for type checkers and editors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stubs(
     package = out / "chainrule"
     if package.exists() and not _is_ours(package):
         raise ChainruleError(
-            f"stubs: {package} must be new or written by chainrule stubs, got another's. Choose another with --out."
+            f"stubs: {package} exists and was not written by chainrule stubs. Choose another with --out."
         )
     untyped = sorted({found.distribution for found in registry.components() if _is_declared(found) and _untyped(found)})
     try:
@@ -42,11 +42,11 @@ def stubs(
         ) from error
     typer.echo(f'Wrote {package}. For mypy, set mypy_path = "{out}".')
     for distribution in untyped:
-        typer.echo(f"chainrule: {distribution} has no py.typed, so mypy takes what it holds for Any.", err=True)
+        typer.echo(f"chainrule: {distribution} has no py.typed, so mypy treats its components as Any.", err=True)
 
 
 def _init_stub() -> str:
-    """Return the stub of chainrule itself, which type checkers need beside those of its modules."""
+    """Return the stub of chainrule itself, which type checkers need beside those of the kinds."""
     from chainrule import _MODULES
 
     lines = [f"from chainrule.{module} import {name} as {name}" for module in _MODULES for name in _MODULES[module]]
@@ -64,7 +64,7 @@ def _is_declared(component: Component) -> bool:
 
 
 def _untyped(component: Component) -> bool:
-    """Say whether no folder from the component's file up to its top-level package says that it is typed."""
+    """Return whether no folder from the component's file up to its top-level package has a py.typed."""
     file = source_file(component)
     depth = component.entry_point.partition(":")[0].count(".")
     return file is not None and not any((folder / "py.typed").is_file() for folder in list(file.parents)[: depth + 1])

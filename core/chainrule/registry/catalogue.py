@@ -1,4 +1,4 @@
-"""The catalogue: every declared component as a record that pluggy holds, with nothing of a plugin imported."""
+"""`Catalogue`: every declared component as a record held by pluggy, without importing plugins."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ DISABLE = "CHAINRULE_DISABLE"
 
 
 class _Manager(pluggy.PluginManager):
-    """A plugin manager that does not search the catalogue's records for hooks: they have none."""
+    """A plugin manager that does not search records for hooks, since they have none."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         return None if isinstance(plugin, Component) else super().parse_hookimpl_opts(plugin, name)
 
 
 class Catalogue:
-    """Every declared component, as a record that pluggy holds under its key, ``optimizers:lion``.
+    """Every declared component, as a record that pluggy holds under its key, such as ``optimizers:lion``.
 
     Attributes:
-        manager: Holds the records that can be used by their bare name.
-        records: Every record, by key; one whose name is invalid, blocked or registered twice stands only here.
-        hooks: The modules that may contribute records.
-        session: The objects that were registered in this process, by key.
-        problems: What could not be read or loaded while the catalogue was put together, causes chained.
+        manager: holds the records that can be used by their bare name.
+        records: every record, by key, including those that are invalid, blocked or ambiguous.
+        hooks: the modules that may contribute records.
+        session: the objects that were registered in this process, by key.
+        problems: errors while reading or loading declarations, with chained causes.
 
     Args:
-        contributed: The records to take instead of those that the modules in ``chainrule.hooks`` contribute; nothing of
-            a plugin is then imported.
+        contributed: records to use in place of those that the modules in ``chainrule.hooks`` contribute, so that no
+            plugin is imported.
     """
 
     def __init__(self, contributed: Iterable[Component] | None = None) -> None:
@@ -87,14 +87,14 @@ class Catalogue:
         return "ambiguous" if len(rivals) > 1 else "declared"
 
     def is_blocked(self, component: Component) -> bool:
-        """Say whether CHAINRULE_DISABLE names the component or its distribution."""
+        """Return whether CHAINRULE_DISABLE names the component or its distribution."""
         return (
             self.manager.is_blocked(component.key)
             or canonical_distribution(component.distribution) in self._blocked_distributions
         )
 
     def named(self, kind: str, name: str) -> list[Component]:
-        """Return every record of a kind that ``NAME`` or ``DISTRIBUTION:NAME`` may stand for."""
+        """Return every record of a kind that matches ``NAME`` or ``DISTRIBUTION:NAME``."""
         distribution, _, bare = name.partition(":")
         found = self.records.get(f"{kind}:{bare}", [])
         wanted = canonical_distribution(distribution)
@@ -102,7 +102,7 @@ class Catalogue:
         return of_distribution or self.records.get(f"{kind}:{name}", [])
 
     def find(self, kind: str, name: str) -> Component:
-        """Return the one usable record of a kind that ``NAME`` or ``DISTRIBUTION:NAME`` stands for."""
+        """Return the one usable record of a kind that matches ``NAME`` or ``DISTRIBUTION:NAME``."""
         held = self.manager.get_plugin(f"{kind}:{name}")
         if isinstance(held, Component):
             return held
@@ -118,15 +118,15 @@ class Catalogue:
         usable = [component for component in named if not self.is_blocked(component)]
         if not usable:
             raise BlockedComponentError(
-                f'{kind}: "{name}" of {first.distribution} must not be disabled to be used, '
-                f'got {DISABLE}="{os.environ.get(DISABLE, "")}". Take its entry out of that variable.'
+                f'{kind}: "{name}" of {first.distribution} is disabled by {DISABLE}="{os.environ.get(DISABLE, "")}". '
+                "Remove its entry from that variable."
             )
         if len(usable) > 1:
             raise _collision(usable)
         return usable[0]
 
     def load(self, component: Component) -> Any:
-        """Import and return the object that a record stands for.
+        """Import and return the object of a record.
 
         Raises:
             BrokenComponentError: if it is written for another contract, its import fails, or yields something that
@@ -159,11 +159,11 @@ class Catalogue:
         return loaded
 
     def add_to_session(self, component: Component, obj: Any) -> None:
-        """Hold an object of this process under a record, in place of an earlier one with the same name and author."""
+        """Register an object of this process, in place of an earlier one with the same name and definition."""
         if self.manager.is_blocked(component.key):
             raise BlockedComponentError(
-                f'register: "{component.key}" must not be disabled, got {DISABLE}="{os.environ.get(DISABLE, "")}". '
-                "Take its entry out of that variable or choose another name."
+                f'register: "{component.key}" is disabled by {DISABLE}="{os.environ.get(DISABLE, "")}". '
+                "Remove its entry from that variable or choose another name."
             )
         for earlier in self.records.get(component.key, ()):
             if earlier != component and not self.is_blocked(earlier):
@@ -193,14 +193,14 @@ class Catalogue:
                 )
 
     def contributed(self, modules: Iterable[Component] | None = None) -> list[Component]:
-        """Return the records that modules in ``chainrule.hooks``, by default all, add; keep their problems."""
+        """Return the records that modules in ``chainrule.hooks``, all by default, contribute; record problems."""
         contributed: list[Component] = []
         for module in self.hooks if modules is None else modules:
             if self.is_blocked(module):
                 continue
             name = f"{HOOKS}:{module.full_name}"
             try:
-                # These run whenever somebody asks for names; a shell that completes them reads stdout.
+                # These run whenever names are listed; a shell that completes names reads stdout.
                 with redirect_stdout(sys.stderr):
                     plugin = self.load(module)
                     self.manager.register(plugin, name=name)
@@ -208,14 +208,14 @@ class Catalogue:
                     contributed += self._components_from(plugin, module)
             except BrokenComponentError as error:
                 self.problems.append(error)
-            except Exception as error:  # noqa: BLE001  # kept in problems; it must not take the others with it
+            except Exception as error:  # noqa: BLE001  # recorded as a problem; it must not affect the others
                 self.problems.append(_broken(module, one_line(error), error))
                 if self.manager.has_plugin(name):
                     self.manager.unregister(name=name)
         return contributed
 
     def _components_from(self, plugin: Any, module: Component) -> list[Component]:
-        """Call one module's hook by itself, and stamp its records with the distribution that they come from."""
+        """Call one module's hook, and set the distribution of its records."""
         others = [other for other in self.manager.get_plugins() if other is not plugin]
         contributed: list[Component] = []
         for records in self.manager.subset_hook_caller("chainrule_components", others)():

@@ -1,4 +1,4 @@
-"""The record that stands for a component before it is loaded, and the rules for its name."""
+"""`Component`: the record of a component that need not be loaded, and the rules for its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 OWN_DISTRIBUTION = "chainrule"
 SESSION = "session"
-"""What stands in place of a distribution for what was registered in this process."""
+"""The distribution of components that were registered in this process."""
 
 NAME_RULE = "[a-z][a-z0-9_]*, and not a Python keyword"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -16,15 +16,15 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One entry of the catalogue: what is registered under a name, by whom, and where it would be loaded from.
+    """A record of the catalogue: a name, its package, and the address to load from.
 
     Args:
-        kind: One of `KINDS`.
-        name: The name that users write.
-        entry_point: The object's address, ``package.module:Class``.
-        distribution: The package that declares it, filled in by discovery.
-        version: The version of that package, filled in by discovery.
-        api: The contract that the package is written for, filled in by discovery; None where it states none.
+        kind: one of `KINDS`.
+        name: the name that users write.
+        entry_point: the object's address, ``package.module:Class``.
+        distribution: the package that declares it, filled in by discovery.
+        version: the version of that package, filled in by discovery.
+        api: the contract that the package is written for, filled in by discovery; None where it states none.
     """
 
     kind: str
@@ -46,10 +46,10 @@ class Component:
 
 
 def is_valid_name(name: str) -> bool:
-    """Say whether a component may have this name."""
+    """Return whether a component may have this name."""
     return _NAME.fullmatch(name) is not None and not keyword.iskeyword(name)
 
 
 def canonical_distribution(name: str) -> str:
-    """Return a distribution's name with case and separators made equal, as package indexes compare them."""
+    """Return a distribution's name with case and separators normalized, as package indexes compare names."""
     return re.sub(r"[-_.]+", "-", name).lower()

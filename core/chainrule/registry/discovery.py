@@ -1,4 +1,4 @@
-"""Reading the catalogue from the metadata of installed packages, with nothing of theirs imported."""
+"""Discovery: reading the catalogue from the metadata of installed packages, without importing them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
 
 @dataclass
 class Declarations:
-    """What the installed packages declare, and what could not be read."""
+    """The records that installed packages declare, and the problems in reading them."""
 
     components: list[Component] = field(default_factory=list)
     problems: list[ChainruleError] = field(default_factory=list)
@@ -25,31 +25,31 @@ class Declarations:
 def read_declarations() -> Declarations:
     """Read every entry point of chainrule's groups, each distribution once.
 
-    Of two distributions with the same name the first on ``sys.path`` counts, as it does for imports. One whose
-    metadata cannot be read is left out and its problem kept, so that it breaks nothing but itself.
+    Of two distributions with the same name the first on ``sys.path`` counts, as for imports. A distribution whose
+    metadata cannot be read is skipped and its problem recorded, so that it breaks nothing but itself.
     """
     found = Declarations()
     seen: set[str] = set()
     for distribution in metadata.distributions():
         try:
-            # Parsing every distribution's whole metadata would take most of a command's time.
+            # Parsing the whole metadata of every distribution would take most of a command's time.
             if "[chainrule." not in (distribution.read_text("entry_points.txt") or ""):
                 continue
             name = canonical_distribution(distribution.metadata["Name"])
             if name in seen:
                 continue
             seen.add(name)
-            # Not this one itself: one without components, earlier on the path, may hide it.
+            # Looked up by name, since one without components, earlier on the path, may hide this one.
             found.components += _components_of(metadata.distribution(name))
         except BrokenComponentError as problem:
             found.problems.append(problem)
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with it, the others must still be read
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with one, the others are read
             found.problems.append(_unreadable(distribution, error))
     return found
 
 
 def _components_of(distribution: metadata.Distribution) -> list[Component]:
-    described = distribution.metadata  # parsed anew each time it is asked for
+    described = distribution.metadata  # parsed at each access
     api = stated_contract(distribution)
     return [
         Component(

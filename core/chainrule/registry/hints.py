@@ -1,4 +1,4 @@
-"""What to say about a name that nobody registered: the nearest ones, and how to get or declare it."""
+"""Hints for unknown names: the nearest names, and how to install or declare one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule.registry.source_files import source_file
 def unknown_component(
     kind: str | None, name: str, records: Mapping[str, Sequence[Component]], problems: Sequence[ChainruleError]
 ) -> UnknownComponentError:
-    """Return the error for a name that is not in the catalogue, with the most useful hint first."""
+    """Return the error for an unknown name, with the most useful hint first."""
     everything = [component for found in records.values() for component in found]
     of_kind = [
         component for component in everything if component.kind == kind or (kind is None and component.kind in KINDS)
@@ -31,7 +31,7 @@ def unknown_component(
     if not where and is_valid_name(bare):
         group = kind or "KIND"
         hints.append(
-            f'To add it, install a package that declares it and start Python anew, write {bare} = "module:Class" under '
+            f'To add it, install a package that declares it and restart Python, write {bare} = "module:Class" under '
             f'[project.entry-points."chainrule.{group}"] in yours, or call chainrule.register("{group}", "{bare}", …).'
         )
     hints += [f"Besides: {problem}" for problem in problems]
@@ -39,7 +39,7 @@ def unknown_component(
 
 
 def _elsewhere(name: str, kind: str | None, everything: Iterable[Component]) -> list[str]:
-    """Say where else the name exists: in another kind, in another distribution, or as a command."""
+    """Return where else the name exists: in another kind, in another distribution, or as a command."""
     named = [component for component in everything if component.name == name]
     same = [component for component in named if component.kind in KINDS]
     owners = [component.full_name for component in same if component.kind == kind]
@@ -53,7 +53,7 @@ def _elsewhere(name: str, kind: str | None, everything: Iterable[Component]) -> 
 
 
 def _undeclared(name: str, of_kind: Iterable[Component]) -> list[str]:
-    """Point at a file that stands among declared components of the kind without being declared itself."""
+    """Point at a file beside the declared components of the kind that is not declared itself."""
     for component in of_kind:
         file = source_file(component)
         if file is not None and file.stem == component.name and (sibling := file.with_name(f"{name}.py")).is_file():

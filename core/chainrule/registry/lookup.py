@@ -86,14 +86,14 @@ def get(kind: str, name: str) -> Any:
     """Return the class or factory that is registered under a name, importing just that.
 
     Args:
-        kind: A kind, in the singular or plural: ``"optimizers"``.
-        name: A name, ``"lion"``, or one with its distribution, ``"chainrule-lion:lion"``.
+        kind: a kind, in the singular or plural: ``"optimizers"``.
+        name: a name, ``"lion"``, or one with its distribution, ``"chainrule-lion:lion"``.
 
     Raises:
-        UnknownComponentError: If nobody registers that name; the message says which are near and how to add it.
-        AmbiguousComponentError: If several distributions do.
-        BlockedComponentError: If CHAINRULE_DISABLE disables it.
-        BrokenComponentError: If it cannot be loaded.
+        UnknownComponentError: if no component has that name; the message names the nearest, and how to add it.
+        AmbiguousComponentError: if several distributions register it.
+        BlockedComponentError: if CHAINRULE_DISABLE disables it.
+        BrokenComponentError: if it cannot be loaded.
     """
     return load(_catalogue().find(kind_named(kind), name))
 
@@ -113,7 +113,7 @@ def create(kind: _Task, name: str, /, *args: Any, **kwargs: Any) -> Task: ...
 @overload
 def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any: ...
 def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
-    """Return a component made with these arguments: ``create("optimizers", "lion", lr=1e-4)``."""
+    """Create a component with these arguments: ``create("optimizers", "lion", lr=1e-4)``."""
     return get(kind, name)(*args, **kwargs)
 
 
@@ -124,10 +124,10 @@ def register(kind: str, name: str) -> Callable[[T], T]: ...
 def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
     """Register a class or factory for this session, by a call or as a decorator, and return it.
 
-    What the same definition registered earlier is replaced, so that a notebook's cell can be run again.
+    A definition that is registered again replaces the earlier one, so that a notebook cell can be rerun.
 
     Raises:
-        AmbiguousComponentError: If the name belongs to a package, or to another object of this session.
+        AmbiguousComponentError: if the name belongs to a package, or to another object of this session.
     """
     if obj is _MISSING:
         return lambda decorated: register(kind, name, decorated)
@@ -143,10 +143,10 @@ def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
 
 
 def resolve(text: str) -> Component:
-    """Return the component that a command's ``NAME``, ``KIND:NAME``, ``DIST:NAME`` or ``KIND:DIST:NAME`` means.
+    """Return the component that a command names by ``NAME``, ``KIND:NAME``, ``DIST:NAME`` or ``KIND:DIST:NAME``.
 
     Raises:
-        AmbiguousComponentError: If the name exists in several kinds and the text does not say which.
+        AmbiguousComponentError: if the name exists in several kinds and the text does not name one.
     """
     catalogue = _catalogue()
     first, colon, rest = text.partition(":")
@@ -170,7 +170,7 @@ def import_by_name(kind: str) -> tuple[Callable[[str], Any], Callable[[], list[s
     """Return the ``__getattr__`` and ``__dir__`` of the module from which components of a kind are imported."""
 
     def __getattr__(name: str) -> Any:  # noqa: N807
-        # Python and its tools ask modules for names like these; no component may have one.
+        # Python and its tools look up names like these on modules; no component may have one.
         if name.startswith("_"):
             raise AttributeError(f"module 'chainrule.{kind}' has no attribute {name!r}")
         return get(kind, name)

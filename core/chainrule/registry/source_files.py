@@ -1,4 +1,4 @@
-"""Finding and reading a component's source file without importing it or its package."""
+"""Source files of components, found and read without importing them or their packages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _summary(module: str, attribute: str, reexports: int) -> str:
     try:
         body = _parse(file.read_text(encoding="utf-8-sig"), attribute)
     except (OSError, SyntaxError, ValueError):
-        return ""  # a file that cannot be read has no summary to show; loading it says what is wrong
+        return ""  # a file that cannot be read has no summary; loading it reports the error
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
             return (ast.get_docstring(node) or "").partition("\n")[0]
@@ -49,7 +49,7 @@ def _summary(module: str, attribute: str, reexports: int) -> str:
 
 
 def _parse(text: str, attribute: str) -> list[ast.stmt]:
-    """Return the statements of a source, or just those from a definition to the end of the next docstring.
+    """Parse a source, or only the part from a definition to the end of its docstring.
 
     Parsing whole files would take a third of the time of listing a hundred components.
     """
@@ -57,7 +57,7 @@ def _parse(text: str, attribute: str) -> list[ast.stmt]:
     if part is not None:
         try:
             return ast.parse(part[0]).body
-        except SyntaxError:  # the next three quotes did not end a docstring
+        except SyntaxError:  # those quotes did not end a docstring
             return ast.parse(text).body
     return ast.parse(text).body
 
@@ -72,10 +72,10 @@ def _imported_module(node: ast.ImportFrom, module: str, file: Path) -> str:
 
 @cache
 def _top_level(package: str) -> ModuleSpec | None:
-    """Return where a top-level package would be imported from; looking for a dotted name would import its parents."""
+    """Return the spec of a top-level package; looking up a dotted name would import its parents."""
     try:
         return find_spec(package)
-    except (ImportError, ValueError):  # a finder refuses it, or it is imported already and does not tell from where
+    except (ImportError, ValueError):  # refused by a finder, or already imported without a spec
         return None
 
 

@@ -1,4 +1,4 @@
-"""`Check`: one named demand on a component; and `run`, which tells how a component meets it."""
+"""`Check`: one named property of a component; and `run`, which checks a component for it."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from chainrule.errors import one_line
 from chainrule.testing.subject import Subject
 
 CHECKS: list[Check] = []
-"""Every check, in the order in which reports show them."""
+"""Every check, in the order of reports."""
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - reads as what it says
-    """A component does not meet a demand; the message names it, the check, the numbers and the usual cause."""
+    """A component lacks a property; the message names component, check, numbers and the usual cause."""
 
 
 class NotApplicable(Exception):  # noqa: N818 - no error
-    """A check has nothing to look at; the message says why."""
+    """A check does not apply to a component; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One demand.
+    """One property that components must have.
 
     Attributes:
         name: of the function that checks it.
-        kinds: the kinds of component on which the demand is made.
-        demand: what is demanded and why, the function's docstring.
-        cause: what is usually wrong where it is not met.
-        once: whether it looks at the component as a whole rather than at each example.
+        kinds: the kinds of component that it applies to.
+        description: what holds, and why it matters; the function's docstring.
+        cause: the usual mistake where it does not hold.
+        once: whether it runs once per component rather than once per example.
         function: raises CheckFailed, or NotApplicable.
     """
 
     name: str
     kinds: tuple[str, ...]
-    demand: str
+    description: str
     cause: str
     once: bool
     function: Callable[[Any], None]
@@ -49,7 +49,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """How one component met one demand; detail is the failure's message or the reason for which it was skipped."""
+    """The outcome of one check on one component; detail is the failure's message or the reason for a skip."""
 
     component: str
     check: str
@@ -62,12 +62,12 @@ class Result:
 def check(*kinds: str, cause: str, once: bool = False) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Make a function a check of components of these kinds.
 
-    The function gets each of the component's examples, or with once=True the Subject; its docstring is the demand.
+    The function gets each of the component's examples, or with once=True the Subject; its docstring is the description.
     """
 
     def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
-        demand = " ".join((function.__doc__ or "").split())
-        CHECKS.append(Check(function.__name__, kinds, demand, cause, once, function))
+        description = " ".join((function.__doc__ or "").split())
+        CHECKS.append(Check(function.__name__, kinds, description, cause, once, function))
         return function
 
     return add
@@ -80,14 +80,14 @@ def checks_of(kind: str) -> list[Check]:
 
 @contextmanager
 def _apart() -> Iterator[None]:
-    """Leave the random numbers and the warnings of the caller alone."""
+    """Isolate the caller's random state and warning filters."""
     with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)
         yield
 
 
 def run(subject: Subject, check: Check) -> Result:
-    """Run one check on every example, and return how it went; the same random numbers come in every run."""
+    """Run one check on every example and return the result; random numbers are the same in every run."""
     start = time.perf_counter()
     reasons: list[str] = []
     ran = 0
@@ -115,7 +115,7 @@ def run(subject: Subject, check: Check) -> Result:
 
 
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
-    """Yield the result of each check; a component without examples yields one failure that says so."""
+    """Yield the result of each check, and a failure for a component without examples."""
     try:
         with _apart():
             examples = subject.make_examples()

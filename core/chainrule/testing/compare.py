@@ -1,4 +1,4 @@
-"""Comparisons whose failure shows the numbers: what was expected, what came, and where they differ most."""
+"""Comparisons whose failure shows the numbers: expected, got, and where they differ most."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def expect_error(what: str, *errors: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def expect_no_error(what: str) -> Iterator[None]:
-    """Raise CheckFailed, saying in which case, if the block raises anything."""
+    """Raise CheckFailed, naming the case, if the block raises anything."""
     try:
         yield
     except (CheckFailed, NotApplicable):

@@ -1,4 +1,4 @@
-"""The ways in which a component is made anew: deepcopy, pickle, and the Python that repr shows."""
+"""Copies of a component: by deepcopy, pickle, and evaluating its repr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Component = TypeVar("Component")
 
 
 def copies_of(component: Component) -> dict[str, Component]:
-    """Return the copies, each under what it is called in messages; pickle is left out where no class can be found."""
+    """Return the copies by their names in messages; pickle is left out for classes that it cannot import."""
     cls, shown = type(component), repr(component)
     with expect_no_error(f"a deepcopy of {shown}"):
         copies = {"a deepcopy": copy.deepcopy(component)}

@@ -1,4 +1,4 @@
-"""What the checks on documentation share."""
+"""Checks of docstrings, shared by several kinds."""
 
 from __future__ import annotations
 

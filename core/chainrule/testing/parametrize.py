@@ -1,4 +1,4 @@
-"""`parametrize_checks`: run every check on a component as tests of pytest."""
+"""`parametrize_checks`: run every check on a component as a pytest test."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def parametrize_checks(
     reference: Reference | None = None,
     **settings: Any,
 ) -> Callable[[Test], Test]:
-    """Give a test function one `check` after the other to call; arguments as for `subject`.
+    """Parametrize a test function with the checks to call; arguments as for `subject`.
 
-    A check that has nothing to look at is skipped with its reason.
+    A check that does not apply is skipped with its reason.
     """
     import pytest
 

@@ -1,4 +1,4 @@
-"""Checks on declared settings, of optimizers, initializers and schedules alike."""
+"""Checks on the declared settings of optimizers, initializers and schedules."""
 
 from __future__ import annotations
 

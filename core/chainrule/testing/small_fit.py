@@ -1,4 +1,4 @@
-"""What the checks on callbacks and tasks share: a small network, a loss and a rule of the core's own."""
+"""Shared by the checks on callbacks and tasks: a small network, a loss and a rule without plugins."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Squares(Loss):
 
 
 class Descent(Optimizer):
-    """Divide the gradient by the root of a running mean of its square, corrected for its start at 0."""
+    """Divide the gradient by the root of the bias-corrected mean of its square."""
 
     def init(self, parameter: Tensor) -> State:
         """Return the mean square, 0."""
         return {"square": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:  # noqa: ARG002
-        """Return the gradient by its size."""
+        """Return the gradient over its root mean square."""
         square = state["square"].mul_(0.9).addcmul_(grad, grad, value=0.1)
         return grad / ((square / (1 - 0.9**step.t)).sqrt() + 1e-8)
 
@@ -77,7 +77,7 @@ def small_fit(
 
 
 class _Breaking(list[tuple[Tensor, Tensor]]):
-    """Batches after which comes an OSError."""
+    """Batches followed by an OSError."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         yield from super().__iter__()

@@ -1,4 +1,4 @@
-"""`Subject`: the component that is checked, and the instances with which."""
+"""`Subject`: a component to check, with its example instances."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from chainrule.errors import ChainruleError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
 Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Iterable[Tensor]]
-"""An author's own formula: ``(rule, parameter, gradients) -> the parameter after each step``, in float64."""
+"""An independent formula of a rule: ``(rule, parameter, gradients) -> the parameter after each step``, in float64."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A component under its name, and how to make the instances on which each check runs.
+    """A component under its name, and how to create the instances that checks run on.
 
     Attributes:
         kind: such as "optimizers".
@@ -50,7 +50,7 @@ def subject(
     input_shape: Sequence[int] | None = None,
     **settings: Any,
 ) -> Subject:
-    """Return what is to be checked.
+    """Return the component to check.
 
     Args:
         component: a registered name, such as "optimizers:lion" or "lion", or a class or factory itself.
@@ -92,12 +92,12 @@ def _kind_of(component: Any) -> str:
     if isinstance(component, type) and _takes_one_number(component):
         return "schedules"
     raise ChainruleError(
-        f"check: {getattr(component, '__qualname__', component)} must inherit from a parent class such as "
-        "chainrule.Optimizer, got none. Inherit from one or say the kind, by kind=… or as KIND:FILE.py:Class."
+        f"check: {getattr(component, '__qualname__', component)} does not inherit from a parent class such as "
+        "chainrule.Optimizer, so its kind is unknown. Inherit from one, or pass kind=… or KIND:FILE.py:Class."
     )
 
 
 def _takes_one_number(cls: type) -> bool:
-    """Say whether the instances of a class are called as schedules are."""
+    """Return whether a class's instances are called with one argument, as schedules are."""
     call = vars(cls).get("__call__")
     return inspect.isfunction(call) and len(inspect.signature(call).parameters) == 2  # self and t

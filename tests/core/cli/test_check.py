@@ -89,12 +89,12 @@ def test_what_does_not_end_in_py_names_no_file(text):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("", '" must be followed by a class, got none. Write {0}:Down or {0}:Up or {0}:Root or'),
-        (":", '" must be followed by a class, got none.'),
-        (":Donw", 'must define "Donw", got no such name. Write {0}:Down or'),
+        ("", '" names no class. Write {0}:Down or {0}:Up or {0}:Root or'),
+        (":", '" names no class.'),
+        (":Donw", 'check: no "Donw" in {0}. Write {0}:Down or'),
         (":number", "number in {0} must be a class or a function that makes the component, got 3."),
-        (":Part", "Part must inherit from a parent class such as chainrule.Optimizer, got none."),
-        (":factory", "or say the kind, by kind=… or as KIND:FILE.py:Class."),
+        (":Part", "Part does not inherit from a parent class such as chainrule.Optimizer, so its kind is unknown."),
+        (":factory", "or pass kind=… or KIND:FILE.py:Class."),
     ],
 )
 def test_what_is_no_component_is_named_with_the_way_out(two, name, message):
@@ -185,7 +185,7 @@ def test_all_are_checked_though_one_cannot_be_loaded_and_others_have_no_such_che
 def test_a_check_that_none_of_those_named_has_is_told(packages):
     done = packages.chainrule("check", "mse", "-k", "descends_on*")
     assert (done.returncode, done.stdout) == (1, "")
-    assert 'check: -k must match a check on losses:mse, got none for "descends_on*".' in done.stderr
+    assert 'check: no check on losses:mse matches "descends_on*".' in done.stderr
 
 
 def test_a_command_has_no_checks(packages):

@@ -151,5 +151,5 @@ def test_a_home_that_cannot_be_written_to_is_told_in_one_line(monkeypatch, capsy
         typer.main.get_command(app)(["--install-completion"], prog_name="chainrule")
     assert capsys.readouterr().err == (
         "chainrule: --install-completion: home/.bashrc must be writable, got Permission denied. "
-        "Put what --show-completion prints where your shell reads it.\n"
+        "Put the output of --show-completion where your shell reads it.\n"
     )

@@ -222,7 +222,7 @@ def test_new_packages_pass_this_projects_ruff(eight):
     assert '"plugins/**"' in settings
     (eight / "pyproject.toml").write_text(
         # A plugin's overriding methods need no docstrings; here they stand in src.
-        settings.replace('src = ["core", "plugins", "tests"]', 'src = ["*/src"]')
+        settings.replace('src = [".", "core", "plugins", "tests"]', 'src = ["*/src"]')
         .replace('"plugins/**"', '"*/src/**"')
         .replace('"tests/**"', '"*/tests/**"'),
         encoding="utf-8",

@@ -54,7 +54,7 @@ def installed(packages):
 def test_a_stub_names_what_can_be_imported_and_nothing_else(installed):
     done = installed.chainrule("stubs", "--out", "types", CHAINRULE_DISABLE="optimizers:adam")
     assert done.returncode == 0
-    assert done.stderr == "chainrule: untyped has no py.typed, so mypy takes what it holds for Any.\n"
+    assert done.stderr == "chainrule: untyped has no py.typed, so mypy treats its components as Any.\n"
     written = {path.stem for path in (installed.root / "types" / "chainrule").iterdir()}
     assert {"__init__", "optimizers", "tasks"} <= written
     lines = (installed.root / "types" / "chainrule" / "optimizers.pyi").read_text(encoding="utf-8").splitlines()
@@ -73,7 +73,7 @@ def test_stubs_are_written_anew_but_over_nothing_else(installed):
     stub.write_text("mine = 3\n")
     done = installed.chainrule("stubs")
     assert done.returncode == 1
-    assert "must be new or written by chainrule stubs, got another's. Choose another with --out." in done.stderr
+    assert "exists and was not written by chainrule stubs. Choose another with --out." in done.stderr
     assert stub.read_text() == "mine = 3\n"
 
 

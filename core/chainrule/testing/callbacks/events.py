@@ -27,7 +27,7 @@ SEEDS = (None, [0, 1, 2])
 
 @contextlib.contextmanager
 def _aside() -> Iterator[tuple[io.StringIO, io.StringIO]]:
-    """Work in an empty folder, away from the terminal, and give what is written to it."""
+    """Work in an empty folder with stdout and stderr captured, and yield both."""
     out, err = io.StringIO(), io.StringIO()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -40,7 +40,7 @@ def _aside() -> Iterator[tuple[io.StringIO, io.StringIO]]:
 
 @check("callbacks", once=True, cause="a class without a docstring of its own.")
 def callback_is_documented(subject: Subject) -> None:
-    """Demand a docstring that begins with a sentence, which `chainrule list` shows."""
+    """The docstring begins with a sentence, which `chainrule list` shows."""
     expect_sections(subject.component, ())
 
 
@@ -48,7 +48,7 @@ def callback_is_documented(subject: Subject) -> None:
     "callbacks", once=True, cause="a method without @chainrule.hookimpl, or a hook whose name or argument is misspelt."
 )
 def callback_implements_a_training_hook(subject: Subject) -> None:
-    """Demand at least one method marked with hookimpl, each named like a training hook and with arguments that it has.
+    """At least one method is marked with hookimpl, and each has the name of a training hook and arguments of that hook.
 
     A misspelt hook would never be called.
     """
@@ -66,7 +66,7 @@ def callback_implements_a_training_hook(subject: Subject) -> None:
     "callbacks", once=True, cause="a change of run.network or its gradients, or a draw from torch's global generator."
 )
 def callback_leaves_training_alone(subject: Subject) -> None:
-    """Demand that a fit with the callback gives the same weights and curves, to the bit, as a fit without it.
+    """A fit with the callback gives the same weights and curves, bit for bit, as a fit without it.
 
     Watching a run must not change it. It may end early; one that declares changes_training = True must differ.
     """
@@ -90,7 +90,7 @@ def callback_leaves_training_alone(subject: Subject) -> None:
 
 @check("callbacks", once=True, cause="what was kept from one fit on the callback or its class and read in the next.")
 def callback_can_be_used_again(subject: Subject) -> None:
-    """Demand that a second fit with the same callback goes like the first, also after one that failed.
+    """A second fit with the same callback goes like the first, even after a fit that failed.
 
     Users keep a callback and give it to one fit after the other.
     """
@@ -109,7 +109,7 @@ def callback_can_be_used_again(subject: Subject) -> None:
 
 @check("callbacks", once=True, cause="print, or a console that is not asked for is_terminal.")
 def callback_is_silent_off_a_terminal(subject: Subject) -> None:
-    """Demand that nothing is written to output and error streams that are no terminal: logs and pipes stay clean."""
+    """Nothing is written to stdout or stderr where they are not terminals, so that logs and pipes stay clean."""
     with _aside() as (out, err):
         for callback in subject.make_examples():
             small_fit([callback])
@@ -119,7 +119,7 @@ def callback_is_silent_off_a_terminal(subject: Subject) -> None:
 
 @check("callbacks", once=True, cause="a chainrule_fit_end that takes for granted that the fit ended well.")
 def callback_lets_errors_through(subject: Subject) -> None:
-    """Demand that an error in the middle of a fit comes out as it is, not hidden behind one of the callback's."""
+    """An error in the middle of a fit is raised unchanged, not hidden behind one of the callback's own."""
     for callback in subject.make_examples():
         got: object = "no error"
         with _aside():

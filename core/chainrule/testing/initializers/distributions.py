@@ -13,14 +13,14 @@ from chainrule.testing.compare import expect, expect_close, expect_finite, expec
 from chainrule.testing.copies import copies_of
 
 FANS = ((6, 24), (30, 5), (16, 16))
-"""Pairs of fan_in and fan_out, unequal first, so that neither can stand for the other."""
+"""Pairs of fan_in and fan_out, unequal first, so that exchanging them shows."""
 
 ROWS, COLUMNS = 250, 400
-"""Of the tensor whose moments are taken: 100,000 values; neither size is a fan."""
+"""The sizes of the tensor whose moments are estimated: 100,000 values; neither size is a fan."""
 
 DEVIATIONS = 5.8
-"""Allowed between a moment and its declared value, in standard errors. A normal variable exceeds it with probability
-6.7e-9; three pairs of fans and two moments make a false alarm rarer than 5e-8."""
+"""The allowed distance of a moment from its declared value, in standard errors. A normal variable exceeds it with
+probability 6.7e-9; three pairs of fans and two moments make a false alarm rarer than 5e-8."""
 
 
 def drawn(
@@ -60,7 +60,7 @@ def expect_moments(what: str, initializer: Initializer, values: Tensor, fans: tu
     "initializers", cause="a variance where the standard deviation belongs, fan_in and fan_out exchanged, a lost gain."
 )
 def moments_are_as_declared(initializer: Initializer) -> None:
-    """Demand the mean and the standard deviation that mean() and std() declare, for several fans, within chance.
+    """Mean and standard deviation are those of mean() and std(), for several fans, within chance.
 
     Right values fail with a probability below 1e-7.
     """
@@ -71,7 +71,7 @@ def moments_are_as_declared(initializer: Initializer) -> None:
 
 @check("initializers", cause="fans read from the tensor's shape, which is not the same for convolutions and biases.")
 def fans_are_those_given(initializer: Initializer) -> None:
-    """Demand the declared moments whatever the tensor's shape, since only the layer knows its fans."""
+    """The moments are as declared whatever the tensor's shape, since only the layer knows its fans."""
     fans = FANS[0]
     for shape in ((100_000,), (10, 10_000), (1000, 4, 5, 5)):
         what = f"for a tensor {shape} with fan_in {fans[0]} and fan_out {fans[1]}"
@@ -80,7 +80,7 @@ def fans_are_those_given(initializer: Initializer) -> None:
 
 @check("initializers", cause="random numbers drawn without generator=, or a state kept from one call to the next.")
 def same_seed_gives_same_values(initializer: Initializer) -> None:
-    """Demand bit-equal values for equal seeds, whatever was filled before and whatever the global random state.
+    """Equal seeds give equal bits, whatever was filled before and whatever the global random state.
 
     Appending a layer must not shift another one's values.
     """
@@ -97,7 +97,7 @@ def same_seed_gives_same_values(initializer: Initializer) -> None:
 
 @check("initializers", cause="a generator or a seed of its own in place of the one given.")
 def another_seed_gives_other_values(initializer: Initializer) -> None:
-    """Demand other values for another seed, unless all are the same, so that members of an ensemble differ."""
+    """Another seed gives other values, unless all are constant, so that the members of an ensemble differ."""
     if initializer.std(*FANS[0]) == 0:
         raise NotApplicable("its standard deviation is 0")
     equal = int((drawn(initializer, 3, 4, seed=0) == drawn(initializer, 3, 4, seed=1)).sum())
@@ -106,7 +106,7 @@ def another_seed_gives_other_values(initializer: Initializer) -> None:
 
 @check("initializers", cause="an index such as tensor.shape[1], or a new tensor in place of the given one filled.")
 def every_shape_is_filled(initializer: Initializer) -> None:
-    """Demand that tensors of rank 1 to 4 are filled in place, every element, in float32 and float64."""
+    """Every element of tensors of rank 1 to 4 is filled in place, in float32 and float64."""
     for shape in ((1,), (3,), (2, 3), (1, 1), (2, 3, 2), (2, 1, 2, 3)):
         for dtype in (torch.float64, torch.float32):
             with expect_no_error(f"filling a tensor {shape}, {dtype},"):
@@ -116,7 +116,7 @@ def every_shape_is_filled(initializer: Initializer) -> None:
 
 @check("initializers", cause="a lambda as an attribute, or an argument that is not kept under its own name.")
 def initializer_copies_are_equal(initializer: Initializer) -> None:
-    """Demand that a deepcopy, a pickled copy and repr make an initializer that is equal and gives the same values."""
+    """A deepcopy, a pickled copy and the evaluated repr are equal initializers that give the same values."""
     copies = copies_of(initializer)
     for what, copied in copies.items():
         expect(copied == initializer, f"{what} must equal {initializer!r}, got {copied!r}.")

@@ -13,7 +13,7 @@ from chainrule.testing.losses.trials import LossExample, gradient
 
 @check("losses", cause="shapes that are not compared, so that torch broadcasts target against prediction.")
 def wrong_target_shapes_raise(example: LossExample) -> None:
-    """Demand ShapeError of a target with a row too few, an axis too many, or one that would be broadcast.
+    """A target with a row too few, an axis too many, or one that would broadcast raises ShapeError.
 
     A target (N, 1) against a prediction (N,) gives N² terms, and training goes on in silence.
     """
@@ -31,7 +31,7 @@ def wrong_target_shapes_raise(example: LossExample) -> None:
 
 @check("losses", cause="dtypes that are not looked at, so that torch fails later in words of its own.")
 def wrong_target_dtypes_raise(example: LossExample) -> None:
-    """Demand that a target of another dtype raises ShapeError, or gives the same as the target that it stands for."""
+    """A target of another dtype raises ShapeError, or gives the result of the target it represents."""
     loss, prediction, target = example
     for dtype in (torch.float16, torch.float32, torch.int64, torch.int32, torch.bool, torch.complex128):
         other = target.to(dtype)
@@ -55,7 +55,7 @@ def _converted(target: Tensor, dtype: torch.dtype) -> Tensor:
 
 @check("losses", cause="an index of -1 or C that reaches gather, or that wraps around in silence.")
 def wrong_class_indices_raise(example: LossExample) -> None:
-    """Demand ShapeError of a class index below 0 or beyond the last class, of one row or of all."""
+    """A class index below 0 or beyond the last class raises ShapeError, in one row or in all."""
     loss, prediction, target = example
     if target.is_floating_point() or target.dtype == torch.bool or target.shape != prediction.shape[:-1]:
         raise NotApplicable("its targets are no class indices")

@@ -1,4 +1,4 @@
-"""What the checks on losses share: an example under both reductions, for one member and for several."""
+"""Shared by the checks on losses: an example under both reductions, for one member and for several."""
 
 from __future__ import annotations
 

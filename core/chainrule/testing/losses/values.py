@@ -23,7 +23,7 @@ from chainrule.testing.losses.trials import LossExample, both_reductions, gradie
 
 @check("losses", cause="a wrong sign, a missing factor such as 2, or a mean divided by rows rather than elements.")
 def loss_gradient_agrees_with_differences(example: LossExample) -> None:
-    """Demand that backward returns the derivative of the loss, for both reductions, one member and three."""
+    """Backward returns the derivative of the loss, for both reductions and for one member and three."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         expected = central_difference(lambda: loss(prediction, target), prediction)  # noqa: B023 - called at once
         got = gradient(loss, prediction, target)
@@ -42,7 +42,7 @@ def loss_gradient_agrees_with_differences(example: LossExample) -> None:
 
 @check("losses", cause="a small term left out of gradient, or a computation in lower precision than the prediction's.")
 def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
-    """Demand that backward is, to the last digits, what torch derives from the same forward, where it can follow."""
+    """Backward equals, to the last digits, the gradient that autograd derives from the same forward, where it can."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         leaf = prediction.clone().requires_grad_()
         with torch.enable_grad():
@@ -60,7 +60,7 @@ def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
 
 @check("losses", cause="a sum over axis 0, which is the member axis, or one member's target used for all.")
 def value_is_per_member(example: LossExample) -> None:
-    """Demand one value per member, that which it has alone, with a shared target and with one for each."""
+    """Each member gets the value it has alone, with a shared target and with one per member."""
     predictions, targets = three_members(example)
     for reduction in ("mean", "sum"):
         single, several = (with_reduction(example[0], reduction, members=members) for members in (False, True))
@@ -77,7 +77,7 @@ def value_is_per_member(example: LossExample) -> None:
 
 @check("losses", cause="forward returns a mean where it should return the sum, or terms() counts something else.")
 def mean_and_sum_are_of_the_same_terms(example: LossExample) -> None:
-    """Demand that the mean is the sum divided by terms(), and that a batch said twice keeps it but doubles the sum."""
+    """The mean is the sum divided by terms(); repeating the batch keeps the mean and doubles the sum."""
     loss, prediction, target = example
     mean, total = with_reduction(loss, "mean"), with_reduction(loss, "sum")
     twice = prediction.repeat(2, *[1] * (prediction.dim() - 1)), target.repeat(2, *[1] * (target.dim() - 1))
@@ -94,7 +94,7 @@ def mean_and_sum_are_of_the_same_terms(example: LossExample) -> None:
 
 @check("losses", cause="mean() overridden without switching to eval mode, so that it replaces what backward needs.")
 def recorded_mean_changes_nothing(example: LossExample) -> None:
-    """Demand that mean() gives the mean whatever the reduction, and changes no backward still to come."""
+    """mean() returns the mean whatever the reduction, and does not affect a pending backward."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         expected_mean = with_reduction(loss, "mean")(prediction, target)
         expected = gradient(copy.deepcopy(loss), prediction, target)
@@ -111,7 +111,7 @@ def recorded_mean_changes_nothing(example: LossExample) -> None:
     "losses", cause="a sign, or a target for which log-probabilities are not below 0; non_negative = False declares."
 )
 def value_is_non_negative_unless_declared(example: LossExample) -> None:
-    """Demand a loss of at least 0, unless non_negative = False says that it may be lower; then it must be once."""
+    """The loss is at least 0, unless non_negative = False; then it is negative at least once."""
     loss, _, _ = example
     lowest = min(_values(example))
     if loss.non_negative:
@@ -130,7 +130,7 @@ def _values(example: LossExample) -> list[float]:
 
 @check("losses", cause="exp or log of a softmax; subtract the largest logit first, as log_softmax does.")
 def extreme_predictions_stay_finite(example: LossExample) -> None:
-    """Demand a finite loss and gradient in float32 for predictions of 0 and ±1e4; one NaN ends a training run."""
+    """Loss and gradient are finite in float32 for predictions of 0 and ±1e4, since one NaN ends a training run."""
     loss, prediction, target = example
     target = target.float() if target.dtype == torch.float64 else target
     sign = prediction.float().sign()
@@ -147,7 +147,7 @@ def extreme_predictions_stay_finite(example: LossExample) -> None:
 
 @check("losses", cause="a tensor made without dtype=, or a conversion that is not undone.")
 def loss_dtype_is_kept(example: LossExample) -> None:
-    """Demand that float32 stays float32 in loss and gradient, with the values of float64 rounded."""
+    """Loss and gradient of float32 are float32, with the values of float64 rounded."""
     loss, prediction, target = example
     narrow = target.float() if target.is_floating_point() else target
     value, expected = loss(prediction.float(), narrow), loss(prediction, target).float()
@@ -158,7 +158,7 @@ def loss_dtype_is_kept(example: LossExample) -> None:
 
 @check("losses", cause="tensors kept in attributes; save_for_backward and saved_tensors() forget them.")
 def loss_backward_follows_one_call(example: LossExample) -> None:
-    """Demand BackwardError of a backward with no call before it, of a second one, and of one after mean() alone."""
+    """Backward raises BackwardError without a call before it, a second time, and after mean() alone."""
     loss, prediction, target = example
     with expect_error("backward without a call", BackwardError):
         loss.backward()
@@ -174,7 +174,7 @@ def loss_backward_follows_one_call(example: LossExample) -> None:
     "losses", cause="gradient returns a tensor of the caller's, which the mean then scales in place; return a new one."
 )
 def loss_arguments_are_not_changed(example: LossExample) -> None:
-    """Demand that a call and its backward leave prediction and target as they are."""
+    """A call and its backward leave prediction and target unchanged."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         before = prediction.clone(), target.clone()
         gradient(loss, prediction, target)
@@ -184,7 +184,7 @@ def loss_arguments_are_not_changed(example: LossExample) -> None:
 
 @check("losses", cause="a tensor kept in an attribute; only save_for_backward guards what it keeps.")
 def loss_notices_changes_before_backward(example: LossExample) -> None:
-    """Demand that a prediction or target changed in place before backward raises BackwardError or does no harm."""
+    """A prediction or target changed in place before backward raises BackwardError or does no harm."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         expected = gradient(loss, prediction, target)
         for what in ("the prediction", "the target"):
@@ -201,7 +201,7 @@ def loss_notices_changes_before_backward(example: LossExample) -> None:
 
 @check("losses", cause="view() where reshape() belongs, or an in-place operation on an expanded tensor.")
 def loss_takes_any_memory_layout(example: LossExample) -> None:
-    """Demand the same loss and gradient of strided and expanded tensors as of contiguous copies."""
+    """Strided and expanded tensors give the loss and gradient of contiguous copies."""
     loss, prediction, target = example
 
     def layouts(tensor: Tensor) -> list[Tensor]:
@@ -218,7 +218,7 @@ def loss_takes_any_memory_layout(example: LossExample) -> None:
 
 @check("losses", cause="a lambda as an attribute, or an argument that is not kept under its own name.")
 def loss_copies_are_equal(example: LossExample) -> None:
-    """Demand that a deepcopy, a pickled copy and repr make a loss of the same settings and values."""
+    """A deepcopy, a pickled copy and the evaluated repr are losses with the same settings and values."""
     loss, prediction, target = example
     copies = copies_of(loss)
     for what, copied in copies.items():
@@ -228,7 +228,7 @@ def loss_copies_are_equal(example: LossExample) -> None:
 
 @check("losses", cause="a mean divided by 0 terms, which is NaN; the parent's terms and call refuse it.")
 def empty_batch_has_a_sum_but_no_mean(example: LossExample) -> None:
-    """Demand that the sum over an empty batch is 0, and that its mean is refused rather than NaN."""
+    """The sum over an empty batch is 0; its mean is refused rather than NaN."""
     loss, prediction, target = example
     total = with_reduction(loss, "sum")(prediction[:0], target[:0])
     expect_close("the sum over an empty batch", total, torch.zeros_like(total))

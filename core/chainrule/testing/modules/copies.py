@@ -17,7 +17,7 @@ from chainrule.testing.modules.trials import Example, Trial, make_trial
 
 @check("layers", "activations", cause="a tensor that forward uses and that is no Parameter, so no state holds it.")
 def state_holds_all_that_matters(example: Example) -> None:
-    """Demand that another network, given this one's state_dict, evaluates alike; all that was learned is in there."""
+    """A network that loads this one's state_dict evaluates to the same output: the state holds all that was learned."""
     for members in (1, 3):
         trial = make_trial(example, members=members)
         trained = copy.deepcopy(trial.network)
@@ -31,14 +31,14 @@ def state_holds_all_that_matters(example: Example) -> None:
 
 @check("layers", "activations", cause="a __deepcopy__ or __getstate__ that shares or forgets something.")
 def deepcopy_is_equal_and_apart(example: Example) -> None:
-    """Demand that a deepcopy gives the same, and that changing the copy leaves the original as it is."""
+    """A deepcopy gives the same results, and changing it leaves the original unchanged."""
     trial = make_trial(example, members=3)
     _expect_equal_and_apart("a deepcopy", trial, copy.deepcopy(trial.network))
 
 
 @check("layers", "activations", cause="a lambda, a local class or an open file as an attribute.")
 def pickle_is_equal_and_apart(example: Example) -> None:
-    """Demand that a built module goes through pickle unharmed, as a worker of a sweep and a checkpoint need."""
+    """A built module survives pickling, as workers of a sweep and checkpoints need."""
     if any("<locals>" in type(inner).__qualname__ for _, inner in named_modules(example[0])):
         raise NotApplicable("its class stands inside a function, where pickle cannot find it")
     trial = make_trial(example, members=3)
@@ -58,7 +58,7 @@ def _expect_equal_and_apart(what: str, trial: Trial, copied: Network) -> None:
 
 @check("layers", "activations", cause="an argument that is not kept as an attribute of the same name.")
 def repr_makes_the_same_again(example: Example) -> None:
-    """Demand that repr is one line of Python that makes a module of the same settings, so that reports can be read."""
+    """The repr is one line of Python that creates a module with the same settings, so that reports can be read."""
     module, _ = example
     shown = repr(module)
     expect("\n" not in shown, f"repr must be one line, got {shown!r}.")

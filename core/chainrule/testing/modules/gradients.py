@@ -11,12 +11,12 @@ from chainrule.testing.compare import central_difference, expect_close
 from chainrule.testing.modules.trials import Example, Trial, expect_same_pass, given, make_trial, trials
 
 FALSE_START = 0.5
-"""What gradients hold before a pass, to see that the pass adds to them."""
+"""The gradients before a pass, which must add to them."""
 
 
 @check("layers", "activations", cause="a wrong sign, a missing factor, or a transposed product in backward.")
 def input_gradient_agrees_with_differences(example: Example) -> None:
-    """Demand that backward returns the derivative of forward with respect to x, within what differences can show."""
+    """Backward returns the derivative of forward with respect to x, within the accuracy of central differences."""
     for trial in trials(example):
         got = given(trial.run().input_grad)
         expected = central_difference(trial.value, trial.x)
@@ -29,7 +29,7 @@ def input_gradient_agrees_with_differences(example: Example) -> None:
     cause="a transposed product, a mean over the batch where the sum belongs, or a parameter that backward forgets.",
 )
 def parameter_gradients_agree_with_differences(example: Example) -> None:
-    """Demand that backward adds the derivative of forward with respect to each parameter, summed over the batch."""
+    """Backward adds the derivative of forward with respect to each parameter, summed over the batch."""
     for trial in trials(example):
         parameters = dict(trial.network.named_parameters())
         if not parameters:
@@ -46,7 +46,7 @@ def parameter_gradients_agree_with_differences(example: Example) -> None:
     cause="a small term left out of backward, or a computation in lower precision than the input's.",
 )
 def gradients_agree_with_autograd(example: Example) -> None:
-    """Demand that every gradient is, to the last digits, what torch derives from the same forward.
+    """Every gradient equals, to the last digits, the one that autograd derives from the same forward.
 
     Differences show six digits; this shows ten or more, where torch can follow the forward.
     """
@@ -82,7 +82,7 @@ def traced_gradients(trial: Trial) -> dict[str, torch.Tensor]:
 
 @check("layers", "activations", cause="grad.copy_(…) or grad = … in backward, where grad.add_(…) belongs.")
 def parameter_gradients_accumulate(example: Example) -> None:
-    """Demand that backward adds to what a gradient holds, so that shared weights and several batches sum up."""
+    """Backward adds to the gradient, so that shared weights and several batches accumulate."""
     for trial in trials(example):
         if not trial.network.parameters():
             raise NotApplicable("it has no parameters")
@@ -96,7 +96,7 @@ def parameter_gradients_accumulate(example: Example) -> None:
 
 @check("layers", "activations", cause="a return in backward that comes before the parameters' gradients.")
 def first_layer_trains_the_same(example: Example) -> None:
-    """Demand the same parameter gradients where needs_input_grad is False, as it is in a network's first layer."""
+    """Parameter gradients are the same where needs_input_grad is False, as in a network's first layer."""
     trial = make_trial(example)
     if not trial.network.parameters():
         raise NotApplicable("it has no parameters")
@@ -108,7 +108,7 @@ def first_layer_trains_the_same(example: Example) -> None:
 
 @check("layers", "activations", cause="an index or a sum over axis 0, which is the member axis; the batch is axis 1.")
 def members_do_not_influence_each_other(example: Example) -> None:
-    """Demand that each member of an ensemble gives what it gives alone, since members are separate runs."""
+    """Each member of an ensemble gives the results it gives alone, since members are separate runs."""
     trial = make_trial(example, members=3)
     together = trial.run()
     for i in range(3):

@@ -20,7 +20,7 @@ LARGE = 1e4
 
 @check("layers", "activations", cause="output_shape is missing though forward changes the shape, or names another one.")
 def output_shape_is_as_declared(example: Example) -> None:
-    """Demand that forward gives (M, N, …) with the sizes that output_shape says, by which neighbours are fitted."""
+    """Forward returns (M, N, …) with the sizes of output_shape, against which neighbours are checked."""
     module, shape = example
     for trial in trials(example):
         declared = module.output_shape(shape)
@@ -31,7 +31,7 @@ def output_shape_is_as_declared(example: Example) -> None:
 
 @check("layers", "activations", cause="a tensor made without dtype=x.dtype, or a conversion that is not undone.")
 def dtype_is_kept(example: Example) -> None:
-    """Demand that float32 stays float32 in output and gradients, with the values of float64 rounded."""
+    """Output and gradients of float32 are float32, with the values of float64 rounded."""
     for members in (1, 3):
         wide = make_trial(example, members=members).run()
         narrow_trial = make_trial(example, members=members, dtype=torch.float32)
@@ -48,7 +48,7 @@ def dtype_is_kept(example: Example) -> None:
 
 @check("layers", "activations", cause="forward uses x before it looks at its shape, or lets torch broadcast it.")
 def wrong_shapes_raise(example: Example) -> None:
-    """Demand ShapeError of an input that does not fit, and that output_shape and forward refuse the same inputs."""
+    """An input that does not fit raises ShapeError, and output_shape and forward refuse the same inputs."""
     module, shape = example
     trial = make_trial(example)
     refused = 0
@@ -92,7 +92,7 @@ def _other_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 @check("layers", "activations", cause="view() where reshape() belongs, or an in-place operation on an expanded tensor.")
 def memory_layout_makes_no_difference(example: Example) -> None:
-    """Demand the same results of transposed, strided and expanded tensors as of contiguous copies.
+    """Transposed, strided and expanded tensors give the results of contiguous copies.
 
     Inputs that members share arrive expanded, and so do the gradients of sums.
     """
@@ -118,7 +118,7 @@ def _layouts(tensor: Tensor) -> dict[str, Tensor]:
 
 @check("layers", "activations", cause="squeeze(), or a mean over the batch, which divides by zero rows.")
 def small_batches_are_accepted(example: Example) -> None:
-    """Demand that a batch of one row gives what that row gives among others, and an empty one adds nothing.
+    """A row in a batch of one gives the result it gives among others, and an empty batch adds nothing.
 
     The last batch of an epoch may be that small. A module that mixes rows may refuse such a batch by a ChainruleError,
     and one that draws random numbers may draw others for it.
@@ -147,7 +147,7 @@ def small_batches_are_accepted(example: Example) -> None:
 
 @check("layers", "activations", cause="exp of a large number, or a division by a norm that can be 0.")
 def extreme_inputs_stay_finite(example: Example) -> None:
-    """Demand finite outputs and gradients in float32 for inputs of 0, 1e-30 and ±1e4, unless finite = False says not.
+    """Outputs and gradients are finite in float32 for inputs of 0, 1e-30 and ±1e4, unless finite = False.
 
     One NaN ends a training run. A module that declares finite = False must have such an input.
     """

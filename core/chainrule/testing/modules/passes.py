@@ -17,7 +17,7 @@ from chainrule.testing.subject import Subject
 
 @check("layers", "activations", cause="a default for what forward should have kept; take it from saved_tensors().")
 def backward_without_forward_raises(example: Example) -> None:
-    """Demand BackwardError of a backward with no forward before it, which can only give nonsense."""
+    """Backward without a forward before it raises BackwardError, since its result would be meaningless."""
     trial = make_trial(example)
     with expect_error("backward without a forward", BackwardError):
         trial.module().backward(trial.grad_output)
@@ -25,7 +25,7 @@ def backward_without_forward_raises(example: Example) -> None:
 
 @check("layers", "activations", cause="tensors kept in attributes; save_for_backward and saved_tensors() forget them.")
 def second_backward_raises(example: Example) -> None:
-    """Demand BackwardError of a second backward after one forward, which would count gradients twice."""
+    """A second backward after one forward raises BackwardError, since gradients would count twice."""
     trial = make_trial(example)
     module = trial.module()
     module.forward(trial.x)
@@ -36,7 +36,7 @@ def second_backward_raises(example: Example) -> None:
 
 @check("layers", "activations", cause="tensors kept in attributes; save_for_backward keeps nothing in eval mode.")
 def eval_mode_keeps_nothing(example: Example) -> None:
-    """Demand that forward in eval mode keeps no tensor, so that evaluating large data needs no memory for backward."""
+    """Forward in eval mode saves no tensor, so that evaluating large data needs no memory for backward."""
     trial = make_trial(example)
     module = trial.module()
     module.eval()
@@ -60,7 +60,7 @@ def _tensors_inside(module: Module) -> Iterator[tuple[str, Tensor]]:
 
 @check("layers", "activations", cause="an if self.training that is not declared, or same_in_eval = False by mistake.")
 def eval_mode_differs_only_if_declared(example: Example) -> None:
-    """Demand the same output in eval mode as in train mode, unless same_in_eval = False says that it differs.
+    """Eval mode gives the same output as train mode, unless same_in_eval = False.
 
     A module that declares a difference must show one.
     """
@@ -82,7 +82,7 @@ def eval_mode_differs_only_if_declared(example: Example) -> None:
     "layers", "activations", cause="an operation that ends in _, or an out=, on a tensor that belongs to the caller."
 )
 def arguments_are_not_changed(example: Example) -> None:
-    """Demand that forward and backward leave x, the output, grad_output and the parameters' values as they are."""
+    """Forward and backward leave x, the output, grad_output and the parameters' values unchanged."""
     trial = make_trial(example, members=3)
     module, x, grad_output = trial.module(), trial.x.clone(), trial.grad_output.clone()
     values = [parameter.data.clone() for parameter in module.parameters()]
@@ -99,7 +99,7 @@ def arguments_are_not_changed(example: Example) -> None:
 
 @check("layers", "activations", cause="a tensor kept in an attribute; only save_for_backward guards what it keeps.")
 def changes_before_backward_are_noticed(example: Example) -> None:
-    """Demand that x or the output, changed in place before backward, raises BackwardError or does no harm.
+    """An x or output changed in place before backward raises BackwardError or does no harm.
 
     A user's `y += 1` would otherwise give wrong gradients in silence.
     """
@@ -119,7 +119,7 @@ def changes_before_backward_are_noticed(example: Example) -> None:
 
 @check("layers", "activations", cause="a statistic over the batch axis, or a reshape that mixes rows.")
 def rows_do_not_influence_each_other(example: Example) -> None:
-    """Demand that a row's output and dL/dx depend on that row alone, unless batch_independent = False says not.
+    """Each row's output and dL/dx depend on that row alone, unless batch_independent = False.
 
     A module that declares a dependence must show one.
     """
@@ -145,7 +145,7 @@ def rows_do_not_influence_each_other(example: Example) -> None:
     cause="torch.rand without generator=, or a seed drawn in the constructor; use chainrule.base.random_streams.",
 )
 def results_follow_from_the_seed(subject: Subject) -> None:
-    """Demand bit-equal results for equal seeds whatever the global random state, which stays as it is."""
+    """Equal seeds give equal bits whatever the global random state, which stays unchanged."""
     results, touched = [], False
     for state in (1, 2):
         torch.manual_seed(state)
@@ -159,7 +159,7 @@ def results_follow_from_the_seed(subject: Subject) -> None:
 
 @check("layers", "activations", cause="torch.enable_grad() or requires_grad inside; derive the backward by hand.")
 def autograd_is_not_needed(example: Example) -> None:
-    """Demand the same pass under torch.inference_mode, where training runs without autograd's overhead."""
+    """A pass under torch.inference_mode gives the same results; training uses it to avoid autograd's overhead."""
     trial = make_trial(example)
     expected = trial.run()
     with expect_no_error("training under inference_mode"), torch.inference_mode():

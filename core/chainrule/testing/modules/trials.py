@@ -1,4 +1,4 @@
-"""What the checks on modules share: a built network with inputs that anyone can draw again, and one pass through it."""
+"""Shared by the checks on modules: a built network with reproducible inputs, and one pass through it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Example = tuple[Module, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Pass:
-    """What one forward and backward gave: the output, dL/dx, and each parameter's gradient by name."""
+    """The results of one forward and backward: the output, dL/dx, and each parameter's gradient by name."""
 
     output: Tensor
     input_grad: Tensor | None
@@ -47,7 +47,7 @@ class Trial:
         return self.module().forward(self.x)
 
     def draws_numbers(self) -> bool:
-        """Say whether forward draws random numbers, so that a second one on the same copy gives something else."""
+        """Return whether forward draws random numbers, so that a second one on the same copy differs."""
         module = self.module()
         return not torch.equal(module.forward(self.x).clone(), module.forward(self.x))
 
@@ -56,7 +56,7 @@ class Trial:
         return (self.output() * self.grad_output).sum()
 
     def run(self, *, passes: int = 1, needs_input_grad: bool = True) -> Pass:
-        """Go forward and backward, so many times on the same copy."""
+        """Go forward and backward on one copy, as many times as asked."""
         network = copy.deepcopy(self.network)
         network.module.needs_input_grad = needs_input_grad
         for _ in range(passes):

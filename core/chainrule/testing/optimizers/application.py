@@ -1,4 +1,4 @@
-"""Checks on optimizers: the ways in which the core runs a rule must agree."""
+"""Checks on optimizers: flat, per parameter, batched, fused and grouped application agree."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from chainrule.updates.elementwise import SLICE
 from chainrule.updates.param_groups import param_groups
 
 LARGE = SLICE + 3
-"""Elements of a vector that the core cuts in two."""
+"""The size of a vector that the core cuts into two slices."""
 
 
 @check("optimizers", cause="a norm, mean, sort or shape inside update; then declare elementwise = False.")
 def elementwise_is_as_declared(rule: Optimizer) -> None:
-    """Demand that a rule moves 2¹⁷ + 3 elements alike in slices, whole, in another order, and as a matrix, to 1e-12.
+    """A rule updates 2¹⁷ + 3 elements the same in slices, whole, permuted, and as a matrix, to 1e-12.
 
     The core runs elementwise rules over whatever slices of one flat vector are quickest. A rule that declares
     elementwise = False must have elements that depend on each other, since it loses that speed.
@@ -64,7 +64,7 @@ def elementwise_is_as_declared(rule: Optimizer) -> None:
 
 
 def _applied(rule: Optimizer, start: Tensor, gradients: Tensor) -> Tensor:
-    """Return where the rule, called as if by hand, moves the tensor."""
+    """Return the tensor after steps of the rule, called directly."""
     parameter = start.clone()
     state = rule.init(parameter)
     for t, grad in enumerate(gradients, start=1):
@@ -93,7 +93,7 @@ def _expect_not_elementwise(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a Python if on a tensor, float(tensor), .item(), or a loop; or a wrong vmappable.")
 def vmappable_is_as_declared(rule: Optimizer) -> None:
-    """Demand that torch.vmap over three members gives what a loop does, to 1e-12, of a rule that is not elementwise.
+    """For a rule that is not elementwise, torch.vmap over three members gives the result of a loop, to 1e-12.
 
     A rule that declares vmappable = False must fail there, since it loses speed.
     """
@@ -120,7 +120,7 @@ def vmappable_is_as_declared(rule: Optimizer) -> None:
     "optimizers", once=True, cause="a Python if on step.t or a tensor, .item(), or a number where a tensor comes in."
 )
 def compiled_equals_eager(subject: Subject) -> None:
-    """Demand that the first example, elementwise, compiles to one kernel that moves 2¹⁷ + 3 elements as it does itself.
+    """The first elementwise example compiles to one kernel that updates 2¹⁷ + 3 elements as the eager rule does.
 
     Three steps in float64 to 1e-12, with the kernel seen to run. Authors write the rule once and get the fused speed.
     """
@@ -143,7 +143,7 @@ def compiled_equals_eager(subject: Subject) -> None:
 
 @check("optimizers", cause="a step that uses another member's elements, or a state that members share.")
 def members_move_as_single_networks(rule: Optimizer) -> None:
-    """Demand that each of three members moves as a single network of its seed does, to 1e-12.
+    """Each of three members follows the single network with its seed, to 1e-12.
 
     An ensemble stands for so many separate runs.
     """
@@ -157,7 +157,7 @@ def members_move_as_single_networks(rule: Optimizer) -> None:
     "optimizers", cause="float(step.lr), alpha=step.lr or value=…, where a tensor with one value per member comes in."
 )
 def values_per_member_count_for_each(rule: Optimizer) -> None:
-    """Demand that a tensor (M,) in lr, and in any field declared per_member, moves member i as its own value does.
+    """A tensor (M,) in lr, or in any per-member field, updates member i as the number in its place would.
 
     To 1e-12; a grid of learning rates is then one ensemble.
     """
@@ -177,7 +177,7 @@ def values_per_member_count_for_each(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a state held outside of what init returns, or shared by all parameters of one shape.")
 def groups_move_as_separate_optimizers(rule: Optimizer) -> None:
-    """Demand that in param_groups the rule moves its own parameters as it does a network of these alone, to 1e-12.
+    """In param_groups the rule updates its parameters as in a network that has only these, to 1e-12.
 
     The other group has the rule at another learning rate.
     """
@@ -192,7 +192,7 @@ def groups_move_as_separate_optimizers(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a dictionary on the class or the rule that holds state for several parameters.")
 def parameters_do_not_influence_each_other(rule: Optimizer) -> None:
-    """Demand that a parameter moves beside others, equal in shape, as it does alone, to 1e-12.
+    """A parameter beside others of the same shape is updated as it is alone, to 1e-12.
 
     Only a rule that sums over parameters, by reduce, may join them.
     """

@@ -23,7 +23,7 @@ SECTIONS = ("Update:", "Variant:", "Source:")
 
 @check("optimizers", once=True, cause="a section that was left out, or a rule without a docstring of its own.")
 def rule_documents_its_formula(subject: Subject) -> None:
-    """Demand a docstring of a first sentence and the sections Update, Variant and Source.
+    """The docstring begins with a sentence and has the sections Update, Variant and Source.
 
     Rules of one name differ in print: the formula must stand there, with the form that was taken, and where eps stands.
     """
@@ -32,7 +32,7 @@ def rule_documents_its_formula(subject: Subject) -> None:
 
 @check("optimizers", cause="a counter of the rule's own, t counted from 0, or a name that only some steps have.")
 def scalars_depend_on_t_alone(rule: Optimizer) -> None:
-    """Demand that scalars(t) is the same finite numbers whenever asked, from t = 1 on, by the same names at every t.
+    """scalars(t) returns the same finite numbers at every call, from t = 1 on, under the same names at every t.
 
     A resumed run asks in the middle, and a compiled kernel has fixed inputs.
     """
@@ -55,7 +55,7 @@ def scalars_depend_on_t_alone(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a __repr__ of the rule's own, or a setting that is not a field.")
 def rule_repr_makes_it_again(rule: Optimizer) -> None:
-    """Demand that repr(rule), evaluated, gives an equal rule, since reports and saved runs name a rule by it."""
+    """The evaluated repr is an equal rule, since reports and saved runs identify a rule by it."""
     kind = type(rule)
     names = {kind.__name__: kind, "tensor": torch.tensor}
     if rule.schedule is not None:
@@ -71,7 +71,7 @@ def rule_repr_makes_it_again(rule: Optimizer) -> None:
 
 @check("optimizers", cause="something on the rule that cannot be copied, such as a function defined inside another.")
 def rule_copies_act_alike(rule: Optimizer) -> None:
-    """Demand that deepcopy and pickle give equal rules, which move a network alike to the bit.
+    """Copies by deepcopy and pickle are equal rules that update a network the same, bit for bit.
 
     Sweeps send rules to other processes.
     """

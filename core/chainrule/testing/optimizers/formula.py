@@ -1,4 +1,4 @@
-"""Checks on optimizers: the formula, against an author's own and against what the rule declares of itself."""
+"""Checks on optimizers: the formula, against a reference and against the rule's declarations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONG = 12
 
 @check("optimizers", once=True, cause="bias correction left out or counted from t = 0, or eps in another place.")
 def first_steps_follow_the_reference(subject: Subject) -> None:
-    """Demand the first two steps on one number as the reference gives them, in float64 to 1e-10.
+    """The first two steps on one number equal the reference's, in float64 to 1e-10.
 
     What is initialized or corrected wrongly shows here, in numbers that can be followed by hand.
     """
@@ -39,7 +39,7 @@ def first_steps_follow_the_reference(subject: Subject) -> None:
 
 @check("optimizers", once=True, cause="a moment updated after its use, or the sign or place of the weight decay.")
 def trajectory_follows_the_reference(subject: Subject) -> None:
-    """Demand twelve steps on several shapes as the reference gives them, with every example's settings, to 1e-10.
+    """Twelve steps on several shapes, with the settings of every example, equal the reference's to 1e-10.
 
     An independent formula finds what no property of the rule does.
     """
@@ -78,7 +78,7 @@ def _compare(rule: Optimizer, reference: Reference, shape: Shape, steps: int) ->
     "optimizers", once=True, cause="a default that is not neutral, such as a decay or a momentum that stays on at 0."
 )
 def declared_identities_hold(subject: Subject) -> None:
-    """Demand that the pairs of rules that identities() declares move a network alike, to 1e-10.
+    """The pairs of rules that identities() declares update a network the same, to 1e-10.
 
     A setting that is said to switch something off must do so.
     """
@@ -99,7 +99,7 @@ def declared_identities_hold(subject: Subject) -> None:
     cause="decay added to the gradient where it is declared beside it, its sign, or an undeclared decay_kind.",
 )
 def weight_decay_is_as_declared(rule: Optimizer) -> None:
-    """Demand that weight_decay w acts as decay_kind says, since authors mix the two up and adaptive rules differ by it.
+    """weight_decay w acts as decay_kind declares; the two kinds are often confused, and differ for adaptive rules.
 
     Coupled: as the rule without decay on g + w θ. Decoupled: with a zero gradient each step is θ ← θ (1 − lr w), and
     a first step goes lr w θ beyond that without decay. None: there is no weight_decay.
@@ -156,7 +156,7 @@ def _expect_decoupled(decayed: Optimizer, plain: Optimizer) -> None:
     cause="a part of the step that does not depend on the gradient, or a rests_at_zero_gradient not declared.",
 )
 def zero_gradient_is_as_declared(rule: Optimizer) -> None:
-    """Demand that, decay aside, a zero gradient from the first step on moves nothing: unused weights must not drift.
+    """Apart from decay, a gradient that has always been zero moves nothing: unused weights must not drift.
 
     A rule that declares rests_at_zero_gradient = False must then move.
     """

@@ -1,4 +1,4 @@
-"""Going on with a saved run in a process that knows nothing but the saved files."""
+"""Resuming a saved run in a fresh process, from files alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PROGRAM = (
 
 
 def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path) -> dict[str, Tensor]:
-    """Return the parameters after so many more steps of the updater's run, taken by another process from files.
+    """Return the parameters after more steps of the updater's run, taken by a fresh process from files.
 
     Raises:
         NotApplicable: if another process cannot import the rule, as where it is defined in a function or a notebook.
@@ -53,13 +53,13 @@ def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path
 
 
 def _root_of(kind: type) -> str:
-    """Return the folder from which the class's module can be imported by its dotted name; tests stand in none."""
+    """Return the folder from which the class's module can be imported by its dotted name, empty for none."""
     file = getattr(sys.modules[kind.__module__], "__file__", None)
     return str(Path(file).parents[kind.__module__.count(".")]) if file else ""
 
 
 def go_on(folder: str, steps: int) -> None:
-    """Go on with the run that `in_fresh_process` saved in the folder, and save the parameters there."""
+    """Resume the run that `in_fresh_process` saved in the folder, and save the parameters there."""
     place = Path(folder)
     try:
         rule = pickle.loads((place / "rule.pickle").read_bytes())  # noqa: S301 - written by this user just before

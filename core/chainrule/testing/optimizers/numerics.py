@@ -1,4 +1,4 @@
-"""Checks on optimizers: descent, the learning rate, and gradients that are extreme."""
+"""Checks on optimizers: descent, the learning rate, and extreme gradients."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RATES = 13
 """Learning rates tried on each problem, from end to end of the search range."""
 
 Problem = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From points (M, 8) to their losses (M,) and gradients (M, 8)."""
+"""A function of points (M, 8) that returns losses (M,) and gradients (M, 8)."""
 
 CLIMBS = "the sign of the direction, a step that dies out or grows, or a search= range of lr without a useful value."
 
@@ -48,19 +48,19 @@ def _quadratic(curvature: Tensor) -> Problem:
 
 @check("optimizers", cause=CLIMBS)
 def descends_on_a_quadratic(rule: Optimizer) -> None:
-    """Demand a hundredth of the loss ½ ‖x‖² within 300 steps, at the best of 13 learning rates of the search range."""
+    """The loss ½ ‖x‖² falls to a hundredth within 300 steps, at the best of 13 learning rates in the search range."""
     _expect_descent(rule, _quadratic(torch.ones(8, dtype=torch.float64)), 300, 0.01)
 
 
 @check("optimizers", cause=CLIMBS)
 def descends_on_an_ill_conditioned_quadratic(rule: Optimizer) -> None:
-    """Demand a twentieth of the loss within 1000 steps where curvatures are 1 to 1/1000, at the best of 13 rates."""
+    """With curvatures from 1 to 1/1000 the loss falls to a twentieth within 1000 steps, at the best of 13 rates."""
     _expect_descent(rule, _quadratic(torch.logspace(0, -3, 8, dtype=torch.float64)), 1000, 0.05)
 
 
 @check("optimizers", cause=CLIMBS)
 def descends_on_rosenbrock(rule: Optimizer) -> None:
-    """Demand a fifth of Rosenbrock's loss from (−1.2, 1), so its valley, within 1000 steps, at the best of 13 rates."""
+    """Rosenbrock's loss falls to a fifth from (−1.2, 1), in its valley, within 1000 steps, at the best of 13 rates."""
 
     def problem(x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = x[:, 0::2], x[:, 1::2]
@@ -74,7 +74,7 @@ def descends_on_rosenbrock(rule: Optimizer) -> None:
 
 @check("optimizers", cause=CLIMBS)
 def descends_in_noise(rule: Optimizer) -> None:
-    """Demand a tenth of the loss ½ ‖x‖² within 500 steps on gradients with noise of size 1, at the best of 13 rates."""
+    """With gradient noise of size 1 the loss ½ ‖x‖² falls to a tenth within 500 steps, at the best of 13 rates."""
     noise = random_stream(0, "noise")
 
     def problem(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ def _expect_descent(rule: Optimizer, problem: Problem, steps: int, share: float,
 
 
 def _losses(rule: Optimizer, members: int, start: Tensor, problem: Problem, steps: int) -> Tensor:
-    """Return each member's mean loss over the last tenth of the steps, where the rule wants to be evaluated."""
+    """Return each member's mean loss over the last tenth of the steps, at the evaluation parameters."""
     network = Weights(shapes_for(rule, [(8,) if 1 in rule.ranks else (4, 2)])).build(
         seeds=[0] * members, dtype=torch.float64
     )
@@ -124,7 +124,7 @@ def _losses(rule: Optimizer, members: int, start: Tensor, problem: Problem, step
     "optimizers", cause="a part of the step that lr does not scale, or an apply that reads something else than step.lr."
 )
 def lr_of_zero_freezes(rule: Optimizer) -> None:
-    """Demand that with lr = 0 no parameter changes in any bit: lr must scale the whole step."""
+    """With lr = 0 no parameter changes in any bit: lr scales the whole step."""
     settings = {"weight_decay": 0.0} if rule.decay_kind == "other" else {}
     try:
         frozen = changed(rule, lr=0.0, **settings)
@@ -138,7 +138,7 @@ def lr_of_zero_freezes(rule: Optimizer) -> None:
 
 @check("optimizers", cause="self.lr in apply where step.lr is meant, or a learning rate kept from an earlier step.")
 def schedule_scales_lr_at_once(rule: Optimizer) -> None:
-    """Demand that a schedule's factor counts at its very step: before it nothing changes, at it the step does.
+    """A schedule's factor takes effect at exactly its step.
 
     A constant factor of ½ must equal half the learning rate. A warm-up that comes a step late, or never, ruins runs.
     """
@@ -162,7 +162,7 @@ def schedule_scales_lr_at_once(rule: Optimizer) -> None:
     "optimizers", cause="an operation over all elements, such as a mean or a norm, or a comparison that NaN escapes."
 )
 def nan_and_inf_stay_where_they_are(rule: Optimizer) -> None:
-    """Demand of an elementwise rule that a NaN or infinite gradient harms its own element alone, also later on.
+    """For an elementwise rule, a NaN or infinite gradient affects its own element only, in later steps too.
 
     One bad element must not spread, so that it can be found and its member told from the others.
     """
@@ -185,7 +185,7 @@ def nan_and_inf_stay_where_they_are(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a square that overflows or underflows, or a division by it without eps.")
 def extreme_gradients_stay_finite(rule: Optimizer) -> None:
-    """Demand finite float32 parameters after steps with gradients at both ends of the declared gradient_range.
+    """Float32 parameters stay finite after steps with gradients at both ends of gradient_range.
 
     Each of these comes alone and in turn with ordinary ones; by default the range is 1e−15 to 1e15.
     """
@@ -204,7 +204,7 @@ def extreme_gradients_stay_finite(rule: Optimizer) -> None:
     "optimizers", cause="an assignment such as parameter = parameter - …, which makes a new tensor, or a step of zero."
 )
 def a_step_moves_every_parameter(rule: Optimizer) -> None:
-    """Demand that five steps with nonzero gradients change every element where it lies, in every shape, finitely.
+    """Five steps with nonzero gradients change every element in place, in every shape, to finite values.
 
     Shapes are 0-d, of one element, vectors, matrices and of rank 3, as far as the rule is for them, and both dtypes.
     """
@@ -224,7 +224,7 @@ def a_step_moves_every_parameter(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a view(…) where reshape(…) is needed, or strides taken for granted.")
 def transposed_parameters_move_alike(rule: Optimizer) -> None:
-    """Demand that the rule treats a transposed matrix as it does the same values in ordinary order, to 1e-12.
+    """A transposed matrix is updated as a contiguous one with the same values, to 1e-12.
 
     Tensors from other programs are not always contiguous.
     """

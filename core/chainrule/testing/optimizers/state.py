@@ -1,4 +1,4 @@
-"""Checks on optimizers: what a rule remembers, and what it must leave alone."""
+"""Checks on optimizers: state, side effects and resuming."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from chainrule.testing.subject import Subject
 from chainrule.updates.updater import Updater
 
 WARM_UP = Factors((0.2, 0.4, 0.6, 0.8, 1.0))
-"""A schedule in whose middle runs are interrupted."""
+"""A warm-up during which runs are interrupted."""
 
 
 @check("optimizers", cause="mul_, add_ or another in-place operation on grad or parameter, or on a view of them.")
 def update_changes_only_its_state(rule: Optimizer) -> None:
-    """Demand that update leaves parameter and grad as they are, that apply leaves grad, and the direction's form.
+    """`update` leaves parameter and grad unchanged and returns a direction of their form; apply leaves grad unchanged.
 
     The direction must have the parameter's shape and dtype. Gradients are read again, for logs and by other rules.
     """
@@ -63,7 +63,7 @@ def update_changes_only_its_state(rule: Optimizer) -> None:
 
 @check("optimizers", cause="init that returns the parameter or one tensor twice, another dtype, or a list that grows.")
 def state_keeps_its_form(rule: Optimizer) -> None:
-    """Demand that the state keeps its names, shapes, dtypes and places in memory, and shares no memory.
+    """The state keeps its names, shapes, dtypes and places in memory, and shares memory with nothing.
 
     Floating entries have the parameter's dtype. Nothing may grow on the rule or its class: a step's memory is bounded.
     """
@@ -86,7 +86,7 @@ def state_keeps_its_form(rule: Optimizer) -> None:
 
 
 def _form(state: dict[str, Tensor]) -> dict[str, Any]:
-    """Return what must not change of a state, with places in memory."""
+    """Return the names, shapes, dtypes and memory addresses of a state, none of which may change."""
     return {name: (tuple(entry.shape), entry.dtype, entry.data_ptr()) for name, entry in state.items()}
 
 
@@ -100,7 +100,7 @@ def _expect_own_memory(state: dict[str, Tensor], parameter: Tensor) -> None:
 
 
 def _attributes(rule: Optimizer) -> dict[str, str]:
-    """Return the data on the rule and on its classes, as text."""
+    """Return the data attributes of the rule and its classes, as text."""
     own = {name: repr(value) for name, value in vars(rule).items()}
     for kind in type(rule).__mro__[: type(rule).__mro__.index(Optimizer)]:
         data = {name: value for name, value in vars(kind).items() if not name.startswith("__") and not callable(value)}
@@ -110,7 +110,7 @@ def _attributes(rule: Optimizer) -> dict[str, str]:
 
 @check("optimizers", cause="a counter or moment held on the rule, on its class or in the module instead of in state.")
 def runs_are_deterministic(rule: Optimizer) -> None:
-    """Demand that the same rule run twice gives the same bits, and so does a copy of it made before the first run."""
+    """Two runs of the same rule give the same bits, and so does a copy made before the first."""
     fresh = copy.deepcopy(rule)
     first = moved(rule, weights(rule)).state_dict()
     for what, again in (("by the same rule again", rule), ("by a copy from before", fresh)):
@@ -119,7 +119,7 @@ def runs_are_deterministic(rule: Optimizer) -> None:
 
 @check("optimizers", cause="torch.rand_like or another draw from the global generator; draw from one that t seeds.")
 def no_global_randomness_is_touched(rule: Optimizer) -> None:
-    """Demand that attaching and stepping draw nothing from the generators of torch, numpy and Python.
+    """Attaching and stepping draw nothing from the generators of torch, numpy and Python.
 
     Otherwise the choice of the rule would change the order of batches, and results would depend on what ran before.
     """
@@ -140,7 +140,7 @@ def _random_states() -> dict[str, Any]:
 
 @check("optimizers", cause="state on the rule or its class, which all updaters of one rule then share.")
 def updaters_do_not_interact(rule: Optimizer) -> None:
-    """Demand that two updaters of one rule, stepping in turn on two networks, move each as if alone, to the bit."""
+    """Two updaters of one rule, stepping alternately on two networks, act as if each were alone, bit for bit."""
     networks = [weights(rule, seeds=[seed]) for seed in (0, 1)]
     updaters = [rule.attach(network) for network in networks]
     for _ in range(STEPS):
@@ -156,7 +156,7 @@ def updaters_do_not_interact(rule: Optimizer) -> None:
     "optimizers", cause="a counter on the rule, or something that init works out anew, in place of an entry in state."
 )
 def resumes_to_the_bit(rule: Optimizer) -> None:
-    """Demand that a run saved to a file after 0, 1 or 4 of 8 steps and loaded goes on to the same bits.
+    """A run saved to a file after 0, 1 or 4 of 8 steps and loaded continues with the same bits.
 
     With the rule's own schedule and in the middle of a warm-up; the file is read with weights_only=True.
     """
@@ -172,7 +172,7 @@ def resumes_to_the_bit(rule: Optimizer) -> None:
 
 
 def _through_a_file(rule: Optimizer, network: Network, updater: Updater) -> tuple[Network, Updater]:
-    """Return another network and updater, with what a file kept of these."""
+    """Return another network and updater that loaded the state of these from a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.pt"
         torch.save({"network": network.state_dict(), "updater": updater.state_dict()}, path)
@@ -187,7 +187,7 @@ def _through_a_file(rule: Optimizer, network: Network, updater: Updater) -> tupl
 
 @check("optimizers", once=True, cause="what the rule knows only in this process: a global, a counter, a hash or an id.")
 def resumes_in_a_fresh_process(subject: Subject) -> None:
-    """Demand that the last example's run, saved after 4 of 8 steps amid a warm-up, goes on to the same bits elsewhere.
+    """A run of the last example, saved after 4 of 8 steps of a warm-up, continues with the same bits elsewhere.
 
     Another process gets the pickled rule and the saved states alone, as a job that was interrupted would.
     """
@@ -203,7 +203,7 @@ def resumes_in_a_fresh_process(subject: Subject) -> None:
 
 @check("optimizers", cause="an evaluation_parameter that changes its arguments in place.")
 def evaluation_changes_nothing(rule: Optimizer) -> None:
-    """Demand that evaluation_parameter changes neither parameter nor state, and keeps shape and dtype.
+    """evaluation_parameter changes neither parameter nor state, and keeps shape and dtype.
 
     Evaluating at every epoch or never must give the same run.
     """

@@ -1,4 +1,4 @@
-"""What the checks on update rules share: parameters of any shape, and runs on gradients that anyone can draw again."""
+"""Shared by the checks on optimizers: parameters of any shape, and runs on reproducible gradients."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from chainrule.updates.updater import Updater
 Shape = tuple[int, ...]
 
 SHAPES: tuple[Shape, ...] = ((), (1,), (4,), (3, 2), (2, 2, 3))
-"""Of the parameters on which rules are tried, the smallest first."""
+"""The shapes of the parameters that rules are tried on, the smallest first."""
 
 STEPS = 5
-"""Of most trials: enough for every state to matter."""
+"""The number of steps in most trials, enough for every state to matter."""
 
 
 def normal(tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:  # noqa: ARG001
@@ -49,7 +49,7 @@ class Weights(Module):
 
 
 def shapes_for(rule: Optimizer, shapes: Sequence[Shape] = SHAPES) -> dict[str, Shape]:
-    """Return the shapes that the rule is for, by name, w0 and so on."""
+    """Return the shapes whose ranks the rule accepts, under the names w0, w1, …."""
     named = {f"w{i}": shape for i, shape in enumerate(shapes) if len(shape) in rule.ranks}
     if not named:
         raise NotApplicable(f"none of the shapes {list(shapes)} has a rank in {tuple(rule.ranks)}")
@@ -63,13 +63,13 @@ def weights(
     seeds: Sequence[int] | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Network:
-    """Return a network of those parameters that the rule is for, with normal values."""
+    """Return a network of those parameters that the rule accepts, with normal values."""
     named = shapes if isinstance(shapes, Mapping) else shapes_for(rule, shapes)
     return Weights(named).build(seeds=seeds, dtype=dtype)
 
 
 def draw_gradients(network: Network, t: int) -> None:
-    """Fill every gradient with normal numbers that depend on the member's seed, the parameter's name and t alone."""
+    """Fill every gradient with normal values that depend on the member's seed, the parameter's name and t alone."""
     for name, parameter in network.named_parameters():
         for i, seed in enumerate(network.seeds):
             drawn = torch.randn(
@@ -79,14 +79,14 @@ def draw_gradients(network: Network, t: int) -> None:
 
 
 def take(updater: Updater, steps: int = STEPS) -> None:
-    """Let the updater take so many more steps, each on gradients newly drawn."""
+    """Take more steps with the updater, each on new gradients."""
     for _ in range(steps):
         draw_gradients(updater.network, updater.t + 1)
         updater.step()
 
 
 def moved(rule: Any, network: Network, steps: int = STEPS, **settings: Any) -> Network:
-    """Attach the rule to the network, take so many steps, and return the network."""
+    """Attach the rule to the network, take steps, and return the network."""
     take(rule.attach(network, **settings), steps)
     return network
 
@@ -103,25 +103,25 @@ def positions(rule: Optimizer, network: Network, steps: int = STEPS) -> list[dic
 def expect_same(
     what: str, got: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, tolerance: float = 0.0
 ) -> None:
-    """Raise CheckFailed unless two networks' parameters agree; `what` says when, such as "after step 3"."""
+    """Raise CheckFailed unless two networks' parameters agree; `what` names the moment, such as "after step 3"."""
     for name, values in expected.items():
         expect_close(f"parameter {name} of shape {tuple(values.shape)} {what}", got[name], values, tolerance=tolerance)
 
 
 def one_step(rule: Optimizer, parameter: Tensor, grad: Tensor, state: State, t: int = 1) -> Step:
-    """Return what the core tells the rule of step t on this one tensor."""
+    """Return the Step that the core passes to the rule for this one tensor at step t."""
     lr = rule.lr * (1.0 if rule.schedule is None else rule.schedule(t))
     scalars = rule.scalars(t)
     return Step(t, lr, {**scalars, **rule.reduce(parameter, grad, state, Step(t, lr, scalars))})
 
 
 def has_update(rule: Optimizer) -> bool:
-    """Say whether the rule is defined by a direction rather than by an `apply` of its own."""
+    """Return whether the rule defines a direction rather than its own `apply`."""
     return type(rule).update is not Optimizer.update
 
 
 def uses_sums(rule: Optimizer) -> bool:
-    """Say whether the rule sums over all of a member's parameters."""
+    """Return whether the rule sums over all parameters of a member."""
     return type(rule).reduce is not Optimizer.reduce
 
 
@@ -137,7 +137,7 @@ def without_decay(rule: Optimizer) -> Optimizer:
 
 @dataclasses.dataclass(frozen=True)
 class Factors:
-    """A schedule with the given factors, the last one for ever after."""
+    """A schedule with the given factors, the last one from then on."""
 
     factors: tuple[float, ...]
 

@@ -17,18 +17,18 @@ from chainrule.testing.subject import Subject
 Schedule = Callable[[int], float]
 
 MOMENTS = (*range(1, 200), 1000, 10**6)
-"""Steps at which schedules are asked, the first one, t = 1, included."""
+"""The steps at which schedules are evaluated, from t = 1 on."""
 
 
 @check("schedules", once=True, cause="a section that was left out, or a schedule without a docstring of its own.")
 def schedule_documents_its_factor(subject: Subject) -> None:
-    """Demand a docstring of a first sentence and the section Factor, which gives f(t) as a formula."""
+    """The docstring begins with a sentence and has the section Factor, with f(t) as a formula."""
     expect_sections(subject.component, ("Factor:",))
 
 
 @check("schedules", cause="a division by a number of steps that may be 0 or passed, or a cosine that runs below 0.")
 def factors_are_finite_and_not_negative(schedule: Schedule) -> None:
-    """Demand a finite number of at least 0 at every step from t = 1 on, also long after the last step that was planned.
+    """The factor is a finite number of at least 0 at every step from t = 1 on, long after the last planned step too.
 
     A negative factor climbs, and a run that goes on longer than planned must not fail.
     """
@@ -40,7 +40,7 @@ def factors_are_finite_and_not_negative(schedule: Schedule) -> None:
 
 @check("schedules", cause="a counter or a last value held on the schedule, or a random draw.")
 def factors_depend_on_t_alone(schedule: Schedule) -> None:
-    """Demand the same factors in whatever order and however often they are asked for.
+    """The factors do not depend on the order or the number of calls.
 
     A resumed run asks in the middle, and one schedule may serve several groups.
     """
@@ -53,7 +53,7 @@ def factors_depend_on_t_alone(schedule: Schedule) -> None:
 
 @check("schedules", cause="a function defined inside another; make the schedule a class with __call__.")
 def schedule_copies_act_alike(schedule: Schedule) -> None:
-    """Demand that a schedule can be pickled and gives the same factors then: sweeps send it to other processes."""
+    """A pickled copy gives the same factors, since sweeps send schedules to other processes."""
     try:
         copied: Any = pickle.loads(pickle.dumps(schedule))  # noqa: S301 - just written
     except Exception as error:  # noqa: BLE001 - pickle raises many kinds
@@ -64,7 +64,7 @@ def schedule_copies_act_alike(schedule: Schedule) -> None:
 
 @check("schedules", cause="no __repr__, or one that leaves a setting out.")
 def schedule_repr_makes_it_again(schedule: Schedule) -> None:
-    """Demand that repr(schedule), evaluated, gives the same factors, since reports show a rule with its schedule."""
+    """The evaluated repr gives the same factors, since reports show a rule with its schedule."""
     kind, text = type(schedule), repr(schedule)
     try:
         again = eval(text.replace(kind.__qualname__, kind.__name__, 1), {kind.__name__: kind})  # noqa: S307 - its own text

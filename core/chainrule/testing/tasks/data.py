@@ -19,7 +19,7 @@ RATES = torch.logspace(-4, -1, 4)
 """Learning rates tried when a task's network is fitted."""
 
 ROWS = 512
-"""Most rows used of a split where a network has to run."""
+"""The most rows of a split that a network runs on."""
 
 
 def _tensors(splits: Splits) -> dict[str, Tensor]:
@@ -28,13 +28,13 @@ def _tensors(splits: Splits) -> dict[str, Tensor]:
 
 @check("tasks", once=True, cause="a section that was left out, or a task without a docstring of its own.")
 def task_documents_its_data(subject: Subject) -> None:
-    """Demand a docstring of a first sentence and the sections Data and Source, so that results mean something."""
+    """The docstring begins with a sentence and has the sections Data and Source, so that results mean something."""
     expect_sections(subject.component, ("Data:", "Source:"))
 
 
 @check("tasks", cause="x and y of different lengths, an empty split, a NaN in the data, or float64 inputs.")
 def splits_are_well_formed(task: Task) -> None:
-    """Demand splits of at least one row, x and y of equal length, finite, floating ones in torch's default dtype."""
+    """Splits have at least one row, x and y of equal length, finite values, floats in torch's default dtype."""
     splits = task.splits(0)
     for part in Splits._fields:
         x, y = getattr(splits, part)
@@ -50,7 +50,7 @@ def splits_are_well_formed(task: Task) -> None:
 
 @check("tasks", cause="data drawn from a global generator; draw from one that the seed makes.")
 def splits_follow_from_the_seed(task: Task) -> None:
-    """Demand the same bits at every call with a seed, whatever was drawn before, other data for other seeds.
+    """A seed gives the same bits at every call, whatever was drawn before; other seeds give other data.
 
     And that drawing them leaves torch's global generator alone. Runs are compared by seed.
     """
@@ -70,7 +70,7 @@ def splits_follow_from_the_seed(task: Task) -> None:
 
 @check("tasks", cause="one permutation for each split instead of one for all, or one generator used for two splits.")
 def splits_share_no_row(task: Task) -> None:
-    """Demand that no row of x stands in two splits: a network tested on what it has seen looks better than it is.
+    """No row of x is in two splits: a network tested on what it has seen looks better than it is.
 
     A task of few possible rows declares distinct_rows = False, and must then share some in one of three seeds.
     """
@@ -90,7 +90,7 @@ def splits_share_no_row(task: Task) -> None:
 
 @check("tasks", cause="a network kept on the task and returned again, or an output that does not fit the loss.")
 def network_fits_data_and_loss(task: Task) -> None:
-    """Demand a newly declared network at every call, whose output on the data the loss takes, with finite values."""
+    """Every call returns a new network whose output on the data fits the loss, with finite values."""
     one, other = task.network(), task.network()
     expect(one is not other, "network() must declare a new network at every call, got the same object twice.")
     for module in (one, other):
@@ -108,7 +108,7 @@ def network_fits_data_and_loss(task: Task) -> None:
 
 @check("tasks", cause="a mean over all axes, the member axis too, or a sum in place of the mean over rows.")
 def metrics_are_means_per_member(task: Task) -> None:
-    """Demand of each metric one finite value per member, (M,), that of the member alone, and a mean over rows.
+    """Each metric returns one finite value per member, (M,), the member's own, as a mean over rows.
 
     The mean over two halves must be that of the whole, to 1e-5.
     """
@@ -133,7 +133,7 @@ def metrics_are_means_per_member(task: Task) -> None:
 
 @check("tasks", once=True, cause="a setting left out or of another type.")
 def settings_are_complete(subject: Subject) -> None:
-    """Demand reference settings with epochs and batch_size, whole numbers of at least 1, so that all run it alike."""
+    """The reference settings have epochs and batch_size, integers of at least 1, so that all run the task alike."""
     for task in subject.make_examples():
         for name in ("epochs", "batch_size"):
             value = task.settings.get(name)
@@ -146,7 +146,7 @@ def settings_are_complete(subject: Subject) -> None:
     cause="targets that have nothing to do with the inputs, a network that cannot learn them, or a wrong gradient.",
 )
 def fitting_reduces_the_loss(task: Task) -> None:
-    """Demand that a hundred steps of a simple adaptive rule reduce the loss on their rows by a twentieth.
+    """A hundred steps of a simple adaptive rule reduce the loss on their rows by a twentieth.
 
     At the best of four learning rates, 1e-4 to 1e-1, of one seed: otherwise there is nothing to learn in the task.
     """
