@@ -16,19 +16,12 @@ from chainrule.errors import CompileWarning
 from chainrule.network import Network
 from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
 from chainrule.training.steps.snapshot import Snapshot
-from chainrule.training.steps.tracing import trace
 from chainrule.updates.fused_rule import first_use, require_compiler
 from chainrule.updates.moment import Moment, TensorMoment
 from chainrule.updates.updater import Updater
 
 BELOW_PARAMETERS = 2**22
 """Parameters of all members; from here on matrix products dominate, and compiling the rule alone needs less memory."""
-
-_OPTIONS = {
-    "cpp.threads": 1,  # an index out of range in another thread would end the process; products keep their threads
-    "cpp.enable_tiling_heuristics": False,  # they make small ensembles a little slower
-    "size_asserts": False,  # batches are told apart here, and the other tensors stay the same
-}
 
 Function: TypeAlias = Callable[..., tuple[Tensor, Tensor]]
 
@@ -97,6 +90,8 @@ class CompiledStep:
         self._held = [TensorMoment() for _ in moments]
         self._seen = Snapshot(self._parts), self.step.updater.clip_norm
         try:
+            from chainrule.training.steps.tracing import trace  # torch's private interfaces, which may change
+
             with _compiling, first_use("the step"):
                 held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
                 graph, self.tensors = trace(self.step, x, y, held)
@@ -124,7 +119,9 @@ def _function(graph: GraphModule, inputs: list[Tensor]) -> Function:
     if key not in _functions:
         if len(_functions) == FUNCTIONS:
             del _functions[next(iter(_functions))]  # the oldest
-        _functions[key] = torch._inductor.compile(graph, list(inputs), options=_OPTIONS)
+        from chainrule.training.steps.tracing import compile_graph
+
+        _functions[key] = compile_graph(graph, inputs)
     return _functions[key]
 
 

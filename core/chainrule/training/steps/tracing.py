@@ -1,4 +1,7 @@
-"""Traces a training step into a graph of tensor operations: a function of every tensor that it reads or changes."""
+"""Traces a training step into a graph of tensor operations, a function of every tensor that it reads or changes.
+
+All of torch's private interfaces that a step needs are used here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,13 @@ THIN = 4
 
 FEW_MULTIPLICATIONS = 2**15
 """So is a product of at most this many multiplications, where a library call costs more than it saves."""
+
+
+_OPTIONS = {
+    "cpp.threads": 1,  # an index out of range in another thread would end the process; products keep their threads
+    "cpp.enable_tiling_heuristics": False,  # they make small ensembles a little slower
+    "size_asserts": False,  # batches are told apart here, and the other tensors stay the same
+}
 
 
 class TracedStep(NamedTuple):
@@ -76,6 +86,12 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
     for node in graph.graph.nodes:
         _expect_traceable(node)
     return TracedStep(graph, [*_lift_constants(graph), *tensors])
+
+
+def compile_graph(graph: GraphModule, inputs: Sequence[Tensor]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return the graph as one compiled function of tensors like these."""
+    compiled: Callable[..., tuple[Tensor, Tensor]] = torch._inductor.compile(graph, list(inputs), options=_OPTIONS)
+    return compiled
 
 
 def _expect_no_views(parts: Sequence[dict[str, Tensor]], flat: FlatBuffers) -> None:

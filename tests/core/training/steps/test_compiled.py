@@ -2,6 +2,7 @@
 
 import copy
 import random
+import sys
 import types
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -451,3 +452,11 @@ def test_a_machine_without_a_compiler_is_told_before_the_first_step(monkeypatch)
     (batch,) = batches(4)
     with pytest.raises(chainrule.ChainruleError, match="needs a C\\+\\+ compiler; no-such-compiler was not found"):
         chainrule.fit(build(), mse(), sgd(), train=tuple(batch), per_member=True, compile=True)
+
+
+def test_a_torch_without_the_private_interfaces_warns_and_the_fit_runs_eagerly(monkeypatch):
+    monkeypatch.setitem(sys.modules, "chainrule.training.steps.tracing", None)  # its import fails
+    network, x, y = linear(2, 1).build(seed=0), torch.ones(8, 2), torch.zeros(8, 1)
+    with pytest.warns(CompileWarning, match=r"^fit: the step cannot be compiled \((ModuleNotFound|Import)Error"):
+        history = chainrule.fit(network, mse(), sgd(lr=0.1), train=(x, y), epochs=3, batch_size=4, compile=True)
+    assert history["train_loss"][-1] < history["train_loss"][0]
