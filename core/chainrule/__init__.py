@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chainrule.base.buffer import Buffer as Buffer
     from chainrule.base.hookspecs import hookimpl as hookimpl
     from chainrule.base.initializer import Initializer as Initializer
     from chainrule.base.loss import Loss as Loss
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from chainrule.base.protocols import InitializerLike as InitializerLike
     from chainrule.base.protocols import LossLike as LossLike
     from chainrule.base.protocols import ModuleLike as ModuleLike
+    from chainrule.base.random_numbers import Random as Random
     from chainrule.base.random_streams import random_stream as random_stream
     from chainrule.base.schedule import Schedule as Schedule
     from chainrule.base.settings import hyperparameter as hyperparameter
@@ -68,8 +70,10 @@ _MODULES = {
         "UnknownComponentError",
         "label",
     ),
+    "base.buffer": ("Buffer",),
     "base.hookspecs": ("hookimpl",),
     "base.protocols": ("InitializerLike", "LossLike", "ModuleLike"),
+    "base.random_numbers": ("Random",),
     "base.random_streams": ("random_stream",),
     "base.schedule": ("Schedule",),
     "base.settings": ("hyperparameter",),

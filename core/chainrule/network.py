@@ -9,14 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.base.module import named_modules, named_parameters
+from chainrule.base.buffer import Buffer
+from chainrule.base.module import named_held, named_modules, named_parameters
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
+from chainrule.base.random_numbers import Random, random_key
 from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
 
-_DERIVED = ("flat", "_modules", "_named_parameters")
+_DERIVED = ("flat", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
 
 
 class Network:
@@ -72,6 +74,8 @@ class Network:
         # Once, since checking attributes against a protocol is slow.
         self._modules = [inner for _, inner in named_modules(self.module)]
         self._named_parameters = dict(named_parameters(self.module))
+        self._named_buffers = dict(named_held(self.module, Buffer))
+        self._named_streams = dict(named_held(self.module, Random))
 
     def _initialize(self) -> None:
         for name, parameter in self.named_parameters():
@@ -81,6 +85,16 @@ class Network:
                 generator = random_stream(seed, "init", name)
                 parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
                 parameter.data[member].copy_(values)
+        with torch.inference_mode(False), torch.no_grad():
+            for name, buffer in self.named_buffers():
+                seeds = [0] if buffer.shared else self.seeds
+                buffer.bind(
+                    torch.stack([_first_values(buffer, name, seed, self.dtype) for seed in seeds]).to(self.device)
+                )
+            for name, stream in self._named_streams.items():
+                keys = torch.tensor([random_key(seed, name) for seed in self.seeds]).T.contiguous()
+                counter = torch.zeros((), dtype=torch.int64)
+                stream.bind(keys.to(self.device), counter.to(self.device), self.dtype)
 
     @property
     def members(self) -> int:
@@ -186,15 +200,67 @@ class Network:
         """Yield every parameter with its dotted name, such as `0.weight`."""
         yield from self._named_parameters.items()
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return copies of all parameters by name; shapes as in PyTorch, for an ensemble with M in front."""
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Yield every buffer with its dotted name, such as `1.running_mean`."""
+        yield from self._named_buffers.items()
+
+    def random_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return copies of every random stream's key (2, M) and counter (), by dotted name."""
         return {
-            name: (parameter.data if self.is_ensemble else parameter.data[0]).clone()
-            for name, parameter in self.named_parameters()
+            name: {"key": stream.key.clone(), "counter": stream.counter.clone()}
+            for name, stream in self._named_streams.items()
         }
 
+    def load_random_state(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Continue with saved random streams.
+
+        Raises:
+            StateError: if names or numbers of members differ; nothing is changed then.
+        """
+        own = self.random_state()
+        if different := sorted(own.keys() ^ state.keys()):
+            raise StateError(
+                f"network: a random state must have the names {sorted(own)}, got a difference in {different}. "
+                "Load it into a network of the same layers."
+            )
+        for name, saved in state.items():
+            if saved["key"].shape != own[name]["key"].shape:
+                raise StateError(
+                    f"network: the key of {name} must have shape {tuple(own[name]['key'].shape)}, "
+                    f"got {tuple(saved['key'].shape)}. Load it into a network with as many members."
+                )
+        for name, stream in self._named_streams.items():
+            stream.bind(state[name]["key"].to(self.device), state[name]["counter"].to(self.device).clone(), self.dtype)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return copies of parameters and persistent buffers by name; shapes as in PyTorch, an ensemble's with M."""
+        return {name: self._outside(tensor).clone() for name, tensor in self._state().items()}
+
+    def declared_tensors(self) -> dict[str, Any]:
+        """Return what forward may change: the buffers' values, and the random streams' keys and counters."""
+        streams = self._named_streams.values()
+        return {
+            "buffers": [buffer.data for _, buffer in self.named_buffers()],
+            "streams": [(stream.key, stream.counter) for stream in streams],
+        }
+
+    def bind_declared(self, tensors: Mapping[str, Any]) -> None:
+        """From now on use such tensors in place of the own."""
+        for (_, buffer), data in zip(self.named_buffers(), tensors["buffers"], strict=True):
+            buffer.bind(data)
+        for stream, (key, counter) in zip(self._named_streams.values(), tensors["streams"], strict=True):
+            stream.bind(key, counter, self.dtype)
+
+    def _state(self) -> dict[str, Tensor]:
+        """Return the tensors that a state holds, with their member axis; a shared buffer has one member."""
+        parameters = {name: parameter.data for name, parameter in self.named_parameters()}
+        return parameters | {name: buffer.data for name, buffer in self.named_buffers() if buffer.persistent}
+
+    def _outside(self, tensor: Tensor) -> Tensor:
+        return tensor if self.is_ensemble else tensor[0]
+
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Copy in parameters by name; a single network takes a torch module's state_dict of the same names and shapes.
+        """Copy in parameters and buffers by name; a single network takes a torch module's state_dict of the same names.
 
         Raises:
             StateError: if names or shapes differ; nothing is changed then.
@@ -212,8 +278,8 @@ class Network:
                     "Load it into a network of the same sizes and members."
                 )
         with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                parameter.data.copy_(state[name] if self.is_ensemble else state[name].unsqueeze(0))
+            for name, tensor in self._state().items():
+                self._outside(tensor).copy_(state[name])
 
     def member(self, i: int) -> Network:
         """Return a single network with copies of member i's parameters; -1 is the last member."""
@@ -222,6 +288,11 @@ class Network:
                 f"network: member must be from {-self.members} to {self.members - 1}, got {i}. It has {self.members}."
             )
         single = copy.deepcopy(self)
+        for _, buffer in single.named_buffers():
+            if not buffer.shared:
+                buffer.bind(buffer.data[i].unsqueeze(0).clone())
+        for stream in single._named_streams.values():
+            stream.bind(stream.key[:, i].unsqueeze(1).clone(), stream.counter, self.dtype)
         values = [parameter.data[i].clone() for parameter in single.parameters()]
         single.seeds, single.is_ensemble = [self.seeds[i]], False
         single.flat = FlatBuffers(single.parameters(), 1, self.dtype, self.device)
@@ -258,6 +329,16 @@ class Network:
     def __repr__(self) -> str:
         built = f"seeds={self.seeds}" if self.is_ensemble else f"seed={self.seeds[0]}"
         return f"Network({self.module!r}, {built})"
+
+
+def _first_values(buffer: Buffer, name: str, seed: int, dtype: torch.dtype) -> Tensor:
+    """Return one member's first values of a buffer, on the CPU."""
+    values = torch.zeros(buffer.shape, dtype=torch.float64)
+    if isinstance(buffer.init, Tensor):
+        values = buffer.init.cpu()
+    elif buffer.init is not None:
+        buffer.init(values, fan_in=1, fan_out=1, generator=random_stream(seed, "init", name))
+    return values.to(buffer.dtype or dtype, copy=True)
 
 
 def _check_seeds(seeds: list[int]) -> None:

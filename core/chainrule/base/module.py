@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, final
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from chainrule.base.saved_tensors import KeepsForBackward
 
 if TYPE_CHECKING:
     from chainrule.network import Network
+
+Held = TypeVar("Held")
 
 Shape: TypeAlias = tuple[int | EllipsisType | None, ...]
 """The shape of one example: sizes, None for an unknown size, ... for any number of unknown axes."""
@@ -57,12 +59,12 @@ class Module(KeepsForBackward, ABC):
         return input_shape
 
     def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
-        """Return the modules held as attributes, each with its name."""
-        return [(name, value) for name, value in vars(self).items() if isinstance(value, ModuleLike)]
+        """Return the modules held as attributes, or in lists, tuples and dicts of these, each with its name."""
+        return list(held(self, ModuleLike))
 
     def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
-        """Return the parameters held as attributes, each with its name."""
-        return [(name, value) for name, value in vars(self).items() if isinstance(value, Parameter)]
+        """Return the parameters held as attributes, or in lists, tuples and dicts of these, each with its name."""
+        return list(held(self, Parameter))
 
     @final
     def named_modules(self) -> Iterator[tuple[str, ModuleLike]]:
@@ -123,6 +125,36 @@ class Module(KeepsForBackward, ABC):
         }
         shown = [f"{name}={value!r}" for name, value in settings.items() if not isinstance(value, Parameter)]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def held(owner: object, kind: type) -> Iterator[tuple[str, Any]]:
+    """Yield the objects of a kind that are attributes of the owner, or in lists, tuples and dicts of these, by name.
+
+    The name of an item has its index or key after a dot: ``blocks.0``, ``heads.mean``.
+    """
+    for name, value in vars(owner).items():
+        yield from _inside(name, value, kind)
+
+
+def _inside(name: str, value: object, kind: type) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, kind):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _inside(f"{name}.{index}", item, kind)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _inside(f"{name}.{key}", item, kind)
+
+
+def named_held(module: ModuleLike, kind: type[Held]) -> Iterator[tuple[str, Held]]:
+    """Yield every object of a kind that the modules inside hold, with its dotted name; a shared one once."""
+    seen: set[int] = set()
+    for prefix, inner in named_modules(module):
+        for name, value in held(inner, kind):
+            if id(value) not in seen:
+                seen.add(id(value))
+                yield f"{prefix}.{name}" if prefix else name, value
 
 
 def named_modules(module: ModuleLike, prefix: str = "") -> Iterator[tuple[str, ModuleLike]]:

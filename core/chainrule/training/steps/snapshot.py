@@ -1,4 +1,4 @@
-"""`Snapshot`: the Python state of modules and losses, to detect and undo changes made while a step is traced."""
+"""`Snapshot`: the Python state of modules and losses, to detect changes made in a step or between steps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from chainrule.base.buffer import Buffer
 from chainrule.base.parameter import Parameter
+from chainrule.base.random_numbers import Random
 from chainrule.errors import label
 
 BOOKKEEPING = {"_saved", "_versions", "_scale", "needs_input_grad"}
 """Attributes that the core sets in every step."""
+
+
+DECLARED = (Tensor, Parameter, Buffer, Random, type)
+"""Kinds of object whose inside is not looked at, since tensors that a module declares may change."""
 
 
 class Snapshot:
@@ -21,11 +27,11 @@ class Snapshot:
 
     def __init__(self, owners: Sequence[object]) -> None:
         self._containers = [(path, container, _copied(container)) for path, container in _containers(owners)]
-        self._random = _random_states()
+        self._random = random_states()
 
     def difference(self, *, among_random: bool = True) -> str | None:
         """Return the path of the first value that has changed (tensors by identity, the rest by equality), or None."""
-        if among_random and _random_states() != self._random:
+        if among_random and random_states() != self._random:
             return "the state of Python's or numpy's random numbers"
         for path, container, before in self._containers:
             now, then = _items(container), _items(before)
@@ -34,17 +40,15 @@ class Snapshot:
                     return f"{path}.{key}"
         return None
 
-    def restore(self) -> None:
-        """Restore every attribute and container."""
-        for _, container, before in self._containers:
-            if isinstance(container, list):
-                container[:] = before
-            else:  # by the methods of the type itself, which a subclass may forbid
-                kind: Any = dict if isinstance(container, dict) else set
-                kind.clear(container)
-                kind.update(container, before)
-        random.setstate(self._random[0])
-        np.random.set_state(self._random[1])
+
+def undeclared_tensors(owners: Sequence[object]) -> dict[str, Tensor]:
+    """Return the tensors that the owners hold beside those that they declare, by path."""
+    return {
+        f"{path}.{key}": value
+        for path, container in _containers(owners)
+        for key, value in _items(container).items()
+        if isinstance(value, Tensor) and key not in BOOKKEEPING
+    }
 
 
 def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
@@ -61,9 +65,7 @@ def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
         for key, value in _items(container).items():
             if isinstance(value, dict | list | set | tuple):
                 found.append((f"{path}.{key}", value))
-            elif (
-                hasattr(value, "__dict__") and not isinstance(value, Tensor | Parameter | type) and not callable(value)
-            ):
+            elif hasattr(value, "__dict__") and not isinstance(value, DECLARED) and not callable(value):
                 found.append((f"{path}.{key}", vars(value)))
 
 
@@ -81,6 +83,7 @@ def _is_same(now: object, then: object) -> bool:
     return now is then or (type(now) is type(then) and not isinstance(now, Tensor) and bool(now == then))
 
 
-def _random_states() -> tuple[Any, Any]:
+def random_states() -> tuple[Any, Any]:
+    """Return the states of Python's and numpy's global generators."""
     kind, keys, *rest = np.random.get_state(legacy=True)
     return random.getstate(), (kind, tuple(keys), *rest)

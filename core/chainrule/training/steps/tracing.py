@@ -5,9 +5,12 @@ All of torch's private interfaces that a step needs are used here and nowhere el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
@@ -18,7 +21,7 @@ from torch.utils import _pytree as pytree
 
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.training.steps.eager import TrainingStep
-from chainrule.training.steps.snapshot import Snapshot
+from chainrule.training.steps.snapshot import Snapshot, random_states, undeclared_tensors
 from chainrule.updates.moment import Moment
 
 THIN = 4
@@ -47,18 +50,19 @@ class UntraceableError(Exception):
 
 
 def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
-    """Trace the step on a batch (M, N, …), at moments held in tensors, without side effects.
+    """Trace the step on a batch (M, N, …), at moments held in tensors, without side effects: a deep copy of it runs.
 
     Raises:
-        UntraceableError: if the step draws random numbers, or changes state other than a module's tensors.
+        UntraceableError: if the step draws from other generators than declared ones, or changes undeclared state.
         Exception: whatever a module, loss or rule raises whose operations depend on the values of its tensors.
     """
-    updater, parts = step.updater, [*step.updater.network.modules(), step.loss]
-    own = [{name: value for name, value in vars(part).items() if isinstance(value, Tensor)} for part in parts]
-    _expect_no_views(own, updater.network.flat)
+    parts = [*step.updater.network.modules(), step.loss]
+    undeclared = undeclared_tensors(parts)
+    _expect_no_views(undeclared, step.updater.network.flat)
+    copied = copy.deepcopy(step, {id(tensor): tensor for tensor in undeclared.values()})
     tree = {
-        "updater": updater.tensors(),
-        "parts": own,
+        "updater": step.updater.tensors(),
+        "network": step.updater.network.declared_tensors(),
         "moments": [(moment.t, moment.factor, moment.scalars) for moment in moments],
     }
     tensors, structure = pytree.tree_flatten(tree)
@@ -66,25 +70,26 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
     def operations(*values: Tensor) -> tuple[Tensor, Tensor]:
         *traced, x, y = values
         bound = pytree.tree_unflatten(traced, structure)
-        updater.bind(bound["updater"])
-        for part, own in zip(parts, bound["parts"], strict=True):
-            vars(part).update(own)
-        before = Snapshot(parts)
-        outputs = _accumulate(step, x, y)
-        updater.apply([Moment(*numbers) for numbers in bound["moments"]])
+        copied.updater.bind(bound["updater"])
+        copied.updater.network.bind_declared(bound["network"])
+        before = Snapshot([*copied.updater.network.modules(), copied.loss])
+        outputs = _accumulate(copied, x, y)
+        copied.updater.apply([Moment(*numbers) for numbers in bound["moments"]])
         if changed := before.difference():
-            raise UntraceableError(f"it changes {changed}")
+            raise UntraceableError(f"it changes {changed}, which is no Buffer")
         return outputs
 
-    before = Snapshot([*parts, *updater.network.parameters(), *updater.applied_rules])
+    python, numpy = random_states()
     try:
         # On fake tensors, which have shapes but no values.
         record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
         graph = record(*tensors, x, y)
     finally:
-        before.restore()
+        random.setstate(python)
+        np.random.set_state(numpy)
+    names = {id(tensor): name for name, tensor in undeclared.items()}
     for node in graph.graph.nodes:
-        _expect_traceable(node)
+        _expect_traceable(graph, node, names)
     return TracedStep(graph, [*_lift_constants(graph), *tensors])
 
 
@@ -94,12 +99,12 @@ def compile_graph(graph: GraphModule, inputs: Sequence[Tensor]) -> Callable[...,
     return compiled
 
 
-def _expect_no_views(parts: Sequence[dict[str, Tensor]], flat: FlatBuffers) -> None:
+def _expect_no_views(undeclared: Mapping[str, Tensor], flat: FlatBuffers) -> None:
     """Refuse a module that keeps views of its parameters, since tracing binds those to other tensors."""
     buffers = {tensor.untyped_storage().data_ptr() for tensor in (flat.data, flat.grad)}
-    for name, tensor in (item for own in parts for item in own.items()):
+    for name, tensor in undeclared.items():
         if tensor.untyped_storage().data_ptr() in buffers:
-            raise UntraceableError(f"its attribute {name} is a view of a parameter")
+            raise UntraceableError(f"{name} is a view of a parameter")
 
 
 def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,17 +119,19 @@ def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tenso
     return outputs
 
 
-def _expect_traceable(node: Node) -> None:
-    """Refuse random numbers, and in-place changes of a tensor that is not an input."""
+def _expect_traceable(graph: GraphModule, node: Node, names: Mapping[int, str]) -> None:
+    """Refuse undeclared random numbers, and in-place changes of tensors that no module declares."""
     if not isinstance(node.target, OpOverload):
         return
     if torch.Tag.nondeterministic_seeded in node.target.tags:
-        raise UntraceableError(f"{node.target} draws random numbers")
+        raise UntraceableError(f"{node.target} draws random numbers; declare a Random")
     declared = node.target._schema.arguments
     given = node.kwargs | {argument.name: value for argument, value in zip(declared, node.args, strict=False)}
     for written in (given.get(argument.name) for argument in declared if argument.is_write):
-        if isinstance(written, Node) and _base(written).op == "get_attr":
-            raise UntraceableError("it changes a tensor that is no attribute of a module")
+        base = _base(written) if isinstance(written, Node) else None
+        if base is not None and base.op == "get_attr":
+            name = names.get(id(getattr(graph, str(base.target))), "a tensor that no module holds")
+            raise UntraceableError(f"it changes {name}, which is no Buffer")
 
 
 def _base(node: Node) -> Node:

@@ -13,7 +13,7 @@ import torch
 
 import chainrule
 import chainrule.ops
-from chainrule import CompileWarning, Module, Parameter, ShapeError, param_groups
+from chainrule import Buffer, CompileWarning, Module, Parameter, Random, ShapeError, param_groups
 from chainrule.activations import relu, tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
@@ -112,15 +112,15 @@ def test_steps_of_the_same_operations_are_compiled_once(monkeypatch):
 
 
 class RunningMean(Module):
-    """Subtract a running mean of each feature, kept in a tensor that changes in place."""
+    """Subtract a running mean of each feature, kept in a buffer."""
 
     def __init__(self):
-        self.mean = torch.zeros(2, 1, 8, dtype=torch.float64)
+        self.mean = Buffer(1, 8)
 
     def forward(self, x):
         self.save_for_backward()
-        self.mean.lerp_(x.mean(1, keepdim=True), 0.1)
-        return x - self.mean
+        self.mean.data.lerp_(x.mean(1, keepdim=True), 0.1)
+        return x - self.mean.data
 
     def backward(self, grad_output):
         self.saved_tensors()
@@ -141,23 +141,29 @@ class Shifts(RunningMean):
         return self.shifts[0] * super().backward(grad_output)
 
 
-class LazyMean(RunningMean):
-    """Make the tensor in the first step, under inference mode."""
+class Masked(RunningMean):
+    """Draw a mask in every step."""
 
     def __init__(self):
-        self.mean = None
+        super().__init__()
+        self.random = Random()
 
     def forward(self, x):
-        if self.mean is None:
-            self.mean = torch.zeros(2, 1, 8, dtype=torch.float64)
-        return super().forward(x)
+        mask = self.random.bernoulli(0.5, x.shape[1:])
+        y = super().forward(x * mask)
+        self.save_for_backward(mask)
+        return y
+
+    def backward(self, grad_output):
+        (mask,) = self.saved_tensors()
+        return grad_output * mask
 
 
-@pytest.mark.parametrize("kind", [RunningMean, Shifts, LazyMean])
-def test_a_module_may_keep_tensors_that_change_in_place(kind):
+@pytest.mark.parametrize("kind", [RunningMean, Shifts, Masked])
+def test_a_module_may_change_its_buffers_and_draw_from_its_stream(kind):
     network = build(kind())
     compiled = expect_the_same_trajectory(network, sgd(lr=0.1))
-    mean, expected = compiled.module.modules[1].mean, network.module.modules[1].mean
+    mean, expected = compiled.state_dict()["1.mean"], network.state_dict()["1.mean"]
     assert expected.abs().min() > 0
     torch.testing.assert_close(mean, expected, rtol=1e-9, atol=1e-9)
 
@@ -177,9 +183,12 @@ class Follows(RunningMean):
 
     def __init__(self, *, is_view):
         super().__init__()
-        self.other = self.mean.view(2, 1, 8) if is_view else self.mean.clone()
+        self.is_view = is_view
+        self.other = None
 
     def forward(self, x):
+        if self.other is None:
+            self.other = self.mean.data.view(2, 1, 8) if self.is_view else self.mean.data.clone()
         return super().forward(x) - self.other
 
 
@@ -211,9 +220,27 @@ class Counts(RunningMean):
 
 
 class Rebinds(RunningMean):
+    def __init__(self):
+        super().__init__()
+        self.shift = torch.zeros(())
+
     def forward(self, x):
-        self.mean = self.mean + 1
-        return super().forward(x)
+        self.shift = self.shift + 1
+        return super().forward(x) + self.shift
+
+
+class Undeclared(RunningMean):
+    """Make a tensor in the first step, under inference mode, and change it in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = None
+
+    def forward(self, x):
+        if self.last is None:
+            self.last = torch.zeros(2, 1, 8, dtype=torch.float64)
+        self.last.lerp_(x.mean(1, keepdim=True), 0.1)
+        return super().forward(x) - self.last
 
 
 class Hides(RunningMean):
@@ -286,15 +313,16 @@ class KeepsViews(Module):
 
 REASONS = {
     Counts: "it changes counts.calls",
-    Rebinds: "it changes rebinds.mean",
-    Hides: "it changes a tensor that is no attribute of a module",
+    Rebinds: "it changes rebinds.shift",
+    Undeclared: "it changes undeclared.last, which is no Buffer",
+    Hides: "it changes hides.hidden.0, which is no Buffer",
     Decides: "data-dependent|trying to get a value out of",
-    Draws: "aten.rand.* draws random numbers",
+    Draws: "aten.rand.* draws random numbers; declare a Random",
     CountsInside: "it changes counts_inside.counts.calls",
     RebindsInside: "it changes rebinds_inside.kept.means.0",
     DrawsInPython: "the state of Python's or numpy's random numbers",
     DrawsInNumpy: "the state of Python's or numpy's random numbers",
-    KeepsViews: "its attribute row is a view of a parameter",
+    KeepsViews: "keeps_views.row is a view of a parameter",
 }
 
 
@@ -335,7 +363,7 @@ class WritesOut(Hides):
 
 def test_a_hidden_tensor_that_is_written_by_name_is_found_too():
     network = build(WritesOut())
-    with pytest.warns(CompileWarning, match="it changes a tensor that is no attribute of a module"):
+    with pytest.warns(CompileWarning, match="it changes writes_out.hidden.0, which is no Buffer"):
         take(CompiledStep(network, mse(members=True), sgd().attach(network)))
 
 

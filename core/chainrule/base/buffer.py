@@ -1,0 +1,69 @@
+"""`Buffer`: a tensor that a module keeps with its state but does not train."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from chainrule.base.protocols import InitializerLike
+from chainrule.errors import ChainruleError, ShapeError
+
+
+class Buffer:
+    """Declare a tensor that is kept, copied and saved with the module and changed in place, such as a running mean.
+
+    Args:
+        shape: the shape for one member.
+        init: an initializer, or a tensor (*shape) of the first values; zeros if not given.
+        dtype: the dtype; the network's if not given.
+        persistent: whether `state_dict` holds it.
+        shared: whether all members share one, (1, *shape), such as a table of positions.
+
+    Attributes:
+        data: the values, (M, *shape) for M members; change them in place, in train mode only.
+
+    Raises:
+        ShapeError: if a size is not a positive integer, or init is a tensor of another shape.
+        ChainruleError: if data is used before `build`.
+    """
+
+    data: Tensor
+
+    def __init__(
+        self,
+        *shape: int,
+        init: InitializerLike | Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        persistent: bool = True,
+        shared: bool = False,
+    ) -> None:
+        if not all(isinstance(size, int) and size > 0 for size in shape):
+            raise ShapeError(f"Buffer: every size must be a positive integer, got {shape}. Pass sizes of at least 1.")
+        if isinstance(init, Tensor) and init.shape != shape:
+            raise ShapeError(f"Buffer: init must have shape {shape}, got {tuple(init.shape)}. Reshape it.")
+        self.shape = torch.Size(shape)
+        self.init = init
+        self.dtype = dtype
+        self.persistent = persistent
+        self.shared = shared
+
+    def bind(self, data: Tensor) -> None:
+        """Take this tensor, (M, *shape) or if shared (1, *shape), as the values."""
+        vars(self)["data"] = data
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "data" and value is not vars(self).get(name):  # `data += …` assigns the same tensor
+            raise ChainruleError(
+                f"{self!r}: data must change in place, got another tensor. Write buffer.data.copy_(…)."
+            )
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "data":
+            raise ChainruleError(f"{self!r}: data needs a built module. Call build() on the module first.")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        return f"Buffer({', '.join(map(str, self.shape))})"
