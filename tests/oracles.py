@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 
-from chainrule import Optimizer
+from chainrule import Initializer, Loss, Module, Optimizer
 from chainrule.testing import checks_of, run, subject
 from chainrule.testing.subject import Reference
 
@@ -42,6 +43,50 @@ def by_formula(formula: Number, parameter: Tensor, gradients: Sequence[Tensor]) 
             yield path
 
     return list(torch.tensor(list(paths()), dtype=torch.float64).T.reshape(len(gradients), *parameter.shape))
+
+
+def factors_by_torch(schedule: Callable[[torch.optim.Optimizer], Any], steps: int) -> list[float]:
+    """Return the factors at steps 1, 2, … of a schedule of torch.optim.lr_scheduler."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    scheduler, factors = schedule(optimizer), []
+    for _ in range(steps):
+        factors.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return factors
+
+
+VALUES = torch.cat([torch.zeros(2), torch.logspace(-4, 2, 100)]).double()
+VALUES = torch.stack([VALUES, -VALUES], 1).unsqueeze(0)
+"""An input (1, 102, 2) of many magnitudes and both signs, with 0 among them."""
+
+
+def assert_module_equals(module: Module, function: Callable[[Tensor], Tensor], x: Tensor = VALUES) -> None:
+    """Compare a module without parameters, and its gradient, with a function that torch differentiates."""
+    leaf = x.clone().requires_grad_()
+    expected = function(leaf)
+    grad_output = torch.randn(expected.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
+    assert_close(module.forward(x), expected.detach())
+    assert_close(module.backward(grad_output), torch.autograd.grad(expected, leaf, grad_output)[0])
+
+
+def assert_loss_equals(
+    loss: type[Loss], function: Callable[..., Tensor], prediction: Tensor, target: Tensor, **settings: Any
+) -> None:
+    """Compare a loss of both reductions, and its gradient, with a function of torch.nn.functional."""
+    for reduction in ("mean", "sum"):
+        leaf, ours = prediction.clone().requires_grad_(), loss(reduction, **settings)
+        expected = function(leaf, target, reduction=reduction, **settings)
+        assert_close(ours(prediction, target), expected.detach(), rtol=1e-10, atol=1e-12)
+        assert_close(ours.backward(), torch.autograd.grad(expected, leaf)[0], rtol=1e-10, atol=1e-12)
+
+
+def assert_fills_as(initializer: Initializer, fill: Callable[..., Any]) -> None:
+    """Compare the values of a matrix of fan_in 30 and fan_out 20 with those of a function of torch.nn.init."""
+    ours, theirs = torch.full((2, 20, 30), torch.nan, dtype=torch.float64)
+    initializer(ours, fan_in=30, fan_out=20, generator=torch.Generator().manual_seed(0))
+    fill(theirs, generator=torch.Generator().manual_seed(0))
+    assert_close(ours, theirs, rtol=1e-12, atol=0)
 
 
 def assert_follows(reference: Reference, rule: type[Optimizer], **settings: Any) -> None:

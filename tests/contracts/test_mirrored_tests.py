@@ -1,4 +1,4 @@
-"""Each built-in rule has its oracle in the test file that mirrors its source file."""
+"""Each built-in component has a test file that mirrors its source file, and each rule its oracle in it."""
 
 import sys
 import types
@@ -9,13 +9,19 @@ from chainrule import Optimizer
 from chainrule.registry import load
 from chainrule_plugins.optimizers.adam import Adam
 from tests.built_ins import BUILT_IN
-from tests.contracts.mirrored_tests import reference_of
+from tests.contracts.mirrored_tests import ROOT, mirrored_path, reference_of
 
 RULES = [record for record in BUILT_IN if record.kind == "optimizers"]
 
 
 def key(record):
     return record.key
+
+
+@pytest.mark.parametrize("record", BUILT_IN, ids=key)
+def test_a_built_in_component_has_a_test_file(record):
+    path = mirrored_path(load(record)).relative_to(ROOT)
+    assert (ROOT / path).is_file(), f"{record.key}: its tests must stand in {path.as_posix()}, got no such file."
 
 
 @pytest.mark.parametrize("record", RULES, ids=key)

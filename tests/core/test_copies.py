@@ -101,9 +101,18 @@ def test_an_updater_moves_shared_weights_once():
     assert torch.equal(network.flat.data, before - 0.125)
 
 
-def test_a_parameter_needs_positive_sizes_and_a_build():
-    with pytest.raises(ValueError, match=r"^Parameter: every size must be a positive integer, got \(3, 0\)\."):
-        Parameter(3, 0, init=zeros(), fan_in=3, fan_out=1)
+@pytest.mark.parametrize("sizes", [(3, 0), (5, -1), (2.5, 4)])
+def test_a_parameter_needs_positive_sizes(sizes):
+    with pytest.raises(ValueError, match=r"^Parameter: every size must be a positive integer, got "):
+        Parameter(*sizes, init=zeros(), fan_in=3, fan_out=1)
+
+
+def test_a_parameter_remembers_its_fans_for_its_initializer():
+    parameter = Parameter(4, 3, 2, init=zeros(), fan_in=6, fan_out=8)
+    assert (parameter.shape, parameter.fan_in, parameter.fan_out) == ((4, 3, 2), 6, 8)
+
+
+def test_a_parameter_has_no_tensors_before_it_is_built():
     for name in ("data", "grad"):
         with pytest.raises(ChainruleError, match=rf"^Parameter\(3\): {name} needs a built module\."):
             getattr(Parameter(3, init=zeros(), fan_in=3, fan_out=1), name)

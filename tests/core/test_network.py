@@ -127,11 +127,6 @@ def test_a_build_that_cannot_be_raises_and_leaves_the_module_unbuilt(settings, m
     module.build()
 
 
-def test_neighbours_that_do_not_fit_raise_when_built():
-    with pytest.raises(ShapeError, match=r"linear at 2, after tanh at 1, does not fit: linear: x must have 5 features"):
-        sequential(linear(4, 6), tanh(), linear(5, 3)).build()
-
-
 def test_an_input_of_another_dtype_raises():
     with pytest.raises(ShapeError) as caught:
         layers().build()(torch.zeros(2, 4, dtype=torch.float64))

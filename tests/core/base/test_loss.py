@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from chainrule import BackwardError, HyperparameterError, ShapeError
-from chainrule.losses import cross_entropy, mse
+from chainrule.losses import mse
 
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
 ZEROS = torch.zeros(3, 2)
@@ -30,23 +30,14 @@ def test_mean_that_raises_leaves_the_loss_usable() -> None:
     assert_close(loss.backward(), 2 * ROWS)
 
 
-@pytest.mark.parametrize("loss", [mse(), cross_entropy()], ids=repr)
-def test_backward_goes_through_each_call_once(loss: mse) -> None:
+def test_backward_goes_through_each_call_once() -> None:
+    loss = mse()
     with pytest.raises(BackwardError, match="called without a forward in train mode"):
         loss.backward()
     loss(ROWS, ROWS)
     loss.backward()
     with pytest.raises(BackwardError):
         loss.backward()
-
-
-@pytest.mark.parametrize("loss", [mse(), cross_entropy()], ids=repr)
-def test_the_gradient_is_the_callers_own(loss: mse) -> None:
-    prediction, target = ROWS.clone(), ZEROS.clone()
-    loss(prediction, target)
-    loss.backward().zero_()
-    assert torch.equal(prediction, ROWS)
-    assert torch.equal(target, ZEROS)
 
 
 def test_a_loss_over_members_is_a_copy_with_the_same_reduction() -> None:

@@ -1,6 +1,5 @@
 import copy
 import dataclasses
-import pickle
 
 import pytest
 import torch
@@ -8,21 +7,17 @@ import torch
 from chainrule import HyperparameterError, Optimizer
 from chainrule.layers import linear
 from chainrule.optimizers import adam, sgd
-from chainrule.registry import get, names
-
-RULES = [rule for name in names("optimizers") for rule in get("optimizers", name).examples()]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_a_rule_equals_its_copies_and_what_its_repr_says(rule):
-    again = eval(repr(rule), {type(rule).__name__: type(rule)})  # noqa: S307  # its own repr
-    for other in (again, copy.deepcopy(rule), pickle.loads(pickle.dumps(rule)), dataclasses.replace(rule)):  # noqa: S301
+def test_equal_rules_have_equal_hashes():
+    rule = sgd(lr=0.1, momentum=0.9)
+    for other in (sgd(lr=0.1, momentum=0.9), copy.deepcopy(rule), dataclasses.replace(rule)):
         assert other == rule
         assert hash(other) == hash(rule)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_a_rule_is_frozen(rule):
+def test_a_rule_is_frozen():
+    rule = sgd()
     with pytest.raises(dataclasses.FrozenInstanceError):
         rule.lr = 1.0
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chainrule import HyperparameterError, Initializer, Optimizer, hyperparameter
 from chainrule.base.settings import bounds
-from chainrule.initializers import constant
+from chainrule.initializers import constant, xavier_normal, xavier_uniform
 from chainrule.optimizers import adam, rmsprop, sgd
 
 
@@ -165,6 +165,14 @@ def test_a_class_with_a_constructor_of_its_own_is_refused_with_the_form_to_write
         class Halved(Initializer):
             def __init__(self, gain: float) -> None:
                 self.gain = gain
+
+
+def test_settings_are_equal_by_class_and_values():
+    assert xavier_normal() == xavier_normal(1.0)
+    assert hash(xavier_normal()) == hash(xavier_normal(gain=1.0))
+    assert xavier_normal() != xavier_normal(2.0)
+    assert xavier_normal() != xavier_uniform()
+    assert repr(xavier_normal()) == "XavierNormal(gain=1.0)"
 
 
 def test_an_annotation_that_cannot_be_evaluated_is_read_from_the_default():

@@ -9,7 +9,6 @@ from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
-from chainrule.registry import get, names
 
 X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
 
@@ -25,9 +24,6 @@ class ByParameter(Optimizer):
         return state["m"].mul_(0.9).add_(grad) / parameter.norm() / state["count"]
 
 
-RULES = [rule for name in names("optimizers") for rule in get("optimizers", name).examples()]
-
-
 def build(**settings):
     return sequential(linear(3, 4), tanh(), linear(4, 3)).build(**(settings or {"seeds": [0, 1]}))
 
@@ -41,9 +37,7 @@ def train(network, updater, steps):
         updater.step()
 
 
-@pytest.mark.parametrize(
-    "rule", [*RULES, ByParameter(), adam(schedule=lambda t: 1 / t)], ids=lambda rule: repr(rule)[:40]
-)
+@pytest.mark.parametrize("rule", [ByParameter(), adam(schedule=lambda t: 1 / t)], ids=["by parameter", "adam"])
 def test_a_run_resumes_to_the_bit(rule):
     network = build()
     updater = rule.attach(network)

@@ -1,0 +1,12 @@
+from functools import partial
+
+import pytest
+from torch.nn.init import xavier_uniform_
+
+from chainrule.initializers import xavier_uniform
+from tests.oracles import assert_fills_as
+
+
+@pytest.mark.parametrize(("initializer", "gain"), [(xavier_uniform(), 1.0), (xavier_uniform(gain=3.0), 3.0)])
+def test_its_values_equal_those_of_torch(initializer, gain):
+    assert_fills_as(initializer, partial(xavier_uniform_, gain=gain))
