@@ -1,8 +1,21 @@
-"""What all tests share: one thread per process, and the same hypothesis examples in every run."""
+"""What all tests share: the built-in components alone, one thread per process, and hypothesis's examples."""
 
+import tempfile
+from pathlib import Path
+
+import pytest
 import torch
 from hypothesis import settings
+
+from tests.other_packages import hide_other_packages
 
 torch.set_num_threads(1)
 settings.register_profile("chainrule", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("chainrule")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide what other packages register before a test module reads the catalogue."""
+    folder = tempfile.TemporaryDirectory(prefix="hidden-")
+    config.add_cleanup(folder.cleanup)
+    hide_other_packages(Path(folder.name))

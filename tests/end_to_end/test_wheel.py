@@ -102,7 +102,7 @@ def site(tmp_path_factory):
 def run(site, *command):
     return subprocess.run(
         [sys.executable, "-W", "error", *command],
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))},
         cwd=site.parent,
         capture_output=True,
         text=True,

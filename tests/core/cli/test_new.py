@@ -36,26 +36,26 @@ def eight(tmp_path_factory):
 
 
 def test_a_package_has_all_that_it_needs(packages):
-    done = _new(packages, "optimizer", "my_rule")
+    done = _new(packages, "optimizer", "fresh")
     assert done.returncode == 0, done.stderr
-    package = packages.root / "chainrule-my-rule"
+    package = packages.root / "chainrule-fresh"
     assert _files(package) == {
         ".github/workflows/test.yml",
         ".gitignore",
         "LICENSE",
         "README.md",
         "pyproject.toml",
-        "src/chainrule_my_rule/__init__.py",
-        "src/chainrule_my_rule/py.typed",
-        "tests/test_my_rule.py",
+        "src/chainrule_fresh/__init__.py",
+        "src/chainrule_fresh/py.typed",
+        "tests/test_fresh.py",
     }
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["name"] == "chainrule-my-rule"
+    assert project["name"] == "chainrule-fresh"
     assert project["entry-points"] == {
         "chainrule.api": {"1": "chainrule:API"},
-        "chainrule.optimizers": {"my_rule": "chainrule_my_rule:MyRule"},
+        "chainrule.optimizers": {"fresh": "chainrule_fresh:Fresh"},
     }
-    assert "chainrule check optimizers:my_rule" in done.stdout
+    assert "chainrule check optimizers:fresh" in done.stdout
     assert list(packages.root.iterdir()) == [package]
 
 

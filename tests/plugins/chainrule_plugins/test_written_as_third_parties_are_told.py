@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from chainrule import components, get
+from chainrule import get
 from chainrule.layers import linear
 from chainrule.registry.kinds import KINDS
+from tests.built_ins import BUILT_IN
 
 ROOT = Path(__file__).parents[3] / "plugins"
 FILES = [*(ROOT / "chainrule_plugins").rglob("*.py"), *(ROOT / "chainrule_lab" / "tasks").rglob("*.py")]
 PUBLIC = {"chainrule", "chainrule.ops", "chainrule.metrics", *(f"chainrule.{kind}" for kind in KINDS)}
-RULES = [found.name for found in components("optimizers") if found.distribution == "chainrule"]
+RULES = [record.name for record in BUILT_IN if record.kind == "optimizers"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
