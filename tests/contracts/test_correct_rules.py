@@ -1,4 +1,8 @@
-"""No check may fail a correct rule, of whatever kind the contract allows."""
+"""No check may fail a correct rule, of whatever kind the contract allows.
+
+The checks that compile or start a process run in the normal suite on the rules here whose form, as tests/forms.py
+defines it, no built-in rule has, and on the others in the slow suite.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,31 @@ import pytest
 
 from chainrule import Optimizer
 from chainrule.testing import Check, checks_of, run, subject
+from tests.built_ins import built_in_rules
+from tests.forms import EXPENSIVE, first_of_each_form
 
-from .correct_rules import RULES, Averaged, GlobalNorm, Lion, Muon, Radam, Rprop
+from .correct_rules import RULES, Lion, Muon
 from .skips import assert_justified
 
-SLOW = {"resumes_in_a_fresh_process": (GlobalNorm, Averaged), "compiled_equals_eager": (Radam, Rprop)}
-"""Checks that take seconds, with the rules on which they are tried here; the built-in rules meet them all."""
-
 CHECKS = [check for check in checks_of("optimizers") if not check.name.endswith("_the_reference")]
-CASES = [(rule, check) for rule in RULES for check in CHECKS if rule in SLOW.get(check.name, RULES)]
+FIRST = first_of_each_form([*built_in_rules(), *RULES])
 
 
-@pytest.mark.parametrize(("rule", "check"), CASES, ids=lambda value: getattr(value, "name", None) or value.__name__)
+def is_slow(rule: type[Optimizer], check: Check) -> bool:
+    """Whether the check is left to the slow suite."""
+    return check.name in EXPENSIVE and rule not in FIRST
+
+
+@pytest.mark.parametrize(
+    ("rule", "check"),
+    [
+        pytest.param(
+            rule, check, marks=pytest.mark.slow if is_slow(rule, check) else (), id=f"{rule.__name__}-{check.name}"
+        )
+        for rule in RULES
+        for check in CHECKS
+    ],
+)
 def test_no_check_fails_it_or_skips_it_without_a_reason(rule: type[Optimizer], check: Check) -> None:
     target = subject(rule)
     result = run(target, check)
@@ -35,7 +52,7 @@ def test_the_readmes_rule_passes() -> None:
     names: dict[str, Any] = {"__name__": __name__}
     exec(block, names)  # noqa: S102
     for check in CHECKS:
-        if check.name in SLOW:
+        if check.name in EXPENSIVE:
             continue
         result = run(subject(names["Lion"]), check)
         assert result.outcome != "failed", result.detail

@@ -1,4 +1,8 @@
-"""Every wrong component is found, by the check that is meant to find it; and every check finds one."""
+"""Every wrong component is found, by the check that is meant to find it; and every check finds one.
+
+Each wrong component goes through one check, so that their time grows with the kit and not with the catalogue. All run
+in the normal suite, also through the checks that compile or start a process.
+"""
 
 import re
 

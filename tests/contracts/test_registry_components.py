@@ -1,23 +1,42 @@
-"""Every built-in component passes every check of its kind."""
+"""Every built-in component passes every check of its kind.
+
+The checks that compile or start a process run in the normal suite on the first rule of each form, as said in
+tests/forms.py, and on the others in the slow suite.
+"""
 
 import pytest
 
 from chainrule.registry import load
 from chainrule.registry.kinds import KINDS
 from chainrule.testing import checks_of, run, subject
-from tests.built_ins import BUILT_IN
+from tests.built_ins import BUILT_IN, built_in_rules
 from tests.contracts.mirrored_tests import reference_of
+from tests.forms import EXPENSIVE, first_of_each_form
 from tests.oracles import assert_follows
 
 from .skips import SURPRISES, assert_justified
 
-RULES = [load(record) for record in BUILT_IN if record.kind == "optimizers"]
+RULES = built_in_rules()
+FIRST = first_of_each_form(RULES)
+
+
+def is_slow(record, check):
+    """Whether the check is left to the slow suite."""
+    return record.kind == "optimizers" and check.name in EXPENSIVE and load(record) not in FIRST
 
 
 @pytest.mark.parametrize(
     ("record", "check"),
-    [(record, check) for record in BUILT_IN for check in checks_of(record.kind)],
-    ids=lambda part: part.key if hasattr(part, "key") else part.name,
+    [
+        pytest.param(
+            record,
+            check,
+            marks=pytest.mark.slow if is_slow(record, check) else (),
+            id=f"{record.key}-{check.name}",
+        )
+        for record in BUILT_IN
+        for check in checks_of(record.kind)
+    ],
 )
 def test_a_component_passes_a_check_or_is_skipped_for_a_reason_that_holds(record, check):
     reference = reference_of(load(record)) if record.kind == "optimizers" else None

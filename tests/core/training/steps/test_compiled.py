@@ -22,6 +22,8 @@ from chainrule.optimizers import adam, rmsprop, sgd
 from chainrule.training.steps.compiled import CompiledStep
 from chainrule.training.steps.eager import TrainingStep
 from chainrule.updates.moment import TensorMoment
+from tests.built_ins import built_in_rules
+from tests.forms import first_of_each_form
 
 
 def build(*modules, seeds=(0, 1)):
@@ -83,12 +85,24 @@ def test_a_compiled_step_follows_the_same_trajectory(name):
     expect_the_same_trajectory(build(tanh()), optimizer, **options)
 
 
-def test_every_registered_optimizer_compiles_into_a_step():
-    components = chainrule.components("optimizers")
-    rules = [rule for one in components for rule in chainrule.get("optimizers", one.name).examples()]
-    network = sequential(linear(3, 4), *[linear(4, 4) for _ in rules], linear(4, 2))
-    groups = {f"{position}.*": rule for position, rule in enumerate(rules)}
-    network = network.build(seeds=[0, 1], dtype=torch.float64)
+MAPPED = [rule for rule in built_in_rules() if rule.vmappable]
+FIRST = first_of_each_form(MAPPED)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [pytest.param(rule, marks=() if rule in FIRST else pytest.mark.slow, id=rule.__name__) for rule in MAPPED],
+)
+def test_a_built_in_rule_compiles_into_a_step(rule):
+    """In the normal suite the first rule of each form, as said in tests/forms.py, and in the slow suite the others.
+
+    Each example trains a layer of its own, or the parameters there that it is for. Rules that torch.vmap cannot carry
+    may branch on a tensor, which no compiled step can.
+    """
+    examples = rule.examples()
+    ends = [end for end, rank in (("weight", 2), ("bias", 1)) if rank in rule.ranks]
+    groups = {f"{position}.{end}": example for position, example in enumerate(examples) for end in ends}
+    network = sequential(*[linear(3, 3) for _ in examples], linear(3, 2)).build(seeds=[0, 1], dtype=torch.float64)
     expect_the_same_trajectory(network, param_groups({**groups, "*": sgd()}))
 
 

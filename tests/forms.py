@@ -1,0 +1,32 @@
+"""The form of a rule, and the checks that run on one rule of each form.
+
+A form is all that decides on which of its paths the core runs, compiles, saves and loads a rule. Checks that compile a
+kernel or start a process take seconds, more than all others together, and what they find depends on the form more than
+on the formula, which a rule's oracle and the quick checks cover. The normal suite therefore runs them on the first rule
+of each form, by name, and the slow suite, `pytest -m slow`, on the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chainrule import Optimizer
+
+EXPENSIVE = ("compiled_equals_eager", "resumes_in_a_fresh_process")
+"""The kit's checks that compile or start a process."""
+
+METHODS = ("init", "scalars", "reduce", "update", "apply", "evaluation_parameter")
+
+
+def form(rule: type[Optimizer]) -> tuple[object, ...]:
+    """Return what a rule declares of how it may be run, and which methods it has of its own."""
+    own = tuple(name for name in METHODS if getattr(rule, name) is not getattr(Optimizer, name))
+    return rule.elementwise, rule.vmappable, rule.ranks == Optimizer.ranks, own
+
+
+def first_of_each_form(rules: Iterable[type[Optimizer]]) -> set[type[Optimizer]]:
+    """Return of each form the first rule, in the order given."""
+    found: dict[tuple[object, ...], type[Optimizer]] = {}
+    for rule in rules:
+        found.setdefault(form(rule), rule)
+    return set(found.values())
