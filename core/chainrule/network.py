@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.buffer import Buffer
-from chainrule.base.module import named_held, named_modules, named_parameters
+from chainrule.base.module import named_held, named_modules, named_parameters, parts_inside
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random, random_key
@@ -56,6 +56,7 @@ class Network:
         self.module = module
         self._output_shape: torch.Size | None = None
         self._look_inside()
+        self._expect_all_found()
         if any(parameter.is_built for parameter in self.parameters()):
             raise ChainruleError(
                 f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
@@ -76,6 +77,18 @@ class Network:
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
         self._named_streams = dict(named_held(self.module, Random))
+
+    def _expect_all_found(self) -> None:
+        """Refuse a module that holds parts where nobody looks for them, such as in a set or an object of its own."""
+        streams = self._named_streams.values()
+        found = {id(part) for part in (*self._modules, *self.parameters(), *self._named_buffers.values(), *streams)}
+        for module in self._modules:
+            for name, part in parts_inside(module):
+                if id(part) not in found:
+                    raise ChainruleError(
+                        f"{label(module)}: a {type(part).__name__} in {name} is not found, so it would not be trained "
+                        "or saved. Keep parts in attributes, or in lists, tuples and dicts of these."
+                    )
 
     def _initialize(self) -> None:
         for name, parameter in self.named_parameters():

@@ -7,22 +7,49 @@ import math
 import torch
 from torch import Tensor
 
-from chainrule import Loss, Module, ShapeError
+from chainrule import Buffer, Loss, Module, Random, ShapeError
+from chainrule.initializers import constant
 
 
 class BatchNorm(Module):
-    """Rows depend on each other, and a batch needs two.
+    """Rows depend on each other, a batch needs two, and running statistics are kept in buffers.
 
-    Shapes:   any
+    Shapes:   x and y (M, N, features)
     """
 
     batch_independent = False
+    same_in_eval = False
+
+    def __init__(self, features: int, momentum: float = 0.1) -> None:
+        self.features = features
+        self.momentum = momentum
+        self.running_mean = Buffer(features)
+        self.running_var = Buffer(features, init=constant(1.0))
+        self.num_batches_tracked = Buffer(dtype=torch.int64)
+
+    def output_shape(self, input_shape: tuple) -> tuple:
+        if input_shape[-1:] not in ((...,), (None,), (self.features,)):
+            raise ShapeError(f"batch_norm: x must have {self.features} features, got {input_shape}. Pass as many.")
+        return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] < 2:
-            raise ShapeError(f"batch_norm: a batch must have at least 2 rows, got {x.shape[1]}. Pass more.")
-        deviation = (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
-        y = (x - x.mean(1, keepdim=True)) / deviation
+        if x.dim() != 3 or x.shape[2] != self.features:
+            raise ShapeError(
+                f"batch_norm: x must have shape (N, {self.features}), got {tuple(x.shape[1:])}. Reshape it."
+            )
+        if not self.training:
+            self.save_for_backward()
+            mean, var = self.running_mean.data.unsqueeze(1), self.running_var.data.unsqueeze(1)
+            return (x - mean) / (var + 1e-5).sqrt()
+        rows = x.shape[1]
+        if rows < 2:
+            raise ShapeError(f"batch_norm: a batch must have at least 2 rows, got {rows}. Pass more.")
+        mean, var = x.mean(1, keepdim=True), x.var(1, keepdim=True, unbiased=False)
+        self.running_mean.data.lerp_(mean.squeeze(1), self.momentum)
+        self.running_var.data.lerp_(var.squeeze(1) * (rows / (rows - 1)), self.momentum)
+        self.num_batches_tracked.data.add_(1)
+        deviation = (var + 1e-5).sqrt()
+        y = (x - mean) / deviation
         self.save_for_backward(y, deviation)
         return y
 
@@ -30,6 +57,39 @@ class BatchNorm(Module):
         y, deviation = self.saved_tensors()
         along = y * (grad_output * y).mean(1, keepdim=True)
         return (grad_output - grad_output.mean(1, keepdim=True) - along) / deviation
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, tuple[int, ...]]]:
+        return [(cls(3), (3,)), (cls(4, momentum=0.5), (4,))]
+
+
+class Dropout(Module):
+    """A mask for each member, example and call.
+
+    Shapes:   any
+    """
+
+    same_in_eval = False
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = p
+        self.random = Random()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.save_for_backward()
+            return x
+        mask = self.random.bernoulli(1 - self.p, x.shape[1:]).div_(1 - self.p)
+        self.save_for_backward(mask)
+        return x * mask
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (mask,) = self.saved_tensors()
+        return grad_output * mask
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, tuple[int, ...]]]:
+        return [(cls(), (4,)), (cls(0.2), (2, 3))]
 
 
 class Flatten(Module):
@@ -42,13 +102,12 @@ class Flatten(Module):
         return (math.prod(input_shape),) if all(isinstance(size, int) for size in input_shape) else (...,)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.save_for_backward()
-        self.shape = x.shape
+        self.save_for_backward(x)
         return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
     def backward(self, grad_output: Tensor) -> Tensor:
-        self.saved_tensors()
-        return grad_output.reshape(self.shape)
+        (x,) = self.saved_tensors()
+        return grad_output.reshape(x.shape)
 
     @classmethod
     def examples(cls) -> list[tuple[Module, tuple[int, ...]]]:
@@ -140,4 +199,4 @@ class Score(Loss):
         return -target
 
 
-COMPONENTS = [BatchNorm, Flatten, Exp, Softmax, DetachedForward, BinaryCrossEntropy, Score]
+COMPONENTS = [BatchNorm, Dropout, Flatten, Exp, Softmax, DetachedForward, BinaryCrossEntropy, Score]

@@ -52,6 +52,19 @@ def parameters_inside(value: Any) -> Iterator[Parameter]:
         yield from parameters_inside(vars(value))
 
 
+def holds_a(*classes: str) -> Callable[[Any], bool]:
+    """Return whether the repr of an example's attributes, inner modules included, names an object of these classes."""
+
+    def described(value: Any) -> str:
+        if hasattr(value, "forward"):
+            return described(list(vars(value).values()))
+        return " ".join(map(described, value)) if isinstance(value, list | tuple) else repr(value)
+
+    return lambda module: any(
+        re.search(rf"\b({'|'.join(classes)})\(", described(example)) is not None for example, _ in module.examples()
+    )
+
+
 def shapes(component: Any) -> str:
     """Return the section Shapes of a class's docstring on one line."""
     return " ".join(sections(inspect.cleandoc(component.__doc__ or "")).get("Shapes", "").split())
@@ -102,6 +115,12 @@ SKIPS = (
         "it has no parameters",
         negated(has_parameters),
         ("first_layer_trains_the_same", "parameter_gradients_accumulate", "parameter_gradients_agree_with_differences"),
+    ),
+    Skip("it draws no random numbers", negated(holds_a("Random")), ("draws_differ_by_member_and_call",)),
+    Skip(
+        "it has neither buffers nor random numbers",
+        negated(holds_a("Buffer", "Random")),
+        ("eval_mode_changes_nothing",),
     ),
     Skip("it takes inputs of any shape", lambda module: shapes(module).startswith("any"), ("wrong_shapes_raise",)),
     Skip(

@@ -8,13 +8,12 @@ from typing import ClassVar
 import pytest
 from torch import Tensor
 
-from chainrule import LearningRate, Loss, Module, Optimizer, Parameter, ShapeError, Splits, State, Step, hyperparameter
+from chainrule import LearningRate, Loss, Optimizer, ShapeError, Splits, State, Step, hyperparameter
 from chainrule.registry import load
 from chainrule.testing import CHECKS, Check, Result, Subject, run, subject
 from chainrule_lab.tasks.circle import Circle
 from chainrule_plugins.activations.tanh import Tanh
 from chainrule_plugins.initializers.uniform import Uniform
-from chainrule_plugins.initializers.zeros import Zeros
 from chainrule_plugins.losses.cross_entropy import CrossEntropy
 from chainrule_plugins.optimizers.sgd import Sgd
 from tests.built_ins import BUILT_IN
@@ -89,24 +88,6 @@ def test_a_skip_of_a_component_of_which_no_reason_holds_is_reported(skip: Skip, 
         assert_justified(target, check, result(target, check, "skipped", skip.reason))
 
 
-class HiddenWeight(Module):
-    """Scale by a weight in a list, where the core finds none.
-
-    Shapes:   any
-    """
-
-    def __init__(self) -> None:
-        self.weights = [Parameter(1, init=Zeros(), fan_in=1, fan_out=1)]
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.save_for_backward()
-        return x
-
-    def backward(self, grad_output: Tensor) -> Tensor:
-        self.saved_tensors()
-        return grad_output
-
-
 class Undocumented(Tanh):
     """Squash each value."""
 
@@ -164,9 +145,6 @@ UNEXPLAINED, LEFT_OUT = "must not be skipped", "must be skipped with the reason"
 @pytest.mark.parametrize(
     ("component", "name", "message"),
     [
-        (HiddenWeight, "first_layer_trains_the_same", UNEXPLAINED),
-        (HiddenWeight, "parameter_gradients_accumulate", UNEXPLAINED),
-        (HiddenWeight, "parameter_gradients_agree_with_differences", UNEXPLAINED),
         (Undocumented, "wrong_shapes_raise", UNEXPLAINED),
         (Particular, "wrong_shapes_raise", LEFT_OUT),
         (ConstantThoughItDraws, "another_seed_gives_other_values", UNEXPLAINED),

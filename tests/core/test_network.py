@@ -1,10 +1,13 @@
+import types
+
 import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import ChainruleError, ShapeError, StateError
+from chainrule import Buffer, ChainruleError, Module, Parameter, ShapeError, StateError, label
 from chainrule.activations import relu, tanh
 from chainrule.base.random_streams import random_stream
+from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 
 
@@ -149,3 +152,44 @@ def test_a_gradient_of_another_shape_than_the_output_is_refused():
     network(torch.zeros(4, 3))
     with pytest.raises(ShapeError, match=r"grad_output must have the output's shape \(4, 2\), got \(4, 1\)"):
         network.backward(torch.zeros(4, 1))
+
+
+class Holds(Module):
+    """Hold parts in whatever it is given, and do nothing."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def forward(self, x):
+        self.save_for_backward()
+        return x
+
+    def backward(self, grad_output):
+        self.saved_tensors()
+        return grad_output
+
+
+def test_parts_in_lists_tuples_and_dicts_are_found_and_named_by_their_places():
+    parts = {"heads": [linear(2, 1), (linear(2, 3),)], "scale": Parameter(2, init=zeros(), fan_in=1, fan_out=1)}
+    network = Holds(parts).build(seeds=[0, 1])
+    assert set(network.state_dict()) == {
+        "parts.scale",
+        "parts.heads.0.weight",
+        "parts.heads.0.bias",
+        "parts.heads.1.0.weight",
+        "parts.heads.1.0.bias",
+    }
+    assert [label(module) for module in network.modules()] == ["holds", "linear", "linear"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "what"),
+    [
+        ({linear(2, 1)}, "a Linear in parts.0 is not found"),
+        (types.SimpleNamespace(inner=[relu()]), "a Relu in parts.inner.0 is not found"),
+        (types.SimpleNamespace(mean=Buffer(2)), "a Buffer in parts.mean is not found"),
+    ],
+)
+def test_parts_where_nobody_looks_are_refused_at_build(parts, what):
+    with pytest.raises(ChainruleError, match=rf"^holds: {what}, so it would not be trained or saved\. Keep parts in "):
+        Holds(parts).build()

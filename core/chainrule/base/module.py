@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, final
 import torch
 from torch import Tensor
 
+from chainrule.base.buffer import Buffer
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
+from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
 
 if TYPE_CHECKING:
@@ -145,6 +147,25 @@ def _inside(name: str, value: object, kind: type) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _inside(f"{name}.{key}", item, kind)
+
+
+def parts_inside(owner: object) -> Iterator[tuple[str, object]]:
+    """Yield the modules, parameters, buffers and streams that the owner holds, in objects and sets of its own too."""
+    found = list(vars(owner).items())
+    seen = {id(owner)}
+    while found:
+        name, value = found.pop()
+        if id(value) in seen or isinstance(value, Tensor | type):
+            continue
+        seen.add(id(value))
+        if isinstance(value, Parameter | Buffer | Random | Module):
+            yield name, value
+        elif isinstance(value, list | tuple | set | frozenset):
+            found += [(f"{name}.{index}", item) for index, item in enumerate(value)]
+        elif isinstance(value, dict):
+            found += [(f"{name}.{key}", item) for key, item in value.items()]
+        elif hasattr(value, "__dict__") and not callable(value):
+            found += [(f"{name}.{key}", item) for key, item in vars(value).items()]
 
 
 def named_held(module: ModuleLike, kind: type[Held]) -> Iterator[tuple[str, Held]]:

@@ -61,7 +61,7 @@ class Random:
 
         Shapes: shape as of one member, result (M, *shape)
         """
-        return self._draw(math.prod(shape)).view(-1, *shape)
+        return self._draw(math.prod(shape)).view(self.key.shape[1], *shape)
 
     def bernoulli(self, probability: float | Tensor, shape: Sequence[int]) -> Tensor:
         """Return ones with this probability, else zeros.
@@ -79,10 +79,10 @@ class Random:
         """
         count = math.prod(shape)
         half = -(-count // 2)
-        first, second = self._draw(2 * half).double().view(-1, 2, half).unbind(1)  # (M, half) each
+        first, second = self._draw(2 * half).double().view(self.key.shape[1], 2, half).unbind(1)  # (M, half) each
         radius, angle = (first + 0.5**BITS / 2).log_().mul_(-2).sqrt_(), second * (2 * math.pi)
         numbers = torch.cat([radius * angle.cos(), radius * angle.sin()], 1)[:, :count]
-        return numbers.to(self.dtype).reshape(-1, *shape)
+        return numbers.to(self.dtype).reshape(self.key.shape[1], *shape)
 
     def _draw(self, count: int) -> Tensor:
         """Return the next draw of so many uniform numbers, (M, count)."""

@@ -7,10 +7,11 @@ import copy
 import torch
 from torch import Tensor
 
-from chainrule import Module
+from chainrule import Buffer, Module
 from chainrule_plugins.activations.relu import Relu
 from chainrule_plugins.activations.tanh import Tanh
 from chainrule_plugins.layers.linear import Linear
+from tests.contracts.correct_modules import Dropout
 
 from . import collect
 from .module_inputs import Scale
@@ -230,3 +231,80 @@ class SettingNotShown(Linear):
 class ReprOfTwoLines(Tanh):
     def __repr__(self) -> str:
         return "ReprOfTwoLines(\n)"
+
+
+@wrong("passes_keep_declared_state_only")
+class CountsItsCalls(Tanh):
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x)
+
+
+@wrong("passes_keep_declared_state_only")
+class MeanInATensor(Tanh):
+    def __init__(self) -> None:
+        self.means = [torch.zeros(())]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.means[0].add_(x.mean().float())
+        return super().forward(x)
+
+
+@wrong("eval_mode_changes_nothing")
+class StatisticsOfEvaluation(Tanh):
+    def __init__(self) -> None:
+        self.count = Buffer()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count.data.add_(1)
+        return super().forward(x)
+
+
+@wrong("eval_mode_changes_nothing")
+class DrawsInEvalMode(Dropout):
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.random.uniform(x.shape[1:])
+        return super().forward(x)
+
+
+class MaskedDropout(Dropout):
+    def mask(self, x: Tensor) -> Tensor:
+        return self.random.bernoulli(0.5, x.shape[1:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = self.mask(x) if self.training else torch.ones_like(x)
+        self.save_for_backward(mask)
+        return x * mask
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, tuple[int, ...]]]:
+        return [(cls(), (4,))]
+
+
+@wrong("draws_differ_by_member_and_call")
+class MaskOfTheFirstMember(MaskedDropout):
+    def mask(self, x: Tensor) -> Tensor:
+        return super().mask(x)[:1].expand_as(x)
+
+
+@wrong("draws_differ_by_member_and_call")
+class MaskOfTheFirstCall(MaskedDropout):
+    def mask(self, x: Tensor) -> Tensor:
+        self.random.counter.zero_()
+        return super().mask(x)
+
+
+@wrong("training_continues_from_a_saved_state")
+class StatisticsNotSaved(Tanh):
+    same_in_eval = False
+
+    def __init__(self) -> None:
+        self.mean = Buffer(persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean.data.lerp_(x.flatten(1).mean(1), 0.5)
+        return super().forward(x - self.mean.data.view(-1, *[1] * (x.dim() - 1)))

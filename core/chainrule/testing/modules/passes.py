@@ -142,7 +142,7 @@ def rows_do_not_influence_each_other(example: Example) -> None:
     "layers",
     "activations",
     once=True,
-    cause="torch.rand without generator=, or a seed drawn in the constructor; use chainrule.base.random_streams.",
+    cause="torch.rand without generator=, or a seed drawn in the constructor; declare a Random.",
 )
 def results_follow_from_the_seed(subject: Subject) -> None:
     """Equal seeds give equal bits whatever the global random state, which stays unchanged."""

@@ -1,0 +1,88 @@
+"""Checks on layers and activations: what they keep from one pass to the next, and the random numbers they draw."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from chainrule.base.buffer import Buffer
+from chainrule.base.module import named_held
+from chainrule.base.random_numbers import Random
+from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.modules.trials import Example, make_trial
+from chainrule.training.steps.snapshot import Snapshot, undeclared_tensors
+
+
+@check("layers", "activations", cause="an attribute set in forward, or a tensor changed in place; declare a Buffer.")
+def passes_keep_declared_state_only(example: Example) -> None:
+    """A forward and backward change no attribute and no tensor of the module but declared ones.
+
+    What is not declared is in no saved state, the same in all members, and unknown to compiled steps.
+    """
+    trial = make_trial(example, members=3)
+    for mode in (True, False):
+        module = trial.module()
+        module.train(mode)
+        parts = [inner for _, inner in module.named_modules()]
+        before, tensors = Snapshot(parts), undeclared_tensors(parts)
+        values = {name: tensor.clone() for name, tensor in tensors.items()}
+        module.forward(trial.x)
+        if mode:
+            module.backward(trial.grad_output)
+        name = "train" if mode else "eval"
+        changed = before.difference()
+        expect(changed is None, f"a pass in {name} mode must change declared state only, got another {changed}.")
+        for path, tensor in tensors.items():
+            expect_close(f"{path} after a pass in {name} mode", tensor, values[path])
+
+
+@check("layers", "activations", cause="an update of running statistics, or a draw, outside of if self.training.")
+def eval_mode_changes_nothing(example: Example) -> None:
+    """Forward in eval mode changes no buffer and draws no random numbers, so that evaluating never affects training."""
+    network = copy.deepcopy(make_trial(example, members=3).network)
+    if not list(named_held(network.module, Buffer)) and not network.random_state():
+        raise NotApplicable("it has neither buffers nor random numbers")
+    buffers = {name: buffer.data.clone() for name, buffer in network.named_buffers()}
+    streams = network.random_state()
+    network.eval()
+    for _ in range(2):
+        network.module.forward(make_trial(example, members=3).x)
+    for name, buffer in network.named_buffers():
+        expect_close(f"the buffer {name} after evaluating", buffer.data, buffers[name])
+    for name, state in network.random_state().items():
+        drawn = int(state["counter"] - streams[name]["counter"])
+        expect(not drawn, f"{name} must not draw in eval mode, got {drawn} draws.")
+
+
+@check("layers", "activations", cause="a mask drawn once and kept, or one of shape (1, …) that all members share.")
+def draws_differ_by_member_and_call(example: Example) -> None:
+    """Members with equal inputs get different random numbers, and so do two calls.
+
+    A mask that is the same everywhere is no regularization, and makes an ensemble one network.
+    """
+    network = copy.deepcopy(make_trial(example, members=2, rows=16).network)
+    streams = list(named_held(network.module, Random))
+    if not streams:
+        raise NotApplicable("it draws no random numbers")
+    x = make_trial(example, members=2, rows=16).x[:1].repeat(2, *[1] * (len(example[1]) + 1))
+    for parameter in network.parameters():
+        parameter.data.copy_(parameter.data[:1].expand_as(parameter.data))
+    first = network.module.forward(x).clone()
+    second = network.module.forward(x).clone()
+    expect(not torch.equal(first[0], first[1]), "two members must draw different numbers, got the same output.")
+    expect(not torch.equal(first, second), "two calls must draw different numbers, got the same output.")
+
+
+@check("layers", "activations", cause="state in a place that neither state_dict nor random_state holds.")
+def training_continues_from_a_saved_state(example: Example) -> None:
+    """A network that loads this one's state_dict and random_state trains on with the same bits."""
+    trial = make_trial(example, members=3)
+    trained, other = copy.deepcopy(trial.network), make_trial(example, members=3, seed=7).network
+    trained.module.forward(trial.x)
+    trained.module.backward(trial.grad_output)
+    other.load_state_dict(trained.state_dict())
+    other.load_random_state(trained.random_state())
+    outputs = [network.module.forward(trial.x) for network in (other, trained)]
+    expect_close("the output in train mode of a network that loaded the state", *outputs, of=trial.x)
