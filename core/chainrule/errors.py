@@ -1,4 +1,4 @@
-"""The errors of chainrule: one parent, and a child for each that a caller may want to catch."""
+"""The errors of chainrule: a base class, and a subclass for each error that a caller may want to catch."""
 
 import re
 
@@ -8,11 +8,11 @@ class ChainruleError(Exception):
 
 
 class ShapeError(ChainruleError, ValueError):
-    """A shape or dtype does not fit."""
+    """A tensor's shape or dtype does not match."""
 
 
 class HyperparameterError(ChainruleError, ValueError):
-    """A setting lies outside what its declaration allows."""
+    """A setting violates its declared type or bounds."""
 
 
 class BackwardError(ChainruleError, RuntimeError):
@@ -20,7 +20,7 @@ class BackwardError(ChainruleError, RuntimeError):
 
 
 class StateError(ChainruleError, ValueError):
-    """A saved state does not fit the object that loads it."""
+    """A saved state does not match the object that loads it."""
 
 
 class CallbackError(ChainruleError, RuntimeError):
@@ -54,9 +54,9 @@ def label(owner: object) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the type and text of an error on one line."""
+    """Return the type and message of an error on one line."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  # what a plugin raises may fail here too
+    except Exception:  # noqa: BLE001  # a plugin's exception may have a faulty __str__
         text = "an error that cannot be printed"
     return f"{type(error).__name__}: {' '.join(text.split())}".rstrip(": ")

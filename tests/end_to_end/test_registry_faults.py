@@ -44,7 +44,7 @@ class Fault:
 
 
 UNPRINTABLE = "class Odd(Exception):\n    def __str__(self):\n        raise self\nraise Odd\n"
-NAMES = "must match [a-z][a-z0-9_]*, and not a Python keyword, got "
+NAMES = "must match [a-z][a-z0-9_]* and not be a Python keyword, got "
 NEEDS = "Provides-Extra: fast\nRequires-Dist: no-such-package>=2; extra == 'fast'\n"
 FAULTS = {
     "import-error": Fault("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
@@ -66,7 +66,7 @@ FAULTS = {
     "python-keyword": Fault(RULE, f'{NAMES}"lambda"', name="lambda", state="invalid"),
     "missing-extra": Fault(
         f"import no_such_module\n{RULE}",
-        'Install what it needs: pip install "missing-extra[fast]".',
+        'Install its dependencies: pip install "missing-extra[fast]".',
         address=":Rule [fast]",
         metadata=NEEDS,
     ),

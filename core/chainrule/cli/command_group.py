@@ -36,7 +36,7 @@ def as_command(name: str, declared: Any) -> Any:
     """Return a plugin's function, or its app of subcommands, as a command.
 
     Raises:
-        BrokenComponentError: if it is neither, or has an annotation that typer does not know.
+        BrokenComponentError: if it is neither, or has an annotation that typer does not support.
     """
     app = typer.Typer()
     if isinstance(declared, typer.Typer):
@@ -53,12 +53,12 @@ def as_command(name: str, declared: Any) -> Any:
     except Exception as error:
         raise BrokenComponentError(
             f"{COMMANDS}:{name} must have annotations that typer knows, got {one_line(error).rstrip('.')}. "
-            "Mend them with its author."
+            "Report it to its author."
         ) from error
 
 
 class CommandGroup(TyperGroup):
-    """The commands of chainrule and of its plugins."""
+    """The commands of chainrule and its plugins."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> Any:
         """Run a command; a ChainruleError is printed as one line, any other error is a bug and keeps its traceback."""
@@ -77,7 +77,7 @@ class CommandGroup(TyperGroup):
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
-            raise ChainruleError("torch is needed, but not installed: pip install torch.") from error
+            raise ChainruleError("chainrule needs torch, which is not installed: pip install torch.") from error
         except PermissionError as error:
             if "--install-completion" not in arguments:
                 raise
@@ -98,12 +98,12 @@ class CommandGroup(TyperGroup):
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that the arguments name, a plugin's loaded."""
+        """Return the command that the arguments name, loaded if it is a plugin's."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, PluginCommand) else command, rest
 
     def _add_plugins(self) -> None:
-        """Add each plugin's command under its name and its full name; help shows the latter only where needed."""
+        """Add each plugin's command under its name and its full name; help lists the latter if the name is taken."""
         for component in registry.components(COMMANDS):
             state, name, full_name = registry.state(component), component.name, component.full_name
             found = self.commands.setdefault(name, PluginCommand(name, component, hidden=state != "declared"))

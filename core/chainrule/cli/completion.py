@@ -29,7 +29,7 @@ def complete_license(incomplete: str) -> list[str]:
 
 
 def complete_name(incomplete: str) -> list[str]:
-    """Return the names that begin with the typed text; after a colon, names with their kind or package in front."""
+    """Return the names that begin with the typed text; after a colon, names prefixed by kind or package."""
     before = os.environ.get(BEFORE_COLON, "")
     typed = before + incomplete
     offered = set()

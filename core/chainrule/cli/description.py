@@ -68,7 +68,7 @@ def source_code(component: Component, loaded: Any) -> str:
 def _source_file(component: Component, loaded: Any) -> str | None:
     try:
         return inspect.getsourcefile(loaded)
-    except TypeError:  # an instance or compiled code, whose entry point names a module nevertheless
+    except TypeError:  # an instance or compiled code; its entry point still names a module
         file = source_file(component)
         return None if file is None else str(file)
 

@@ -1,4 +1,4 @@
-"""What the author of a component defines, sets, overrides or uses, by kind, read from the parent class's code."""
+"""The contract of each kind: what an author defines, sets, overrides or uses, read from the parent class's source."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from chainrule.registry.kinds import TABLE
 Role: TypeAlias = Literal["define", "set", "override", "use"]
 
 HOOKS = "chainrule.base.hookspecs.TrainingHooks"
-"""The class whose methods a callback may implement, since callbacks have no parent class."""
+"""The class whose methods a callback may implement; callbacks have no parent class."""
 
 
 class Member(NamedTuple):
-    """One attribute or method of the contract.
+    """An attribute or method of the contract.
 
     Attributes:
-        role: what the author does with it: "define" it, "set" it, "override" it where the default does not fit, or
-            "use" it as it is.
-        name: as it is written.
-        declaration: what follows the name: an attribute's default, or a method's arguments.
+        role: "define" if the author must write it, "set" for a value to assign, "override" if the default may be
+            replaced, or "use" if it must stay as it is.
+        name: the name in the source.
+        declaration: an attribute's default with its equals sign, or a method's arguments in parentheses.
         meaning: the first paragraph of its docstring.
     """
 
@@ -35,7 +35,7 @@ class Member(NamedTuple):
 
 
 def contract_of(kind: str) -> list[Member]:
-    """Return the members of a kind's contract, those to define first, each group in the order of the code."""
+    """Return the members of a kind's contract, grouped by role, those to define first, each group in source order."""
     address = next(known.parent for known in TABLE if known.name == kind) or HOOKS
     module, _, name = address.rpartition(".")
     parent = getattr(importlib.import_module(module), name)

@@ -19,7 +19,7 @@ from chainrule.registry.source_files import summary
 
 COLUMNS = ("kind", "name", "summary", "package", "version", "state")
 LEAST_SUMMARY = 24
-"""The smallest width for a readable summary."""
+"""The least readable width of a summary."""
 
 
 def list_components(

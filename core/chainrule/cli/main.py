@@ -40,7 +40,7 @@ def chainrule_command(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     _traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show the traceback of an error; allowed anywhere.")
+        bool, typer.Option("--traceback", help="Print the traceback of an error; accepted anywhere.")
     ] = False,
 ) -> None:
     """Deep learning in which every part is a plugin and every gradient is checked.
@@ -50,7 +50,7 @@ def chainrule_command(
 
 
 def main() -> None:
-    """Run the command line; exit with 0, 1 after an error, or 2 after wrong usage."""
+    """Run the command line; exit with 0 on success, 1 on an error, 2 on a usage error."""
     escape_what_cannot_be_encoded()
     join_words_split_at_colons(os.environ)
     typer.main.get_command(app)(prog_name="chainrule")

@@ -1,4 +1,4 @@
-"""``chainrule new``: a ready package for a new component."""
+"""``chainrule new``: a package for a new component, ready to install."""
 
 from __future__ import annotations
 

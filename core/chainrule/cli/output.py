@@ -21,7 +21,7 @@ def stdout_kept_for(as_json: bool) -> AbstractContextManager[Any]:
 
 
 def escape_what_cannot_be_encoded() -> None:
-    """Escape symbols that the encoding lacks, as in a pipe on Windows."""
+    """Let stdout and stderr escape symbols that their encoding lacks, as in a pipe on Windows."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

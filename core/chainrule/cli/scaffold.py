@@ -1,4 +1,4 @@
-"""The files of a third party's package, from templates, written all or none."""
+"""The files of a new package, made from templates and written all or none."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def _module_name(name: str) -> str:
 def check_name(kind: str, name: str) -> None:
     """Raise ChainruleError if a new component of a kind cannot have this name."""
     if not is_valid_name(name):
-        raise ChainruleError(f'new: the name must match {NAME_RULE}, got "{name}". Choose one that does.')
+        raise ChainruleError(f'new: the name must match {NAME_RULE}, got "{name}". Choose another.')
     taken = [component for component in registry.components(kind) if component.name == name]
     if taken:
         raise ChainruleError(
-            f'new: the name must be new among the {kind}, got "{name}" of {taken[0].distribution}. Choose another.'
+            f'new: "{name}" is already registered among the {kind}, by {taken[0].distribution}. Choose another name.'
         )
     installed = {canonical_distribution(found.name) for found in metadata.distributions() if found.name}
     if package_name(name) in installed or find_spec(_module_name(name)) is not None:
         raise ChainruleError(
-            f'new: the package {package_name(name)} must not be installed already, got "{name}". Choose another name.'
+            f'new: the package of "{name}", {package_name(name)}, is already installed. Choose another name.'
         )
 
 
@@ -76,7 +76,7 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
     unusable = used["module.py"] | used["test.py"] | set(dir(builtins))
     if name in used["usage"] or class_name in unusable or keyword.iskeyword(class_name):
         raise ChainruleError(
-            f'new: neither the name nor its class may be one that its code uses, got "{name}" and {class_name}. '
+            f'new: the name and its class must not shadow names that its code uses, got "{name}" and {class_name}. '
             "Choose another name."
         )
     texts = {
@@ -92,7 +92,7 @@ def package_files(kind: str, name: str, license_name: str) -> dict[str, str]:
 
 
 def write_package(texts: Mapping[str, str], target: Path) -> None:
-    """Write every file under the target folder, or, if anything goes wrong, none.
+    """Write every file under the target folder, or none if there is an error.
 
     Raises:
         ChainruleError: if the target is not a new or empty folder in an existing one, or is not writable.
@@ -110,11 +110,11 @@ def write_package(texts: Mapping[str, str], target: Path) -> None:
 def _check_target(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir()) or target.samefile(Path.cwd())):
         raise ChainruleError(
-            f"new: the target must be a new folder, or an empty one that is not the current, got {target}. "
+            f"new: the target must be a new folder, or an empty one that is not the current one, got {target}. "
             "Choose another with --directory."
         )
     if not target.parent.is_dir():
-        raise ChainruleError(f"new: the target must stand in an existing folder, got {target}. Make {target.parent}.")
+        raise ChainruleError(f"new: the target must be in an existing folder, got {target}. Create {target.parent}.")
 
 
 def _write(texts: Mapping[str, str], target: Path) -> None:

@@ -26,7 +26,7 @@ def show(
     source: Annotated[bool, typer.Option("--source", help="Print the source code instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a component: formula, hyperparameters, source, package and version; or what a kind's authors may define.
+    """Show a component: formula, hyperparameters, source, package and version; or the contract of a kind.
 
     Example: chainrule show optimizers:adam, or: chainrule show optimizer
     """

@@ -1,4 +1,4 @@
-"""The text of a kind's stub. The build of chainrule runs this file too, so it imports the standard library alone."""
+"""The stub of a kind's module; imports the standard library alone, since the build of chainrule runs this file too."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def kind_stub(
     """Return the stub of the module from which the components of one kind are imported.
 
     Args:
-        addresses: by name, the object's address, ``package.module:Class``; None where it has no source to read.
-        heading: the first lines.
-        untyped: names of which type checkers are told that their package has no types.
-        admits_others: whether the module has names beside these, of any type.
+        addresses: each component's address by name, ``package.module:Class``; None if its source cannot be read.
+        heading: the first lines of the stub.
+        untyped: names whose package has no types; their imports are marked for type checkers.
+        admits_others: whether the module may have other names, of any type.
     """
     lines = [line for name, address in addresses.items() for line in _import(name, address, name in untyped)]
     exported = ", ".join(f'"{name}"' for name in addresses)

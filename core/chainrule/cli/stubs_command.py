@@ -14,17 +14,17 @@ from chainrule.registry.component import Component
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.source_files import source_file
 
-HEADING = "# Written by `chainrule stubs`; write it anew after installing or removing a plugin.\n"
+HEADING = "# Written by `chainrule stubs`; run it again after installing or removing a plugin.\n"
 
 
 def stubs(
     out: Annotated[
-        Path, typer.Option(help="The folder for the stubs, which mypy needs in its mypy_path.", file_okay=False)
+        Path, typer.Option(help="The folder to write the stubs to; for mypy, add it to mypy_path.", file_okay=False)
     ] = Path("typings"),
 ) -> None:
     """Write stubs of all installed components, so that type checkers and editors know their signatures.
 
-    Example: chainrule stubs, with mypy_path = "typings" for mypy; pyright and VS Code look there anyway
+    Example: chainrule stubs, with mypy_path = "typings" for mypy; pyright and VS Code search typings by default
     """
     package = out / "chainrule"
     if package.exists() and not _is_ours(package):
@@ -46,7 +46,7 @@ def stubs(
 
 
 def _init_stub() -> str:
-    """Return the stub of chainrule itself, which type checkers need beside those of the kinds."""
+    """Return the stub of chainrule itself, which type checkers need in addition to the stubs of its kinds."""
     from chainrule import _MODULES
 
     lines = [f"from chainrule.{module} import {name} as {name}" for module in _MODULES for name in _MODULES[module]]
@@ -64,7 +64,7 @@ def _is_declared(component: Component) -> bool:
 
 
 def _untyped(component: Component) -> bool:
-    """Return whether no folder from the component's file up to its top-level package has a py.typed."""
+    """Return whether no folder from the component's file up to its top-level package contains py.typed."""
     file = source_file(component)
     depth = component.entry_point.partition(":")[0].count(".")
     return file is not None and not any((folder / "py.typed").is_file() for folder in list(file.parents)[: depth + 1])
@@ -72,4 +72,4 @@ def _untyped(component: Component) -> bool:
 
 def _is_ours(package: Path) -> bool:
     stub = package / "__init__.pyi"
-    return stub.is_file() and stub.read_text(encoding="utf-8").startswith(HEADING)
+    return stub.is_file() and stub.read_text(encoding="utf-8").startswith(HEADING.partition(";")[0])

@@ -1,6 +1,6 @@
-"""Components by name: listing, loading and making those of every installed package, and of this session.
+"""The registry: components by name, from every installed package and from this session.
 
-Nothing of a plugin is imported before its component is used, and a plugin that is broken breaks nothing but itself.
+A plugin is imported when one of its components is first used; a broken plugin affects nothing but itself.
 """
 
 from chainrule.registry.component import Component

@@ -48,11 +48,11 @@ class Catalogue:
     """Every declared component, as a record that pluggy holds under its key, such as ``optimizers:lion``.
 
     Attributes:
-        manager: holds the records that can be used by their bare name.
+        manager: the plugin manager, with the records that are usable by their bare name.
         records: every record, by key, including those that are invalid, blocked or ambiguous.
         hooks: the modules that may contribute records.
         session: the objects that were registered in this process, by key.
-        problems: errors while reading or loading declarations, with chained causes.
+        problems: the errors in reading and loading declarations, with chained causes.
 
     Args:
         contributed: records to use in place of those that the modules in ``chainrule.hooks`` contribute, so that no
@@ -78,7 +78,7 @@ class Catalogue:
                     self.manager.register(component, name=key)
 
     def state(self, component: Component) -> str:
-        """Return ``declared``, or why the bare name cannot be used: ``invalid``, ``blocked`` or ``ambiguous``."""
+        """Return ``declared``, or why the bare name is unusable: ``invalid``, ``blocked`` or ``ambiguous``."""
         if not is_valid_name(component.name):
             return "invalid"
         if self.is_blocked(component):
@@ -129,8 +129,8 @@ class Catalogue:
         """Import and return the object of a record.
 
         Raises:
-            BrokenComponentError: if it is written for another contract, its import fails, or yields something that
-                cannot be called.
+            BrokenComponentError: if it is written for another contract, fails to import, is not callable, or is a class
+                of another kind.
         """
         if component.distribution == SESSION and component.key in self.session:
             return self.session[component.key]
@@ -149,7 +149,7 @@ class Catalogue:
             needs = None
             if entry_point.extras and isinstance(error, ImportError):
                 wanted = f"{component.distribution}[{','.join(entry_point.extras)}]"
-                needs = f'Install what it needs: pip install "{wanted}".'
+                needs = f'Install its dependencies: pip install "{wanted}".'
             raise _broken(component, one_line(error), fix=needs) from error
         if component.kind != HOOKS and not callable(loaded):
             raise _broken(component, f"it must be a class or a function, got a value of type {type(loaded).__name__}")
@@ -168,7 +168,7 @@ class Catalogue:
         for earlier in self.records.get(component.key, ()):
             if earlier != component and not self.is_blocked(earlier):
                 raise AmbiguousComponentError(
-                    f'register: "{component.key}" must be a new name, got that of {earlier.entry_point} '
+                    f'register: "{component.key}" is already registered for {earlier.entry_point} '
                     f"({earlier.distribution}). Choose another name."
                 )
         if self.manager.has_plugin(component.key):
@@ -193,14 +193,14 @@ class Catalogue:
                 )
 
     def contributed(self, modules: Iterable[Component] | None = None) -> list[Component]:
-        """Return the records that modules in ``chainrule.hooks``, all by default, contribute; record problems."""
+        """Return the records that modules in ``chainrule.hooks``, by default all, contribute; add to `problems`."""
         contributed: list[Component] = []
         for module in self.hooks if modules is None else modules:
             if self.is_blocked(module):
                 continue
             name = f"{HOOKS}:{module.full_name}"
             try:
-                # These run whenever names are listed; a shell that completes names reads stdout.
+                # Hooks run whenever names are listed, and shell completion reads stdout.
                 with redirect_stdout(sys.stderr):
                     plugin = self.load(module)
                     self.manager.register(plugin, name=name)
@@ -208,14 +208,14 @@ class Catalogue:
                     contributed += self._components_from(plugin, module)
             except BrokenComponentError as error:
                 self.problems.append(error)
-            except Exception as error:  # noqa: BLE001  # recorded as a problem; it must not affect the others
+            except Exception as error:  # noqa: BLE001  # added to problems, so that the other modules still load
                 self.problems.append(_broken(module, one_line(error), error))
                 if self.manager.has_plugin(name):
                     self.manager.unregister(name=name)
         return contributed
 
     def _components_from(self, plugin: Any, module: Component) -> list[Component]:
-        """Call one module's hook, and set the distribution of its records."""
+        """Call one module's hook and return its records, with their distribution filled in."""
         others = [other for other in self.manager.get_plugins() if other is not plugin]
         contributed: list[Component] = []
         for records in self.manager.subset_hook_caller("chainrule_components", others)():
@@ -252,7 +252,7 @@ def _broken(
     owner = component.distribution
     broken = BrokenComponentError(
         f"{component.key} ({component.entry_point}) of {owner} {component.version} cannot be loaded: "
-        f"{cause.rstrip('.')}. {fix or f'Mend or reinstall {owner}.'}"
+        f"{cause.rstrip('.')}. {fix or f'Fix or reinstall {owner}.'}"
     )
     broken.__cause__ = error
     return broken

@@ -1,4 +1,4 @@
-"""`Component`: the record of a component that need not be loaded, and the rules for its name."""
+"""`Component`: the record of a component, which need not be loaded, and the rules for its name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OWN_DISTRIBUTION = "chainrule"
 SESSION = "session"
 """The distribution of components that were registered in this process."""
 
-NAME_RULE = "[a-z][a-z0-9_]*, and not a Python keyword"
+NAME_RULE = "[a-z][a-z0-9_]* and not be a Python keyword"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -24,7 +24,7 @@ class Component:
         entry_point: the object's address, ``package.module:Class``.
         distribution: the package that declares it, filled in by discovery.
         version: the version of that package, filled in by discovery.
-        api: the contract that the package is written for, filled in by discovery; None where it states none.
+        api: the contract that the package is written for, filled in by discovery; None if it states none.
     """
 
     kind: str

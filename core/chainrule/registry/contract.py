@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 API = 1
-"""Raised by one whenever a plugin that was right may be wrong with the next version; CONTRIBUTING.md says what counts.
+"""Raised by one for each change that can break a correct plugin; CONTRIBUTING.md defines such changes.
 
 A package states the contract that it is written for as ``1 = "chainrule:API"`` in the entry-point group
-``chainrule.api``, so that nothing of it need be imported to ask.
+``chainrule.api``, from which it is read without importing the package.
 """
 
 API_GROUP = "chainrule.api"

@@ -11,12 +11,12 @@ from chainrule.registry.contract import API, API_GROUP
 from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS
 
 GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
-"""The kind of what is declared in each group of entry points that holds components, commands or hooks."""
+"""The kind of the entry points in each group: of components, commands or hooks."""
 
 
 @dataclass
 class Declarations:
-    """The records that installed packages declare, and the problems in reading them."""
+    """The records that installed packages declare, and the errors in reading them."""
 
     components: list[Component] = field(default_factory=list)
     problems: list[ChainruleError] = field(default_factory=list)
@@ -25,8 +25,8 @@ class Declarations:
 def read_declarations() -> Declarations:
     """Read every entry point of chainrule's groups, each distribution once.
 
-    Of two distributions with the same name the first on ``sys.path`` counts, as for imports. A distribution whose
-    metadata cannot be read is skipped and its problem recorded, so that it breaks nothing but itself.
+    Of two distributions with the same name, the first on ``sys.path`` takes precedence, as for imports. A distribution
+    whose metadata cannot be read is skipped and recorded as a problem, so that it does not affect the others.
     """
     found = Declarations()
     seen: set[str] = set()
@@ -43,7 +43,7 @@ def read_declarations() -> Declarations:
             found.components += _components_of(metadata.distribution(name))
         except BrokenComponentError as problem:
             found.problems.append(problem)
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with one, the others are read
+        except Exception as error:  # noqa: BLE001  # a faulty distribution must not hide the others
             found.problems.append(_unreadable(distribution, error))
     return found
 
@@ -66,10 +66,10 @@ def _components_of(distribution: metadata.Distribution) -> list[Component]:
 
 
 def stated_contract(distribution: metadata.Distribution) -> int | None:
-    """Return the number of the contract that a distribution is written for, or None where it states none.
+    """Return the number of the contract that a distribution is written for, or None if it states none.
 
     Raises:
-        BrokenComponentError: if what it states is not one integer.
+        BrokenComponentError: if it states more than one contract, or one that is not an integer.
     """
     stated = [point.name for point in distribution.entry_points if point.group == API_GROUP]
     if not stated:

@@ -34,12 +34,12 @@ def unknown_component(
             f'To add it, install a package that declares it and restart Python, write {bare} = "module:Class" under '
             f'[project.entry-points."chainrule.{group}"] in yours, or call chainrule.register("{group}", "{bare}", …).'
         )
-    hints += [f"Besides: {problem}" for problem in problems]
+    hints += [f"Also: {problem}" for problem in problems]
     return UnknownComponentError(" ".join(hints))
 
 
 def _elsewhere(name: str, kind: str | None, everything: Iterable[Component]) -> list[str]:
-    """Return where else the name exists: in another kind, in another distribution, or as a command."""
+    """Return hints that the name exists in another kind, in another distribution, or as a command."""
     named = [component for component in everything if component.name == name]
     same = [component for component in named if component.kind in KINDS]
     owners = [component.full_name for component in same if component.kind == kind]
@@ -53,7 +53,7 @@ def _elsewhere(name: str, kind: str | None, everything: Iterable[Component]) -> 
 
 
 def _undeclared(name: str, of_kind: Iterable[Component]) -> list[str]:
-    """Point at a file beside the declared components of the kind that is not declared itself."""
+    """Return a hint that a file of that name exists beside the kind's components, undeclared by its package."""
     for component in of_kind:
         file = source_file(component)
         if file is not None and file.stem == component.name and (sibling := file.with_name(f"{name}.py")).is_file():

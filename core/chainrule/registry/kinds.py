@@ -1,4 +1,4 @@
-"""The kinds of component: one table, from which groups, modules, parent classes and words follow."""
+"""The kinds of component: one table of their names and parent classes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Kind(NamedTuple):
     """One kind of component.
 
     Attributes:
-        name: of the kind, of its group of entry points ``chainrule.NAME``, and of the module that imports by name.
-        singular: what one component is called.
-        parent: the address of the class from which its components inherit, so that nothing need be imported to ask;
-            None where they need not inherit.
+        name: the plural, which also names the entry-point group ``chainrule.NAME`` and the module that imports by name.
+        singular: the name of one component.
+        parent: the address of the class from which components inherit, compared without importing it; None if they
+            need no parent class.
     """
 
     name: str
@@ -40,7 +40,7 @@ HOOKS = "hooks"
 
 
 def singular(kind: str) -> str:
-    """Return what one component of a kind is called: ``loss`` for ``losses``."""
+    """Return the singular of a kind: ``loss`` for ``losses``."""
     return next((known.singular for known in TABLE if known.name == kind), kind.removesuffix("s"))
 
 
@@ -67,7 +67,7 @@ def kind_named(text: str) -> str:
 
 
 def kinds_of_class(component: object) -> dict[str, str]:
-    """Return the kinds whose parent class a class inherits from, each with that class's public name."""
+    """Return the kinds of a class by its nearest parent class in the table, each with that parent's public name."""
     for cls in component.__mro__ if isinstance(component, type) else ():
         address = f"{cls.__module__}.{cls.__qualname__}"
         if kinds := {kind.name: f"chainrule.{cls.__qualname__}" for kind in TABLE if kind.parent == address}:
@@ -76,7 +76,7 @@ def kinds_of_class(component: object) -> dict[str, str]:
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:
-    """Return `` Did you mean "adam"?`` for the names nearest to a text, or an empty string."""
+    """Return `` Did you mean "adam"?`` with the names nearest to a text, or an empty string."""
     from difflib import get_close_matches
 
     close = [f'"{name}"' for name in get_close_matches(text.lower(), sorted(set(names)), n=3)]

@@ -1,4 +1,4 @@
-"""The functions behind `chainrule.registry`: find, load, make and register components of the one catalogue."""
+"""The functions of `chainrule.registry`: find, load, create and register components in one catalogue per process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _catalogue() -> Catalogue:
 
 
 def components(kind: str | None = None) -> list[Component]:
-    """Return the records of one kind, or of all, sorted by kind and name, in whatever state they are."""
+    """Return the records of one kind, or of all, sorted by kind and name, whatever their state."""
     kinds = KINDS if kind is None else (kind_named(kind),)
     found = (component for records in _catalogue().records.values() for component in records if component.kind in kinds)
     return sorted(found, key=lambda component: (kinds.index(component.kind), component.name, component.distribution))
@@ -50,20 +50,21 @@ def state(component: Component) -> str:
 
 
 def names(kind: str) -> list[str]:
-    """Return the bare names of a kind that can be used."""
+    """Return the usable bare names of a kind."""
     return [component.name for component in components(kind) if state(component) == "declared"]
 
 
 def problems() -> list[ChainruleError]:
-    """Return what could not be read or loaded while the catalogue was put together, causes chained."""
+    """Return the errors in building the catalogue, with chained causes."""
     return list(_catalogue().problems)
 
 
 def load(component: Component) -> Any:
-    """Import and return the object that a record stands for.
+    """Import and return the object of a record.
 
     Raises:
-        BrokenComponentError: If its import fails, or yields something that cannot be called.
+        BrokenComponentError: if it is written for another contract, fails to import, is not callable, or is a class of
+            another kind.
     """
     return _catalogue().load(component)
 
@@ -83,7 +84,7 @@ def get(kind: _Task, name: str) -> Callable[..., Task]: ...
 @overload
 def get(kind: str, name: str) -> Any: ...
 def get(kind: str, name: str) -> Any:
-    """Return the class or factory that is registered under a name, importing just that.
+    """Return the class or factory that is registered under a name, importing nothing else.
 
     Args:
         kind: a kind, in the singular or plural: ``"optimizers"``.
@@ -122,7 +123,7 @@ def register(kind: str, name: str, obj: T) -> T: ...
 @overload
 def register(kind: str, name: str) -> Callable[[T], T]: ...
 def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
-    """Register a class or factory for this session, by a call or as a decorator, and return it.
+    """Register a class or factory for this session and return it; also usable as a decorator.
 
     A definition that is registered again replaces the earlier one, so that a notebook cell can be rerun.
 
@@ -133,7 +134,7 @@ def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
         return lambda decorated: register(kind, name, decorated)
     kind = kind_named(kind)
     if not is_valid_name(name):
-        raise ChainruleError(f'register: the name must match {NAME_RULE}, got "{name}". Choose one that does.')
+        raise ChainruleError(f'register: the name must match {NAME_RULE}, got "{name}". Choose another.')
     if not callable(obj):
         raise ChainruleError(f'register: "{name}" must be a class or a function, got {obj!r}. Register its class.')
     definition = obj if hasattr(obj, "__qualname__") else type(obj)
@@ -161,7 +162,7 @@ def resolve(text: str) -> Component:
     if len(kinds) > 1:
         choices = " or ".join(f"{kind}:{text}" for kind in kinds)
         raise AmbiguousComponentError(
-            f'"{text}" must name one component, got one of each of {len(kinds)} kinds. Write {choices}.'
+            f'"{text}" must name one component, got one in each of {len(kinds)} kinds. Write {choices}.'
         )
     return catalogue.find(kinds[0], text)
 

@@ -15,12 +15,12 @@ _MAX_REEXPORTS = 4
 
 
 def source_file(component: Component) -> Path | None:
-    """Return the file of the module that an entry point names, or None where there is no such file to read."""
+    """Return the file of the module that an entry point names, or None if there is none."""
     return _module_file(_address(component)[0])
 
 
 def summary(component: Component) -> str:
-    """Return the first line of a component's docstring, or an empty string where its source cannot be read."""
+    """Return the first line of a component's docstring, or an empty string if its source cannot be read."""
     return _summary(*_address(component), _MAX_REEXPORTS)
 
 

@@ -30,7 +30,10 @@ def test_traceback_may_stand_anywhere_and_shows_where_it_came_from(packages):
 def test_a_missing_torch_is_one_line_and_another_missing_module_a_bug(packages):
     (packages.root / "torch.py").write_text("raise ModuleNotFoundError(name=__name__)")
     done = packages.chainrule("check", "adam", PYTHONPATH=str(packages.root))
-    assert (done.returncode, done.stderr) == (1, "chainrule: torch is needed, but not installed: pip install torch.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "chainrule: chainrule needs torch, which is not installed: pip install torch.\n",
+    )
     (packages.root / "torch.py").write_text("import no_such_module")
     assert packages.chainrule("check", "adam", PYTHONPATH=str(packages.root)).stderr.startswith("Traceback")
 
@@ -191,7 +194,7 @@ def test_a_plugin_does_not_shadow_a_command_of_chainrule(packages):
 def test_a_command_whose_name_is_not_allowed_says_so_when_called(packages):
     done = _greeting(packages, name="greet-all").chainrule("greet-all")
     assert (done.returncode, done.stdout) == (1, "")
-    assert 'chainrule.commands must match [a-z][a-z0-9_]*, and not a Python keyword, got "greet-all"' in done.stderr
+    assert 'chainrule.commands must match [a-z][a-z0-9_]* and not be a Python keyword, got "greet-all"' in done.stderr
     assert "greet-all" not in packages.chainrule("--help").stdout
 
 

@@ -147,16 +147,22 @@ def test_an_empty_folder_is_a_target(packages):
     assert (packages.root / "mine" / "pyproject.toml").is_file()
 
 
-USED = "neither the name nor its class may be one that its code uses"
+USED = "the name and its class must not shadow names that its code uses"
 REFUSED = {
     "a kind that does not exist": (["optimiser", "fresh"], 'Did you mean "optimizers"'),
     "commands": (["command", "fresh"], "the kind must be one of layer, activation"),
-    "a capital": (["optimizer", "Fresh"], 'the name must match [a-z][a-z0-9_]*, and not a Python keyword, got "Fresh"'),
+    "a capital": (
+        ["optimizer", "Fresh"],
+        'the name must match [a-z][a-z0-9_]* and not be a Python keyword, got "Fresh"',
+    ),
     "a hyphen": (["optimizer", "my-rule"], "the name must match"),
     "a keyword": (["optimizer", "class"], "the name must match"),
     "a folder": (["optimizer", "../fresh"], "the name must match"),
-    "a built-in's name": (["optimizer", "adam"], 'the name must be new among the optimizers, got "adam" of chainrule'),
-    "a module of chainrule": (["optimizer", "plugins"], "the package chainrule-plugins must not be installed already"),
+    "a built-in's name": (["optimizer", "adam"], '"adam" is already registered among the optimizers, by chainrule.'),
+    "a module of chainrule": (
+        ["optimizer", "plugins"],
+        'the package of "plugins", chainrule-plugins, is already installed.',
+    ),
     "the parent's name": (["optimizer", "optimizer"], f'{USED}, got "optimizer" and Optimizer.'),
     "a name of the test": (["layer", "callable"], USED),
     "a value": (["layer", "none"], USED),
@@ -165,8 +171,8 @@ REFUSED = {
     "a function of the example": (["loss", "print"], USED),
     "a name too long": (["layer", "a" * 300], "must be writable, got File name too long"),
     "a license": (["optimizer", "fresh", "--license", "gpl"], "--license must be one of mit, bsd-3-clause, none"),
-    "no folder above": (["optimizer", "fresh", "--directory", "no/fresh"], "must stand in an existing folder"),
-    "the current folder": (["optimizer", "fresh", "--directory", "."], "an empty one that is not the current"),
+    "no folder above": (["optimizer", "fresh", "--directory", "no/fresh"], "must be in an existing folder"),
+    "the current folder": (["optimizer", "fresh", "--directory", "."], "an empty one that is not the current one"),
 }
 
 
@@ -180,8 +186,11 @@ def test_what_cannot_work_is_refused_in_one_line_and_nothing_written(packages, a
 
 
 def test_a_third_partys_name_is_taken(lion):
-    assert '"lion" of chainrule-lion' in _new(lion, "optimizer", "lion").stderr
-    assert "the package chainrule-lion must not be installed already" in _new(lion, "layer", "lion").stderr
+    assert (
+        '"lion" is already registered among the optimizers, by chainrule-lion.'
+        in _new(lion, "optimizer", "lion").stderr
+    )
+    assert 'the package of "lion", chainrule-lion, is already installed.' in _new(lion, "layer", "lion").stderr
     assert not (lion.root / "chainrule-lion").exists()
 
 

@@ -147,7 +147,7 @@ def test_a_name_that_could_not_be_imported_is_invalid(packages, name):
         "print([registry.state(c) for c in registry.components() if c.distribution == 'odd'])"
     )
     assert printed == "['invalid']\n"
-    assert f'must match [a-z][a-z0-9_]*, and not a Python keyword, got "{name}"' in packages.error(
+    assert f'must match [a-z][a-z0-9_]* and not be a Python keyword, got "{name}"' in packages.error(
         f"chainrule.get('optimizers', '{name}')"
     )
 
