@@ -1,4 +1,4 @@
-"""Writing a folder's files together, so that a run that is killed leaves none of them half-written."""
+"""Atomic writes of a folder's files, so that a killed run leaves none of them half-written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule import ChainruleError
 
 
 def check_folder(owner: str, folder: Path) -> None:
-    """Raise ChainruleError if the folder cannot be made or written to."""
+    """Raise ChainruleError if the folder cannot be created or written to."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise ChainruleError(f"{owner}: the output must be a folder, got the file {existing}. Choose another name.")
@@ -23,13 +23,13 @@ def check_folder(owner: str, folder: Path) -> None:
 def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collection[str] = ()) -> None:
     """Write files into a folder, each complete or not at all.
 
-    They are written beside the folder first; a new folder then gets its name at once, and in one that exists each file
-    is replaced by renaming. Files of the folder that nobody named stay.
+    They are first written to a temporary folder. Renaming then puts a new folder in place as a whole, and replaces the
+    files of an existing folder one by one. Other files in the folder are kept.
 
     Args:
-        folder: made, with its parents, if it does not exist.
-        files: contents by name.
-        owned: names that an earlier call may have written; those that are not among files are removed.
+        folder: the target, created with its parents if it does not exist.
+        files: the contents by name.
+        owned: names that an earlier call may have written; those that are not in files are removed.
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collectio
 
 
 def _place_to_rename_from(folder: Path) -> Path:
-    """Return the folder's parent, or the folder itself if it is a mount point or its parent cannot be written to."""
+    """Return the folder's parent, or the folder itself if it is a mount point or its parent is not writable."""
     is_apart = folder.exists() and (folder.is_mount() or not os.access(folder.parent, os.W_OK | os.X_OK))
     return folder if is_apart else folder.parent
 

@@ -1,4 +1,4 @@
-"""Means, paired differences with their intervals, and the answers that these allow."""
+"""Means, paired differences with confidence intervals, and the verdicts that follow from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the interval around it."""
+    """A mean and an interval around it."""
 
     mean: float
     low: float
@@ -30,9 +30,9 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
 
 
 def paired_interval(first: Sequence[float], second: Sequence[float]) -> Interval:
-    """Return the mean of first − second over seeds with its 95 % t interval.
+    """Return the mean of first − second over seeds with its 95 % confidence interval.
 
-    Formula: ``d̄ ± t₀.₉₇₅,ₙ₋₁ · s / √n`` with d the n differences and s their standard deviation
+    Formula: ``d̄ ± t₀.₉₇₅,ₙ₋₁ · s / √n`` for n differences d with standard deviation s
     """
     differences = np.asarray(first) - np.asarray(second)
     mean, deviation = mean_and_deviation(differences.tolist())
@@ -41,7 +41,7 @@ def paired_interval(first: Sequence[float], second: Sequence[float]) -> Interval
 
 
 def one_more_run(values: Sequence[float]) -> Interval:
-    """Return where one more run of the same kind falls with 95 % probability.
+    """Return the mean with the 95 % prediction interval for one more run.
 
     Formula: ``x̄ ± t₀.₉₇₅,ₙ₋₁ · s · √(1 + 1/n)``
     """
@@ -51,35 +51,35 @@ def one_more_run(values: Sequence[float]) -> Interval:
 
 
 def is_above(interval: Interval, bound: float = 0.0) -> Verdict:
-    """Answer whether the mean is above the bound: undecided where the interval holds the bound."""
+    """Decide whether the mean is above the bound; undecided if the interval contains the bound."""
     if interval.low > bound:
         return "yes"
     return "no" if interval.high < bound else "undecided"
 
 
 def is_below(interval: Interval, bound: float = 0.0) -> Verdict:
-    """Answer whether the mean is below the bound: undecided where the interval holds the bound."""
+    """Decide whether the mean is below the bound; undecided if the interval contains the bound."""
     if interval.high < bound:
         return "yes"
     return "no" if interval.low > bound else "undecided"
 
 
 def is_level(interval: Interval, margin: float) -> Verdict:
-    """Answer whether the mean is within ±margin: yes where the whole interval is, no where none of it is."""
+    """Decide whether the mean is within ±margin: yes if the whole interval is, no if none of it is."""
     if -margin <= interval.low and interval.high <= margin:
         return "yes"
     return "no" if interval.low > margin or interval.high < -margin else "undecided"
 
 
 def at_least(count: int, verdicts: Sequence[Verdict]) -> Verdict:
-    """Answer whether at least so many statements hold, from the answer to each."""
+    """Decide whether at least count statements hold, from the verdict on each."""
     if verdicts.count("yes") >= count:
         return "yes"
     return "no" if verdicts.count("no") > len(verdicts) - count else "undecided"
 
 
 def all_of(verdicts: Sequence[Verdict]) -> Verdict:
-    """Answer whether every statement holds: one no refutes it, one undecided leaves it open."""
+    """Decide whether all statements hold: no if any verdict is no, otherwise undecided if any is."""
     return at_least(len(verdicts), verdicts)
 
 

@@ -128,7 +128,7 @@ def test_the_table_and_the_claims_follow_from_the_seeds_numbers(whole):
     assert {letter: claim["verdict"] for letter, claim in results["claims"].items()} == {
         claim.letter: claim.verdict for claim in answer(outcomes(results))
     }
-    assert results["claims"]["b"]["grounds"] == "It speaks of epochs 20 to 40, and this run has 3."
+    assert results["claims"]["b"]["grounds"] == "The claim is about epochs 20 to 40; this run has 3."
 
 
 class Addresses(HTMLParser):
@@ -150,7 +150,7 @@ def test_the_page_needs_no_other_file_and_says_what_the_markdown_says(whole):
     assert len(page.found) == 3
     assert all(address.startswith("data:image/svg+xml;base64,") for address in page.found)
     text, markdown = "".join(page.text), (out / "report.md").read_text()
-    for heading in ("Answers", "Test loss and accuracy", "What the print has wrong", "What it leaves open"):
+    for heading in ("Verdicts", "Test loss and accuracy", "Errors in the paper", "What the paper leaves open"):
         assert heading in text
         assert heading in markdown
     assert all(claim["statement"] in text for claim in results["claims"].values())
@@ -193,7 +193,7 @@ def test_one_figure_trains_and_reports_only_its_settings(tmp_path):
         "figure_2.png",
         "figure_2.svg",
     }
-    assert "Adam" not in (tmp_path / "report.md").read_text().partition("## What the print has wrong")[0]
+    assert "Adam" not in (tmp_path / "report.md").read_text().partition("## Errors in the paper")[0]
 
 
 def test_a_setting_shares_its_data_with_every_other_of_the_same_seed():

@@ -1,1 +1,1 @@
-"""The commands that the lab adds to the command line."""
+"""The lab's commands."""

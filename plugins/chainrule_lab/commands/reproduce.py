@@ -1,4 +1,4 @@
-"""``chainrule reproduce``: repeat the paper's experiments and write the report on them."""
+"""``chainrule reproduce``: repeat the paper's experiments and write a report."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from chainrule import ChainruleError
 
 def reproduce(
     figure: Annotated[int | None, typer.Option(help="Only this figure of the paper, 1 to 3.")] = None,
-    seeds: Annotated[int, typer.Option(help="Members of each ensemble, seeded 0, 1, …; at least 2.")] = 10,
+    seeds: Annotated[int, typer.Option(help="Members per ensemble, with seeds 0, 1, …; at least 2.")] = 10,
     epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 100,
-    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reproduction"),
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("reproduction"),
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
-    """Reproduce the paper: its figures, its table and its claims, each answered from our own numbers.
+    """Reproduce the paper's figures and table, decide its claims, and write a report.
 
     Example: chainrule reproduce --figure 2 --out xavier
     """
     _check_options(figure, seeds, epochs)
-    with _needing_the_lab():
+    with _lab_required():
         from chainrule_lab.atomic import check_folder, write_together
         from chainrule_lab.paper.experiment_settings import of_figure
         from chainrule_lab.paper.reproduction import FILES, reproduce_paper
@@ -51,12 +51,12 @@ def _check_options(figure: int | None, seeds: int, epochs: int) -> None:
             f"reproduce: --seeds must be at least 2, got {seeds}. Deviations and intervals over seeds need two."
         )
     if epochs < 1:
-        raise ChainruleError(f"reproduce: --epochs must be at least 1, got {epochs}. The paper has 100.")
+        raise ChainruleError(f"reproduce: --epochs must be at least 1, got {epochs}. The paper uses 100.")
 
 
 @contextmanager
-def _needing_the_lab() -> Iterator[None]:
-    """Turn the failed import of a package from the extra `lab` into one line that says what to install."""
+def _lab_required() -> Iterator[None]:
+    """Raise ChainruleError in place of the import error if a package of the extra `lab` is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -64,5 +64,5 @@ def _needing_the_lab() -> Iterator[None]:
         if package not in ("jinja2", "matplotlib", "numpy", "scipy"):
             raise
         raise ChainruleError(
-            f'reproduce: {package} must be installed, got none. Run: pip install "chainrule[lab]".'
+            f'reproduce needs {package}, which is not installed: pip install "chainrule[lab]".'
         ) from error

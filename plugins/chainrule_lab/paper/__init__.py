@@ -1,1 +1,1 @@
-"""The paper: its settings, their results, figures, table and claims, and the report of it all."""
+"""The reproduction of the paper: settings, results, figures, table, claims and report."""

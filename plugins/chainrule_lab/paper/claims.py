@@ -1,4 +1,4 @@
-"""The paper's claims a to d, answered from paired differences over seeds."""
+"""The paper's claims a to d, decided by paired differences over seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GAIN_SHARE = 0.9
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that each seed's run has: what it is called, its unit, and how to get it."""
+    """A quantity with one value per seed: its name, its unit, and the function that computes it."""
 
     name: str
     unit: str
@@ -33,7 +33,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The paired difference first − second of one measure, and what it answers; the label says it in words."""
+    """The paired difference first − second of one measure: its label, interval and verdict."""
 
     label: str
     first: str
@@ -45,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Part:
-    """A statement that comparisons answer."""
+    """A statement, the comparisons that decide it, and its verdict."""
 
     statement: str
     comparisons: Sequence[Comparison]
@@ -54,17 +54,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper with the parts that it consists of, all of which must hold.
+    """A claim of the paper and its parts, all of which must hold.
 
     Attributes:
         letter: a to d.
-        figure: the paper's figure that it speaks of.
-        statement: what the paper says.
-        reading: how the statement is measured.
-        parts: what must hold.
-        beside_title: what the next are.
-        beside: statements of interest that do not enter the answer.
-        reason: why it cannot be asked, if it cannot.
+        figure: the number of the paper's figure that it is about.
+        statement: the paper's claim.
+        reading: how the claim is measured.
+        parts: the statements that must all hold.
+        beside_title: the heading of the statements beside it.
+        beside: related statements that do not affect the verdict.
+        reason: why it cannot be decided, or an empty string if it can.
     """
 
     letter: str
@@ -78,12 +78,12 @@ class Claim:
 
     @property
     def verdict(self) -> Verdict:
-        """Yes if all parts hold, no if one does not, else undecided."""
+        """Yes if all parts hold, no if one does not, undecided otherwise."""
         return "undecided" if self.reason else all_of([part.verdict for part in self.parts])
 
     @property
     def grounds(self) -> str:
-        """What decides the answer: the parts that have it, or why it cannot be asked."""
+        """The grounds for the verdict: the parts that share it, or why there is none."""
         if self.reason:
             return self.reason
         words = {"yes": "Holds", "no": "Does not hold", "undecided": "Open"}
@@ -91,9 +91,9 @@ class Claim:
 
 
 def epochs_to_gain(outcome: Outcome) -> list[float]:
-    """Return for each seed the first epoch at which 90 % of the whole fall of its training loss is reached.
+    """Return for each seed the first epoch that reaches 90 % of the total decrease in training loss.
 
-    Where the loss did not fall it is the number of epochs.
+    For a loss that did not decrease, this is the number of epochs.
     """
     reached = []
     for start, curve in zip(outcome.initial["train_loss"], outcome.curves["train_loss"], strict=True):
@@ -104,14 +104,14 @@ def epochs_to_gain(outcome: Outcome) -> list[float]:
 
 
 def early_loss(outcome: Outcome) -> list[float]:
-    """Return for each seed the mean validation loss over epochs 20 to 40, both included."""
+    """Return for each seed the mean validation loss over epochs 20 to 40, inclusive."""
     first, last = EARLY_EPOCHS
     curves = outcome.curves["validation_loss"]
     return [sum(curve[first - 1 : last]) / (last - first + 1) for curve in curves]
 
 
 def generalization_gap(outcome: Outcome) -> list[float]:
-    """Return for each seed the test loss less the final training loss."""
+    """Return for each seed the test loss minus the final training loss."""
     return [test - curve[-1] for test, curve in zip(outcome.test["loss"], outcome.curves["train_loss"], strict=True)]
 
 
@@ -126,7 +126,7 @@ GAP = Measure("test loss − training loss", "", generalization_gap)
 
 
 def answer(outcomes: Mapping[str, Outcome], figure: int | None = None) -> list[Claim]:
-    """Return the claims about one figure, or with None all four, from the outcomes by setting name."""
+    """Decide the claims about one figure, or all four for None, from the outcomes by setting name."""
     claims = {1: [_losses], 2: [_initializations], 3: [_convergence, _generalization]}
     return [claim(outcomes) for number, asked in claims.items() if figure in (None, number) for claim in asked]
 
@@ -134,13 +134,13 @@ def answer(outcomes: Mapping[str, Outcome], figure: int | None = None) -> list[C
 def _losses(outcomes: Mapping[str, Outcome]) -> Claim:
     def better(measure: Measure) -> Part:
         comparison = _compare(outcomes, "sgd", "mse", measure, is_above, "cross-entropy − MSE")
-        return Part(f"Cross-entropy ends with a higher {measure.name} than MSE", [comparison], comparison.verdict)
+        return Part(f"Cross-entropy has a higher {measure.name} than MSE", [comparison], comparison.verdict)
 
     return Claim(
         letter="a",
         figure=1,
         statement="Cross-entropy yields slightly better validation accuracy than MSE.",
-        reading="The difference of final validation accuracy is above 0; whether it is slight is not asked.",
+        reading="The difference in final validation accuracy is above 0; whether it is slight is not tested.",
         parts=[better(FINAL_ACCURACY)],
         beside_title="On the test split",
         beside=[better(TEST_ACCURACY)],
@@ -154,7 +154,7 @@ def _initializations(outcomes: Mapping[str, Outcome]) -> Claim:
         comparison = _compare(
             outcomes, "xavier", "sgd", measure, lambda interval: is_level(interval, LEVEL_MARGIN), label
         )
-        return Part(f"They end level in {measure.name}", [comparison], comparison.verdict)
+        return Part(f"The two are level in {measure.name}", [comparison], comparison.verdict)
 
     epochs = len(outcomes["sgd"].curves["train_loss"][0])
     early = []
@@ -165,12 +165,12 @@ def _initializations(outcomes: Mapping[str, Outcome]) -> Claim:
         letter="b",
         figure=2,
         statement="Xavier normal is ahead of uniform between epochs 20 and 40, and level with it at the end.",
-        reading="The difference of mean validation loss over epochs 20 to 40 is below 0, and that of final validation "
-        "accuracy lies within ±0.5 points.",
+        reading="The difference in mean validation loss over epochs 20 to 40 is below 0, and the difference in final "
+        "validation accuracy is within ±0.5 points.",
         parts=[*early, level(FINAL_ACCURACY)],
         beside_title="On the test split",
         beside=[level(TEST_ACCURACY)],
-        reason="" if early else f"It speaks of epochs 20 to 40, and this run has {epochs}.",
+        reason="" if early else f"The claim is about epochs 20 to 40; this run has {epochs}.",
     )
 
 
@@ -224,7 +224,7 @@ def _among_two(
     word: str,
     test: Callable[[Interval], Verdict],
 ) -> Part:
-    """Answer whether the subject is one of the two most extreme of the five optimizers."""
+    """Decide whether the subject is one of the two most extreme of the five optimizers."""
     others = [name for name in ("sgd", "adam", adagrad, "rmsprop", "adadelta") if name != subject]
     comparisons = [_compare(outcomes, subject, other, measure, test) for other in others]
     verdict = at_least(len(others) - 1, [comparison.verdict for comparison in comparisons])

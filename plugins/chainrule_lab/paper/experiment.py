@@ -1,4 +1,4 @@
-"""Run one setting over its seeds: curves after each epoch, and the values on the test split."""
+"""Training one setting over its seeds: the curves per epoch, and the values on the test split."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chainrule_lab.paper.experiment_settings import (
 
 
 class Parts(NamedTuple):
-    """What a setting is made of, newly declared and not built."""
+    """The parts of a setting, newly created and not yet built."""
 
     network: Module
     loss: Loss
@@ -34,11 +34,11 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one setting gave.
+    """The outcome of one setting.
 
     Attributes:
-        setting: what was run.
-        initial: before training, by curve name, one value per seed.
+        setting: the setting that was run.
+        initial: by curve name, the values before training, one per seed.
         curves: by name, for each seed one value per epoch.
         test: loss and accuracy after training, one value per seed.
     """
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def declare(setting: Setting) -> Parts:
-    """Return the setting's parts.
+    """Create the setting's parts.
 
     Raises:
         UnknownComponentError: if a component is not installed; the message names it.
@@ -70,7 +70,7 @@ def declare(setting: Setting) -> Parts:
 
 
 def run(setting: Setting, seeds: Sequence[int], epochs: int, callbacks: Sequence[object] = ()) -> Outcome:
-    """Train one ensemble, a member for each seed with that seed's data, first weights and batch order."""
+    """Train an ensemble of one member per seed, each with that seed's data, initial weights and batch order."""
     parts = declare(setting)
     splits = stacked_splits(setting, seeds)
     network = parts.network.build(seeds=seeds)
@@ -102,9 +102,9 @@ def run(setting: Setting, seeds: Sequence[int], epochs: int, callbacks: Sequence
 
 
 def stacked_splits(setting: Setting, seeds: Sequence[int]) -> Splits:
-    """Return each seed's data side by side, x (M, N, 2) with y as the setting's loss takes it.
+    """Return the data of all seeds, stacked along the member axis, with y as the setting's loss takes it.
 
-    Shapes: y (M, N) class indices for cross-entropy, (M, N, 1) zeros and ones for MSE
+    Shapes: x (M, N, 2); y (M, N) class indices for cross-entropy, (M, N, 1) zeros and ones for MSE
     """
     task = chainrule.create("tasks", TASK)
     members = [task.splits(seed) for seed in seeds]

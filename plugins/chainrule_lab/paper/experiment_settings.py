@@ -1,4 +1,4 @@
-"""The settings of the paper's experiments, as data: every choice is written out and none is left to a default."""
+"""The settings of the paper's experiments, as data; every choice is explicit and none is left to a default."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Printed:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One ensemble of the paper, or one that we add to explain it.
+    """One ensemble of the paper, or one added here to explain its numbers.
 
     Attributes:
-        name: key in the results.
-        title: what figures and tables call it.
-        loss: registered name.
-        initialization: "uniform" for weights and biases; "xavier_normal" for weights, with biases from zero.
-        optimizer: registered name.
-        hyperparameters: of the optimizer, all that matter.
+        name: its key in the results.
+        title: its name in figures and tables.
+        loss: the registered name of the loss.
+        initialization: "uniform" for weights and biases, or "xavier_normal" for weights, with zero biases.
+        optimizer: the registered name of the optimizer.
+        hyperparameters: the optimizer's, all that matter.
         figures: the numbers of the paper's figures that show it.
-        printed: what the paper reports for it.
+        printed: its results in the paper, or None.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Setting:
     printed: Printed | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Return all of it, with what all settings share, as plain data."""
+        """Return the setting, with the choices that all settings share, as plain data."""
         shared = {
             "task": TASK,
             "hidden_sizes": HIDDEN_SIZES,
@@ -109,5 +109,5 @@ SETTINGS = (
 
 
 def of_figure(figure: int | None) -> list[Setting]:
-    """Return the settings that a figure shows, or with None all eight."""
+    """Return the settings that a figure shows, or all eight for None."""
     return [setting for setting in SETTINGS if figure is None or figure in setting.figures]

@@ -1,6 +1,6 @@
-"""The paper's figures 1 to 3: loss and accuracy over epochs on train and validation, mean and one standard deviation.
+"""The paper's figures 1 to 3: train and validation curves of loss and accuracy, mean ± one standard deviation.
 
-Every mean line carries its setting and curve as its gid, such as ``adam:train_loss``.
+The gid of each mean line is its setting and curve, such as ``adam:train_loss``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from chainrule_lab.paper.experiment import Outcome
 
 FORMATS = ("png", "svg")
 FEW_EPOCHS = 15
-"""Up to so many, points are marked: a line of one point would not be seen."""
+"""Up to this number of epochs, points have markers, since a line of one point is invisible."""
 
-# Okabe and Ito's colours, told apart by readers with any colour vision; line styles tell them apart in grey.
+# Okabe and Ito's palette, for readers with any colour vision; line styles distinguish the lines in greyscale.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#000000",
     "#E69F00",
@@ -36,7 +36,7 @@ DASHED, DOTTED, DASH_DOT, LONG_DASHED = (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1
 
 @dataclass(frozen=True)
 class Line:
-    """How a figure shows one setting."""
+    """The label and style of one setting in a figure."""
 
     setting: str
     label: str
@@ -70,12 +70,12 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "lines.linewidth": 1.7,
     "legend.frameon": False,
-    "svg.hashsalt": "chainrule",  # the same curves give the same bytes
+    "svg.hashsalt": "chainrule",  # identical curves give identical bytes
 }
 
 
 def draw(number: int, outcomes: Mapping[str, Outcome]) -> Figure:
-    """Return one of the paper's figures, losses above and accuracies below, train left and validation right."""
+    """Return one of the paper's figures: losses above accuracies, train left of validation."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.2, 6.0), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True, sharey="row")
@@ -115,7 +115,7 @@ def _draw_line(panel: Any, line: Line, outcome: Outcome, curve: str) -> None:
 
 
 def render(figure: Figure, kind: str) -> bytes:
-    """Return the figure as a file of one of FORMATS, the same bytes for the same curves."""
+    """Return the figure in one of FORMATS; identical curves give identical bytes."""
     file = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(file, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else {"Software": None})

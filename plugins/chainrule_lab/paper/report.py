@@ -1,4 +1,4 @@
-"""``report.md`` and ``report.html``: figures, table, answers, corrections and assumptions in one document."""
+"""``report.md`` and ``report.html``: verdicts, table, figures, corrections and assumptions in one document."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ MISSING = "–"  # noqa: RUF001
 
 CAPTIONS = {
     1: "MSE (solid) against cross-entropy (dashed); uniform initialization, SGD. The two losses have different units, "
-    "so that only their accuracies compare.",
+    "so only their accuracies can be compared.",
     2: "Xavier normal against uniform initialization; cross-entropy, SGD.",
-    3: "The five optimizers, learning rate 0.001 (Adadelta 1), and Adagrad once more at 0.01; cross-entropy, uniform "
+    3: "The five optimizers, learning rate 0.001 (Adadelta 1), and Adagrad again at 0.01; cross-entropy, uniform "
     "initialization.",
 }
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the report tells.
+    """The contents of the report.
 
     Attributes:
-        seeds: of the members.
-        epochs: trained.
+        seeds: one per member.
+        epochs: the number of epochs trained.
         chosen: the settings that were run.
-        table: the test values.
-        claims: the answers.
+        table: the test values of each setting.
+        claims: the claims with their verdicts.
         figures: each figure's SVG by number.
     """
 
@@ -47,11 +47,11 @@ class Report:
     figures: Mapping[int, bytes]
 
     def markdown(self) -> str:
-        """Return the report as Markdown, which links to the figures beside it."""
+        """Return the report as Markdown with links to the figures in the same folder."""
         return self._render("report.md.jinja")
 
     def html(self) -> str:
-        """Return the report as one page that needs no other file."""
+        """Return the report as one self-contained HTML page."""
         return self._render("report.html.jinja").replace(" %", "\u00a0%")
 
     def _render(self, template: str) -> str:
@@ -86,22 +86,22 @@ class Report:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Return a number with a true minus sign; a dash for None."""
+    """Return a number as text with a true minus sign; a dash for None."""
     return MISSING if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 4) -> str:
-    """Return a number with its sign; a dash for None."""
+    """Return a number as text with its sign; a dash for None."""
     return MISSING if value is None else f"{value:+.{digits}f}".replace("-", "−")
 
 
 def percent(fraction: float | None) -> str:
-    """Return a fraction in percent without the sign for it; a dash for None."""
+    """Return a fraction in percent, without the percent sign; a dash for None."""
     return number(None if fraction is None else 100 * fraction, 2)
 
 
 def share(fraction: float) -> str:
-    """Return a fraction in percent, cut to the 0 to 100 that a share can have."""
+    """Return a fraction in percent, clipped to 0 to 100."""
     return percent(min(max(fraction, 0.0), 1.0))
 
 
@@ -119,11 +119,11 @@ def difference(comparison: Comparison) -> str:
 
 
 def embedded(svg: bytes) -> str:
-    """Return an image as a data address."""
+    """Return an SVG image as a data URL."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
 
 
 def hyperparameters(setting: Setting) -> str:
-    """Return a setting's hyperparameters as they would be written: ``lr=0.001, momentum=0.0``."""
+    """Return a setting's hyperparameters as keyword arguments: ``lr=0.001, momentum=0.0``."""
     values: Mapping[str, Any] = setting.hyperparameters
     return ", ".join(f"{name}={value!r}" for name, value in values.items())

@@ -1,4 +1,4 @@
-"""The paper's experiments from training to the files of the report."""
+"""The reproduction of the paper, from training to the files of the report."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ FILES = (
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What was trained and what it shows.
+    """The outcomes of training, and the table and claims that follow from them.
 
     Attributes:
         seeds: one per member.
-        epochs: trained.
-        figures: their numbers.
-        outcomes: by setting name.
-        table: test values beside the paper's.
-        claims: answered.
+        epochs: the number of epochs trained.
+        figures: the numbers of the figures.
+        outcomes: the outcome of each setting by name.
+        table: the test values beside the paper's.
+        claims: the claims with their verdicts.
     """
 
     seeds: Sequence[int]
@@ -47,7 +47,7 @@ class Reproduction:
     claims: Sequence[Claim]
 
     def results(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return the results as plain data."""
         return document(self.outcomes, self.table, self.claims, self.seeds, self.epochs)
 
     def files(self) -> dict[str, bytes]:
@@ -74,18 +74,18 @@ class Reproduction:
 def reproduce_paper(
     figure: int | None, seeds: Sequence[int], epochs: int, callbacks: Callable[[Setting], Sequence[object]]
 ) -> Reproduction:
-    """Train the settings of one figure, or with None of all, and answer the claims about them.
+    """Train the settings of one figure, or of all for None, and decide the claims about them.
 
-    It runs on one thread, so that its numbers do not depend on how many the machine has.
+    Runs on one thread, so that the numbers do not depend on the number of threads.
 
     Args:
-        figure: 1 to 3.
-        seeds: two or more; statistics over seeds need two.
+        figure: 1 to 3, or None.
+        seeds: at least two, which statistics over seeds need.
         epochs: at least 1.
-        callbacks: returns those of a setting's fit.
+        callbacks: a function that returns the callbacks for a setting's fit.
 
     Raises:
-        UnknownComponentError: if a component is not installed; nothing is trained then.
+        UnknownComponentError: if a component is not installed; raised before training.
     """
     chosen = of_figure(figure)
     for setting in chosen:

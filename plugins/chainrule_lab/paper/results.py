@@ -1,4 +1,4 @@
-"""``results.json``: every number, every setting, versions and seeds, and nothing that changes between equal runs."""
+"""``results.json``: every number and setting, versions and seeds; identical for identical runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chainrule_lab.statistics import CONFIDENCE
 def document(
     outcomes: Mapping[str, Outcome], table: Sequence[Row], claims: Sequence[Claim], seeds: Sequence[int], epochs: int
 ) -> dict[str, Any]:
-    """Return all results as plain data; numbers that are not finite become None."""
+    """Return all results as plain data, with None for numbers that are not finite."""
     plain: dict[str, Any] = _plain(
         {
             "seeds": seeds,
@@ -42,12 +42,12 @@ def document(
 
 
 def versions() -> dict[str, str]:
-    """Return what the numbers were made with."""
+    """Return the versions of chainrule, torch and Python."""
     return {"chainrule": chainrule.__version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
 def to_json(results: Mapping[str, Any]) -> str:
-    """Return strict JSON, every list of numbers on one line."""
+    """Return strict JSON with each list of numbers on one line."""
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
     return re.sub(r'\[\s+([^\[\]{}"]*?)\s+\]', lambda match: f"[{' '.join(match[1].split())}]", text) + "\n"
 

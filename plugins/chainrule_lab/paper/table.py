@@ -1,4 +1,4 @@
-"""The table of test loss and accuracy: ours, the paper's, and the difference."""
+"""The table of test loss and accuracy: our values, the paper's, and their difference."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from chainrule_lab.statistics import Interval, mean_and_deviation, one_more_run
 
 @dataclass(frozen=True)
 class Quantity:
-    """One test value of one setting over its seeds, beside the paper's.
+    """A test value of one setting over its seeds, beside the paper's.
 
     Attributes:
-        mean: over seeds.
-        deviation: sample standard deviation over seeds.
-        printed: the paper's value, None where it has none.
-        difference: ours less the paper's.
-        one_more_run: where one more run of ours would fall with 95 % probability.
+        mean: the mean over seeds.
+        deviation: the sample standard deviation over seeds.
+        printed: the paper's value, or None if it has none.
+        difference: the mean minus the paper's value, or None.
+        one_more_run: the 95 % prediction interval for one more run.
     """
 
     mean: float
@@ -30,21 +30,21 @@ class Quantity:
 
     @property
     def is_like_ours(self) -> bool | None:
-        """Whether the printed value could be one more run of ours; None where nothing is printed."""
+        """Whether the printed value is within the prediction interval; None if nothing is printed."""
         return None if self.printed is None else self.one_more_run.low <= self.printed <= self.one_more_run.high
 
 
 @dataclass(frozen=True)
 class Row:
-    """One setting's line in the table.
+    """One setting's row in the table.
 
     Attributes:
-        name: the setting's.
-        title: the setting's.
-        loss: test loss per example.
-        accuracy: test accuracy as a fraction.
-        passed: the first epoch, and the accuracy there, at which our mean validation loss is down to the printed loss;
-            None where nothing is printed or it never is.
+        name: the setting's name.
+        title: the setting's title.
+        loss: the test loss per example.
+        accuracy: the test accuracy as a fraction.
+        passed: the first epoch whose mean validation loss is at most the printed loss, and the mean validation accuracy
+            there; None if there is no such epoch or nothing is printed.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Row:
 
 
 def rows(outcomes: Iterable[Outcome]) -> list[Row]:
-    """Return the table's lines in the order of the outcomes."""
+    """Return the table's rows in the order of the outcomes."""
     return [_row(outcome, outcome.setting.printed) for outcome in outcomes]
 
 

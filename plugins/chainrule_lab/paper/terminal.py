@@ -1,4 +1,4 @@
-"""What a reproduction shows on the terminal: its progress, and at the end the table and the answers."""
+"""Terminal output of a reproduction: progress during training, then the table and the verdicts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERDICT_STYLES = {"yes": "green", "no": "red", "undecided": "yellow"}
 
 
 class _Advance:
-    """Move a progress bar on by one epoch."""
+    """A callback that advances a progress bar by one per epoch."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         self.bar = bar
@@ -36,7 +36,7 @@ class _Advance:
 
 @contextmanager
 def training_progress(epochs: int) -> Iterator[Callbacks]:
-    """Show one bar over all epochs of all settings, on a terminal only; yield the callbacks that move it."""
+    """Show one progress bar for all settings, on a terminal only; yield the function that makes its callbacks."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: ()
@@ -53,7 +53,7 @@ def training_progress(epochs: int) -> Iterator[Callbacks]:
 
 
 def announce(reproduction: Reproduction, folder: Path, seconds: float, console: Console | None = None) -> None:
-    """Print the table, the answers, where the report is and how long it took."""
+    """Print the table, the verdicts, the report's path and the elapsed time."""
     console = console or Console()
     runs = f"{len(reproduction.seeds)} seeds, {reproduction.epochs} epochs"
     table = Table(title=f"Test loss and accuracy (%), {runs}", title_justify="left", box=None, pad_edge=False)

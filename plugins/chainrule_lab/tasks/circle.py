@@ -15,15 +15,15 @@ from chainrule.losses import cross_entropy
 from chainrule.metrics import accuracy
 
 RADIUS = 1 / math.sqrt(2 * math.pi)
-"""The circle's, whose area is half that of the square."""
+"""The radius of a circle with half the area of the square."""
 
 
 class Circle(Task):
-    """Tell points inside the circle of centre (0.5, 0.5) and radius 1/√(2π) from those outside.
+    """Classify points as inside or outside the circle with centre (0.5, 0.5) and radius 1/√(2π).
 
     Data:     x uniform on [0, 1]², (N, 2); y class 1 inside and 0 outside, (N,); 1000 train, 100 validation, 900 test
     Network:  2 → 16 → 32 → 2 with relu, cross-entropy summed over the batch
-    Source:   paper section III; the hidden activation and the reduction are assumed, the print leaves them open
+    Source:   paper section III; the hidden activation and the reduction are assumptions, left open there
     """
 
     metrics: ClassVar = {"accuracy": accuracy}

@@ -70,7 +70,7 @@ def test_a_missing_package_of_the_extra_says_what_to_install(tmp_path, package):
     failed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert failed.stderr.endswith(
-        f'chainrule: reproduce: {package} must be installed, got none. Run: pip install "chainrule[lab]".\n'
+        f'chainrule: reproduce needs {package}, which is not installed: pip install "chainrule[lab]".\n'
     )
     assert not list(tmp_path.iterdir())
 

@@ -77,7 +77,7 @@ def test_each_claim_can_be_refuted_or_left_open(letter, verdict, changes):
 
 def test_claim_b_says_why_it_cannot_be_asked_of_a_short_run():
     claim = answer(paper(xavier={"epochs": 39}, sgd={"epochs": 39}), 2)[0]
-    assert claim.grounds == "It speaks of epochs 20 to 40, and this run has 39."
+    assert claim.grounds == "The claim is about epochs 20 to 40; this run has 39."
     assert not answer(paper(xavier={"epochs": 40}, sgd={"epochs": 40}), 2)[0].reason
 
 
