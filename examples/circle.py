@@ -1,4 +1,4 @@
-"""Train ten networks at once to tell points inside a circle from those outside."""
+"""Train an ensemble of ten networks to classify points as inside or outside a circle."""
 
 import chainrule
 from chainrule.activations import relu

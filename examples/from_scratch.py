@@ -1,4 +1,4 @@
-"""The same network with nothing but tensor operations: every line of the forward and the backward pass.
+"""The network of circle.py in plain tensor operations: forward pass, backward pass and Adam.
 
 z₁ = x W₁ᵀ + b₁    h₁ = max(z₁, 0)
 z₂ = h₁ W₂ᵀ + b₂   h₂ = max(z₂, 0)
@@ -13,7 +13,7 @@ generator = torch.Generator().manual_seed(0)
 
 
 def points(rows):
-    """Return points x (rows, 2) of the unit square, and y (rows,), which is 1 inside the circle."""
+    """Return points x (rows, 2) in the unit square and classes y (rows,), 1 inside the circle."""
     x = torch.rand(rows, 2, generator=generator)
     return x, ((x - 0.5).square().sum(1) < 1 / (2 * math.pi)).long()
 
@@ -35,7 +35,7 @@ x_train, y_train = points(1000)
 x_test, y_test = points(900)
 parameters = w1, b1, w2, b2, w3, b3 = *layer(2, 16), *layer(16, 32), *layer(32, 2)
 means = [torch.zeros_like(p) for p in parameters]  # Adam's running mean of the gradient
-squares = [torch.zeros_like(p) for p in parameters]  # and of its square
+squares = [torch.zeros_like(p) for p in parameters]  # and of the squared gradient
 t = 0
 
 for epoch in range(30):

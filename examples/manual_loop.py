@@ -1,4 +1,4 @@
-"""The training loop by hand: forward, loss, backward, step."""
+"""A training loop by hand: forward, loss, backward, step."""
 
 import torch
 

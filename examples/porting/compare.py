@@ -1,4 +1,4 @@
-"""The same rule for torch.optim and for chainrule, and how far apart they come in 100 steps: not at all."""
+"""Compare a rule for torch.optim with its chainrule port over 100 training steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOLERANCE = 1e-10
 
 
 class TorchAdamax(torch.optim.Optimizer):
-    """Adamax as it is written for torch.optim."""
+    """Adamax for torch.optim."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class TorchAdamax(torch.optim.Optimizer):
 
 
 class Adamax(Optimizer):
-    """Divide a running mean of the gradient by a decaying maximum of its size.
+    """Divide a running mean of the gradient by a decaying maximum of its magnitude.
 
     Update:   ``g ← g + weight_decay θ``; ``m ← β₁ m + (1 − β₁) g``; ``u ← max(β₂ u, |g| + eps)``;
               ``θ ← θ − lr m / (1 − β₁ᵗ) / u``
@@ -91,7 +91,7 @@ class Adamax(Optimizer):
 
 
 def chainrule_setup() -> tuple[Network, Updater]:
-    """Return a network, and an updater without decay of the biases whose learning rate shrinks by 1 % a step."""
+    """Return a network and its updater, with no decay on biases and a learning rate that falls by 1 % per step."""
     network = sequential(linear(4, 8), tanh(), linear(8, 3)).build(seed=0, dtype=torch.float64)
     settings: dict[str, Any] = {"lr": 0.01, "schedule": lambda t: 0.99 ** (t - 1)}
     rules = {"*.bias": Adamax(**settings), "*": Adamax(**settings, weight_decay=0.1)}
@@ -101,7 +101,7 @@ def chainrule_setup() -> tuple[Network, Updater]:
 def torch_setup(
     network: Network, kind: Callable[..., torch.optim.Optimizer]
 ) -> tuple[torch.nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Return a torch module with the network's parameters, an optimizer of the kind in two groups, and its schedule."""
+    """Return a torch module with the network's parameters, its optimizer with two groups, and its scheduler."""
     module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)).double()
     module.load_state_dict(network.state_dict())
     biases = [parameter for name, parameter in module.named_parameters() if name.endswith("bias")]
@@ -111,7 +111,7 @@ def torch_setup(
 
 
 def largest_difference(kind: Callable[..., torch.optim.Optimizer]) -> float:
-    """Return the largest difference of any parameter after any of the steps."""
+    """Return the largest absolute difference in any parameter after any step."""
     x, y = torch.randn(20, 4, dtype=torch.float64), torch.randn(20, 3, dtype=torch.float64)
     network, updater = chainrule_setup()
     module, optimizer, scheduler = torch_setup(network, kind)
@@ -134,12 +134,12 @@ def largest_difference(kind: Callable[..., torch.optim.Optimizer]) -> float:
 
 
 def main() -> int:
-    """Print the difference to the rule above and to torch's own; return 1 if one is too large."""
+    """Print the differences from TorchAdamax and from torch's own Adamax; return 1 if one exceeds the tolerance."""
     torch.manual_seed(0)
     differences = {kind: largest_difference(kind) for kind in (TorchAdamax, torch.optim.Adamax)}
     for kind, difference in differences.items():
         print(f"{kind.__name__}: largest difference over {STEPS} steps {difference:.1e}")
-    return int(not all(difference <= TOLERANCE for difference in differences.values()))  # NaN is too large as well
+    return int(not all(difference <= TOLERANCE for difference in differences.values()))  # false for NaN too
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The optimizer ademamix does what every rule must do, and follows its formula."""
+"""The optimizer ademamix passes the conformance kit and follows its formula."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from chainrule_ademamix import Ademamix
 
 
 def beta3(rule: Ademamix, t: int) -> float:
-    """Return β₃(t) as the paper prints it, which interpolates logarithms."""
+    """Return β₃(t) by the paper's formula, in logarithms."""
     first, _, last = map(math.log, rule.betas)
     if t >= rule.beta3_warmup:
         return rule.betas[2]
@@ -22,7 +22,7 @@ def beta3(rule: Ademamix, t: int) -> float:
 
 
 def path(rule: Ademamix, theta: float, gradients: Sequence[float]) -> list[float]:
-    """Return one number after each step: sums over all gradients, not running means, wherever a sum can be written."""
+    """Return one element after each step, by sums over all gradients in place of running means, except for m₂."""
     assert isinstance(rule.lr, float)
     (beta1, beta2, _), m2, passed = rule.betas, 0.0, []
     for t, g in enumerate(gradients, start=1):
@@ -37,7 +37,7 @@ def path(rule: Ademamix, theta: float, gradients: Sequence[float]) -> list[float
 
 
 def formula(rule: Ademamix, parameter: Tensor, gradients: Sequence[Tensor]) -> list[Tensor]:
-    """Return the parameter after each step, number by number."""
+    """Return the parameter after each step, computed element by element."""
     numbers = zip(parameter.flatten().tolist(), *(gradient.flatten().tolist() for gradient in gradients), strict=True)
     paths = [path(rule, theta, each) for theta, *each in numbers]
     return [torch.tensor(after, dtype=torch.float64).view(parameter.shape) for after in zip(*paths, strict=True)]
@@ -49,7 +49,7 @@ def test_ademamix(check: Callable[[], None]) -> None:
 
 
 class Corrected(Ademamix):
-    """The slow mean corrected for its start, which the paper leaves out."""
+    """A wrong version: bias correction of the slow mean, which the paper omits."""
 
     def scalars(self, t: int) -> dict[str, float]:
         scalars = super().scalars(t)
@@ -57,7 +57,7 @@ class Corrected(Ademamix):
 
 
 class Linear(Ademamix):
-    """β₃ itself in a line, instead of its half-life."""
+    """A wrong version: linear growth of β₃ itself instead of its half-life."""
 
     def scalars(self, t: int) -> dict[str, float]:
         done = min(t / self.beta3_warmup, 1.0) if self.beta3_warmup else 1.0
@@ -65,13 +65,13 @@ class Linear(Ademamix):
 
 
 @pytest.mark.parametrize("wrong", [Corrected, Linear])
-def test_a_wrong_rule_is_seen(wrong: type[Ademamix]) -> None:
+def test_the_reference_rejects_a_wrong_version(wrong: type[Ademamix]) -> None:
     target = subject(wrong, reference=formula)
     outcomes = {run(target, check).outcome for check in checks_of("optimizers") if "reference" in check.name}
     assert "failed" in outcomes
 
 
-def test_the_half_life_of_beta3_grows_in_a_line() -> None:
+def test_the_half_life_of_beta3_grows_linearly() -> None:
     rule = Ademamix(beta3_warmup=1000)
     half_lives = [math.log(0.5) / math.log(rule.scalars(t)["beta3"]) for t in range(1, 1001)]
     growth = (math.log(0.5) / math.log(0.9999) - math.log(0.5) / math.log(0.9)) / 1000

@@ -1,4 +1,4 @@
-"""The optimizer prodigy does what every rule must do, and follows its formula over a whole network."""
+"""The optimizer prodigy passes the conformance kit and follows its formula over a whole network."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ X, Y = torch.randn(2, 30, 3, generator=torch.Generator().manual_seed(0), dtype=t
 
 
 def path(rule: Prodigy, start: Numbers, gradient: Callable[[int, Numbers], Numbers], steps: int) -> list[Numbers]:
-    """Return one vector after each step, by sums over all earlier steps instead of running ones.
+    """Return the vector after each step, by sums over all earlier steps instead of running sums.
 
-    That lr is a number and a schedule's factor 1 is assumed.
+    Assumes that lr is a number and that there is no schedule.
     """
     assert isinstance(rule.lr, float)
     beta1, beta2 = rule.betas
@@ -50,7 +50,7 @@ def path(rule: Prodigy, start: Numbers, gradient: Callable[[int, Numbers], Numbe
 
 
 def formula(rule: Prodigy, parameter: Tensor, gradients: Sequence[Tensor]) -> list[Tensor]:
-    """Return the parameter after each step, if it is the network's only one."""
+    """Return the parameter after each step, for a network with a single parameter."""
     numbers = [gradient.flatten().tolist() for gradient in gradients]
     passed = path(rule, parameter.flatten().tolist(), lambda t, _: numbers[t - 1], len(numbers))
     return [torch.tensor(after, dtype=torch.float64).view(parameter.shape) for after in passed]
@@ -62,12 +62,12 @@ def test_prodigy(check: Callable[[], None]) -> None:
 
 
 def curvature(i: int) -> float:
-    """Return the curvature of a bowl along coordinate i; its bottom is at 1."""
+    """Return the curvature along coordinate i of a quadratic bowl with its minimum at 1."""
     return 0.5 + i % 3
 
 
 def in_the_bowl(network: Network, updater: Updater, steps: int) -> list[Numbers]:
-    """Return all parameters of the network as one vector after each step."""
+    """Return all parameters as one vector after each step in the bowl."""
     curvatures = torch.tensor([curvature(i) for i in range(len(network.flat.data))], dtype=torch.float64)
     passed = []
     for _ in range(steps):
@@ -78,7 +78,7 @@ def in_the_bowl(network: Network, updater: Updater, steps: int) -> list[Numbers]
 
 
 def distances(updater: Updater) -> list[Tensor]:
-    """Return the d that each parameter holds."""
+    """Return the d in each parameter's state."""
     return [state["d"] for state in updater.state_dict()["state"].values()]
 
 
@@ -89,7 +89,7 @@ def test_several_parameters_move_as_one_vector(rule: Prodigy) -> None:
     found = in_the_bowl(network, updater, 60)
     expected = path(rule, start, lambda _, theta: [curvature(i) * (x - 1) for i, x in enumerate(theta)], 60)
     assert found == [pytest.approx(after, rel=1e-9, abs=1e-12) for after in expected]
-    assert distances(updater)[0] > 10 * rule.d0  # the estimate was at work
+    assert distances(updater)[0] > 10 * rule.d0  # the estimate has grown
 
 
 def test_groups_estimate_their_own_d() -> None:
@@ -102,7 +102,7 @@ def test_groups_estimate_their_own_d() -> None:
 
 
 def train(rule: Optimizer, seeds: list[int]) -> tuple[Network, Updater]:
-    """Return a network after some steps on random data, and its updater."""
+    """Return a network trained for 60 steps on random data, and its updater."""
     network = sequential(linear(3, 5), tanh(), linear(5, 3)).build(seeds=seeds, dtype=torch.float64)
     updater, loss = rule.attach(network), mse(members=True)
     for _ in range(60):
@@ -113,7 +113,7 @@ def train(rule: Optimizer, seeds: list[int]) -> tuple[Network, Updater]:
     return network, updater
 
 
-def test_an_ensemble_is_so_many_separate_runs() -> None:
+def test_an_ensemble_equals_separate_runs() -> None:
     rates = [0.5, 1.0, 2.0]
     ensemble, updater = train(Prodigy(lr=torch.tensor(rates), d0=1e-4), [4, 5, 6])
     found = distances(updater)[0]
@@ -125,7 +125,7 @@ def test_an_ensemble_is_so_many_separate_runs() -> None:
         assert found[i].item() == pytest.approx(distances(alone)[0].item())
 
 
-def test_the_estimate_never_falls() -> None:
+def test_the_estimate_never_decreases() -> None:
     network = linear(3, 2).build(dtype=torch.float64)
     updater, passed = Prodigy(d0=1e-3).attach(network), []
     for _ in range(200):

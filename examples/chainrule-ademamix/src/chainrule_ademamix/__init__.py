@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 class Ademamix(Optimizer):
-    """Mix two running means of the gradient, one fast and one that remembers thousands of steps.
+    """Mix two running means of the gradient, a fast one and one with a memory of thousands of steps.
 
     Update:   ``m₁ ← β₁ m₁ + (1 − β₁) g``; ``m₂ ← β₃(t) m₂ + (1 − β₃(t)) g``; ``v ← β₂ v + (1 − β₂) g²``;
               ``m̂₁ = m₁ / (1 − β₁ᵗ)``; ``v̂ = v / (1 − β₂ᵗ)``;
               ``θ ← θ − lr ((m̂₁ + α(t) m₂) / (√v̂ + eps) + weight_decay θ)``
-    Variant:  m₂ is not corrected for its start at 0; weight decay is decoupled; α(t) grows in proportion to t over
-              alpha_warmup steps, and the half-life of β₃(t) in a line from that of β₁ to that of β₃ over beta3_warmup
-              steps; 0 leaves a warm-up out. The paper warms up over the whole training
+    Variant:  no bias correction of m₂; decoupled weight decay; α(t) grows in proportion to t over alpha_warmup steps, and
+              the half-life of β₃(t) grows linearly from the half-life of β₁ to the half-life of β₃ over beta3_warmup
+              steps; 0 disables a warm-up. The paper warms up over the whole of training
     Source:   Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137, Algorithm 1 and the schedulers of its section 3
     """
 
@@ -63,10 +63,10 @@ class Ademamix(Optimizer):
 
 
 def half_life(beta: float) -> float:
-    """Return the number of steps after which a running mean with this decay has forgotten half."""
+    """Return the number of steps after which a gradient's weight in a running mean with this decay has halved."""
     return math.log(0.5) / math.log(beta) if beta else 0.0
 
 
 def decay_of(steps: float) -> float:
-    """Return the decay that has this half-life."""
+    """Return the decay of a running mean with this half-life."""
     return 0.5 ** (1 / steps) if steps else 0.0

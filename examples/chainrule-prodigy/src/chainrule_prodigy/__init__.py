@@ -12,18 +12,18 @@ from torch import Tensor
 class Prodigy(Optimizer):
     """Run Adam with a step size d that grows to the estimated distance from the start to the solution.
 
-    Update:   with sums over the whole network and ``β₃ = √β₂``:
+    Update:   with sums over the whole network, and ``β₃ = √β₂``:
               ``m ← β₁ m + (1 − β₁) d g``; ``v ← β₂ v + (1 − β₂) d² g²``;
               ``r ← β₃ r + (1 − β₃) lr d² Σ g (θ₀ − θ)``; ``s ← β₃ s + (1 − β₃) lr d² g``;
               ``θ ← θ − lr d (m / (√v + d eps) + weight_decay θ)``; then ``d ← max(d, r / Σ |s|)``
-    Variant:  Algorithm 4 as printed: no bias correction, and θ moves by the d of before; decoupled weight decay added,
-              as in the authors' code. lr is a factor on the estimate, best left at 1, with a cosine schedule. In groups
-              by name pattern, each group estimates its own d
+    Variant:  Algorithm 4 as printed: no bias correction, and θ moves by the previous d; decoupled weight decay added, as
+              in the authors' code. lr is a factor on the estimate, best left at 1, with a cosine schedule. Each
+              parameter group estimates its own d
     Source:   Mishchenko & Defazio 2023, arXiv:2306.06101, Algorithm 4
     """
 
     elementwise: ClassVar[bool] = False
-    decay_kind: ClassVar[Literal["other"]] = "other"  # decoupled, and in proportion to d too
+    decay_kind: ClassVar[Literal["other"]] = "other"  # decoupled, but also proportional to d
 
     lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(0.1, 10.0), per_member=True)
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
@@ -32,7 +32,7 @@ class Prodigy(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        # r and d belong to the network: d is equal in all parameters, and their r add up.
+        # r and d belong to the network: d is the same in every parameter, and r is summed over them.
         numbers = {"r": parameter.new_zeros(()), "d": parameter.new_full((), self.d0)}
         return numbers | {"start": parameter.clone()} | {name: torch.zeros_like(parameter) for name in ("m", "v", "s")}
 
@@ -48,7 +48,7 @@ class Prodigy(Optimizer):
         d = state["d"].clone()
         m = state["m"].mul_(beta1).add_((1 - beta1) * d * grad)
         v = state["v"].mul_(beta2).add_((1 - beta2) * (d * grad) ** 2)
-        # As long as every gradient is 0, so are r and s; the estimate is then 0, not 0 / 0.
+        # While every gradient is 0, so are r and s; tiny makes the estimate 0 then, not 0 / 0.
         state["d"].copy_(d.clamp(min=step["r"] / (step["s"] + torch.finfo(d.dtype).tiny)))
         return d * (m / (v.sqrt() + d * self.eps) + self.weight_decay * parameter)
 
