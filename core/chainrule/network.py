@@ -18,7 +18,7 @@ from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
 
-_DERIVED = ("flat", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
+_DERIVED = ("flat", "_known_inputs", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
 
 
 class Network:
@@ -73,6 +73,7 @@ class Network:
 
     def _look_inside(self) -> None:
         # Once, since checking attributes against a protocol is slow.
+        self._known_inputs: set[tuple[torch.Size, torch.dtype]] = set()
         self._modules = [inner for _, inner in named_modules(self.module)]
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
@@ -137,13 +138,16 @@ class Network:
         (M, N, …)
 
         Raises:
-            ShapeError: if x has another dtype or another number of members than the network.
+            ShapeError: if x has another dtype or number of members than the network, or does not fit its layers.
         """
-        if x.is_floating_point() and x.dtype != self.dtype:
+        x = self.with_member_axis(x, per_member=per_member)
+        self.check_input(x)
+        y = self.module.forward(x)
+        if not isinstance(y, Tensor):
             raise ShapeError(
-                f"network: x must have dtype {self.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
+                f"{label(self.module)}: forward must return one tensor, got a {type(y).__name__}. "
+                "Concatenate several outputs, and split them in the loss."
             )
-        y = self.module.forward(self.with_member_axis(x, per_member=per_member))
         output = y if self.is_ensemble else y[0]
         self._output_shape = output.shape if self.training else None
         return output
@@ -186,6 +190,27 @@ class Network:
                 f"for {built}. Leave per_member out for inputs that all members share."
             )
         return x
+
+    def check_input(self, x: Tensor) -> None:
+        """Check x (M, N, …) against the layers' rules, once for each new shape and dtype.
+
+        Raises:
+            ShapeError: if x does not fit.
+        """
+        form = (x.shape[2:], x.dtype)
+        if form in self._known_inputs:
+            return
+        takes_integers = getattr(self.module, "integer_inputs", not x.is_floating_point())
+        if takes_integers == x.is_floating_point():
+            wanted = "integers" if takes_integers else f"dtype {self.dtype}"
+            raise ShapeError(f"network: x must have {wanted}, got {x.dtype}. Convert it with x.to(…).")
+        if x.is_floating_point() and x.dtype != self.dtype:
+            raise ShapeError(
+                f"network: x must have dtype {self.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
+            )
+        if hasattr(self.module, "output_shape"):
+            self.module.output_shape(tuple(x.shape[2:]))
+        self._known_inputs.add(form)
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""

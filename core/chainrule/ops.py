@@ -7,29 +7,63 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from chainrule.base.module import Shape
 from chainrule.base.parameter import Parameter
+from chainrule.errors import ShapeError, label
 
 
 def affine(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
     """Return ``x Wᵀ + b`` per member.
 
-    Shapes: x (M, N, in), weight (out, in), bias (out), result (M, N, out)
+    Shapes: x (M, …, in), weight (out, in), bias (out), result (M, …, out)
     """
+    if x.dim() != 3:
+        return affine(x.flatten(1, -2), weight, bias).view(*x.shape[:-1], weight.shape[0])
     if bias is None:
         return torch.bmm(x, weight.transposed)
     return torch.baddbmm(bias.row, x, weight.transposed)
 
 
-def accumulate(weight: Parameter, bias: Parameter | None, x: Tensor, grad_output: Tensor) -> None:
-    """Add the gradients of `affine`: ``dW += dyᵀ x`` and ``db += 1ᵀ dy``.
+def affine_backward(
+    x: Tensor, weight: Parameter, bias: Parameter | None, grad_output: Tensor, *, input_grad: bool = True
+) -> Tensor | None:
+    """Accumulate the gradients of `affine`, ``dW += dyᵀ x`` and ``db += 1ᵀ dy``; return ``dx = dy W`` if asked for.
 
-    Shapes: x (M, N, in), grad_output (M, N, out), weight (out, in), bias (out)
+    Shapes: x (M, …, in), grad_output (M, …, out), weight (out, in), bias (out), result as x
     """
+    if x.dim() != 3:
+        rows, grad_rows = x.flatten(1, -2), grad_output.flatten(1, -2)
+        grad = affine_backward(rows, weight, bias, grad_rows, input_grad=input_grad)
+        return None if grad is None else grad.view(x.shape)
     weight.grad.baddbmm_(grad_output.mT, x)
     if bias is not None:
-        # A product with ones, accumulated where it belongs, is faster than a sum and then an addition.
-        members, rows, _ = grad_output.shape
-        bias.grad_row.baddbmm_(_ones(members, rows, grad_output.dtype, grad_output.device), grad_output)
+        # A product with ones, accumulated in place, is faster than a sum and then an addition.
+        members, count, _ = grad_output.shape
+        bias.grad_row.baddbmm_(_ones(members, count, grad_output.dtype, grad_output.device), grad_output)
+    return torch.bmm(grad_output, weight.data) if input_grad else None
+
+
+def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:
+    """Raise ShapeError, naming the owner, unless one example's shape is the expected one.
+
+    An expected shape that begins with ``...`` admits any leading axes: ``expect_shape(self, shape, (..., 3))``. Axes
+    that are not known, None and ``...``, fit.
+    """
+    got, wanted = (shape[1:] if shape[:1] == (...,) else shape for shape in (input_shape, expected))
+    is_open, admits_more = input_shape[:1] == (...,), expected[:1] == (...,)
+    too_short, too_long = len(got) < len(wanted) and not is_open, len(got) > len(wanted) and not admits_more
+    pairs = zip(reversed(got), reversed(wanted), strict=False)
+    if too_short or too_long or any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        raise ShapeError(
+            f"{label(owner)}: x must have shape {_shown(expected)}, got {_shown(input_shape)}. "
+            "Reshape x, or declare the layer for it."
+        )
+
+
+def _shown(shape: Shape) -> str:
+    """Return the shape of a batch of such examples as messages show it: ``(N, …, 3)``."""
+    names = ("…" if size is ... else "?" if size is None else str(size) for size in shape)
+    return f"({', '.join(['N', *names])})"
 
 
 def square_root(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from chainrule import Buffer, Loss, Module, Random, ShapeError
 from chainrule.initializers import constant
+from chainrule.ops import expect_shape
 
 
 class BatchNorm(Module):
@@ -28,15 +29,10 @@ class BatchNorm(Module):
         self.num_batches_tracked = Buffer(dtype=torch.int64)
 
     def output_shape(self, input_shape: tuple) -> tuple:
-        if input_shape[-1:] not in ((...,), (None,), (self.features,)):
-            raise ShapeError(f"batch_norm: x must have {self.features} features, got {input_shape}. Pass as many.")
+        expect_shape(self, input_shape, (self.features,))
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() != 3 or x.shape[2] != self.features:
-            raise ShapeError(
-                f"batch_norm: x must have shape (N, {self.features}), got {tuple(x.shape[1:])}. Reshape it."
-            )
         if not self.training:
             self.save_for_backward()
             mean, var = self.running_mean.data.unsqueeze(1), self.running_var.data.unsqueeze(1)

@@ -193,3 +193,26 @@ def test_parts_in_lists_tuples_and_dicts_are_found_and_named_by_their_places():
 def test_parts_where_nobody_looks_are_refused_at_build(parts, what):
     with pytest.raises(ChainruleError, match=rf"^holds: {what}, so it would not be trained or saved\. Keep parts in "):
         Holds(parts).build()
+
+
+class Pair(Holds):
+    def forward(self, x):
+        return x, x
+
+
+class Indices(Holds):
+    integer_inputs = True
+
+
+def test_two_outputs_are_an_error_that_says_what_to_do():
+    with pytest.raises(ShapeError, match=r"^pair: forward must return one tensor, got a tuple\. Concatenate"):
+        Pair(None).build()(torch.zeros(2, 3))
+
+
+def test_integers_are_for_modules_that_take_them_and_nothing_else_is():
+    taking, refusing = sequential(Indices(None)).build(), sequential(tanh(), Indices(None)).build()
+    assert taking(torch.arange(6).view(2, 3)).dtype == torch.int64
+    with pytest.raises(ShapeError, match=r"^network: x must have integers, got torch\.float32\."):
+        taking(torch.zeros(2, 3))
+    with pytest.raises(ShapeError, match=r"^network: x must have dtype torch\.float32, got torch\.int64\."):
+        refusing(torch.arange(6).view(2, 3))

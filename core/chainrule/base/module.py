@@ -36,6 +36,9 @@ class Module(KeepsForBackward, ABC):
     needs_input_grad: bool = True
     """False where dL/dx is not used; backward may then return None. To be read in backward only."""
 
+    integer_inputs: ClassVar[bool] = False
+    """Whether x holds integers, such as the indices of an embedding; a network refuses the other kind."""
+
     batch_independent: ClassVar[bool] = True
     """Whether each row of the output depends on its row of the input alone; not so for batch norm."""
 

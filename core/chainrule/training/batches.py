@@ -121,9 +121,8 @@ def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member:
             f"fit: x and y of {name} must have shape {leading} with the same rows, at least one, "
             f"got {tuple(x.shape)} and {tuple(y.shape)}. Pair each row of x with one of y."
         )
-    if per_member:
-        network.with_member_axis(x, per_member=True)  # checks the number of members
     if x.is_floating_point() and x.dtype != network.dtype:
         raise ShapeError(
             f"fit: x of {name} must have dtype {network.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
         )
+    network.check_input(network.with_member_axis(x, per_member=per_member))

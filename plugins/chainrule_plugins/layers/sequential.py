@@ -36,6 +36,10 @@ class Sequential(Module):
                     "to share weights, give both the same Parameter."
                 )
 
+    @property
+    def integer_inputs(self) -> bool:  # type: ignore[override]  # the first module's
+        return getattr(self.modules[0], "integer_inputs", False)
+
     def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
         return [(str(position), module) for position, module in enumerate(self.modules)]
 
@@ -45,7 +49,9 @@ class Sequential(Module):
             try:
                 shape = module.output_shape(shape) if isinstance(module, Module) else (...,)
             except ShapeError as error:
-                before = f"after {label(self.modules[position - 1])} at {position - 1}" if position else "at the start"
+                if position == 0:
+                    raise
+                before = f"after {label(self.modules[position - 1])} at {position - 1}"
                 raise ShapeError(
                     f"sequential: {label(module)} at {position}, {before}, does not fit: {error}"
                 ) from error

@@ -67,12 +67,6 @@ class OneFeatureBroadcast(Scale):
     """A row of one feature gives four."""
 
 
-@wrong("wrong_shapes_raise")
-class RefusedOnlyWhenDeclared(Tanh):
-    def output_shape(self, input_shape: tuple) -> tuple:
-        return Linear(4, 4).output_shape(input_shape)
-
-
 @wrong("memory_layout_makes_no_difference")
 class ViewOfTheInput(Tanh):
     def forward(self, x: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     first, second = (of(linear(1, 1).build(seed=3)) for _ in range(2))
     list(first.epoch(1))
     assert flat(first.epoch(2)) == flat(second.epoch(2))
-    wider = of(linear(4, 7).build(seeds=[9, 3, 5]))
+    wider = of(linear(1, 7).build(seeds=[9, 3, 5]))
     assert [[batch[1]] for batch in flat(wider.epoch(2))] == flat(first.epoch(2))
     assert len({str(flat(of(linear(1, 1).build(seed=s)).epoch(e))) for s in range(3) for e in (1, 2)}) == 6
 

@@ -97,7 +97,7 @@ def test_a_callback_that_raises_is_named_and_the_others_are_told():
 def test_an_error_in_training_ends_the_fit_with_it():
     log = []
     with pytest.raises(ValueError, match="linear: x must have shape") as caught:
-        train(Recorder(log, "a"), train=(X[:, :2], Y))
+        train(Recorder(log, "a"), train=[(X[:, :2], Y)])
     assert log[-1] == ("a", "end", 1, caught.value)
 
 

@@ -47,13 +47,31 @@ def test_the_first_values_have_the_bound_of_torch():
     assert layer.bias.data.abs().max() <= 0.1
 
 
-@pytest.mark.parametrize("shape", [(7, 4), (5,), (7, 2, 5), (7, 0), ()])
-def test_an_input_of_another_shape_is_told_with_the_one_that_fits(shape):
+@pytest.mark.parametrize(("shape", "shown"), [((7, 4), "(N, 4)"), ((5,), "(N)"), ((7, 5, 0), "(N, 5, 0)"), ((), "(N)")])
+def test_an_input_of_another_shape_is_told_with_the_one_that_fits(shape, shown):
     with pytest.raises(ShapeError) as caught:
         linear(5, 4).build()(torch.zeros(shape))
-    assert str(caught.value) == f"linear: x must have shape (N, 5), got {shape}. Give it rows of that many features."
+    assert str(caught.value) == (
+        f"linear: x must have shape (N, …, 5), got {shown}. Reshape x, or declare the layer for it."
+    )
+
+
+@pytest.mark.parametrize("seeds", [{"seed": 0}, {"seeds": [0, 1, 2]}])
+def test_leading_axes_are_those_of_torch(seeds):
+    network = linear(5, 4).build(dtype=torch.float64, **seeds)
+    x = torch.randn(7, 3, 2, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = network(x)
+    grad_output = torch.randn(y.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    dx = network.backward(grad_output, input_grad=True)
+    outputs = (y, grad_output, dx) if network.is_ensemble else (y[None], grad_output[None], dx[None])
+    for member, (got, grad, input_grad) in enumerate(zip(*outputs, strict=True)):
+        leaves = [leaf.clone().requires_grad_() for leaf in (x, *(p.data[member] for p in network.parameters()))]
+        expected = torch.nn.functional.linear(*leaves)
+        assert_close(got, expected.detach())
+        found = [input_grad, *(parameter.grad[member] for parameter in network.parameters())]
+        assert_close(found, list(torch.autograd.grad(expected, leaves, grad)))
 
 
 def test_an_input_of_another_dtype_raises():
-    with pytest.raises(ShapeError, match=r"^linear: x must have dtype torch\.float32, got torch\.int64\. Convert"):
+    with pytest.raises(ShapeError, match=r"^network: x must have dtype torch\.float32, got torch\.int64\. Convert"):
         linear(5, 4).build()(torch.zeros(7, 5, dtype=torch.int64))
