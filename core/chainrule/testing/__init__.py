@@ -1,13 +1,13 @@
-"""The conformance kit: checks that tell the author of any component whether it is right.
+"""The conformance kit: checks that every component of a kind must pass.
 
-In a test, two lines do it:
+A test runs them all:
 
     @parametrize_checks("optimizers:lion", lr=1e-4)
     def test_lion(check):
         check()
 """
 
-from chainrule.testing import callbacks, initializers, losses, modules, optimizers, schedules, settings, tasks  # noqa: F401 - list their checks
+from chainrule.testing import callbacks, initializers, losses, modules, optimizers, schedules, settings, tasks  # noqa: F401 - they register checks
 from chainrule.testing.check import CHECKS, Check, CheckFailed, NotApplicable, Result, check, checks_of, run, run_all
 from chainrule.testing.parametrize import parametrize_checks
 from chainrule.testing.subject import Subject, subject

@@ -1,4 +1,4 @@
-"""`Check`: one named property of a component; and `run`, which checks a component for it."""
+"""`Check`, a named property that components must have, and `run`, which runs it on a component."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from chainrule.errors import one_line
 from chainrule.testing.subject import Subject
 
 CHECKS: list[Check] = []
-"""Every check, in the order of reports."""
+"""All checks, in report order."""
 
 
-class CheckFailed(AssertionError):  # noqa: N818 - reads as what it says
-    """A component lacks a property; the message names component, check, numbers and the usual cause."""
+class CheckFailed(AssertionError):  # noqa: N818 - the name states the outcome
+    """The component lacks the property; the message gives the expected and the actual value."""
 
 
-class NotApplicable(Exception):  # noqa: N818 - no error
-    """A check does not apply to a component; the message is the reason."""
+class NotApplicable(Exception):  # noqa: N818 - not an error
+    """The check does not apply to the component; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Check:
     """One property that components must have.
 
     Attributes:
-        name: of the function that checks it.
-        kinds: the kinds of component that it applies to.
-        description: what holds, and why it matters; the function's docstring.
-        cause: the usual mistake where it does not hold.
+        name: the name of the function.
+        kinds: the kinds of component it applies to, such as "optimizers".
+        description: what holds and why it matters, from the function's docstring.
+        cause: the usual mistake behind a failure.
         once: whether it runs once per component rather than once per example.
-        function: raises CheckFailed, or NotApplicable.
+        function: the implementation, which raises CheckFailed or NotApplicable.
     """
 
     name: str
@@ -49,7 +49,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one check on one component; detail is the failure's message or the reason for a skip."""
+    """The result of one check on one component.
+
+    Attributes:
+        component: its kind and name, such as "optimizers:lion".
+        check: the name of the check.
+        outcome: "passed", "failed" or "skipped".
+        detail: the failure message or the reason for the skip, empty if the check passed.
+        seconds: the duration.
+        error: the exception behind a failure.
+    """
 
     component: str
     check: str
@@ -60,9 +69,12 @@ class Result:
 
 
 def check(*kinds: str, cause: str, once: bool = False) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
-    """Make a function a check of components of these kinds.
+    """Register a function as a check on components of the given kinds, with its docstring as the description.
 
-    The function gets each of the component's examples, or with once=True the Subject; its docstring is the description.
+    Args:
+        kinds: such as "optimizers".
+        cause: the usual mistake behind a failure.
+        once: whether the function receives the Subject, once, rather than each example of the component.
     """
 
     def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -74,20 +86,20 @@ def check(*kinds: str, cause: str, once: bool = False) -> Callable[[Callable[[An
 
 
 def checks_of(kind: str) -> list[Check]:
-    """Return the checks on components of a kind."""
+    """Return the checks on one kind of component."""
     return [check for check in CHECKS if kind in check.kinds]
 
 
 @contextmanager
 def _apart() -> Iterator[None]:
-    """Isolate the caller's random state and warning filters."""
+    """Run the block without autograd, and isolate the caller's random state and warning filters."""
     with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)
         yield
 
 
 def run(subject: Subject, check: Check) -> Result:
-    """Run one check on every example and return the result; random numbers are the same in every run."""
+    """Run one check on every example, with the same random seed each time, and return the result."""
     start = time.perf_counter()
     reasons: list[str] = []
     ran = 0
@@ -115,20 +127,20 @@ def run(subject: Subject, check: Check) -> Result:
 
 
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
-    """Yield the result of each check, and a failure for a component without examples."""
+    """Yield the result of each check, plus a failure if the component has no examples."""
     try:
         with _apart():
             examples = subject.make_examples()
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         detail = (
             f"{subject.label}: nothing_to_check failed: making its examples raised {one_line(error).rstrip('.')}. "
-            "Usual cause: it has required arguments, and no examples() that give them."
+            "Usual cause: required arguments without an examples() that supplies them."
         )
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0, error)
         return
     yield from (run(subject, one) for one in checks)
     if not examples:
-        detail = f"{subject.label}: nothing_to_check failed: it has no examples. Usual cause: examples() returns none."
+        detail = f"{subject.label}: nothing_to_check failed: no examples to check. Usual cause: examples() returns []."
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0)
 
 

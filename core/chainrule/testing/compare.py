@@ -1,4 +1,4 @@
-"""Comparisons whose failure shows the numbers: expected, got, and where they differ most."""
+"""Assertions whose messages give the expected value, the actual one and where they differ most."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, one_line
 from chainrule.testing.check import CheckFailed, NotApplicable
 
 
@@ -19,14 +19,14 @@ def expect(holds: bool, message: str) -> None:
 
 
 def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float = 0.0, of: Tensor | None = None) -> None:
-    """Raise CheckFailed unless both tensors agree within tolerance, absolute and relative; 0 means bit for bit.
+    """Raise CheckFailed unless two tensors have the same shape and dtype and agree within a tolerance.
 
     Args:
         what: the quantity, as the message names it.
-        got: what the component gave.
-        expected: what is right.
-        tolerance: the largest difference, for values below 1 absolute, above relative.
-        of: the input that leads to it, shown in the message if it is small.
+        got: the component's value.
+        expected: the correct value.
+        tolerance: the largest difference, absolute for expected values below 1, relative above; 0 requires equality.
+        of: the input behind the value, shown in the message if it has at most 24 elements.
     """
     if got.shape != expected.shape:
         raise CheckFailed(f"{what} must have shape {tuple(expected.shape)}, got {tuple(got.shape)}.")
@@ -47,22 +47,27 @@ def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float =
 
 
 def expect_finite(what: str, got: Tensor) -> None:
-    """Raise CheckFailed if a value is NaN or infinite."""
+    """Raise CheckFailed if any value is NaN or infinite."""
     if not got.isfinite().all():
         raise CheckFailed(f"{what} must be finite, got {got[~got.isfinite()][0].item()}.")
 
 
 @contextmanager
 def expect_error(what: str, *errors: type[Exception]) -> Iterator[None]:
-    """Raise CheckFailed unless the block raises one of these errors, by default ChainruleError, in one line."""
+    """Raise CheckFailed unless the block raises one of these errors, with a one-line message.
+
+    Args:
+        what: the case, as the message names it.
+        errors: the accepted types; ChainruleError if none are given.
+    """
     errors = errors or (ChainruleError,)
     names = " or ".join(error.__name__ for error in errors)
     try:
         yield
     except errors as error:
-        expect("\n" not in str(error), f"{what} must raise a message of one line, got {str(error)!r}.")
+        expect("\n" not in str(error), f"{what} must raise an error with a one-line message, got {str(error)!r}.")
     except Exception as error:
-        raise CheckFailed(f"{what} must raise {names}, got {type(error).__name__}: {error}.") from error
+        raise CheckFailed(f"{what} must raise {names}, got {one_line(error).rstrip('.')}.") from error
     else:
         raise CheckFailed(f"{what} must raise {names}, got no error.")
 
@@ -75,14 +80,16 @@ def expect_no_error(what: str) -> Iterator[None]:
     except (CheckFailed, NotApplicable):
         raise
     except Exception as error:
-        shown = " ".join(str(error).split())
-        raise CheckFailed(f"{what} must work, got {type(error).__name__}: {shown}.") from error
+        raise CheckFailed(f"{what} must work, got {one_line(error).rstrip('.')}.") from error
 
 
 def central_difference(function: Callable[[], Tensor], at: Tensor, step: float = 1e-6) -> Tensor:
-    """Return the derivative of the scalar function with respect to each element of `at`, which it reads.
+    """Return the derivative of a scalar function with respect to each element of a tensor, by central differences.
 
-    Shapes: at any, float64, changed in place and restored; result as at
+    Args:
+        function: takes no arguments and reads `at`.
+        at: of any shape and float64, changed in place and restored.
+        step: added to and subtracted from each element.
     """
     gradient = torch.zeros_like(at)
     values, slopes = at.view(-1), gradient.view(-1)

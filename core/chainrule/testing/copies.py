@@ -1,4 +1,4 @@
-"""Copies of a component: by deepcopy, pickle, and evaluating its repr."""
+"""Copies of a component by deepcopy, by pickle and from its repr."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Component = TypeVar("Component")
 
 
 def copies_of(component: Component) -> dict[str, Component]:
-    """Return the copies by their names in messages; pickle is left out for classes that it cannot import."""
+    """Return copies keyed by their names in messages; an instance of a class local to a function is not pickled."""
     cls, shown = type(component), repr(component)
-    with expect_no_error(f"a deepcopy of {shown}"):
+    with expect_no_error(f"deepcopying {shown}"):
         copies = {"a deepcopy": copy.deepcopy(component)}
     if "<locals>" not in cls.__qualname__:
         with expect_no_error(f"pickling {shown}"):
-            copies["a pickled copy"] = pickle.loads(pickle.dumps(component))  # noqa: S301 - it was pickled here
-    with expect_no_error(f"evaluating repr, {shown},"):
-        copies[f"what repr says, {shown},"] = eval(shown, {cls.__name__: cls})  # noqa: S307 - the component's own text
+            copies["a pickled copy"] = pickle.loads(pickle.dumps(component))  # noqa: S301 - pickled on this line
+    with expect_no_error(f"evaluating the repr {shown}"):
+        copies[f"the evaluated repr {shown}"] = eval(shown, {cls.__name__: cls})  # noqa: S307 - its own repr
     return copies

@@ -1,4 +1,4 @@
-"""Checks of docstrings, shared by several kinds."""
+"""The check on docstrings, shared by several kinds."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chainrule.testing.compare import expect
 
 
 def expect_sections(component: Any, sections: Sequence[str]) -> None:
-    """Raise CheckFailed unless the docstring begins with a sentence and has these sections, each with content."""
+    """Raise CheckFailed unless the docstring begins with a sentence and has every section, with content."""
     text = inspect.cleandoc(vars(component).get("__doc__") or "")
     first = text.partition("\n")[0]
     expect(first.endswith("."), f"the docstring must begin with a sentence, got {first!r}.")
     for section in sections:
         found = [line.removeprefix(section).strip() for line in text.splitlines() if line.startswith(section)]
-        expect(any(found), f'the docstring must have a section "{section}" with content, got {found}.')
+        expect(any(found), f'the docstring needs a section "{section}" with content.')

@@ -1,4 +1,4 @@
-"""`parametrize_checks`: run every check on a component as a pytest test."""
+"""`parametrize_checks`: every check on a component as a pytest test."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def parametrize_checks(
     reference: Reference | None = None,
     **settings: Any,
 ) -> Callable[[Test], Test]:
-    """Parametrize a test function with the checks to call; arguments as for `subject`.
+    """Parametrize a test function over the checks on a component; the arguments are those of `subject`.
 
-    A check that does not apply is skipped with its reason.
+    The function receives each check as `check` and calls it. A check that does not apply is skipped with its reason.
     """
     import pytest
 
@@ -32,7 +32,7 @@ def parametrize_checks(
 
 
 def call(target: Subject, check: Check) -> None:
-    """Run one check as a pytest test does: fail with its message, skip with its reason."""
+    """Run one check inside a pytest test: fail with its message or skip with its reason."""
     import pytest
 
     result = run(target, check)

@@ -21,26 +21,26 @@ KINDS = ("optimizers", "initializers", "schedules")
 
 @check(*KINDS, cause="a field without at_least=…, or a __post_init__ that does not call super().__post_init__().")
 def bad_settings_are_rejected(component: object) -> None:
-    """A setting outside its bounds, of another type, or a negative lr raises HyperparameterError at once.
+    """A setting out of bounds or of the wrong type, or a negative lr, raises HyperparameterError on construction.
 
-    The message names component and field in one line. NaN, infinity and text are no numbers.
+    The one-line message names the component and the field. NaN, infinity and strings do not count as numbers, and an
+    unknown setting raises TypeError.
     """
     if not isinstance(component, Settings):
         raise NotApplicable("it declares no settings as fields")
     for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every subclass is a dataclass
         for bad in _bad_values(field):
             error = _error_of(component, field.name, bad)
-            got = "no error" if error is None else f"{type(error).__name__}: {error}"
+            got = "no error" if error is None else f"{type(error).__name__}: {error}".rstrip(".")
             what = f"{field.name}={bad!r} must raise HyperparameterError"
-            expect(isinstance(error, HyperparameterError), f"{what}, got {got}")
+            expect(isinstance(error, HyperparameterError), f"{what}, got {got}.")
             begins = f"{label(component)}: {field.name} must "
-            expect(
-                str(error).startswith(begins) and "\n" not in str(error), f"{what} {begins!r} in one line, got {got}"
-            )
+            fits = str(error).startswith(begins) and "\n" not in str(error)
+            expect(fits, f"{what} with a one-line message that begins with {begins!r}, got {got}.")
     with contextlib.suppress(TypeError):
         kind: Any = type(component)
         kind(no_such_setting=1)
-        expect(False, "a setting that the component does not have must raise TypeError, got no error.")
+        expect(False, "an unknown setting must raise TypeError, got no error.")
 
 
 def _error_of(component: Any, name: str, value: object) -> Exception | None:
@@ -52,7 +52,7 @@ def _error_of(component: Any, name: str, value: object) -> Exception | None:
 
 
 def _bad_values(field: dataclasses.Field[Any]) -> Iterator[object]:
-    """Yield values that the field must refuse."""
+    """Yield invalid values of the field."""
     default, declared = field.default, field.metadata
     if field.name == "lr":
         yield -1.0
@@ -75,18 +75,19 @@ def _bad_values(field: dataclasses.Field[Any]) -> Iterator[object]:
         yield torch.tensor([0.1, 0.2])
 
 
-@check("optimizers", once=True, cause="a search range whose ends are exchanged, or that reaches outside the bounds.")
+@check("optimizers", once=True, cause="a search range with its ends swapped, or one that exceeds the bounds.")
 def search_ranges_are_allowed(subject: Subject) -> None:
-    """Both ends of every declared search range are allowed, the lower one first: no search stops at an error."""
+    """Both ends of every search range are valid settings, in ascending order, so that no search stops with an error."""
     component = subject.make_examples()[0]
     fields = dataclasses.fields(component) if isinstance(component, Settings) else ()  # type: ignore[arg-type]
     ranges = {field.name: field.metadata["search"] for field in fields if field.metadata.get("search")}
     if not ranges:
         raise NotApplicable("no setting declares a search range")
     for name, (low, high) in ranges.items():
-        expect(low < high, f"the search range of {name} must rise, got {(low, high)}.")
+        expect(low < high, f"the search range of {name} must be ascending, got {(low, high)}.")
         for end in (low, high):
             try:
                 dataclasses.replace(component, **{name: end})
             except HyperparameterError as error:
-                expect(False, f"{name}={end} of the search range {(low, high)} must be allowed, got the error: {error}")
+                got = f"HyperparameterError: {error}".rstrip(".")
+                expect(False, f"{name}={end} of the search range {(low, high)} must be valid, got {got}.")

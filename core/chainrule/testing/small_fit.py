@@ -1,4 +1,4 @@
-"""Shared by the checks on callbacks and tasks: a small network, a loss and a rule without plugins."""
+"""A small fit for the checks on callbacks and tasks, with a network, a loss and a rule that need no plugins."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Product(Module):
 
 
 class Squares(Loss):
-    """The sum of squared differences."""
+    """Sum the squared differences of each member."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the sum for each member."""
@@ -50,10 +50,10 @@ class Squares(Loss):
 
 
 class Descent(Optimizer):
-    """Divide the gradient by the root of the bias-corrected mean of its square."""
+    """Divide the gradient by the root of its bias-corrected mean square."""
 
     def init(self, parameter: Tensor) -> State:
-        """Return the mean square, 0."""
+        """Return a mean square of 0."""
         return {"square": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:  # noqa: ARG002
@@ -65,7 +65,7 @@ class Descent(Optimizer):
 def small_fit(
     callbacks: Sequence[object] = (), *, seeds: Sequence[int] | None = None, epochs: int = 3, broken: bool = False
 ) -> tuple[Network, History]:
-    """Fit a small network to 24 rows and return it with its curves; with broken=True the third batch raises OSError."""
+    """Fit a small network to 24 rows and return it with its history; if broken, the third batch raises OSError."""
     network = Product().build(seeds=seeds, dtype=torch.float64)
     x, y = torch.randn(2, 24, 3, generator=random_stream(0, "small fit"), dtype=torch.float64)
     batches = _Breaking([(x[:8], y[:8, :2]), (x[8:16], y[8:16, :2])]) if broken else (x, y[:, :2])
@@ -81,4 +81,4 @@ class _Breaking(list[tuple[Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         yield from super().__iter__()
-        raise OSError("the disk of the batches is full")
+        raise OSError("no space left on device")

@@ -14,19 +14,19 @@ from chainrule.errors import ChainruleError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
 Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Iterable[Tensor]]
-"""An independent formula of a rule: ``(rule, parameter, gradients) -> the parameter after each step``, in float64."""
+"""An independent implementation in float64: ``(rule, parameter, gradients) -> the parameter after each step``."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A component under its name, and how to create the instances that checks run on.
+    """A component to check, with its name and a factory of example instances.
 
     Attributes:
         kind: such as "optimizers".
-        name: as reports show it.
+        name: as shown in reports.
         component: the class or factory.
         make_examples: returns new instances at every call.
-        reference: of an optimizer, a formula of the same rule, written independently.
+        reference: an independent implementation of an optimizer's rule.
     """
 
     kind: str
@@ -50,18 +50,18 @@ def subject(
     input_shape: Sequence[int] | None = None,
     **settings: Any,
 ) -> Subject:
-    """Return the component to check.
+    """Return the Subject for a registered component, a class or a factory.
 
     Args:
-        component: a registered name, such as "optimizers:lion" or "lion", or a class or factory itself.
-        args: arguments with which to make the one instance to check; without arguments its `examples()` are checked.
-        kind: of a factory whose class does not tell it.
-        reference: of an optimizer, a formula of the same rule, written independently.
-        input_shape: of a layer made with arguments, the shape of one example input.
-        settings: keyword arguments with which to make the instance.
+        component: a registered name, such as "optimizers:lion" or "lion", or a class or factory.
+        args: positional arguments of the one instance to check; without any arguments, `examples()` are checked.
+        kind: the kind of component; required if it cannot be inferred, as for most factories.
+        reference: for an optimizer, an independent implementation of its rule.
+        input_shape: for a layer created with arguments, the shape of one example input; (4,) by default.
+        settings: keyword arguments of the instance to check.
 
     Raises:
-        ChainruleError: if the component is not known, or its kind cannot be told.
+        ChainruleError: if the component is unknown, or its kind cannot be inferred.
     """
     if isinstance(component, str):
         record = registry.resolve(component)
@@ -98,6 +98,6 @@ def _kind_of(component: Any) -> str:
 
 
 def _takes_one_number(cls: type) -> bool:
-    """Return whether a class's instances are called with one argument, as schedules are."""
+    """Return whether calling an instance takes one argument, as for a schedule."""
     call = vars(cls).get("__call__")
     return inspect.isfunction(call) and len(inspect.signature(call).parameters) == 2  # self and t

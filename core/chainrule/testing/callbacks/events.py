@@ -1,4 +1,4 @@
-"""Checks on callbacks; their examples run in an empty folder, so that paths in them should be relative."""
+"""Checks on callbacks; examples run in an empty folder, so their paths should be relative."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SEEDS = (None, [0, 1, 2])
 
 @contextlib.contextmanager
 def _aside() -> Iterator[tuple[io.StringIO, io.StringIO]]:
-    """Work in an empty folder with stdout and stderr captured, and yield both."""
+    """Run the block in an empty folder and yield its captured stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -44,11 +44,9 @@ def callback_is_documented(subject: Subject) -> None:
     expect_sections(subject.component, ())
 
 
-@check(
-    "callbacks", once=True, cause="a method without @chainrule.hookimpl, or a hook whose name or argument is misspelt."
-)
+@check("callbacks", once=True, cause="a method without @chainrule.hookimpl, or a misspelt hook name or argument.")
 def callback_implements_a_training_hook(subject: Subject) -> None:
-    """At least one method is marked with hookimpl, and each has the name of a training hook and arguments of that hook.
+    """At least one method is marked with hookimpl, and each marked method has a training hook's name and arguments.
 
     A misspelt hook would never be called.
     """
@@ -57,18 +55,18 @@ def callback_implements_a_training_hook(subject: Subject) -> None:
             marked = [name for name in dir(type(callback)) if hasattr(getattr(type(callback), name), "chainrule_impl")]
             known = [name for name in vars(TrainingHooks) if name.startswith("chainrule_")]
             unknown = sorted(set(marked) - set(known))
-            expect(bool(marked), f"a method marked with hookimpl must be there, one of {known}, got none.")
-            expect(not unknown, f"every marked method must be one of {known}, got {unknown}.")
+            expect(bool(marked), f"a callback needs a method marked with hookimpl, one of {known}.")
+            expect(not unknown, f"methods marked with hookimpl must be among {known}, got {unknown}.")
             small_fit([callback], epochs=1)
 
 
 @check(
-    "callbacks", once=True, cause="a change of run.network or its gradients, or a draw from torch's global generator."
+    "callbacks", once=True, cause="a change to run.network or its gradients, or a draw from torch's global generator."
 )
 def callback_leaves_training_alone(subject: Subject) -> None:
     """A fit with the callback gives the same weights and curves, bit for bit, as a fit without it.
 
-    Watching a run must not change it. It may end early; one that declares changes_training = True must differ.
+    A callback observes a run, and may end it early. One that declares changes_training = True must change the weights.
     """
     for index in range(len(subject.make_examples())):
         for seeds in SEEDS:
@@ -80,19 +78,19 @@ def callback_leaves_training_alone(subject: Subject) -> None:
                 expected = small_fit(seeds=seeds, epochs=history.epochs)
             if getattr(callback, "changes_training", False):
                 differs = not torch.equal(network.flat.data, expected[0].flat.data)
-                expect(differs, "a callback with changes_training = True must change the weights, got the same.")
+                expect(differs, "a callback with changes_training = True must change the weights, got equal ones.")
                 continue
             expect(history.epochs > 0, "a fit with the callback must take at least one epoch, got 0.")
-            _expect_alike("with the callback, as without,", (network, history), expected)
+            _expect_alike("with the callback, as without it,", (network, history), expected)
             torch.manual_seed(1)
             expect_close("torch's next random number after a fit", drawn, torch.rand(()))
 
 
-@check("callbacks", once=True, cause="what was kept from one fit on the callback or its class and read in the next.")
+@check("callbacks", once=True, cause="state that one fit leaves on the callback or its class and the next fit reads.")
 def callback_can_be_used_again(subject: Subject) -> None:
-    """A second fit with the same callback goes like the first, even after a fit that failed.
+    """A second fit with the same callback behaves like the first, even after a failed fit.
 
-    Users keep a callback and give it to one fit after the other.
+    One callback may serve several fits in turn.
     """
     for index in range(len(subject.make_examples())):
         with _aside():
@@ -103,13 +101,13 @@ def callback_can_be_used_again(subject: Subject) -> None:
             with contextlib.suppress(OSError):
                 small_fit([used], broken=True)
             third = small_fit([used], seeds=[0, 1]), small_fit([subject.make_examples()[index]], seeds=[0, 1])
-        _expect_alike("in a second fit, as in a first,", second, expected)
-        _expect_alike("in a fit after one that failed, as in a first,", *third)
+        _expect_alike("in a second fit, as in the first,", second, expected)
+        _expect_alike("in a fit after a failed one, as in a first fit,", *third)
 
 
-@check("callbacks", once=True, cause="print, or a console that is not asked for is_terminal.")
+@check("callbacks", once=True, cause="print, or a console whose is_terminal is not checked.")
 def callback_is_silent_off_a_terminal(subject: Subject) -> None:
-    """Nothing is written to stdout or stderr where they are not terminals, so that logs and pipes stay clean."""
+    """Nothing is written to stdout or stderr unless they are terminals, so that logs and pipes stay clean."""
     with _aside() as (out, err):
         for callback in subject.make_examples():
             small_fit([callback])
@@ -117,9 +115,9 @@ def callback_is_silent_off_a_terminal(subject: Subject) -> None:
         expect(not stream.getvalue(), f"{name} must stay empty, got {stream.getvalue()[:80]!r}.")
 
 
-@check("callbacks", once=True, cause="a chainrule_fit_end that takes for granted that the fit ended well.")
+@check("callbacks", once=True, cause="a chainrule_fit_end that assumes the fit succeeded.")
 def callback_lets_errors_through(subject: Subject) -> None:
-    """An error in the middle of a fit is raised unchanged, not hidden behind one of the callback's own."""
+    """An error in the middle of a fit propagates unchanged, not masked by an error of the callback."""
     for callback in subject.make_examples():
         got: object = "no error"
         with _aside():
@@ -127,13 +125,13 @@ def callback_lets_errors_through(subject: Subject) -> None:
                 small_fit([callback], broken=True)
             except Exception as error:  # noqa: BLE001 - a callback may raise anything
                 got = error
-        expect(isinstance(got, OSError), f"the fit's own OSError must come out of {label(callback)}, got {got!r}.")
+        expect(isinstance(got, OSError), f"{label(callback)} must let the fit's OSError propagate, got {got!r}.")
 
 
 def _expect_alike(what: str, got: tuple[Network, History], expected: tuple[Network, History]) -> None:
     curves: tuple[Any, Any] = got[1], expected[1]
     epochs = [history.epochs for history in curves]
-    expect(epochs[0] == epochs[1], f"epochs taken {what} must be {epochs[1]}, got {epochs[0]}.")
+    expect(epochs[0] == epochs[1], f"the number of epochs {what} must be {epochs[1]}, got {epochs[0]}.")
     expect_same(what, got[0].state_dict(), expected[0].state_dict())
     for name, curve in expected[1].items():
         expect_close(f"the curve {name} {what}", got[1][name], curve)

@@ -1,4 +1,4 @@
-"""Shared by the checks on losses: an example under both reductions, for one member and for several."""
+"""Trials of losses: an example under both reductions, for one member and for several."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from chainrule.base.loss import Loss
 
 LossExample = tuple[Loss, Tensor, Tensor]
-"""A loss, a sample prediction (N, …), and a target that fits it."""
+"""A loss, a sample prediction (N, …) and a matching target."""
 
 
 def with_reduction(loss: Loss, reduction: str, *, members: bool = False) -> Loss:
-    """Return a copy with this reduction, for a single prediction or for an ensemble's."""
+    """Return a copy with this reduction, for a single prediction or an ensemble's."""
     other = copy.deepcopy(loss)
     other.reduction, other.members = reduction, members
     return other
 
 
 def both_reductions(example: LossExample) -> Iterator[tuple[str, LossExample]]:
-    """Yield the example with "mean" and with "sum", for one row and for all, the smallest first."""
+    """Yield each reduction with the example under it, first for one row, then for all."""
     loss, prediction, target = example
     for rows in (1, len(prediction)):
         for reduction in ("mean", "sum"):
@@ -30,7 +30,7 @@ def both_reductions(example: LossExample) -> Iterator[tuple[str, LossExample]]:
 
 
 def three_members(example: LossExample) -> tuple[Tensor, Tensor]:
-    """Return three different predictions (3, N, …), and for each the target's rows in another order."""
+    """Return three different predictions (3, N, …), and for each the target with its rows in a different order."""
     _, prediction, target = example
     predictions = torch.stack([prediction, -0.5 * prediction, 2 * prediction.flip(0)])
     return predictions, torch.stack([target, target.flip(0), target.roll(1, 0)])

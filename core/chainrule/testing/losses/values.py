@@ -21,9 +21,12 @@ from chainrule.testing.copies import copies_of
 from chainrule.testing.losses.trials import LossExample, both_reductions, gradient, three_members, with_reduction
 
 
-@check("losses", cause="a wrong sign, a missing factor such as 2, or a mean divided by rows rather than elements.")
+@check("losses", cause="a wrong sign, a missing factor such as 2, or a mean over rows instead of elements.")
 def loss_gradient_agrees_with_differences(example: LossExample) -> None:
-    """Backward returns the derivative of the loss, for both reductions and for one member and three."""
+    """Backward returns the derivative of the loss with respect to the prediction.
+
+    Central differences agree to 1e-6, for both reductions and for one member and three.
+    """
     for reduction, (loss, prediction, target) in both_reductions(example):
         expected = central_difference(lambda: loss(prediction, target), prediction)  # noqa: B023 - called at once
         got = gradient(loss, prediction, target)
@@ -40,9 +43,9 @@ def loss_gradient_agrees_with_differences(example: LossExample) -> None:
         expect_close(what, got, expected, tolerance=1e-6, of=predictions)
 
 
-@check("losses", cause="a small term left out of gradient, or a computation in lower precision than the prediction's.")
+@check("losses", cause="a small term missing from gradient, or a computation in lower precision than the prediction's.")
 def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
-    """Backward equals, to the last digits, the gradient that autograd derives from the same forward, where it can."""
+    """Backward agrees with autograd on the same forward to 1e-11, where torch can trace it."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         leaf = prediction.clone().requires_grad_()
         with torch.enable_grad():
@@ -60,7 +63,7 @@ def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
 
 @check("losses", cause="a sum over axis 0, which is the member axis, or one member's target used for all.")
 def value_is_per_member(example: LossExample) -> None:
-    """Each member gets the value it has alone, with a shared target and with one per member."""
+    """The loss of each member equals its loss alone, with a shared target and with one per member."""
     predictions, targets = three_members(example)
     for reduction in ("mean", "sum"):
         single, several = (with_reduction(example[0], reduction, members=members) for members in (False, True))
@@ -75,7 +78,7 @@ def value_is_per_member(example: LossExample) -> None:
             )
 
 
-@check("losses", cause="forward returns a mean where it should return the sum, or terms() counts something else.")
+@check("losses", cause="a forward that returns a mean instead of a sum, or a wrong count in terms().")
 def mean_and_sum_are_of_the_same_terms(example: LossExample) -> None:
     """The mean is the sum divided by terms(); repeating the batch keeps the mean and doubles the sum."""
     loss, prediction, target = example
@@ -85,22 +88,25 @@ def mean_and_sum_are_of_the_same_terms(example: LossExample) -> None:
     terms = loss.terms(prediction.unsqueeze(0))
     pairs = {
         f"the mean over {terms} terms": (mean(prediction, target), once / terms),
-        "the mean of a batch said twice": (mean(*twice), once / terms),
-        "the sum of a batch said twice": (total(*twice), 2 * once),
+        "the mean of a repeated batch": (mean(*twice), once / terms),
+        "the sum of a repeated batch": (total(*twice), 2 * once),
     }
     for what, (got, expected) in pairs.items():
         expect_close(what, got, expected, tolerance=1e-12, of=prediction)
 
 
-@check("losses", cause="mean() overridden without switching to eval mode, so that it replaces what backward needs.")
+@check(
+    "losses",
+    cause="an overridden mean() that does not switch to eval mode and replaces the tensors saved for backward.",
+)
 def recorded_mean_changes_nothing(example: LossExample) -> None:
-    """mean() returns the mean whatever the reduction, and does not affect a pending backward."""
+    """mean() returns the mean under either reduction, and does not affect a pending backward."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         expected_mean = with_reduction(loss, "mean")(prediction, target)
         expected = gradient(copy.deepcopy(loss), prediction, target)
         loss(prediction, target)
         recorded = loss.mean(prediction * 0.5, target)
-        what = f'dL/dprediction for reduction="{reduction}", mean() called in between,'
+        what = f'dL/dprediction for reduction="{reduction}", with mean() called before backward,'
         expect_close(what, loss.backward(), expected, tolerance=1e-12, of=prediction)
         again = loss.mean(prediction, target)
         expect_close(f'mean() for reduction="{reduction}"', again, expected_mean, tolerance=1e-12, of=prediction)
@@ -108,16 +114,16 @@ def recorded_mean_changes_nothing(example: LossExample) -> None:
 
 
 @check(
-    "losses", cause="a sign, or a target for which log-probabilities are not below 0; non_negative = False declares."
+    "losses", cause="a wrong sign, or log-probabilities that can exceed 0; such a loss declares non_negative = False."
 )
 def value_is_non_negative_unless_declared(example: LossExample) -> None:
-    """The loss is at least 0, unless non_negative = False; then it is negative at least once."""
+    """The loss is at least 0, unless it declares non_negative = False; then it is negative at least once."""
     loss, _, _ = example
     lowest = min(_values(example))
     if loss.non_negative:
         expect(lowest >= 0, f"the loss must be at least 0, got {lowest:g}.")
     else:
-        expect(lowest < 0, f"a loss with non_negative = False must fall below 0, got at lowest {lowest:g}.")
+        expect(lowest < 0, f"a loss with non_negative = False must fall below 0, got a minimum of {lowest:g}.")
 
 
 def _values(example: LossExample) -> list[float]:
@@ -128,9 +134,11 @@ def _values(example: LossExample) -> list[float]:
     ]
 
 
-@check("losses", cause="exp or log of a softmax; subtract the largest logit first, as log_softmax does.")
+@check(
+    "losses", cause="exp of large logits or log of a softmax; subtract the largest logit first, as log_softmax does."
+)
 def extreme_predictions_stay_finite(example: LossExample) -> None:
-    """Loss and gradient are finite in float32 for predictions of 0 and ±1e4, since one NaN ends a training run."""
+    """Loss and gradient are finite in float32 for predictions of 0 and ±1e4, since one NaN ruins a training run."""
     loss, prediction, target = example
     target = target.float() if target.dtype == torch.float64 else target
     sign = prediction.float().sign()
@@ -145,9 +153,9 @@ def extreme_predictions_stay_finite(example: LossExample) -> None:
         expect_finite(f"dL/dprediction for predictions of {what}", loss.backward())
 
 
-@check("losses", cause="a tensor made without dtype=, or a conversion that is not undone.")
+@check("losses", cause="a tensor created without dtype=, or a conversion that is not reversed.")
 def loss_dtype_is_kept(example: LossExample) -> None:
-    """Loss and gradient of float32 are float32, with the values of float64 rounded."""
+    """For float32 arguments, loss and gradient are float32 and agree with float64 to 1e-4."""
     loss, prediction, target = example
     narrow = target.float() if target.is_floating_point() else target
     value, expected = loss(prediction.float(), narrow), loss(prediction, target).float()
@@ -156,9 +164,9 @@ def loss_dtype_is_kept(example: LossExample) -> None:
     expect_close("dL/dprediction in float32", got, expected, tolerance=1e-4, of=prediction)
 
 
-@check("losses", cause="tensors kept in attributes; save_for_backward and saved_tensors() forget them.")
+@check("losses", cause="tensors kept in attributes; save_for_backward releases them after one backward.")
 def loss_backward_follows_one_call(example: LossExample) -> None:
-    """Backward raises BackwardError without a call before it, a second time, and after mean() alone."""
+    """Backward raises BackwardError without a preceding call, when repeated, and after mean() alone."""
     loss, prediction, target = example
     with expect_error("backward without a call", BackwardError):
         loss.backward()
@@ -166,13 +174,11 @@ def loss_backward_follows_one_call(example: LossExample) -> None:
     with expect_error("a second backward after one call", BackwardError):
         loss.backward()
     loss.mean(prediction, target)
-    with expect_error("backward after mean() alone, which keeps nothing,", BackwardError):
+    with expect_error("backward after mean() alone, which saves nothing,", BackwardError):
         loss.backward()
 
 
-@check(
-    "losses", cause="gradient returns a tensor of the caller's, which the mean then scales in place; return a new one."
-)
+@check("losses", cause="a gradient that is one of the arguments, which the mean scales in place; return a new tensor.")
 def loss_arguments_are_not_changed(example: LossExample) -> None:
     """A call and its backward leave prediction and target unchanged."""
     for reduction, (loss, prediction, target) in both_reductions(example):
@@ -182,9 +188,9 @@ def loss_arguments_are_not_changed(example: LossExample) -> None:
             expect_close(f'{what} after backward, reduction="{reduction}",', got, expected)
 
 
-@check("losses", cause="a tensor kept in an attribute; only save_for_backward guards what it keeps.")
+@check("losses", cause="a tensor kept in an attribute; only save_for_backward detects in-place changes.")
 def loss_notices_changes_before_backward(example: LossExample) -> None:
-    """A prediction or target changed in place before backward raises BackwardError or does no harm."""
+    """Changing prediction or target in place before backward raises BackwardError or leaves the gradient intact."""
     for reduction, (loss, prediction, target) in both_reductions(example):
         expected = gradient(loss, prediction, target)
         for what in ("the prediction", "the target"):
@@ -195,13 +201,13 @@ def loss_notices_changes_before_backward(example: LossExample) -> None:
                 got = loss.backward()
             except BackwardError:
                 continue
-            when = f'{what} was changed in place without an error, reduction="{reduction}",'
-            expect_close(f"dL/dprediction after {when}", got, expected, tolerance=1e-12, of=prediction)
+            when = f'after an undetected in-place change of {what}, reduction="{reduction}",'
+            expect_close(f"dL/dprediction {when}", got, expected, tolerance=1e-12, of=prediction)
 
 
-@check("losses", cause="view() where reshape() belongs, or an in-place operation on an expanded tensor.")
+@check("losses", cause="view() in place of reshape(), or an in-place operation on an expanded tensor.")
 def loss_takes_any_memory_layout(example: LossExample) -> None:
-    """Strided and expanded tensors give the loss and gradient of contiguous copies."""
+    """Strided, transposed and expanded tensors give the same loss and gradient as contiguous copies."""
     loss, prediction, target = example
 
     def layouts(tensor: Tensor) -> list[Tensor]:
@@ -210,15 +216,15 @@ def loss_takes_any_memory_layout(example: LossExample) -> None:
 
     for what, p, t in zip(("strided", "transposed", "expanded"), layouts(prediction), layouts(target), strict=True):
         plain = p.contiguous(), t.contiguous()
-        with expect_no_error(f"a prediction {what}, of shape {tuple(p.shape)} and strides {p.stride()},"):
+        with expect_no_error(f"the loss of {what} tensors, of shape {tuple(p.shape)} and strides {p.stride()},"):
             value, got = loss(p, t), gradient(loss, p, t)
         expect_close(f"the loss of {what} tensors", value, loss(*plain), tolerance=1e-12)
         expect_close(f"dL/dprediction of {what} tensors", got, gradient(loss, *plain), tolerance=1e-12)
 
 
-@check("losses", cause="a lambda as an attribute, or an argument that is not kept under its own name.")
+@check("losses", cause="a lambda as an attribute, or an argument not stored under its own name.")
 def loss_copies_are_equal(example: LossExample) -> None:
-    """A deepcopy, a pickled copy and the evaluated repr are losses with the same settings and values."""
+    """A deepcopy, a pickled copy and the evaluated repr have the same settings and give the same values."""
     loss, prediction, target = example
     copies = copies_of(loss)
     for what, copied in copies.items():
@@ -226,9 +232,9 @@ def loss_copies_are_equal(example: LossExample) -> None:
         expect_close(f"the loss of {what}", copied(prediction, target), loss(prediction, target), of=prediction)
 
 
-@check("losses", cause="a mean divided by 0 terms, which is NaN; the parent's terms and call refuse it.")
+@check("losses", cause="a mean over 0 terms, which is NaN; the base class's terms() and __call__ reject it.")
 def empty_batch_has_a_sum_but_no_mean(example: LossExample) -> None:
-    """The sum over an empty batch is 0; its mean is refused rather than NaN."""
+    """The sum over an empty batch is 0; the mean raises ChainruleError rather than returning NaN."""
     loss, prediction, target = example
     total = with_reduction(loss, "sum")(prediction[:0], target[:0])
     expect_close("the sum over an empty batch", total, torch.zeros_like(total))

@@ -11,12 +11,15 @@ from chainrule.testing.compare import central_difference, expect_close
 from chainrule.testing.modules.trials import Example, Trial, expect_same_pass, given, make_trial, trials
 
 FALSE_START = 0.5
-"""The gradients before a pass, which must add to them."""
+"""The value of gradients before a pass, which must add to it."""
 
 
 @check("layers", "activations", cause="a wrong sign, a missing factor, or a transposed product in backward.")
 def input_gradient_agrees_with_differences(example: Example) -> None:
-    """Backward returns the derivative of forward with respect to x, within the accuracy of central differences."""
+    """Backward returns the derivative of forward with respect to x.
+
+    Central differences agree to 1e-6.
+    """
     for trial in trials(example):
         got = given(trial.run().input_grad)
         expected = central_difference(trial.value, trial.x)
@@ -26,10 +29,13 @@ def input_gradient_agrees_with_differences(example: Example) -> None:
 @check(
     "layers",
     "activations",
-    cause="a transposed product, a mean over the batch where the sum belongs, or a parameter that backward forgets.",
+    cause="a transposed product, a mean over the batch in place of the sum, or a parameter that backward omits.",
 )
 def parameter_gradients_agree_with_differences(example: Example) -> None:
-    """Backward adds the derivative of forward with respect to each parameter, summed over the batch."""
+    """Backward adds the derivative of forward with respect to each parameter, summed over the batch.
+
+    Central differences agree to 1e-6.
+    """
     for trial in trials(example):
         parameters = dict(trial.network.named_parameters())
         if not parameters:
@@ -43,12 +49,12 @@ def parameter_gradients_agree_with_differences(example: Example) -> None:
 @check(
     "layers",
     "activations",
-    cause="a small term left out of backward, or a computation in lower precision than the input's.",
+    cause="a small term missing from backward, or a computation in lower precision than the input's.",
 )
 def gradients_agree_with_autograd(example: Example) -> None:
-    """Every gradient equals, to the last digits, the one that autograd derives from the same forward.
+    """Every gradient agrees with autograd on the same forward to 1e-11, where torch can trace it.
 
-    Differences show six digits; this shows ten or more, where torch can follow the forward.
+    Central differences have about six correct digits; autograd reveals errors too small for them.
     """
     for trial in trials(example):
         got = trial.run()
@@ -62,7 +68,11 @@ def gradients_agree_with_autograd(example: Example) -> None:
 
 
 def traced_gradients(trial: Trial) -> dict[str, torch.Tensor]:
-    """Return torch's own gradients, of the input as "x" and of each parameter by name, as far as it can follow."""
+    """Return autograd's gradients: of the input as "x" and of each parameter by name, except those it does not reach.
+
+    Raises:
+        NotApplicable: if torch cannot trace forward.
+    """
     network = copy.deepcopy(trial.network)
     leaves = {"x": trial.x.clone()} | {name: p.data.clone() for name, p in network.named_parameters()}
     for leaf in leaves.values():
@@ -80,9 +90,9 @@ def traced_gradients(trial: Trial) -> dict[str, torch.Tensor]:
     return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
 
 
-@check("layers", "activations", cause="grad.copy_(…) or grad = … in backward, where grad.add_(…) belongs.")
+@check("layers", "activations", cause="grad.copy_(…) or grad = … in backward, in place of grad.add_(…).")
 def parameter_gradients_accumulate(example: Example) -> None:
-    """Backward adds to the gradient, so that shared weights and several batches accumulate."""
+    """Backward adds to the gradients, so that shared weights and several batches accumulate."""
     for trial in trials(example):
         if not trial.network.parameters():
             raise NotApplicable("it has no parameters")
@@ -90,13 +100,13 @@ def parameter_gradients_accumulate(example: Example) -> None:
         for parameter in trial.network.parameters():
             parameter.grad.fill_(FALSE_START)
         for name, got in trial.run().parameter_grads.items():
-            what = f"the gradient of {name}, {FALSE_START} before the pass,"
+            what = f"the gradient of {name}, initially {FALSE_START},"
             expect_close(what, got, once[name] + FALSE_START, tolerance=1e-12, of=trial.x)
 
 
-@check("layers", "activations", cause="a return in backward that comes before the parameters' gradients.")
+@check("layers", "activations", cause="an early return in backward, before the parameter gradients.")
 def first_layer_trains_the_same(example: Example) -> None:
-    """Parameter gradients are the same where needs_input_grad is False, as in a network's first layer."""
+    """Parameter gradients are the same with needs_input_grad = False, as in a network's first layer."""
     trial = make_trial(example)
     if not trial.network.parameters():
         raise NotApplicable("it has no parameters")
@@ -108,7 +118,7 @@ def first_layer_trains_the_same(example: Example) -> None:
 
 @check("layers", "activations", cause="an index or a sum over axis 0, which is the member axis; the batch is axis 1.")
 def members_do_not_influence_each_other(example: Example) -> None:
-    """Each member of an ensemble gives the results it gives alone, since members are separate runs."""
+    """Each member of an ensemble gives the same results as alone, since members are separate runs."""
     trial = make_trial(example, members=3)
     together = trial.run()
     for i in range(3):

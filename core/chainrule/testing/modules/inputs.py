@@ -1,4 +1,4 @@
-"""Checks on layers and activations: the inputs that they take, and the shapes and dtypes that they give back."""
+"""Checks on layers and activations: accepted inputs, and the shapes and dtypes of results."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from chainrule.testing.compare import expect, expect_close, expect_no_error
 from chainrule.testing.modules.trials import Example, Pass, Trial, error_of, expect_same_pass, given, make_trial, trials
 
 LARGE = 1e4
-"""Beyond where exp overflows, within where float32 holds the seventh power."""
+"""Large enough for exp to overflow, small enough for float32 to hold its seventh power."""
 
 
-@check("layers", "activations", cause="output_shape is missing though forward changes the shape, or names another one.")
+@check("layers", "activations", cause="a missing output_shape though forward changes the shape, or a wrong one.")
 def output_shape_is_as_declared(example: Example) -> None:
-    """Forward returns (M, N, …) with the sizes of output_shape, against which neighbours are checked."""
+    """Forward returns shape (M, N, *output_shape), against which neighbouring layers are checked."""
     module, shape = example
     for trial in trials(example):
         declared = module.output_shape(shape)
@@ -30,9 +30,9 @@ def output_shape_is_as_declared(example: Example) -> None:
         expect(got == expected, f"the output for x {tuple(trial.x.shape)} must have shape {expected}, got {got}.")
 
 
-@check("layers", "activations", cause="a tensor made without dtype=x.dtype, or a conversion that is not undone.")
+@check("layers", "activations", cause="a tensor created without dtype=x.dtype, or a conversion that is not reversed.")
 def dtype_is_kept(example: Example) -> None:
-    """Output and gradients of float32 are float32, with the values of float64 rounded."""
+    """For float32 parameters and inputs, output and gradients are float32 and agree with float64 to 1e-3."""
     for members in (1, 3):
         wide = make_trial(example, members=members).run()
         narrow_trial = make_trial(example, members=members, dtype=torch.float32)
@@ -49,7 +49,7 @@ def dtype_is_kept(example: Example) -> None:
 
 @check("layers", "activations", cause="no rule in output_shape, so that torch broadcasts x or fails in its own words.")
 def wrong_shapes_raise(example: Example) -> None:
-    """An input that does not fit raises ShapeError, and output_shape and forward refuse the same inputs."""
+    """An input of the wrong shape raises ShapeError, and output_shape and forward reject the same shapes."""
     module, shape = example
     trial = make_trial(example)
     refused = 0
@@ -60,10 +60,12 @@ def wrong_shapes_raise(example: Example) -> None:
         refused += got is None
         if got is not None:
             expected = (
-                "ShapeError, as output_shape does" if declared is None else f"ShapeError or shape {(1, 2, *declared)}"
+                "raise ShapeError, as output_shape does"
+                if declared is None
+                else f"raise ShapeError or return shape {(1, 2, *declared)}"
             )
             agrees = declared is not None and got == (1, 2, *declared)
-            expect(agrees, f"forward of x {tuple(x.shape)} must give {expected}, got shape {got}.")
+            expect(agrees, f"forward of x {tuple(x.shape)} must {expected}, got shape {got}.")
     if not refused:
         raise NotApplicable("it takes inputs of any shape")
 
@@ -78,9 +80,9 @@ def _shape_or_refusal(what: str, call: Callable[[], Shape]) -> Shape | None:
     error = error_of(call)
     if error is None:
         return call()
-    first_line = (str(error).splitlines() or [""])[0]
+    first_line = (str(error).splitlines() or [""])[0].rstrip(".")
     name = type(error).__name__
-    expect(isinstance(error, ShapeError), f"{what} must raise ShapeError or work, got {name}: {first_line}")
+    expect(isinstance(error, ShapeError), f"{what} must work or raise ShapeError, got {name}: {first_line}.")
     return None
 
 
@@ -93,11 +95,11 @@ def _other_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
             yield (*shape[:-1], 1)
 
 
-@check("layers", "activations", cause="view() where reshape() belongs, or an in-place operation on an expanded tensor.")
+@check("layers", "activations", cause="view() in place of reshape(), or an in-place operation on an expanded tensor.")
 def memory_layout_makes_no_difference(example: Example) -> None:
-    """Transposed, strided and expanded tensors give the results of contiguous copies.
+    """Transposed, strided and expanded tensors give the same results as contiguous copies.
 
-    Inputs that members share arrive expanded, and so do the gradients of sums.
+    Inputs shared by members arrive expanded, as do the gradients of sums.
     """
     trial = make_trial(example, members=3)
     for layout, x in _layouts(trial.x).items():
@@ -121,10 +123,10 @@ def _layouts(tensor: Tensor) -> dict[str, Tensor]:
 
 @check("layers", "activations", cause="squeeze(), or a mean over the batch, which divides by zero rows.")
 def small_batches_are_accepted(example: Example) -> None:
-    """A row in a batch of one gives the result it gives among others, and an empty batch adds nothing.
+    """A row gives the same result in a batch of one as in a larger batch, and an empty batch adds nothing to gradients.
 
-    The last batch of an epoch may be that small. A module that mixes rows may refuse such a batch by a ChainruleError,
-    and one that draws random numbers may draw others for it.
+    The last batch of an epoch may be that small. A module that mixes rows may reject such a batch with a
+    ChainruleError, and one that draws random numbers may draw different ones for it.
     """
     module, _ = example
     trial = make_trial(example, members=3)
@@ -134,9 +136,9 @@ def small_batches_are_accepted(example: Example) -> None:
         if not module.batch_independent:
             error = error_of(small.run)
             works = error is None or isinstance(error, ChainruleError)
-            expect(works, f"a batch of {rows} rows must work or raise ChainruleError, got {type(error).__name__}.")
+            expect(works, f"a batch of size {rows} must work or raise ChainruleError, got {type(error).__name__}.")
             continue
-        with expect_no_error(f"a batch of {rows} rows"):
+        with expect_no_error(f"a batch of size {rows}"):
             got = small.run()
         if draws_numbers and got.output.shape[:2] == small.x.shape[:2]:
             continue
@@ -145,14 +147,14 @@ def small_batches_are_accepted(example: Example) -> None:
             given(among_others.input_grad)[:, :rows],
             {} if rows else {name: torch.zeros_like(grad) for name, grad in got.parameter_grads.items()},
         )
-        expect_same_pass(f"for a batch of {rows} rows", got, expected, tolerance=1e-9, of=small.x)
+        expect_same_pass(f"for a batch of size {rows}", got, expected, tolerance=1e-9, of=small.x)
 
 
 @check("layers", "activations", cause="exp of a large number, or a division by a norm that can be 0.")
 def extreme_inputs_stay_finite(example: Example) -> None:
     """Outputs and gradients are finite in float32 for inputs of 0, 1e-30 and ±1e4, unless finite = False.
 
-    One NaN ends a training run. A module that declares finite = False must have such an input.
+    One NaN ruins a training run. A module that declares finite = False must give NaN or infinity for one of these.
     """
     module, _ = example
     trial = make_trial(example, dtype=torch.float32)
@@ -175,4 +177,5 @@ def extreme_inputs_stay_finite(example: Example) -> None:
     if module.finite:
         expect(not bad, " ".join(bad[:1]))
     else:
-        expect(bool(bad), "a module with finite = False must give NaN or infinity for 0, 1e-30 or ±1e4, got none.")
+        what = "a module with finite = False must give NaN or infinity for 0, 1e-30 or ±1e4"
+        expect(bool(bad), f"{what}, got finite values.")

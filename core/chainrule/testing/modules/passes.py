@@ -1,4 +1,4 @@
-"""Checks on layers and activations: what they keep, what they leave alone, and on what they may depend."""
+"""Checks on layers and activations: saved tensors, side effects and dependence on mode, rows and random state."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from chainrule.testing.modules.trials import Example, Pass, expect_same_pass, gi
 from chainrule.testing.subject import Subject
 
 
-@check("layers", "activations", cause="a default for what forward should have kept; take it from saved_tensors().")
+@check("layers", "activations", cause="a default in place of tensors saved by forward; use saved_tensors().")
 def backward_without_forward_raises(example: Example) -> None:
-    """Backward without a forward before it raises BackwardError, since its result would be meaningless."""
+    """Backward without a preceding forward raises BackwardError, since its result would be meaningless."""
     trial = make_trial(example)
     with expect_error("backward without a forward", BackwardError):
         trial.module().backward(trial.grad_output)
 
 
-@check("layers", "activations", cause="tensors kept in attributes; save_for_backward and saved_tensors() forget them.")
+@check("layers", "activations", cause="tensors kept in attributes; save_for_backward releases them after one backward.")
 def second_backward_raises(example: Example) -> None:
-    """A second backward after one forward raises BackwardError, since gradients would count twice."""
+    """A second backward after one forward raises BackwardError, since it would add the gradients twice."""
     trial = make_trial(example)
     module = trial.module()
     module.forward(trial.x)
@@ -34,16 +34,16 @@ def second_backward_raises(example: Example) -> None:
         module.backward(trial.grad_output)
 
 
-@check("layers", "activations", cause="tensors kept in attributes; save_for_backward keeps nothing in eval mode.")
+@check("layers", "activations", cause="tensors kept in attributes; save_for_backward saves nothing in eval mode.")
 def eval_mode_keeps_nothing(example: Example) -> None:
-    """Forward in eval mode saves no tensor, so that evaluating large data needs no memory for backward."""
+    """Forward in eval mode saves no tensors, so that evaluation on large data needs no memory for backward."""
     trial = make_trial(example)
     module = trial.module()
     module.eval()
     before = {id(tensor) for _, tensor in _tensors_inside(module)}
     module.forward(trial.x)
     kept = [name for name, tensor in _tensors_inside(module) if id(tensor) not in before]
-    expect(not kept, f"forward in eval mode must keep no tensor, got {len(kept)}, in {', '.join(kept)}.")
+    expect(not kept, f"forward in eval mode must save no tensors, got {len(kept)}, in {', '.join(kept)}.")
     with expect_error("backward after a forward in eval mode", BackwardError):
         module.backward(trial.grad_output)
 
@@ -58,11 +58,11 @@ def _tensors_inside(module: Module) -> Iterator[tuple[str, Tensor]]:
                     yield f"{path}.{name}".strip("."), one
 
 
-@check("layers", "activations", cause="an if self.training that is not declared, or same_in_eval = False by mistake.")
+@check("layers", "activations", cause="an undeclared dependence on self.training, or same_in_eval = False by mistake.")
 def eval_mode_differs_only_if_declared(example: Example) -> None:
     """Eval mode gives the same output as train mode, unless same_in_eval = False.
 
-    A module that declares a difference must show one.
+    A module that declares this must give different outputs.
     """
     module, _ = example
     trial = make_trial(example, members=3)
@@ -74,15 +74,13 @@ def eval_mode_differs_only_if_declared(example: Example) -> None:
     else:
         expect(
             not torch.equal(got, expected),
-            "a module with same_in_eval = False must differ in eval mode, got 0 differences.",
+            "a module with same_in_eval = False must differ in eval mode, got the same output.",
         )
 
 
-@check(
-    "layers", "activations", cause="an operation that ends in _, or an out=, on a tensor that belongs to the caller."
-)
+@check("layers", "activations", cause="an in-place operation such as add_, or out=, on a tensor of the caller's.")
 def arguments_are_not_changed(example: Example) -> None:
-    """Forward and backward leave x, the output, grad_output and the parameters' values unchanged."""
+    """Forward and backward leave x, the output, grad_output and the parameter values unchanged."""
     trial = make_trial(example, members=3)
     module, x, grad_output = trial.module(), trial.x.clone(), trial.grad_output.clone()
     values = [parameter.data.clone() for parameter in module.parameters()]
@@ -97,11 +95,11 @@ def arguments_are_not_changed(example: Example) -> None:
         expect_close(f"{parameter!r} after backward", parameter.data, value)
 
 
-@check("layers", "activations", cause="a tensor kept in an attribute; only save_for_backward guards what it keeps.")
+@check("layers", "activations", cause="a tensor kept in an attribute; only save_for_backward detects in-place changes.")
 def changes_before_backward_are_noticed(example: Example) -> None:
-    """An x or output changed in place before backward raises BackwardError or does no harm.
+    """Changing x or the output in place before backward raises BackwardError or leaves the gradients intact.
 
-    A user's `y += 1` would otherwise give wrong gradients in silence.
+    A user's `y += 1` would otherwise silently give wrong gradients.
     """
     trial = make_trial(example)
     expected = trial.run()
@@ -114,14 +112,14 @@ def changes_before_backward_are_noticed(example: Example) -> None:
         except BackwardError:
             continue
         got = Pass(expected.output, input_grad, {name: p.grad for name, p in named_parameters(module)})
-        expect_same_pass(f"after {what} changed in place without an error", got, expected, of=trial.x)
+        expect_same_pass(f"after an undetected in-place change of {what}", got, expected, of=trial.x)
 
 
 @check("layers", "activations", cause="a statistic over the batch axis, or a reshape that mixes rows.")
 def rows_do_not_influence_each_other(example: Example) -> None:
     """Each row's output and dL/dx depend on that row alone, unless batch_independent = False.
 
-    A module that declares a dependence must show one.
+    A module that declares this must mix rows.
     """
     module, _ = example
     trial = make_trial(example, members=3)
@@ -129,7 +127,7 @@ def rows_do_not_influence_each_other(example: Example) -> None:
     changed[:, 0] = 1.5 - 2 * changed[:, 0]
     got, expected = trial.given(changed).run(), trial.run()
     if module.batch_independent:
-        when = "of rows 1 to 3 after a change of row 0"
+        when = "of rows 1 to 3 after a change to row 0"
         expect_close(f"the output {when}", got.output[:, 1:], expected.output[:, 1:], tolerance=1e-9)
         got_grad, expected_grad = given(got.input_grad), given(expected.input_grad)
         expect_close(f"dL/dx {when}", got_grad[:, 1:], expected_grad[:, 1:], tolerance=1e-9)
@@ -145,7 +143,7 @@ def rows_do_not_influence_each_other(example: Example) -> None:
     cause="torch.rand without generator=, or a seed drawn in the constructor; declare a Random.",
 )
 def results_follow_from_the_seed(subject: Subject) -> None:
-    """Equal seeds give equal bits whatever the global random state, which stays unchanged."""
+    """Equal seeds give bit-identical results whatever the global random state, which stays unchanged."""
     results, touched = [], False
     for state in (1, 2):
         torch.manual_seed(state)
@@ -154,12 +152,12 @@ def results_follow_from_the_seed(subject: Subject) -> None:
         touched = touched or not torch.equal(torch.get_rng_state(), before)
     for got, expected in zip(*results, strict=True):
         expect_same_pass("for the same seed, with torch.manual_seed(2) instead of 1,", got, expected, tolerance=0.0)
-    expect(not touched, "the global random state must stay as it is, got another one.")
+    expect(not touched, "the global random state must be unchanged, got a draw from it.")
 
 
-@check("layers", "activations", cause="torch.enable_grad() or requires_grad inside; derive the backward by hand.")
+@check("layers", "activations", cause="torch.enable_grad() or requires_grad in the module; write backward by hand.")
 def autograd_is_not_needed(example: Example) -> None:
-    """A pass under torch.inference_mode gives the same results; training uses it to avoid autograd's overhead."""
+    """A pass under torch.inference_mode gives the same results; training runs under it to avoid autograd's overhead."""
     trial = make_trial(example)
     expected = trial.run()
     with expect_no_error("training under inference_mode"), torch.inference_mode():

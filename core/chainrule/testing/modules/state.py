@@ -1,4 +1,4 @@
-"""Checks on layers and activations: what they keep from one pass to the next, and the random numbers they draw."""
+"""Checks on layers and activations: state between passes, and random numbers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chainrule.training.steps.snapshot import Snapshot, undeclared_tensors
 
 @check("layers", "activations", cause="an attribute set in forward, or a tensor changed in place; declare a Buffer.")
 def passes_keep_declared_state_only(example: Example) -> None:
-    """A forward and backward change no attribute and no tensor of the module but declared ones.
+    """A forward and backward pass changes no attribute or tensor of the module except declared state.
 
-    What is not declared is in no saved state, the same in all members, and unknown to compiled steps.
+    Undeclared state is missing from saved states, shared by all members, and unknown to compiled steps.
     """
     trial = make_trial(example, members=3)
     for mode in (True, False):
@@ -33,14 +33,14 @@ def passes_keep_declared_state_only(example: Example) -> None:
             module.backward(trial.grad_output)
         name = "train" if mode else "eval"
         changed = before.difference()
-        expect(changed is None, f"a pass in {name} mode must change declared state only, got another {changed}.")
+        expect(changed is None, f"a pass in {name} mode must change declared state only, got a change of {changed}.")
         for path, tensor in tensors.items():
             expect_close(f"{path} after a pass in {name} mode", tensor, values[path])
 
 
-@check("layers", "activations", cause="an update of running statistics, or a draw, outside of if self.training.")
+@check("layers", "activations", cause="an update of running statistics, or a draw, outside if self.training.")
 def eval_mode_changes_nothing(example: Example) -> None:
-    """Forward in eval mode changes no buffer and draws no random numbers, so that evaluating never affects training."""
+    """Forward in eval mode changes no buffer and draws no random numbers, so that evaluation never affects training."""
     network = copy.deepcopy(make_trial(example, members=3).network)
     if not list(named_held(network.module, Buffer)) and not network.random_state():
         raise NotApplicable("it has neither buffers nor random numbers")
@@ -56,11 +56,11 @@ def eval_mode_changes_nothing(example: Example) -> None:
         expect(not drawn, f"{name} must not draw in eval mode, got {drawn} draws.")
 
 
-@check("layers", "activations", cause="a mask drawn once and kept, or one of shape (1, …) that all members share.")
+@check("layers", "activations", cause="a mask drawn once and kept, or one of shape (1, …) shared by all members.")
 def draws_differ_by_member_and_call(example: Example) -> None:
-    """Members with equal inputs get different random numbers, and so do two calls.
+    """Members with equal inputs get different random numbers, as do successive calls.
 
-    A mask that is the same everywhere is no regularization, and makes an ensemble one network.
+    A constant mask does not regularize, and a shared mask reduces an ensemble to one network.
     """
     network = copy.deepcopy(make_trial(example, members=2, rows=16).network)
     streams = list(named_held(network.module, Random))
@@ -75,9 +75,9 @@ def draws_differ_by_member_and_call(example: Example) -> None:
     expect(not torch.equal(first, second), "two calls must draw different numbers, got the same output.")
 
 
-@check("layers", "activations", cause="state in a place that neither state_dict nor random_state holds.")
+@check("layers", "activations", cause="state held in neither state_dict nor random_state.")
 def training_continues_from_a_saved_state(example: Example) -> None:
-    """A network that loads this one's state_dict and random_state trains on with the same bits."""
+    """A network that loads another's state_dict and random_state continues its training bit for bit."""
     trial = make_trial(example, members=3)
     trained, other = copy.deepcopy(trial.network), make_trial(example, members=3, seed=7).network
     trained.module.forward(trial.x)
@@ -85,4 +85,4 @@ def training_continues_from_a_saved_state(example: Example) -> None:
     other.load_state_dict(trained.state_dict())
     other.load_random_state(trained.random_state())
     outputs = [network.module.forward(trial.x) for network in (other, trained)]
-    expect_close("the output in train mode of a network that loaded the state", *outputs, of=trial.x)
+    expect_close("the train-mode output of a network with the loaded state", *outputs, of=trial.x)

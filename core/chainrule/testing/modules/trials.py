@@ -1,4 +1,4 @@
-"""Shared by the checks on modules: a built network with reproducible inputs, and one pass through it."""
+"""Trials of modules: a built network with reproducible inputs, and passes through it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chainrule.network import Network
 from chainrule.testing.compare import expect, expect_close
 
 Example = tuple[Module, tuple[int, ...]]
-"""A module that is not built, and the shape of one example input."""
+"""An unbuilt module, and the shape of one example input."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """The results of one forward and backward: the output, dL/dx, and each parameter's gradient by name."""
+    """The results of a forward and backward pass: the output, dL/dx, and each parameter's gradient by name."""
 
     output: Tensor
     input_grad: Tensor | None
@@ -31,7 +31,7 @@ class Pass:
 class Trial:
     """A built network, an input (M, N, …) for it, and a gradient of the output's shape.
 
-    Every use is on a new copy of the network, so that a pass changes nothing for the next one.
+    Every pass runs on a new copy of the network, so that passes are independent.
     """
 
     network: Network
@@ -47,16 +47,16 @@ class Trial:
         return self.module().forward(self.x)
 
     def draws_numbers(self) -> bool:
-        """Return whether forward draws random numbers, so that a second one on the same copy differs."""
+        """Return whether forward draws random numbers, so that a second call on the same copy differs."""
         module = self.module()
         return not torch.equal(module.forward(self.x).clone(), module.forward(self.x))
 
     def value(self) -> Tensor:
-        """Return the scalar L = Σ y · grad_output, whose gradients backward gives."""
+        """Return the scalar L = Σ y · grad_output, whose gradients backward returns."""
         return (self.output() * self.grad_output).sum()
 
     def run(self, *, passes: int = 1, needs_input_grad: bool = True) -> Pass:
-        """Go forward and backward on one copy, as many times as asked."""
+        """Run forward and backward the given number of times on one copy, and return the last results."""
         network = copy.deepcopy(self.network)
         network.module.needs_input_grad = needs_input_grad
         for _ in range(passes):
@@ -76,10 +76,10 @@ class Trial:
 def make_trial(
     example: Example, *, members: int = 1, rows: int = 4, dtype: torch.dtype = torch.float64, seed: int = 0
 ) -> Trial:
-    """Build the example with so many members, and draw an input of so many rows; the same numbers in every dtype.
+    """Build the example as an ensemble and draw an input for it, with the same random numbers in every dtype.
 
-    Parameters are moved a little from where they start, since a zero or a one there can hide what is wrong, and inputs
-    keep away from 0, where many functions have a kink.
+    Parameters are perturbed, since an initial zero or one can hide an error, and inputs stay away from 0, where many
+    functions have a kink.
     """
     module, shape = example
     network = copy.deepcopy(module).build(seeds=list(range(seed, seed + members)), dtype=dtype)
@@ -97,7 +97,7 @@ def make_trial(
 
 
 def trials(example: Example) -> Iterator[Trial]:
-    """Yield a trial of one member and one of three, the smallest first."""
+    """Yield a trial of one member, then one of three."""
     module, _ = example
     yield make_trial(example, rows=1 if module.batch_independent else 3)
     yield make_trial(example, members=3)
@@ -115,16 +115,16 @@ def expect_same_pass(
 
 
 def given(input_grad: Tensor | None) -> Tensor:
-    """Return dL/dx, or raise CheckFailed if backward left it out though it was needed."""
-    expect(input_grad is not None, "backward must return dL/dx where needs_input_grad is True, got None.")
+    """Return dL/dx, or raise CheckFailed if backward omitted it although it was needed."""
+    expect(input_grad is not None, "backward must return dL/dx if needs_input_grad is True, got None.")
     assert input_grad is not None  # noqa: S101 - for the type checker
     return input_grad
 
 
 def error_of(call: Callable[[], object]) -> Exception | None:
-    """Return what the call raises, or None."""
+    """Return the exception that the call raises, or None."""
     try:
         call()
-    except Exception as error:  # noqa: BLE001 - which one it is, the caller looks at
+    except Exception as error:  # noqa: BLE001 - the caller inspects it
         return error
     return None

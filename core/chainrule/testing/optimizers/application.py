@@ -1,4 +1,4 @@
-"""Checks on optimizers: flat, per parameter, batched, fused and grouped application agree."""
+"""Checks on optimizers: agreement of flat, per-parameter, batched, fused and grouped updates."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from chainrule.updates.elementwise import SLICE
 from chainrule.updates.param_groups import param_groups
 
 LARGE = SLICE + 3
-"""The size of a vector that the core cuts into two slices."""
+"""The size of a vector that the core splits into two slices."""
 
 
-@check("optimizers", cause="a norm, mean, sort or shape inside update; then declare elementwise = False.")
+@check("optimizers", cause="a norm, mean, sort or shape in update; declare elementwise = False for such a rule.")
 def elementwise_is_as_declared(rule: Optimizer) -> None:
-    """A rule updates 2¹⁷ + 3 elements the same in slices, whole, permuted, and as a matrix, to 1e-12.
+    """An elementwise rule updates 2¹⁷ + 3 elements the same in slices, whole, permuted and as a matrix, to 1e-12.
 
-    The core runs elementwise rules over whatever slices of one flat vector are quickest. A rule that declares
-    elementwise = False must have elements that depend on each other, since it loses that speed.
+    The core runs elementwise rules over slices of one flat vector, whichever are fastest. A rule that declares
+    elementwise = False loses that speed, so its elements must depend on each other.
     """
     if uses_sums(rule):
-        raise NotApplicable("the rule uses sums over parameters, so that the core does not cut it")
+        raise NotApplicable("the rule sums over parameters, so the core does not slice it")
     if not rule.elementwise:
         _expect_not_elementwise(rule)
         return
@@ -55,16 +55,16 @@ def elementwise_is_as_declared(rule: Optimizer) -> None:
         large.flat.grad.copy_(grad)
         updater.step()
     whole = _applied(rule, start, gradients)
-    expect_close("the vector run in slices, as whole,", large.flat.data, whole, tolerance=1e-12)
+    expect_close("the vector updated in slices, as whole,", large.flat.data, whole, tolerance=1e-12)
     order = torch.randperm(LARGE, generator=random_stream(0, "order"))
     reordered = _applied(rule, start[order], gradients[:, order])
-    expect_close("the vector in another order, as before,", reordered, whole[order], tolerance=1e-12)
+    expect_close("the permuted vector, as in its original order,", reordered, whole[order], tolerance=1e-12)
     matrix = _applied(rule, start[:12].view(3, 4), gradients[:, :12].view(3, 3, 4))
-    expect_close("twelve elements as a matrix of their own", matrix.flatten(), whole[:12], tolerance=1e-12)
+    expect_close("twelve elements updated as a matrix", matrix.flatten(), whole[:12], tolerance=1e-12)
 
 
 def _applied(rule: Optimizer, start: Tensor, gradients: Tensor) -> Tensor:
-    """Return the tensor after steps of the rule, called directly."""
+    """Return the tensor after one step per gradient, with the rule called directly."""
     parameter = start.clone()
     state = rule.init(parameter)
     for t, grad in enumerate(gradients, start=1):
@@ -80,49 +80,53 @@ def _expect_not_elementwise(rule: Optimizer) -> None:
     for tensors in (drawn, drawn[:, order], torch.cat([drawn[:, :6], 3 * drawn[:, 6:]], dim=1)):
         each = tensors.view(4, *shape)
         if any(entry.shape != shape for entry in rule.init(each[0].clone()).values()):
-            return  # the core could not cut such a state
+            return  # the core could not slice such a state
         results.append(_applied(rule, each[0], each[1:]).flatten())
     alike = torch.allclose(results[0][order], results[1], rtol=0, atol=1e-12)
     apart = torch.allclose(results[0][:6], results[2][:6], rtol=0, atol=1e-12)
     expect(
         not (alike and apart),
-        "a rule that declares elementwise = False must have elements that depend on each other, got none among 12. "
-        "Leave the declaration out: elementwise rules are faster.",
+        "a rule that declares elementwise = False must have elements that depend on each other, got 12 independent "
+        "ones. Remove the declaration: elementwise rules are faster.",
     )
 
 
-@check("optimizers", cause="a Python if on a tensor, float(tensor), .item(), or a loop; or a wrong vmappable.")
+@check(
+    "optimizers",
+    cause="a Python if on a tensor, float(tensor), .item(), or a loop; or a wrong declaration of vmappable.",
+)
 def vmappable_is_as_declared(rule: Optimizer) -> None:
-    """For a rule that is not elementwise, torch.vmap over three members gives the result of a loop, to 1e-12.
+    """A rule that is not elementwise gives the same result under torch.vmap over three members as in a loop, to 1e-12.
 
-    A rule that declares vmappable = False must fail there, since it loses speed.
+    A rule that declares vmappable = False loses that speed, so it must fail under torch.vmap.
     """
     if rule.elementwise and not uses_sums(rule):
         raise NotApplicable("elementwise rules need no vmap")
     mapped, looped = copy.copy(rule), copy.copy(rule)
-    object.__setattr__(mapped, "vmappable", True)  # frozen, and on these copies alone
+    object.__setattr__(mapped, "vmappable", True)  # the dataclass is frozen; only these copies change
     object.__setattr__(looped, "vmappable", False)
     seeds = [0, 1, 2]
     expected = moved(looped, weights(rule, seeds=seeds)).state_dict()
     if rule.vmappable:
         got = moved(mapped, weights(rule, seeds=seeds)).state_dict()
-        expect_same("under vmap, as by a loop,", got, expected, tolerance=1e-12)
+        expect_same("under vmap, as in a loop,", got, expected, tolerance=1e-12)
         return
     try:
         got = moved(mapped, weights(rule, seeds=seeds)).state_dict()
         same = all(torch.allclose(got[name], values, rtol=0, atol=1e-12) for name, values in expected.items())
-    except Exception:  # noqa: BLE001 - as declared, whatever it raises
+    except Exception:  # noqa: BLE001 - any failure is as declared
         same = False
-    expect(not same, "a rule that declares vmappable = False must fail under torch.vmap, got what a loop gives.")
+    expect(not same, "a rule that declares vmappable = False must fail under torch.vmap, got the result of a loop.")
 
 
 @check(
-    "optimizers", once=True, cause="a Python if on step.t or a tensor, .item(), or a number where a tensor comes in."
+    "optimizers", once=True, cause="a Python if on step.t or a tensor, .item(), or a tensor where a number is expected."
 )
 def compiled_equals_eager(subject: Subject) -> None:
-    """The first elementwise example compiles to one kernel that updates 2¹⁷ + 3 elements as the eager rule does.
+    """An elementwise rule compiles to one kernel that updates 2¹⁷ + 3 elements like the eager rule.
 
-    Three steps in float64 to 1e-12, with the kernel seen to run. Authors write the rule once and get the fused speed.
+    The first example takes three steps in float64, which agree to 1e-12, and the kernel must run. A rule is written
+    once and gets fused speed.
     """
     rule = subject.make_examples()[0]
     if not rule.elementwise or uses_sums(rule):
@@ -135,17 +139,17 @@ def compiled_equals_eager(subject: Subject) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         take(updater, 3)
-    told = "; ".join(str(warning.message) for warning in caught)
-    expect(updater.compiled == 1, f"1 compiled kernel must run, got {updater.compiled}. {told}")
+    warned = "; ".join(str(warning.message) for warning in caught)
+    expect(updater.compiled == 1, f"1 compiled kernel must run, got {updater.compiled}. {warned}")
     moved(rule, eager, 3)
-    expect_same("compiled, as uncompiled,", compiled.state_dict(), eager.state_dict(), tolerance=1e-12)
+    expect_same("compiled, as eager,", compiled.state_dict(), eager.state_dict(), tolerance=1e-12)
 
 
-@check("optimizers", cause="a step that uses another member's elements, or a state that members share.")
+@check("optimizers", cause="a step that uses another member's elements, or a state shared by members.")
 def members_move_as_single_networks(rule: Optimizer) -> None:
     """Each of three members follows the single network with its seed, to 1e-12.
 
-    An ensemble stands for so many separate runs.
+    The members of an ensemble are separate runs.
     """
     ensemble = moved(rule, weights(rule, seeds=[4, 5, 6]))
     for i, seed in enumerate(ensemble.seeds):
@@ -154,12 +158,12 @@ def members_move_as_single_networks(rule: Optimizer) -> None:
 
 
 @check(
-    "optimizers", cause="float(step.lr), alpha=step.lr or value=…, where a tensor with one value per member comes in."
+    "optimizers", cause="float(step.lr), alpha=step.lr or value=…, which fail for a tensor with one value per member."
 )
 def values_per_member_count_for_each(rule: Optimizer) -> None:
-    """A tensor (M,) in lr, or in any per-member field, updates member i as the number in its place would.
+    """A tensor (M,) for lr, or for any per-member field, updates member i like its i-th value alone, to 1e-12.
 
-    To 1e-12; a grid of learning rates is then one ensemble.
+    A grid of learning rates is then one ensemble.
     """
     fields = [field.name for field in dataclasses.fields(rule) if field.metadata.get("per_member")]
     if not fields:
@@ -175,11 +179,11 @@ def values_per_member_count_for_each(rule: Optimizer) -> None:
             expect_same(what, _member(ensemble, i), _member(single, 0), tolerance=1e-12)
 
 
-@check("optimizers", cause="a state held outside of what init returns, or shared by all parameters of one shape.")
+@check("optimizers", cause="state kept outside the dict that init returns, or shared by all parameters of one shape.")
 def groups_move_as_separate_optimizers(rule: Optimizer) -> None:
-    """In param_groups the rule updates its parameters as in a network that has only these, to 1e-12.
+    """In param_groups, a rule updates its parameters as in a network of those parameters alone, to 1e-12.
 
-    The other group has the rule at another learning rate.
+    The other group has the same rule at half the learning rate.
     """
     shapes = {f"w{i}": shape for i, shape in enumerate(list(shapes_for(rule).values()) * 2)}
     first, slower = "w0", changed(rule, lr=rule.lr * 0.5)
@@ -192,9 +196,9 @@ def groups_move_as_separate_optimizers(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a dictionary on the class or the rule that holds state for several parameters.")
 def parameters_do_not_influence_each_other(rule: Optimizer) -> None:
-    """A parameter beside others of the same shape is updated as it is alone, to 1e-12.
+    """A parameter is updated the same beside others of its shape as alone, to 1e-12.
 
-    Only a rule that sums over parameters, by reduce, may join them.
+    Only a rule that sums over parameters, through reduce, may couple them.
     """
     if uses_sums(rule):
         raise NotApplicable("the rule sums over parameters")

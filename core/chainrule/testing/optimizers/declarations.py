@@ -1,4 +1,4 @@
-"""Checks on optimizers: what a rule declares, and how it is printed and copied."""
+"""Checks on optimizers: docstring, scalars, repr and copies."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from chainrule.testing.subject import Subject
 SECTIONS = ("Update:", "Variant:", "Source:")
 
 
-@check("optimizers", once=True, cause="a section that was left out, or a rule without a docstring of its own.")
+@check("optimizers", once=True, cause="a missing section, or a rule without a docstring of its own.")
 def rule_documents_its_formula(subject: Subject) -> None:
     """The docstring begins with a sentence and has the sections Update, Variant and Source.
 
-    Rules of one name differ in print: the formula must stand there, with the form that was taken, and where eps stands.
+    Published rules of one name differ: the docstring gives the formula, the variant and the place of eps.
     """
     expect_sections(subject.component, SECTIONS)
 
 
-@check("optimizers", cause="a counter of the rule's own, t counted from 0, or a name that only some steps have.")
+@check("optimizers", cause="a counter on the rule, t counted from 0, or a name present at only some steps.")
 def scalars_depend_on_t_alone(rule: Optimizer) -> None:
-    """scalars(t) returns the same finite numbers at every call, from t = 1 on, under the same names at every t.
+    """scalars(t) returns the same finite numbers at every call, under the same names at every t from 1 on.
 
-    A resumed run asks in the middle, and a compiled kernel has fixed inputs.
+    A resumed run starts in the middle, and a compiled kernel has fixed inputs.
     """
     moments = (1, 2, 3, 10, 1000, 10**6)
     first = {t: dict(rule.scalars(t)) for t in moments}
@@ -50,12 +50,12 @@ def scalars_depend_on_t_alone(rule: Optimizer) -> None:
             expect(fits, f"scalars({t})[{name!r}] must be a finite number, got {value!r}.")
     for t in reversed(moments):
         again = dict(rule.scalars(t))
-        expect(again == first[t], f"scalars({t}) asked again must be {first[t]}, got {again}.")
+        expect(again == first[t], f"a second call of scalars({t}) must return {first[t]}, got {again}.")
 
 
-@check("optimizers", cause="a __repr__ of the rule's own, or a setting that is not a field.")
+@check("optimizers", cause="an overridden __repr__, or a setting that is not a field.")
 def rule_repr_makes_it_again(rule: Optimizer) -> None:
-    """The evaluated repr is an equal rule, since reports and saved runs identify a rule by it."""
+    """The evaluated repr equals the rule, since reports and saved runs identify a rule by it."""
     kind = type(rule)
     names = {kind.__name__: kind, "tensor": torch.tensor}
     if rule.schedule is not None:
@@ -63,27 +63,27 @@ def rule_repr_makes_it_again(rule: Optimizer) -> None:
     text = repr(rule)
     expression = text.replace(kind.__qualname__, kind.__name__, 1)
     try:
-        again = eval(expression, names)  # noqa: S307 - the component's own text
+        again = eval(expression, names)  # noqa: S307 - the component's own repr
     except (NameError, SyntaxError, TypeError, ChainruleError) as error:
         again = error
-    expect(again == rule, f"repr(rule) must evaluate to an equal rule, got {text} and from it {again!r}.")
+    expect(again == rule, f"repr(rule) must evaluate to an equal rule, got {again!r} from {text}.")
 
 
-@check("optimizers", cause="something on the rule that cannot be copied, such as a function defined inside another.")
+@check("optimizers", cause="an attribute that cannot be copied, such as a nested function.")
 def rule_copies_act_alike(rule: Optimizer) -> None:
-    """Copies by deepcopy and pickle are equal rules that update a network the same, bit for bit.
+    """Copies by deepcopy and pickle equal the rule and update a network the same, bit for bit.
 
     Sweeps send rules to other processes.
     """
     copies = {"deepcopy": copy.deepcopy(rule)}
-    with contextlib.suppress(AttributeError, pickle.PicklingError):  # a class that no module holds
-        copies["pickle"] = pickle.loads(pickle.dumps(rule))  # noqa: S301 - just written
+    with contextlib.suppress(AttributeError, pickle.PicklingError):  # a class that cannot be imported
+        copies["pickle"] = pickle.loads(pickle.dumps(rule))  # noqa: S301 - pickled on this line
     if "pickle" not in copies and _is_importable(type(rule)):
         expect(False, "the rule must be picklable, got an error.")
     expected = moved(rule, weights(rule)).state_dict()
     for name, copied in copies.items():
-        expect(copied == rule, f"a {name} must equal the rule {rule!r}, got {copied!r}.")
-        expect_same(f"with a {name} of the rule", moved(copied, weights(rule)).state_dict(), expected)
+        expect(copied == rule, f"a copy by {name} must equal the rule {rule!r}, got {copied!r}.")
+        expect_same(f"with a copy by {name}, as with the rule,", moved(copied, weights(rule)).state_dict(), expected)
 
 
 def _is_importable(kind: type) -> bool:

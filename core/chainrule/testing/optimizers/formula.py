@@ -1,4 +1,4 @@
-"""Checks on optimizers: the formula, against a reference and against the rule's declarations."""
+"""Checks on optimizers: the update formula, against a reference and the rule's declarations."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from chainrule.testing.optimizers.trials import (
 from chainrule.testing.subject import Reference, Subject
 
 LONG = 12
-"""Steps of a trajectory, enough for an error in a moment or a correction to show."""
+"""The length of a trajectory in steps, enough to reveal an error in a moment or a correction."""
 
 
-@check("optimizers", once=True, cause="bias correction left out or counted from t = 0, or eps in another place.")
+@check("optimizers", once=True, cause="bias correction missing or counted from t = 0, or a misplaced eps.")
 def first_steps_follow_the_reference(subject: Subject) -> None:
-    """The first two steps on one number equal the reference's, in float64 to 1e-10.
+    """The first two steps on the smallest parameter follow the reference, in float64 to 1e-10.
 
-    What is initialized or corrected wrongly shows here, in numbers that can be followed by hand.
+    Errors in initialization or bias correction show here, in numbers that can be verified by hand.
     """
     for rule, reference in _references(subject):
         _compare(rule, reference, shapes_for(rule)["w0" if 0 in rule.ranks else next(iter(shapes_for(rule)))], 2)
 
 
-@check("optimizers", once=True, cause="a moment updated after its use, or the sign or place of the weight decay.")
+@check("optimizers", once=True, cause="a moment updated after its use, or a wrong sign or place of the weight decay.")
 def trajectory_follows_the_reference(subject: Subject) -> None:
-    """Twelve steps on several shapes, with the settings of every example, equal the reference's to 1e-10.
+    """Twelve steps on several shapes, with the settings of every example, follow the reference, to 1e-10.
 
-    An independent formula finds what no property of the rule does.
+    An independent implementation finds errors that no property of the rule reveals.
     """
     for rule, reference in _references(subject):
         for shape in shapes_for(rule, SHAPES).values():
@@ -62,30 +62,28 @@ def _compare(rule: Optimizer, reference: Reference, shape: Shape, steps: int) ->
     updater = rule.attach(network)
     for t in range(1, steps + 1):
         draw_gradients(network, t)
-        if t % 4 == 0:  # rules must also be right where some gradients vanish
+        if t % 4 == 0:  # rules must be right for zero gradients too
             network.flat.grad[::2] = 0
         gradients.append(parameter.grad[0].clone())
         updater.step()
         found.append(parameter.data[0].clone())
     expected = list(reference(rule, start.clone(), [gradient.clone() for gradient in gradients]))
-    expect(len(expected) == steps, f"the reference must give {steps} positions, got {len(expected)}.")
+    expect(len(expected) == steps, f"the reference must return {steps} parameters, one per step, got {len(expected)}.")
     for t, (mine, theirs) in enumerate(zip(found, expected, strict=True), start=1):
         given = torch.stack([start, *gradients[:t]])
         expect_close(f"{rule!r}: the parameter after step {t}", mine, theirs.to(mine), tolerance=1e-10, of=given)
 
 
-@check(
-    "optimizers", once=True, cause="a default that is not neutral, such as a decay or a momentum that stays on at 0."
-)
+@check("optimizers", once=True, cause="a setting that is not neutral where it should be, such as momentum active at 0.")
 def declared_identities_hold(subject: Subject) -> None:
     """The pairs of rules that identities() declares update a network the same, to 1e-10.
 
-    A setting that is said to switch something off must do so.
+    A setting documented to switch something off must do so.
     """
     try:
         pairs: list[tuple[Optimizer, Optimizer]] = getattr(subject.component, "identities", list)()
     except ImportError as missing:
-        raise NotApplicable(f"a rule that identities() compares with cannot be loaded: {missing}") from missing
+        raise NotApplicable(f"a rule in identities() cannot be loaded: {missing}") from missing
     if not pairs:
         raise NotApplicable("identities() declares none")
     for one, other in pairs:
@@ -96,25 +94,25 @@ def declared_identities_hold(subject: Subject) -> None:
 
 @check(
     "optimizers",
-    cause="decay added to the gradient where it is declared beside it, its sign, or an undeclared decay_kind.",
+    cause="decay added to the gradient of a rule declared decoupled, a wrong sign, or an undeclared decay_kind.",
 )
 def weight_decay_is_as_declared(rule: Optimizer) -> None:
     """weight_decay w acts as decay_kind declares; the two kinds are often confused, and differ for adaptive rules.
 
-    Coupled: as the rule without decay on g + w θ. Decoupled: with a zero gradient each step is θ ← θ (1 − lr w), and
-    a first step goes lr w θ beyond that without decay. None: there is no weight_decay.
+    Coupled: like the rule without decay on g + w θ. Decoupled: with a zero gradient each step is θ ← θ (1 − lr w), and
+    the first step goes lr w θ further than without decay. None: there is no weight_decay.
     """
     if rule.decay_kind == "none":
         expect(
             not hasattr(rule, "weight_decay"),
-            'decay_kind of a rule with weight_decay must say how it acts, got "none".',
+            'a rule with weight_decay must declare a decay_kind, got "none".',
         )
         raise NotApplicable("the rule declares no weight decay")
-    expect(hasattr(rule, "weight_decay"), f'a rule of decay_kind "{rule.decay_kind}" must have weight_decay, got none.')
+    expect(hasattr(rule, "weight_decay"), f'a rule of decay_kind "{rule.decay_kind}" needs a field weight_decay.')
     if rule.decay_kind == "other":
         raise NotApplicable('decay_kind is "other"')
     if rule.decay_kind == "decoupled" and not rule.rests_at_zero_gradient:
-        raise NotApplicable("the rule moves also where nothing decays, so that its decay cannot be told apart")
+        raise NotApplicable("the rule moves at a zero gradient even without decay, which hides the decay")
     decayed = changed(rule, weight_decay=0.1, schedule=None, lr=0.01)
     plain = changed(decayed, weight_decay=0.0)
     if rule.decay_kind == "coupled":
@@ -153,12 +151,12 @@ def _expect_decoupled(decayed: Optimizer, plain: Optimizer) -> None:
 
 @check(
     "optimizers",
-    cause="a part of the step that does not depend on the gradient, or a rests_at_zero_gradient not declared.",
+    cause="a part of the step that does not depend on the gradient, or an undeclared rests_at_zero_gradient.",
 )
 def zero_gradient_is_as_declared(rule: Optimizer) -> None:
-    """Apart from decay, a gradient that has always been zero moves nothing: unused weights must not drift.
+    """Without decay, gradients that are always zero move nothing: unused weights must not drift.
 
-    A rule that declares rests_at_zero_gradient = False must then move.
+    A rule that declares rests_at_zero_gradient = False must move.
     """
     network = weights(rule)
     start = network.flat.data.clone()

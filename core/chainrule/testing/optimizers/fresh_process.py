@@ -1,4 +1,4 @@
-"""Resuming a saved run in a fresh process, from files alone."""
+"""Resume a saved run in a fresh process, from files alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chainrule.testing.optimizers.trials import take, weights
 from chainrule.updates.updater import Updater
 
 NOT_IMPORTABLE = 3
-"""Exit status of a process that cannot import the rule."""
+"""The exit status of a process that cannot import the rule."""
 
 _PROGRAM = (
     "import sys; from chainrule.testing.optimizers.fresh_process import go_on; go_on(sys.argv[1], int(sys.argv[2]))"
@@ -25,11 +25,11 @@ _PROGRAM = (
 
 
 def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path) -> dict[str, Tensor]:
-    """Return the parameters after more steps of the updater's run, taken by a fresh process from files.
+    """Return the parameters after further steps of the updater's run, taken by a fresh process from files.
 
     Raises:
-        NotApplicable: if another process cannot import the rule, as where it is defined in a function or a notebook.
-        CheckFailed: if the process fails otherwise.
+        NotApplicable: if another process cannot import the rule, such as one defined in a function or a notebook.
+        CheckFailed: if the process fails for another reason.
     """
     try:
         (folder / "rule.pickle").write_bytes(pickle.dumps(rule))
@@ -43,23 +43,24 @@ def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path
         text=True,
         check=False,
     )
-    told = done.stderr.strip().rpartition("\n")[2]
+    last_line = done.stderr.strip().rpartition("\n")[2]
     if done.returncode == NOT_IMPORTABLE:
-        raise NotApplicable(f"another process cannot import the rule: {told}")
+        raise NotApplicable(f"another process cannot import the rule: {last_line}")
     if done.returncode:
-        raise CheckFailed(f"a fresh process must go on with the saved run, got exit status {done.returncode}: {told}")
+        got = f"exit status {done.returncode}: {last_line.rstrip('.')}"
+        raise CheckFailed(f"a fresh process must resume the saved run, got {got}.")
     after: dict[str, Tensor] = torch.load(folder / "after.pt", weights_only=True)
     return after
 
 
 def _root_of(kind: type) -> str:
-    """Return the folder from which the class's module can be imported by its dotted name, empty for none."""
+    """Return the folder from which the class's module can be imported by its dotted name, or "" if it has no file."""
     file = getattr(sys.modules[kind.__module__], "__file__", None)
     return str(Path(file).parents[kind.__module__.count(".")]) if file else ""
 
 
 def go_on(folder: str, steps: int) -> None:
-    """Resume the run that `in_fresh_process` saved in the folder, and save the parameters there."""
+    """Resume the run that `in_fresh_process` saved in the folder, and save the final parameters there."""
     place = Path(folder)
     try:
         rule = pickle.loads((place / "rule.pickle").read_bytes())  # noqa: S301 - written by this user just before

@@ -31,12 +31,12 @@ from chainrule.testing.optimizers.trials import (
 )
 
 RATES = 13
-"""Learning rates tried on each problem, from end to end of the search range."""
+"""The number of learning rates tried on each problem, across the search range."""
 
 Problem = Callable[[Tensor], tuple[Tensor, Tensor]]
 """A function of points (M, 8) that returns losses (M,) and gradients (M, 8)."""
 
-CLIMBS = "the sign of the direction, a step that dies out or grows, or a search= range of lr without a useful value."
+CLIMBS = "a wrong sign of the direction, a step that vanishes or grows, or an lr search range without a useful value."
 
 
 def _quadratic(curvature: Tensor) -> Problem:
@@ -54,13 +54,13 @@ def descends_on_a_quadratic(rule: Optimizer) -> None:
 
 @check("optimizers", cause=CLIMBS)
 def descends_on_an_ill_conditioned_quadratic(rule: Optimizer) -> None:
-    """With curvatures from 1 to 1/1000 the loss falls to a twentieth within 1000 steps, at the best of 13 rates."""
+    """With curvatures from 1 to 1/1000, the loss falls to a twentieth within 1000 steps, at the best of 13 rates."""
     _expect_descent(rule, _quadratic(torch.logspace(0, -3, 8, dtype=torch.float64)), 1000, 0.05)
 
 
 @check("optimizers", cause=CLIMBS)
 def descends_on_rosenbrock(rule: Optimizer) -> None:
-    """Rosenbrock's loss falls to a fifth from (−1.2, 1), in its valley, within 1000 steps, at the best of 13 rates."""
+    """The Rosenbrock function falls to a fifth from (−1.2, 1), in its valley, in 1000 steps at the best of 13 rates."""
 
     def problem(x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = x[:, 0::2], x[:, 1::2]
@@ -74,7 +74,7 @@ def descends_on_rosenbrock(rule: Optimizer) -> None:
 
 @check("optimizers", cause=CLIMBS)
 def descends_in_noise(rule: Optimizer) -> None:
-    """With gradient noise of size 1 the loss ½ ‖x‖² falls to a tenth within 500 steps, at the best of 13 rates."""
+    """With gradient noise of size 1, the loss ½ ‖x‖² falls to a tenth within 500 steps, at the best of 13 rates."""
     noise = random_stream(0, "noise")
 
     def problem(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +84,7 @@ def descends_in_noise(rule: Optimizer) -> None:
 
 
 def _expect_descent(rule: Optimizer, problem: Problem, steps: int, share: float, start: Tensor | None = None) -> None:
-    """Expect the share of the first loss, as a mean over the last tenth of the steps, at the best learning rate."""
+    """Raise CheckFailed unless the mean of the last tenth of losses falls to a share of the first, at the best rate."""
     (field,) = [field for field in dataclasses.fields(rule) if field.name == "lr"]
     low, high = field.metadata.get("search") or (1e-5, 1e1)
     rates = torch.logspace(math.log10(max(low, high * 1e-9)), math.log10(high), RATES, dtype=torch.float64)
@@ -120,11 +120,9 @@ def _losses(rule: Optimizer, members: int, start: Tensor, problem: Problem, step
     return total / last
 
 
-@check(
-    "optimizers", cause="a part of the step that lr does not scale, or an apply that reads something else than step.lr."
-)
+@check("optimizers", cause="a part of the step that lr does not scale, or an apply that does not read step.lr.")
 def lr_of_zero_freezes(rule: Optimizer) -> None:
-    """With lr = 0 no parameter changes in any bit: lr scales the whole step."""
+    """With lr = 0 no parameter changes, since lr scales the whole step."""
     settings = {"weight_decay": 0.0} if rule.decay_kind == "other" else {}
     try:
         frozen = changed(rule, lr=0.0, **settings)
@@ -136,11 +134,11 @@ def lr_of_zero_freezes(rule: Optimizer) -> None:
         expect_same(f"with lr=0 after step {t}", found, start)
 
 
-@check("optimizers", cause="self.lr in apply where step.lr is meant, or a learning rate kept from an earlier step.")
+@check("optimizers", cause="self.lr in place of step.lr in apply, or a learning rate cached at an earlier step.")
 def schedule_scales_lr_at_once(rule: Optimizer) -> None:
     """A schedule's factor takes effect at exactly its step.
 
-    A constant factor of ½ must equal half the learning rate. A warm-up that comes a step late, or never, ruins runs.
+    A constant factor of ½ equals half the learning rate. A warm-up that comes a step late, or never, ruins runs.
     """
     lr = rule.lr
     half, halved = changed(rule, schedule=Factors((0.5,))), changed(rule, lr=lr * 0.5, schedule=None)
@@ -158,13 +156,11 @@ def schedule_scales_lr_at_once(rule: Optimizer) -> None:
     expect(not same, f"a factor of 0.5 at step 3 must change that step, got the same parameters {same}.")
 
 
-@check(
-    "optimizers", cause="an operation over all elements, such as a mean or a norm, or a comparison that NaN escapes."
-)
+@check("optimizers", cause="an operation over all elements, such as a mean or a norm, or a comparison that NaN evades.")
 def nan_and_inf_stay_where_they_are(rule: Optimizer) -> None:
-    """For an elementwise rule, a NaN or infinite gradient affects its own element only, in later steps too.
+    """In an elementwise rule, a NaN or infinite gradient affects only its own element, in later steps too.
 
-    One bad element must not spread, so that it can be found and its member told from the others.
+    One bad element must not spread, so that it and its member can be identified.
     """
     if not rule.elementwise or uses_sums(rule):
         raise NotApplicable("the rule is not elementwise")
@@ -187,7 +183,7 @@ def nan_and_inf_stay_where_they_are(rule: Optimizer) -> None:
 def extreme_gradients_stay_finite(rule: Optimizer) -> None:
     """Float32 parameters stay finite after steps with gradients at both ends of gradient_range.
 
-    Each of these comes alone and in turn with ordinary ones; by default the range is 1e−15 to 1e15.
+    Gradients of each size come alone and alternating with ordinary ones; the default range is 1e−15 to 1e15.
     """
     for size in rule.gradient_range:
         for others in (size, 1.0):
@@ -201,12 +197,12 @@ def extreme_gradients_stay_finite(rule: Optimizer) -> None:
 
 
 @check(
-    "optimizers", cause="an assignment such as parameter = parameter - …, which makes a new tensor, or a step of zero."
+    "optimizers", cause="an assignment such as parameter = parameter - …, which creates a new tensor, or a zero step."
 )
 def a_step_moves_every_parameter(rule: Optimizer) -> None:
-    """Five steps with nonzero gradients change every element in place, in every shape, to finite values.
+    """Five steps with nonzero gradients change every element in place, to finite values.
 
-    Shapes are 0-d, of one element, vectors, matrices and of rank 3, as far as the rule is for them, and both dtypes.
+    Parameters are 0-d, single elements, vectors, matrices and of rank 3, as far as the rule allows, in both dtypes.
     """
     for dtype in (torch.float64, torch.float32):
         network = weights(rule, dtype=dtype)
@@ -217,19 +213,19 @@ def a_step_moves_every_parameter(rule: Optimizer) -> None:
         ):
             what = f"parameter {name} of shape {tuple(values.shape)} and {dtype}"
             expect_finite(what, values)
-            expect(parameter.data.data_ptr() == place, f"{what} must stay where it is in memory, got another place.")
+            expect(parameter.data.data_ptr() == place, f"{what} must be updated in place, got another memory address.")
             stayed = int((values == before[name]).sum())
-            expect(not stayed, f"{what} must change in all {values.numel()} elements, got {stayed} as they were.")
+            expect(not stayed, f"{what} must change in all {values.numel()} elements, got {stayed} unchanged.")
 
 
-@check("optimizers", cause="a view(…) where reshape(…) is needed, or strides taken for granted.")
+@check("optimizers", cause="view(…) in place of reshape(…), or an assumption about strides.")
 def transposed_parameters_move_alike(rule: Optimizer) -> None:
-    """A transposed matrix is updated as a contiguous one with the same values, to 1e-12.
+    """A transposed matrix is updated like a contiguous one with the same values, to 1e-12.
 
     Tensors from other programs are not always contiguous.
     """
     if 2 not in rule.ranks:
-        raise NotApplicable("the rule is not for matrices")
+        raise NotApplicable("the rule does not accept matrices")
     start = weights(rule, {"w": (2, 3)}).flat.data.view(2, 3)
     ordinary, transposed = start.mT.contiguous(), start.clone().mT
     states = rule.init(ordinary), rule.init(transposed)

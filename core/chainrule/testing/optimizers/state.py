@@ -39,9 +39,9 @@ WARM_UP = Factors((0.2, 0.4, 0.6, 0.8, 1.0))
 
 @check("optimizers", cause="mul_, add_ or another in-place operation on grad or parameter, or on a view of them.")
 def update_changes_only_its_state(rule: Optimizer) -> None:
-    """`update` leaves parameter and grad unchanged and returns a direction of their form; apply leaves grad unchanged.
+    """`update` leaves parameter and grad unchanged and returns a direction; apply leaves grad unchanged.
 
-    The direction must have the parameter's shape and dtype. Gradients are read again, for logs and by other rules.
+    The direction has the parameter's shape and dtype. Gradients are read again, by logs and other rules.
     """
     for shape in shapes_for(rule).values():
         parameter, grad = torch.randn(2, *shape, generator=random_stream(0, "tensors"), dtype=torch.float64).unbind()
@@ -54,18 +54,19 @@ def update_changes_only_its_state(rule: Optimizer) -> None:
                 direction = rule.update(parameter, grad, state, step)
                 what = f"the direction for a parameter of shape {tuple(shape)} and {parameter.dtype}"
                 fits = direction.shape == parameter.shape and direction.dtype == parameter.dtype
-                expect(fits, f"{what} must have these too, got {tuple(direction.shape)} and {direction.dtype}.")
+                got = f"{tuple(direction.shape)} and {direction.dtype}"
+                expect(fits, f"{what} must have that shape and dtype, got {got}.")
             expect_close(f"the parameter after update at step {t}", parameter, before, of=before)
             rule.apply(parameter, grad, state, step)
             expect_close(f"grad after step {t}", grad, given, of=given)
             before = parameter.clone()
 
 
-@check("optimizers", cause="init that returns the parameter or one tensor twice, another dtype, or a list that grows.")
+@check("optimizers", cause="an init that returns the parameter or one tensor twice, another dtype, or a growing list.")
 def state_keeps_its_form(rule: Optimizer) -> None:
-    """The state keeps its names, shapes, dtypes and places in memory, and shares memory with nothing.
+    """The state keeps its names, shapes, dtypes and memory addresses; its entries and the parameter share no memory.
 
-    Floating entries have the parameter's dtype. Nothing may grow on the rule or its class: a step's memory is bounded.
+    Floating-point entries have the parameter's dtype. Nothing grows on the rule or its class: a step's memory is fixed.
     """
     for dtype in (torch.float32, torch.float64):
         for shape in shapes_for(rule).values():
@@ -75,18 +76,18 @@ def state_keeps_its_form(rule: Optimizer) -> None:
             form = _form(state)
             for name, entry in state.items():
                 fits = not entry.is_floating_point() or entry.dtype == dtype
-                expect(fits, f"state[{name!r}] of a parameter of {dtype} must have its dtype, got {entry.dtype}.")
+                expect(fits, f"state[{name!r}] of a parameter of {dtype} must have that dtype, got {entry.dtype}.")
             attributes = _attributes(rule)
             for t in range(1, 2 * STEPS + 1):
                 grad = torch.randn(shape, generator=random_stream(t, "gradient"), dtype=torch.float64).to(dtype)
                 rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
                 expect(_form(state) == form, f"the state after step {t} must be {form}, got {_form(state)}.")
             now = _attributes(rule)
-            expect(now == attributes, f"attributes of the rule and its class must stay {attributes}, got {now}.")
+            expect(now == attributes, f"attributes of the rule and its class must remain {attributes}, got {now}.")
 
 
 def _form(state: dict[str, Tensor]) -> dict[str, Any]:
-    """Return the names, shapes, dtypes and memory addresses of a state, none of which may change."""
+    """Return the names, shapes, dtypes and memory addresses of a state."""
     return {name: (tuple(entry.shape), entry.dtype, entry.data_ptr()) for name, entry in state.items()}
 
 
@@ -95,7 +96,7 @@ def _expect_own_memory(state: dict[str, Tensor], parameter: Tensor) -> None:
     for name, entry in state.items():
         place = entry.untyped_storage().data_ptr()
         shared = [other for other, taken in places.items() if taken == place]
-        expect(not shared, f"state[{name!r}] must have memory of its own, got that of {shared[:1]}. Use clone().")
+        expect(not shared, f"state[{name!r}] must not share memory, got that of {''.join(shared[:1])}. Use clone().")
         places[f"state[{name!r}]"] = place
 
 
@@ -108,27 +109,25 @@ def _attributes(rule: Optimizer) -> dict[str, str]:
     return own
 
 
-@check("optimizers", cause="a counter or moment held on the rule, on its class or in the module instead of in state.")
+@check("optimizers", cause="a counter or moment kept on the rule, its class or the module instead of in state.")
 def runs_are_deterministic(rule: Optimizer) -> None:
-    """Two runs of the same rule give the same bits, and so does a copy made before the first."""
+    """Two runs of one rule are bit-identical, as is a run of a copy made before the first."""
     fresh = copy.deepcopy(rule)
     first = moved(rule, weights(rule)).state_dict()
-    for what, again in (("by the same rule again", rule), ("by a copy from before", fresh)):
-        expect_same(f"moved {what}, as at first,", moved(again, weights(rule)).state_dict(), first)
+    for what, again in (("a second run", rule), ("a run of an earlier copy", fresh)):
+        expect_same(f"after {what}, as after the first,", moved(again, weights(rule)).state_dict(), first)
 
 
-@check("optimizers", cause="torch.rand_like or another draw from the global generator; draw from one that t seeds.")
+@check("optimizers", cause="torch.rand_like or another draw from the global generator; use a generator seeded by t.")
 def no_global_randomness_is_touched(rule: Optimizer) -> None:
-    """Attaching and stepping draw nothing from the generators of torch, numpy and Python.
+    """Attaching and stepping draw nothing from the global generators of torch, numpy and Python.
 
-    Otherwise the choice of the rule would change the order of batches, and results would depend on what ran before.
+    Otherwise the choice of rule would change the order of batches, and results would depend on earlier draws.
     """
     before = _random_states()
     moved(rule, weights(rule))
     for name, state in _random_states().items():
-        expect(
-            state == before[name], f"the global generator of {name} must stay as it is, got a draw in {STEPS} steps."
-        )
+        expect(state == before[name], f"the global generator of {name} must be unchanged, got a draw in {STEPS} steps.")
 
 
 def _random_states() -> dict[str, Any]:
@@ -138,9 +137,9 @@ def _random_states() -> dict[str, Any]:
     return states
 
 
-@check("optimizers", cause="state on the rule or its class, which all updaters of one rule then share.")
+@check("optimizers", cause="state on the rule or its class, shared by all updaters of the rule.")
 def updaters_do_not_interact(rule: Optimizer) -> None:
-    """Two updaters of one rule, stepping alternately on two networks, act as if each were alone, bit for bit."""
+    """Two updaters of one rule that step alternately on two networks act as each would alone, bit for bit."""
     networks = [weights(rule, seeds=[seed]) for seed in (0, 1)]
     updaters = [rule.attach(network) for network in networks]
     for _ in range(STEPS):
@@ -148,17 +147,15 @@ def updaters_do_not_interact(rule: Optimizer) -> None:
             take(updater, 1)
     for network in networks:
         alone = moved(copy.deepcopy(rule), weights(rule, seeds=network.seeds))
-        what = f"of network {network.seeds[0]} in turn with another, as alone,"
+        what = f"of network {network.seeds[0]} stepping in turn with another, as alone,"
         expect_same(what, network.state_dict(), alone.state_dict())
 
 
-@check(
-    "optimizers", cause="a counter on the rule, or something that init works out anew, in place of an entry in state."
-)
+@check("optimizers", cause="a counter on the rule, or a value recomputed by init, in place of an entry in state.")
 def resumes_to_the_bit(rule: Optimizer) -> None:
-    """A run saved to a file after 0, 1 or 4 of 8 steps and loaded continues with the same bits.
+    """A run saved to a file after 0, 1 or 4 of 8 steps and loaded continues bit for bit.
 
-    With the rule's own schedule and in the middle of a warm-up; the file is read with weights_only=True.
+    This holds under the rule's own schedule and in the middle of a warm-up; the file is loaded with weights_only=True.
     """
     for one in (rule, changed(rule, schedule=WARM_UP)):
         expected = moved(copy.deepcopy(one), weights(one), 8).state_dict()
@@ -172,7 +169,7 @@ def resumes_to_the_bit(rule: Optimizer) -> None:
 
 
 def _through_a_file(rule: Optimizer, network: Network, updater: Updater) -> tuple[Network, Updater]:
-    """Return another network and updater that loaded the state of these from a file."""
+    """Return a new network and updater that loaded the state of the given ones from a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.pt"
         torch.save({"network": network.state_dict(), "updater": updater.state_dict()}, path)
@@ -185,11 +182,11 @@ def _through_a_file(rule: Optimizer, network: Network, updater: Updater) -> tupl
     return other, attached
 
 
-@check("optimizers", once=True, cause="what the rule knows only in this process: a global, a counter, a hash or an id.")
+@check("optimizers", once=True, cause="state that exists only in this process: a global, a counter, a hash or an id.")
 def resumes_in_a_fresh_process(subject: Subject) -> None:
-    """A run of the last example, saved after 4 of 8 steps of a warm-up, continues with the same bits elsewhere.
+    """A run of the last example, saved after 4 of 8 steps of a warm-up, continues bit for bit in another process.
 
-    Another process gets the pickled rule and the saved states alone, as a job that was interrupted would.
+    That process receives only the pickled rule and the saved states, like the restart of an interrupted job.
     """
     rule = changed(subject.make_examples()[-1], schedule=WARM_UP)
     network = weights(rule)
@@ -203,12 +200,12 @@ def resumes_in_a_fresh_process(subject: Subject) -> None:
 
 @check("optimizers", cause="an evaluation_parameter that changes its arguments in place.")
 def evaluation_changes_nothing(rule: Optimizer) -> None:
-    """evaluation_parameter changes neither parameter nor state, and keeps shape and dtype.
+    """evaluation_parameter changes neither parameter nor state, and returns the parameter's shape and dtype.
 
-    Evaluating at every epoch or never must give the same run.
+    A run must not depend on how often it is evaluated.
     """
     if type(rule).evaluation_parameter is Optimizer.evaluation_parameter:
-        raise NotApplicable("the rule is evaluated where it is trained")
+        raise NotApplicable("the rule does not override evaluation_parameter")
     for shape in shapes_for(rule).values():
         parameter = torch.randn(shape, generator=random_stream(0, "tensors"), dtype=torch.float64)
         state = rule.init(parameter)
@@ -218,8 +215,8 @@ def evaluation_changes_nothing(rule: Optimizer) -> None:
             before, kept = parameter.clone(), {name: entry.clone() for name, entry in state.items()}
             found = rule.evaluation_parameter(parameter, state)
             fits = found.shape == parameter.shape and found.dtype == parameter.dtype
-            what = f"evaluation_parameter of one of shape {tuple(shape)} and {parameter.dtype}"
-            expect(fits, f"{what} must have these too, got {tuple(found.shape)} and {found.dtype}.")
+            what = f"evaluation_parameter for a parameter of shape {tuple(shape)} and {parameter.dtype}"
+            expect(fits, f"{what} must have that shape and dtype, got {tuple(found.shape)} and {found.dtype}.")
             expect_close(f"the parameter after evaluation at step {t}", parameter, before, of=before)
             for name, entry in state.items():
                 expect_close(f"state[{name!r}] after evaluation at step {t}", entry, kept[name], of=kept[name])

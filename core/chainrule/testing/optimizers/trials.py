@@ -1,4 +1,4 @@
-"""Shared by the checks on optimizers: parameters of any shape, and runs on reproducible gradients."""
+"""Trials of optimizers: parameters of any shape, and runs on reproducible gradients."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from chainrule.updates.updater import Updater
 Shape = tuple[int, ...]
 
 SHAPES: tuple[Shape, ...] = ((), (1,), (4,), (3, 2), (2, 2, 3))
-"""The shapes of the parameters that rules are tried on, the smallest first."""
+"""The parameter shapes of trials, the smallest first."""
 
 STEPS = 5
-"""The number of steps in most trials, enough for every state to matter."""
+"""The number of steps in most trials, enough for every state entry to matter."""
 
 
 def normal(tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:  # noqa: ARG001
-    """Fill the tensor with standard normal values; an initializer of the core's own."""
+    """Fill the tensor with standard normal values; an initializer that needs no plugin."""
     tensor.normal_(generator=generator)
 
 
 class Weights(Module):
-    """Parameters under the given names, and nothing else."""
+    """Hold parameters of the given names and shapes."""
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
         for name, shape in shapes.items():
@@ -49,7 +49,11 @@ class Weights(Module):
 
 
 def shapes_for(rule: Optimizer, shapes: Sequence[Shape] = SHAPES) -> dict[str, Shape]:
-    """Return the shapes whose ranks the rule accepts, under the names w0, w1, …."""
+    """Return the shapes whose ranks the rule accepts, under the names w0, w1, ….
+
+    Raises:
+        NotApplicable: if there are none.
+    """
     named = {f"w{i}": shape for i, shape in enumerate(shapes) if len(shape) in rule.ranks}
     if not named:
         raise NotApplicable(f"none of the shapes {list(shapes)} has a rank in {tuple(rule.ranks)}")
@@ -63,13 +67,13 @@ def weights(
     seeds: Sequence[int] | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Network:
-    """Return a network of those parameters that the rule accepts, with normal values."""
+    """Return a network of the parameters that the rule accepts, with normal values."""
     named = shapes if isinstance(shapes, Mapping) else shapes_for(rule, shapes)
     return Weights(named).build(seeds=seeds, dtype=dtype)
 
 
 def draw_gradients(network: Network, t: int) -> None:
-    """Fill every gradient with normal values that depend on the member's seed, the parameter's name and t alone."""
+    """Fill every gradient with normal values that depend only on the member's seed, the parameter's name and t."""
     for name, parameter in network.named_parameters():
         for i, seed in enumerate(network.seeds):
             drawn = torch.randn(
@@ -79,7 +83,7 @@ def draw_gradients(network: Network, t: int) -> None:
 
 
 def take(updater: Updater, steps: int = STEPS) -> None:
-    """Take more steps with the updater, each on new gradients."""
+    """Take steps with the updater, each on new gradients."""
     for _ in range(steps):
         draw_gradients(updater.network, updater.t + 1)
         updater.step()
@@ -92,7 +96,7 @@ def moved(rule: Any, network: Network, steps: int = STEPS, **settings: Any) -> N
 
 
 def positions(rule: Optimizer, network: Network, steps: int = STEPS) -> list[dict[str, Tensor]]:
-    """Return every parameter after each step."""
+    """Return the network's parameters after each step."""
     updater, passed = rule.attach(network), []
     for _ in range(steps):
         take(updater, 1)
@@ -109,35 +113,35 @@ def expect_same(
 
 
 def one_step(rule: Optimizer, parameter: Tensor, grad: Tensor, state: State, t: int = 1) -> Step:
-    """Return the Step that the core passes to the rule for this one tensor at step t."""
+    """Return the Step that the core passes to the rule for this tensor at step t."""
     lr = rule.lr * (1.0 if rule.schedule is None else rule.schedule(t))
     scalars = rule.scalars(t)
     return Step(t, lr, {**scalars, **rule.reduce(parameter, grad, state, Step(t, lr, scalars))})
 
 
 def has_update(rule: Optimizer) -> bool:
-    """Return whether the rule defines a direction rather than its own `apply`."""
+    """Return whether the rule defines `update` rather than only its own `apply`."""
     return type(rule).update is not Optimizer.update
 
 
 def uses_sums(rule: Optimizer) -> bool:
-    """Return whether the rule sums over all parameters of a member."""
+    """Return whether the rule sums over all parameters of a member, through `reduce`."""
     return type(rule).reduce is not Optimizer.reduce
 
 
 def changed(rule: Optimizer, **settings: Any) -> Optimizer:
-    """Return the rule with other settings."""
+    """Return a copy of the rule with other settings."""
     return dataclasses.replace(rule, **settings)
 
 
 def without_decay(rule: Optimizer) -> Optimizer:
-    """Return the rule with weight_decay 0, if it has one."""
+    """Return the rule with weight_decay 0, if it has that field."""
     return changed(rule, weight_decay=0.0) if hasattr(rule, "weight_decay") else rule
 
 
 @dataclasses.dataclass(frozen=True)
 class Factors:
-    """A schedule with the given factors, the last one from then on."""
+    """A schedule of the given factors, which then stays at the last one."""
 
     factors: tuple[float, ...]
 

@@ -16,30 +16,31 @@ from chainrule.testing.subject import Subject
 from chainrule.training import fit
 
 RATES = torch.logspace(-4, -1, 4)
-"""Learning rates tried when a task's network is fitted."""
+"""The learning rates of the trial fit."""
 
 ROWS = 512
-"""The most rows of a split that a network runs on."""
+"""The maximum number of rows of a split that a network runs on."""
 
 
 def _tensors(splits: Splits) -> dict[str, Tensor]:
     return {f"{part}.{name}": tensor for part in Splits._fields for name, tensor in zip("xy", getattr(splits, part))}  # noqa: B905
 
 
-@check("tasks", once=True, cause="a section that was left out, or a task without a docstring of its own.")
+@check("tasks", once=True, cause="a missing section, or a task without a docstring of its own.")
 def task_documents_its_data(subject: Subject) -> None:
-    """The docstring begins with a sentence and has the sections Data and Source, so that results mean something."""
+    """The docstring begins with a sentence and has the sections Data and Source, so that results can be interpreted."""
     expect_sections(subject.component, ("Data:", "Source:"))
 
 
 @check("tasks", cause="x and y of different lengths, an empty split, a NaN in the data, or float64 inputs.")
 def splits_are_well_formed(task: Task) -> None:
-    """Splits have at least one row, x and y of equal length, finite values, floats in torch's default dtype."""
+    """Each split has at least one row, x and y of equal length, finite values, and floats of torch's default dtype."""
     splits = task.splits(0)
     for part in Splits._fields:
         x, y = getattr(splits, part)
         expect(
-            len(x) == len(y) > 0, f"x and y of {part} must have as many rows, at least one, got {len(x)} and {len(y)}."
+            len(x) == len(y) > 0,
+            f"x and y of {part} must have the same number of rows, at least one, got {len(x)} and {len(y)}.",
         )
     for name, tensor in _tensors(splits).items():
         expect_finite(name, tensor)
@@ -48,31 +49,29 @@ def splits_are_well_formed(task: Task) -> None:
         expect(fits, f"{name} must have torch's default dtype {default}, got {tensor.dtype}.")
 
 
-@check("tasks", cause="data drawn from a global generator; draw from one that the seed makes.")
+@check("tasks", cause="data drawn from a global generator; draw from a torch.Generator with the seed.")
 def splits_follow_from_the_seed(task: Task) -> None:
-    """A seed gives the same bits at every call, whatever was drawn before; other seeds give other data.
+    """Equal seeds give bit-identical data, whatever was drawn before; different seeds give different data.
 
-    And that drawing them leaves torch's global generator alone. Runs are compared by seed.
+    Drawing the data leaves torch's global generator unchanged. Runs are compared by seed.
     """
     torch.manual_seed(1)
     state = torch.get_rng_state()
     first = _tensors(task.splits(0))
-    expect(
-        torch.equal(torch.get_rng_state(), state), "torch's global generator must stay as it is, got a draw from it."
-    )
+    expect(torch.equal(torch.get_rng_state(), state), "torch's global generator must be unchanged, got a draw from it.")
     torch.manual_seed(2)
     again, others = _tensors(task.splits(0)), _tensors(task.splits(1))
     for name, tensor in first.items():
-        expect_close(f"{name} at a second call with seed 0", again[name], tensor)
+        expect_close(f"{name} from a second call with seed 0", again[name], tensor)
     same = [f"{part}.x" for part in Splits._fields if torch.equal(first[f"{part}.x"], others[f"{part}.x"])]
-    expect(len(same) < len(Splits._fields), f"the data of seed 1 must differ from those of seed 0, got equal {same}.")
+    expect(len(same) < len(Splits._fields), f"the data of seeds 0 and 1 must differ, got equal {same}.")
 
 
-@check("tasks", cause="one permutation for each split instead of one for all, or one generator used for two splits.")
+@check("tasks", cause="a permutation per split instead of one for all, or one generator state used for two splits.")
 def splits_share_no_row(task: Task) -> None:
-    """No row of x is in two splits: a network tested on what it has seen looks better than it is.
+    """No row of x is in two splits, since a network looks better than it is on rows it was trained on.
 
-    A task of few possible rows declares distinct_rows = False, and must then share some in one of three seeds.
+    A task with few possible rows declares distinct_rows = False, and must share rows for at least one of three seeds.
     """
     shared = {}
     for seed in range(3):
@@ -82,21 +81,21 @@ def splits_share_no_row(task: Task) -> None:
             if common := rows[one] & rows[other]:
                 shared[f"{one} and {other} of seed {seed}"] = (len(common), min(common))
     if not task.distinct_rows:
-        expect(bool(shared), "a task with distinct_rows = False must share rows between splits, got 0 in three seeds.")
+        expect(bool(shared), "a task with distinct_rows = False must share rows between splits, got 0 for three seeds.")
         raise NotApplicable("the task declares distinct_rows = False")
     for what, (count, row) in shared.items():
         expect(False, f"{what} must share 0 rows, got {count}, such as {[round(value, 6) for value in row[:8]]}.")
 
 
-@check("tasks", cause="a network kept on the task and returned again, or an output that does not fit the loss.")
+@check("tasks", cause="a network kept on the task and returned again, or an output that the loss does not accept.")
 def network_fits_data_and_loss(task: Task) -> None:
-    """Every call returns a new network whose output on the data fits the loss, with finite values."""
+    """Every call of network() returns a new, unbuilt network, whose output gives a finite loss on every split."""
     one, other = task.network(), task.network()
-    expect(one is not other, "network() must declare a new network at every call, got the same object twice.")
+    expect(one is not other, "network() must return a new network at every call, got the same object twice.")
     for module in (one, other):
         expect(
             not any(parameter.is_built for parameter in module.parameters()),
-            "network() must not build, got a built one.",
+            "network() must return an unbuilt network, got a built one.",
         )
     network, loss = one.build(), task.loss()
     for part in Splits._fields:
@@ -106,11 +105,11 @@ def network_fits_data_and_loss(task: Task) -> None:
         expect_finite(f"the loss on {part}", value)
 
 
-@check("tasks", cause="a mean over all axes, the member axis too, or a sum in place of the mean over rows.")
+@check("tasks", cause="a mean over all axes, including the member axis, or a sum in place of the mean over rows.")
 def metrics_are_means_per_member(task: Task) -> None:
-    """Each metric returns one finite value per member, (M,), the member's own, as a mean over rows.
+    """Each metric returns one finite value per member, (M,), independent of other members, as a mean over rows.
 
-    The mean over two halves must be that of the whole, to 1e-5.
+    The mean of the metric over two halves equals the metric of the whole, to 1e-5.
     """
     if not task.metrics:
         raise NotApplicable("the task has no metrics")
@@ -131,24 +130,24 @@ def metrics_are_means_per_member(task: Task) -> None:
             expect_close(f"the mean of {name} over two halves", (parts[0] + parts[1]) / 2, value, tolerance=1e-5)
 
 
-@check("tasks", once=True, cause="a setting left out or of another type.")
+@check("tasks", once=True, cause="a missing setting, or one of the wrong type.")
 def settings_are_complete(subject: Subject) -> None:
-    """The reference settings have epochs and batch_size, integers of at least 1, so that all run the task alike."""
+    """The reference settings have epochs and batch_size, integers of at least 1, so that results are comparable."""
     for task in subject.make_examples():
         for name in ("epochs", "batch_size"):
             value = task.settings.get(name)
             fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            expect(fits, f"settings[{name!r}] must be a whole number of at least 1, got {value!r}.")
+            expect(fits, f"settings[{name!r}] must be an integer of at least 1, got {value!r}.")
 
 
 @check(
     "tasks",
-    cause="targets that have nothing to do with the inputs, a network that cannot learn them, or a wrong gradient.",
+    cause="targets unrelated to the inputs, a network that cannot learn them, or a wrong gradient.",
 )
 def fitting_reduces_the_loss(task: Task) -> None:
-    """A hundred steps of a simple adaptive rule reduce the loss on their rows by a twentieth.
+    """A hundred steps of a simple adaptive rule reduce the loss on the training rows by at least a twentieth.
 
-    At the best of four learning rates, 1e-4 to 1e-1, of one seed: otherwise there is nothing to learn in the task.
+    One seed is tried with four learning rates from 1e-4 to 1e-1. If none succeeds, the task offers nothing to learn.
     """
     x, y = (tensor[:ROWS] for tensor in task.splits(0).train)
     network = task.network().build(seeds=[0] * len(RATES))
