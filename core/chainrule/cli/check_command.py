@@ -27,13 +27,15 @@ def check(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names, KIND:NAMEs, FILE.py:Class or KIND:FILE.py:Class.",
+            help="NAME, KIND:NAME, FILE.py:Class or KIND:FILE.py:Class, one or more.",
             autocompletion=complete_name,
             show_default=False,
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Check every installed component.")] = False,
-    pattern: Annotated[str, typer.Option("-k", help="Run only checks whose name contains or matches this.")] = "*",
+    pattern: Annotated[
+        str, typer.Option("-k", help="Run only checks whose name contains TEXT or matches it as a pattern.")
+    ] = "*",
     list_checks: Annotated[bool, typer.Option("--list", help="Print the checks with their descriptions.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -72,7 +74,7 @@ def check(
 
 
 def _all_subjects() -> tuple[list[Subject], list[Result]]:
-    """Return every component that can be loaded, and the failures of those that cannot."""
+    """Return every component that loads, and a failure for each that does not."""
     from chainrule.testing import Result
 
     subjects, failures = [], []
@@ -91,7 +93,7 @@ def _subject(name: str) -> Subject:
 
     found = subject_in_file(name) or subject(name)
     if not checks_of(found.kind):
-        raise ChainruleError(f"check: the kind must be one of {', '.join(KINDS)}, got {found.label}. Choose another.")
+        raise ChainruleError(f"check: no checks for {found.label}; there are checks for {', '.join(KINDS)}.")
     return found
 
 
@@ -115,7 +117,7 @@ def _print_checks(checks: list[Check], as_json: bool) -> None:
 
 
 def _shown(subject: Subject, results: Iterable[Result], *, table: bool) -> list[Result]:
-    """Print the results, with table=True as a row each, and the counts; return the results."""
+    """Print a summary of the results, after one row for each if table is True, and return them."""
     done = []
     with _status(f"checking {subject.label}"):
         for result in results:

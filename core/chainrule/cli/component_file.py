@@ -15,7 +15,7 @@ from chainrule.testing import Subject, subject
 
 
 def subject_in_file(text: str) -> Subject | None:
-    """Return the component that a text names by its file, or None if the text names no file.
+    """Return the component at an address such as FILE.py:Class, or None if the text names no file.
 
     Raises:
         ChainruleError: if the file cannot be imported, or has no such component.
@@ -38,7 +38,7 @@ def subject_in_file(text: str) -> Subject | None:
         raise ChainruleError(f'check: no "{name}" in {path}. Write {_choices(path, module)}.') from None
     if not callable(found):
         raise ChainruleError(
-            f"check: {name} in {path} must be a class or a function that makes the component, got {found!r}. Name one."
+            f"check: {name} in {path} must be a class or a function that returns a component, got {found!r}. Name one."
         )
     return subject(found, kind=kind)
 
@@ -56,13 +56,12 @@ def _imported(file: Path) -> ModuleType:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as error:
         raise ChainruleError(
-            f"check: {file} must be importable, got {one_line(error).rstrip('.')}. Run it with python to see where."
+            f"check: {file} cannot be imported: {one_line(error).rstrip('.')}. Run it with python for the traceback."
         ) from error
     origin = getattr(module, "__file__", None)
     if origin is None or not file.samefile(origin):
         raise ChainruleError(
-            f'check: {file} must not have the name of another module, got that of "{name}" '
-            f"in {origin or 'Python itself'}. Rename it."
+            f'check: {file} has the same name as another module, "{name}" in {origin or "Python itself"}. Rename it.'
         )
     return module
 
