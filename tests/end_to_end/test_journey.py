@@ -44,7 +44,7 @@ def test_as_generated_it_is_found_checked_and_tested(environment, project):
     assert row == {
         "kind": "optimizers",
         "name": "brisk",
-        "summary": "Go against a running mean of the gradient.",
+        "summary": "Descend along a running mean of the gradient.",
         "package": "chainrule-brisk",
         "version": "0.1.0",
         "state": "declared",
@@ -58,7 +58,7 @@ def test_edited_built_installed_used_and_removed(environment, project, tmp_path)
     module, test = project / "src/chainrule_brisk/__init__.py", project / "tests/test_brisk.py"
     source = module.read_text(encoding="utf-8")
     assert source.count(RULE) == 1
-    source = source.replace(RULE, SIGNED).replace("Go against a running mean", "Follow the sign of a running mean")
+    source = source.replace(RULE, SIGNED).replace("Descend along a running mean", "Follow the sign of a running mean")
     module.write_text(source, encoding="utf-8")
     failed = environment.run(*TESTS, "-k", "reference", cwd=project)
     assert failed.returncode == 1
