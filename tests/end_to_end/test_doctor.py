@@ -84,7 +84,7 @@ def test_what_ends_the_process_is_named_with_its_traceback(report, name):
     _, cause, traceback = CRASHES[name]
     finding = _told(report, name)
     assert finding["message"].startswith(
-        f"optimizers:a_{name} ({name}:Rule) of {name} 1.0 cannot be loaded: {cause}. Mend or reinstall {name}"
+        f"optimizers:a_{name} ({name}:Rule) of {name} 1.0 cannot be loaded: {cause}. Fix or reinstall {name}"
     )
     assert traceback in finding["traceback"]
 

@@ -100,6 +100,6 @@ def _loading_finding(thing: Component | str, outcome: Outcome) -> Finding:
     if thing.key not in message:
         message = (
             f"{thing.key} ({thing.entry_point}) of {owner} {thing.version} cannot be loaded: {message.rstrip('.')}. "
-            f"Mend or reinstall {owner}; until then CHAINRULE_DISABLE=dist:{owner} leaves it out."
+            f"Fix or reinstall {owner}; until then CHAINRULE_DISABLE=dist:{owner} leaves it out."
         )
     return Finding("wrong", topic, thing.key, owner, message, outcome.traceback)
