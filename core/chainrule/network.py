@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from chainrule.base.buffer import Buffer
-from chainrule.base.module import named_held, named_modules, named_parameters, parts_inside
+from chainrule.base.module import named_held, named_modules, named_parameters
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
-from chainrule.base.random_numbers import Random, random_key
-from chainrule.base.random_streams import random_stream
+from chainrule.base.random_numbers import Random
+from chainrule.building import (
+    allocate_buffers,
+    checked_seeds,
+    expect_all_found,
+    initialize_parameters,
+    start_streams,
+)
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
 
@@ -42,21 +48,13 @@ class Network:
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        if seed is not None and seeds is not None:
-            raise ChainruleError(
-                f"build: takes seed or seeds, got both ({seed} and {list(seeds)}). Pass seeds for an ensemble."
-            )
         self.is_ensemble = seeds is not None
-        if seeds is not None and not isinstance(seeds, Iterable):
-            raise ChainruleError(
-                f"build: seeds must be a sequence, one for each member, got {seeds!r}. Pass seeds=range({seeds!r})."
-            )
-        self.seeds = list(seeds) if seeds is not None else [0 if seed is None else seed]
-        _check_seeds(self.seeds)
+        self.seeds = checked_seeds(seed, seeds)
         self.module = module
         self._output_shape: torch.Size | None = None
         self._look_inside()
-        self._expect_all_found()
+        streams = self._named_streams.values()
+        expect_all_found(self._modules, [*self.parameters(), *self._named_buffers.values(), *streams])
         if any(parameter.is_built for parameter in self.parameters()):
             raise ChainruleError(
                 f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
@@ -69,7 +67,9 @@ class Network:
                 f"build: dtype must be torch.float32 or torch.float64, got {dtype}. Lower precision is not supported."
             )
         self.flat = FlatBuffers(self.parameters(), self.members, dtype, torch.device(device))
-        self._initialize()
+        initialize_parameters(self._named_parameters, self.seeds)
+        allocate_buffers(self._named_buffers, self.seeds, dtype, self.device)
+        start_streams(self._named_streams, self.seeds, dtype, self.device)
 
     def _look_inside(self) -> None:
         # Once, since checking attributes against a protocol is slow.
@@ -78,37 +78,6 @@ class Network:
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
         self._named_streams = dict(named_held(self.module, Random))
-
-    def _expect_all_found(self) -> None:
-        """Refuse a module that holds parts where nobody looks for them, such as in a set or an object of its own."""
-        streams = self._named_streams.values()
-        found = {id(part) for part in (*self._modules, *self.parameters(), *self._named_buffers.values(), *streams)}
-        for module in self._modules:
-            for name, part in parts_inside(module):
-                if id(part) not in found:
-                    raise ChainruleError(
-                        f"{label(module)}: a {type(part).__name__} in {name} is not found, so it would not be trained "
-                        "or saved. Keep parts in attributes, or in lists, tuples and dicts of these."
-                    )
-
-    def _initialize(self) -> None:
-        for name, parameter in self.named_parameters():
-            for member, seed in enumerate(self.seeds):
-                # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
-                values = torch.zeros(parameter.shape, dtype=torch.float64)
-                generator = random_stream(seed, "init", name)
-                parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
-                parameter.data[member].copy_(values)
-        with torch.inference_mode(False), torch.no_grad():
-            for name, buffer in self.named_buffers():
-                seeds = [0] if buffer.shared else self.seeds
-                buffer.bind(
-                    torch.stack([_first_values(buffer, name, seed, self.dtype) for seed in seeds]).to(self.device)
-                )
-            for name, stream in self._named_streams.items():
-                keys = torch.tensor([random_key(seed, name) for seed in self.seeds]).T.contiguous()
-                counter = torch.zeros((), dtype=torch.int64)
-                stream.bind(keys.to(self.device), counter.to(self.device), self.dtype)
 
     @property
     def members(self) -> int:
@@ -367,23 +336,3 @@ class Network:
     def __repr__(self) -> str:
         built = f"seeds={self.seeds}" if self.is_ensemble else f"seed={self.seeds[0]}"
         return f"Network({self.module!r}, {built})"
-
-
-def _first_values(buffer: Buffer, name: str, seed: int, dtype: torch.dtype) -> Tensor:
-    """Return one member's first values of a buffer, on the CPU."""
-    values = torch.zeros(buffer.shape, dtype=torch.float64)
-    if isinstance(buffer.init, Tensor):
-        values = buffer.init.cpu()
-    elif buffer.init is not None:
-        buffer.init(values, fan_in=1, fan_out=1, generator=random_stream(seed, "init", name))
-    return values.to(buffer.dtype or dtype, copy=True)
-
-
-def _check_seeds(seeds: list[int]) -> None:
-    if not seeds:
-        raise ChainruleError("build: seeds must name at least one member, got []. Pass seeds=[0, 1, …].")
-    for seed in seeds:
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-            raise ChainruleError(
-                f"build: a seed must be an integer of at least 0, got {seed!r}. Pass seed=0, for example."
-            )

@@ -1,0 +1,94 @@
+"""What `build` checks and fills in: seeds, parts that nobody finds, first values, and the keys of random streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from chainrule.base.buffer import Buffer
+from chainrule.base.module import parts_inside
+from chainrule.base.parameter import Parameter
+from chainrule.base.protocols import ModuleLike
+from chainrule.base.random_numbers import Random, random_key
+from chainrule.base.random_streams import random_stream
+from chainrule.errors import ChainruleError, label
+
+
+def checked_seeds(seed: int | None, seeds: Sequence[int] | None) -> list[int]:
+    """Return one seed per member.
+
+    Raises:
+        ChainruleError: if both are given, there is no member, or a seed is not an integer of at least 0.
+    """
+    if seed is not None and seeds is not None:
+        raise ChainruleError(
+            f"build: takes seed or seeds, got both ({seed} and {list(seeds)}). Pass seeds for an ensemble."
+        )
+    if seeds is not None and not isinstance(seeds, Iterable):
+        raise ChainruleError(
+            f"build: seeds must be a sequence, one for each member, got {seeds!r}. Pass seeds=range({seeds!r})."
+        )
+    found = list(seeds) if seeds is not None else [0 if seed is None else seed]
+    if not found:
+        raise ChainruleError("build: seeds must name at least one member, got []. Pass seeds=[0, 1, …].")
+    for one in found:
+        if not isinstance(one, int) or isinstance(one, bool) or one < 0:
+            raise ChainruleError(
+                f"build: a seed must be an integer of at least 0, got {one!r}. Pass seed=0, for example."
+            )
+    return found
+
+
+def expect_all_found(modules: Sequence[ModuleLike], parts: Iterable[object]) -> None:
+    """Raise ChainruleError if a module holds a part that is not among those found, such as one in a set."""
+    found = {id(part) for part in (*modules, *parts)}
+    for module in modules:
+        for name, part in parts_inside(module):
+            if id(part) not in found:
+                raise ChainruleError(
+                    f"{label(module)}: a {type(part).__name__} in {name} is not found, so it would not be trained or "
+                    "saved. Keep parts in attributes, or in lists, tuples and dicts of these."
+                )
+
+
+def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[int]) -> None:
+    """Fill every parameter with its first values, by its name and each member's seed."""
+    for name, parameter in parameters.items():
+        for member, seed in enumerate(seeds):
+            # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
+            values = torch.zeros(parameter.shape, dtype=torch.float64)
+            generator = random_stream(seed, "init", name)
+            parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
+            parameter.data[member].copy_(values)
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def allocate_buffers(
+    buffers: Mapping[str, Buffer], seeds: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> None:
+    """Give every buffer its first values, by its name and each member's seed; a shared one has one member."""
+    for name, buffer in buffers.items():
+        members = [_first_values(buffer, name, seed, dtype) for seed in ([0] if buffer.shared else seeds)]
+        buffer.bind(torch.stack(members).to(device))
+
+
+def _first_values(buffer: Buffer, name: str, seed: int, dtype: torch.dtype) -> Tensor:
+    values = torch.zeros(buffer.shape, dtype=torch.float64)
+    if isinstance(buffer.init, Tensor):
+        values = buffer.init.cpu()
+    elif buffer.init is not None:
+        buffer.init(values, fan_in=1, fan_out=1, generator=random_stream(seed, "init", name))
+    return values.to(buffer.dtype or dtype, copy=True)
+
+
+@torch.inference_mode(False)
+def start_streams(
+    streams: Mapping[str, Random], seeds: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> None:
+    """Give every random stream its key, by its name and each member's seed, and a counter of 0."""
+    for name, stream in streams.items():
+        keys = torch.tensor([random_key(seed, name) for seed in seeds]).T.contiguous()
+        stream.bind(keys.to(device), torch.zeros((), dtype=torch.int64, device=device), dtype)
