@@ -318,6 +318,10 @@ class Network:
         ensemble = f" in each of {self.members} members" if self.is_ensemble else ""
         return "\n".join([*lines, f"{count} parameters{ensemble}, {self.dtype}, {self.device}"])
 
+    def __copy__(self) -> Network:
+        # A shallow copy would share the parameters, which can be views of one network's buffers only.
+        return copy.deepcopy(self)
+
     def __getstate__(self) -> dict[str, Any]:
         # Parameters carry their own values; the buffers are allocated anew.
         kept = {name: value for name, value in vars(self).items() if name not in _DERIVED}

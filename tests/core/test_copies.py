@@ -9,7 +9,7 @@ from chainrule.activations import tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
-from chainrule.optimizers import adam
+from chainrule.optimizers import adam, sgd
 
 X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
 COPIES = [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))]  # noqa: S301  # its own bytes
@@ -116,3 +116,15 @@ def test_a_parameter_has_no_tensors_before_it_is_built():
     for name in ("data", "grad"):
         with pytest.raises(ChainruleError, match=rf"^Parameter\(3\): {name} needs a built module\."):
             getattr(Parameter(3, init=zeros(), fan_in=3, fan_out=1), name)
+
+
+def test_a_shallow_copy_of_a_network_takes_nothing_from_it():
+    network = linear(2, 1).build(seed=0)
+    updater = sgd(lr=0.1).attach(network)
+    other = copy.copy(network)
+    network.flat.grad.fill_(1.0)
+    before = network.state_dict()
+    updater.step()
+    for name, values in network.state_dict().items():
+        assert torch.equal(values, before[name] - 0.1)
+        assert torch.equal(other.state_dict()[name], before[name])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.parameter import Parameter
-from chainrule.errors import ChainruleError, HyperparameterError, StateError
+from chainrule.errors import ChainruleError, HyperparameterError, StateError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, moment_of, tensors_of
 from chainrule.updates.clipping import clip_gradients
@@ -124,10 +124,11 @@ class Updater:
                 self.network.flat.data.copy_(trained)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return copies of the step count and of every rule's state, by parameter name; entries are (M, …)."""
+        """Return the step count and, by parameter name, each rule's name and copies of its state, entries (M, …)."""
         states = self._states()
         return {
             "t": self.t,
+            "rules": self._rules(),
             "state": {name: {key: value.clone() for key, value in state.items()} for name, state in states.items()},
         }
 
@@ -135,18 +136,24 @@ class Updater:
         """Continue from a saved state, bit for bit.
 
         Raises:
-            StateError: if parameters, entries or shapes differ; nothing is changed then.
+            StateError: if parameters, rules, entries or shapes differ; nothing is changed then.
         """
         own = self._states()
-        if not {"t", "state"} <= saved.keys():
+        if not {"t", "rules", "state"} <= saved.keys():
             raise StateError(
-                f'updater: a state must have "t" and "state", got {sorted(saved)}. Save updater.state_dict().'
+                f'updater: a state must have "t", "rules" and "state", got {sorted(saved)}. Save updater.state_dict().'
             )
         if different := sorted(own.keys() ^ saved["state"].keys()):
             raise StateError(
                 f"updater: a state must have the parameters {sorted(own)}, got a difference in {different}. "
                 "Attach to a network of the same layers."
             )
+        for name, rule in self._rules().items():
+            if saved["rules"].get(name) != rule:
+                raise StateError(
+                    f"updater: the state of {name} must be that of {rule}, got that of {saved['rules'].get(name)}. "
+                    "Attach the rule it was saved with."
+                )
         for name, state in own.items():
             mine = {key: tuple(value.shape) for key, value in state.items()}
             theirs = {key: tuple(value.shape) for key, value in saved["state"][name].items()}
@@ -167,6 +174,10 @@ class Updater:
         # Applied rules hold views of the network's buffers, which a copied network allocates anew.
         Updater.__init__(self, **state["settings"])
         self.load_state_dict(state["state"])
+
+    def _rules(self) -> dict[str, str]:
+        rules = {parameter: label(applied.rule) for applied in self.applied_rules for parameter in applied.states()}
+        return {name: rules[parameter] for name, parameter in self.network.named_parameters()}
 
     def _states(self) -> dict[str, dict[str, Tensor]]:
         states = {p: state for applied in self.applied_rules for p, state in applied.states().items()}

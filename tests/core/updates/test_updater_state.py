@@ -83,7 +83,11 @@ def without(*path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without("t"), 'updater: a state must have "t" and "state", got [\'state\'].'),
+        (without("t"), 'updater: a state must have "t", "rules" and "state", got [\'rules\', \'state\'].'),
+        (
+            lambda state: state["rules"].update({"2.bias": "sgd"}),
+            "the state of 2.bias must be that of adam, got that of sgd.",
+        ),
         (without("state", "2.bias"), "got a difference in ['2.bias']"),
         (lambda state: state["state"].update(extra={}), "got a difference in ['extra']"),
         (without("state", "2.bias", "m"), "updater: the state of 2.bias must be {'m': (2, 3), 'v': (2, 3)}, got"),
@@ -103,11 +107,21 @@ def test_a_state_that_does_not_fit_raises_and_changes_nothing(change, message):
     with pytest.raises(StateError) as caught:
         updater.load_state_dict(other)
     assert message in str(caught.value)
-    torch.testing.assert_close(updater.state_dict(), before, rtol=0, atol=0)
+    after = updater.state_dict()
+    assert (after["t"], after["rules"]) == (before["t"], before["rules"])
+    torch.testing.assert_close(after["state"], before["state"], rtol=0, atol=0)
 
 
 def test_the_state_of_another_rule_or_network_raises():
-    with pytest.raises(StateError, match=r"the state of 0\.weight must be .*Attach the rule"):
+    with pytest.raises(StateError, match=r"0\.weight must be that of adam, got that of sgd\. Attach the rule"):
         adam().attach(build()).load_state_dict(sgd(momentum=0.9).attach(build()).state_dict())
     with pytest.raises(StateError, match="got"):
         adam().attach(build()).load_state_dict(adam().attach(build(seed=0)).state_dict())
+
+
+def test_a_rule_of_equal_state_but_another_name_is_refused():
+    class Other(adam):
+        pass
+
+    with pytest.raises(StateError, match=r"the state of 0\.weight must be that of adam, got that of other\."):
+        adam().attach(build()).load_state_dict(Other().attach(build()).state_dict())
