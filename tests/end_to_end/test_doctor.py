@@ -1,6 +1,8 @@
 """``chainrule doctor``: whatever an installed package does, the rest is still looked at."""
 
 import json
+import re
+import shutil
 
 import pytest
 
@@ -51,6 +53,11 @@ CRASHES = {
     "segfault": ("import ctypes\nctypes.string_at(0)\n", "its import ended the process by signal 11", "string_at"),
     "leave": ("import os\nos._exit(0)\n", "its import ended the process with exit status 0", ""),
     "hang": ("import time\ntime.sleep(1000)\n", "its import did not end within 2 seconds", "hang.py"),
+    "mumble": (
+        "import sys, time\nprint('wait', file=sys.stderr)\ntime.sleep(1000)\n",
+        "its import did not end within 2 seconds",
+        "wait",
+    ),
     "close": (
         "import os, threading, time\n"
         "threading.Thread(target=time.sleep, args=(1000,)).start()\n"
@@ -69,8 +76,10 @@ def crashes(environment, tmp_path_factory):
     for name, (source, _, _) in CRASHES.items():
         sites.add(name, {f"{name}.py": source}, _points(optimizers=f"a_{name} = {name}:Rule"))
     sites.add("zebra", {"zebra.py": RULE}, _points(optimizers="zebra = zebra:Rule"))
-    fork = "import os, warnings\nwarnings.simplefilter('ignore')\nos.fork()\n"
+    fork = "import os, warnings\nwarnings.simplefilter('ignore')\nif not os.fork():\n    raise ValueError\nos.wait()\n"
     sites.add("a-fork", {"a_fork.py": fork + RULE}, _points(optimizers="a_fork = a_fork:Rule"))
+    mute = "import io, sys\nsys.stdout = sys.stderr = io.StringIO()\n"
+    sites.add("a-mute", {"a_mute.py": mute + RULE}, _points(optimizers="a_mute = a_mute:Rule"))
     return sites
 
 
@@ -163,45 +172,230 @@ def test_damaged_metadata_is_told_though_torch_itself_stumbles_over_it(sites):
     assert [finding["topic"] for finding in report["findings"]] == ["metadata", "torch"]
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "not json",
-        "[]",
-        "{}",
-        '{"dir_info": {"editable": true}}',
-        '{"url": "file:///x", "dir_info": null}',
-        '{"url": 3}',
-    ],
-)
-def test_a_broken_record_of_where_a_package_came_from_hides_nothing_else(sites, origin):
-    sites.add("broken", {"broken.py": RULE}, _points(optimizers="broken = broken:Rule"))
-    sites.add(
-        "late", {"late.py": RULE}, _points(optimizers="late = late:Rule"), metadata="Requires-Dist: chainrule>=99\n"
-    )
+def _package(sites, name, **settings):
+    """Install a sound package and return its folder of metadata."""
+    sites.add(name, {f"{name}.py": RULE}, _points(optimizers=f"{name} = {name}:Rule"), **settings)
     sites.install()
-    (info,) = sites.folder.glob("site/broken*.dist-info")
-    (info / "direct_url.json").write_text(origin)
-    assert [finding["package"] for finding in _report(sites)["findings"]] == ["late"]
+    (info,) = sites.folder.glob(f"site/{name}-*.dist-info")
+    return info
 
 
-@pytest.mark.parametrize(("name", "topics"), [("verse", []), ("prose", ["stale"])])
-def test_entry_points_in_poetrys_table_are_compared_with_those_installed(sites, name, topics):
-    sites.add("poetic", {"poetic.py": RULE}, _points(optimizers="verse = poetic:Rule"))
+ORIGINS = {
+    "origin_empty": "",
+    "origin_text": "not json",
+    "origin_list": "[]",
+    "origin_without_url": '{"dir_info": {"editable": true}}',
+    "origin_of_null": '{"url": "file:///x", "dir_info": null}',
+    "origin_of_number": '{"url": 3}',
+}
+POETRY, STANDARD = "tool.poetry.plugins", "project.entry-points"
+TABLES = '[{0}."chainrule.api"]\n1 = "chainrule:API"\n[{0}."chainrule.optimizers"]\n'
+CURRENT = {
+    "verse": f'{TABLES.format(POETRY)}verse = "verse:Rule"\n',
+    "verse_in_both": (
+        f'{TABLES.format(POETRY)}other = "other:Rule"\n{TABLES.format(STANDARD)}verse_in_both = "verse_in_both:Rule"\n'
+    ),
+    "verse_of_hatchling": (
+        'build-system.build-backend = "hatchling.build"\nproject.dynamic = ["entry-points"]\n'
+        f'{TABLES.format(POETRY)}other = "other:Rule"\n'
+    ),
+    "verse_in_setup_cfg": 'build-system.build-backend = "setuptools.build_meta"\n',
+    "verse_with_spaces": f'{TABLES.format(STANDARD)}verse_with_spaces = " verse_with_spaces : Rule "\n',
+}
+CHANGED = {
+    "prose": (f'{TABLES.format(POETRY)}other = "prose:Rule"\n', "optimizers:other, optimizers:prose"),
+    "prose_moved": (
+        f'project.name = "prose_moved"\n{TABLES.format(POETRY)}prose_moved = "elsewhere:Rule"\n',
+        "optimizers:prose_moved",
+    ),
+    "prose_dynamic": (
+        f'project.dynamic = ["entry-points"]\n{TABLES.format(POETRY)}prose_dynamic = "elsewhere:Rule"\n',
+        "optimizers:prose_dynamic",
+    ),
+    "prose_without_any": ('tool.poetry.name = "prose_without_any"\n', "api:1, optimizers:prose_without_any"),
+    "prose_without_contract": (
+        f'[{STANDARD}."chainrule.optimizers"]\nprose_without_contract = "prose_without_contract:Rule"\n',
+        "api:1",
+    ),
+}
+MISSHAPEN = {
+    "tool_of_number": "tool = 3\n",
+    "project_of_list": "project = []\n",
+    "points_of_number": '[project.entry-points]\n"chainrule.optimizers" = 3\n',
+}
+TOO_LONG = "x" * 300
+VERSIONS = {"version_missing": "", "version_unknown": "Version: unknown\n", "version_odd": "Version: new!\n"}
+MARKERS = {"marker_of_version": "python_version ~= 'three'", "marker_of_name": "no_such_variable == '1'"}
+
+
+@pytest.fixture(scope="module")
+def faults(environment, tmp_path_factory):
+    """The report on packages whose metadata is a little off, the folder of each, and the names of those listed."""
+    sites = environment.sites(tmp_path_factory.mktemp("faults"))
+    projects = {**CURRENT, **{name: text for name, (text, _) in CHANGED.items()}, **MISSHAPEN}
+    names = [*ORIGINS, *projects, "refused", *VERSIONS, "extra"]
+    for name in names:
+        entry_point = f"{name} = {name}:Rule{' [very-fast]' if name == 'extra' else ''}"
+        needs = "Provides-Extra: very-fast\nRequires-Dist: no-such-package; extra == 'very-fast'\n"
+        sites.add(name, {f"{name}.py": RULE}, _points(optimizers=entry_point), metadata=needs)
+    for name, marker in MARKERS.items():
+        _package(sites, name, metadata=f"Requires-Dist: numpy; {marker}\n")
     sites.install()
-    written = f'[tool.poetry]\nname = "poetic"\n[tool.poetry.plugins."chainrule.optimizers"]\n{name} = "poetic:Rule"\n'
-    (sites.folder / "pyproject.toml").write_text(written)
-    (info,) = sites.folder.glob("site/poetic*.dist-info")
-    (info / "direct_url.json").write_text(json.dumps({"url": sites.folder.as_uri(), "dir_info": {"editable": True}}))
-    assert [finding["topic"] for finding in _report(sites)["findings"]] == topics
+    infos = {info.name.partition("-")[0]: info for info in sites.folder.glob("site/*.dist-info")}
+    for name, text in ORIGINS.items():
+        (infos[name] / "direct_url.json").write_text(text)
+    for name, text in projects.items():
+        project = sites.folder / name
+        project.mkdir()
+        (project / "pyproject.toml").write_text(text)
+        record = {"url": project.as_uri(), "dir_info": {"editable": True}}
+        (infos[name] / "direct_url.json").write_text(json.dumps(record))
+    record = {"url": f"file:///{TOO_LONG}", "dir_info": {"editable": True}}
+    (infos["refused"] / "direct_url.json").write_text(json.dumps(record))
+    for name, line in VERSIONS.items():
+        (infos[name] / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\n{line}")
+    return _report(sites), infos
 
 
-def test_a_package_without_a_version_is_listed_and_loaded(sites):
-    sites.add("nameless", {"nameless.py": RULE}, _points(optimizers="nameless = nameless:Rule"))
+def test_all_packages_with_such_faults_are_loaded(faults):
+    report, _ = faults
+    assert report["loaded"] == report["total"]
+    assert len(report["findings"]) == len([*ORIGINS, *CHANGED, *MISSHAPEN, "refused", *VERSIONS, "extra", *MARKERS])
+
+
+@pytest.mark.parametrize("name", ORIGINS)
+def test_a_broken_record_of_where_a_package_came_from_is_a_note(faults, name):
+    report, infos = faults
+    finding = _told(report, name)
+    assert (finding["level"], finding["topic"]) == ("note", "metadata")
+    assert finding["message"].startswith(f"{name}: {infos[name] / 'direct_url.json'} must be readable, got ")
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_entry_points_unlike_those_installed_are_found_in_each_table_that_counts(faults, name):
+    finding = _told(faults[0], name)
+    assert finding["topic"] == "stale"
+    assert f"got others for {CHANGED[name][1]}. Install it anew: pip install -e" in finding["message"]
+
+
+@pytest.mark.parametrize("name", CURRENT)
+def test_entry_points_as_installed_are_found_in_each_table_that_counts(faults, name):
+    assert name not in [finding["package"] for finding in faults[0]["findings"]]
+
+
+@pytest.mark.parametrize("name", MISSHAPEN)
+def test_a_pyproject_of_another_shape_is_to_be_corrected(faults, name):
+    assert re.match(rf"{name}: .*{name}/pyproject.toml must be readable, got ", _told(faults[0], name)["message"])
+
+
+def test_a_source_folder_that_the_system_refuses_is_named(faults):
+    message = _told(faults[0], "refused")["message"]
+    assert f"/{TOO_LONG}/pyproject.toml must be readable, got OSError" in message
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_a_version_that_cannot_be_compared_is_a_note(faults, name):
+    version = VERSIONS[name].removeprefix("Version: ").strip()
+    finding = _told(faults[0], name)
+    assert (finding["level"], finding["topic"]) == ("note", "metadata")
+    assert finding["message"].startswith(f'{name}: the version must follow PEP 440, got "{version}".')
+
+
+@pytest.mark.parametrize("name", MARKERS)
+def test_a_requirement_whose_marker_cannot_be_evaluated_is_told(faults, name):
+    assert "a requirement must be readable, got " in _told(faults[0], name)["message"]
+
+
+def test_an_extra_with_a_hyphen_is_looked_up_whole(faults):
+    message = _told(faults[0], "extra")["message"]
+    assert message.endswith('no-such-package, which is not installed. pip install "extra[very-fast]".')
+
+
+def test_metadata_of_packages_that_declare_nothing_is_none_of_the_doctors_business(sites):
+    """Broken records, empty folders and unreadable files, the last of a package whose version is printed."""
+    sites.add("unrelated", {"unrelated.py": ""}, "[console_scripts]\nunrelated = unrelated:main\n")
     sites.install()
-    (metadata,) = sites.folder.glob("site/nameless*.dist-info/METADATA")
-    metadata.write_text("Metadata-Version: 2.1\nName: nameless\n")
+    (info,) = sites.folder.glob("site/unrelated*.dist-info")
+    (info / "direct_url.json").write_text("not json")
+    info.with_name("unrelated-0.0.1.dist-info").mkdir()
+    info.with_name("rich-0.dist-info").mkdir()
+    (info.with_name("rich-0.dist-info") / "METADATA").write_bytes(b"Name: r\xefch\n")
+    report = _report(sites)
+    assert report["versions"]["rich"] == "unknown"
+    assert report["findings"] == []
+
+
+def test_a_package_without_a_version_is_listed_as_unknown(sites):
+    (_package(sites, "nameless") / "METADATA").write_text("Metadata-Version: 2.1\nName: nameless\n")
     assert "nameless\tunknown\tdeclared" in sites.chainrule("list", "nameless").stdout
+
+
+def test_requirements_on_a_chainrule_without_a_proper_version_are_not_judged(sites):
+    _package(sites, "late", metadata="Requires-Dist: chainrule>=99\n")
+    own = sites.folder / "site" / "chainrule-0.dist-info"
+    own.mkdir()
+    (own / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule\nVersion: unknown\n")
+    report = _report(sites)
+    assert report["versions"]["chainrule"] == "unknown"
+    assert [(finding["topic"], finding["package"]) for finding in report["findings"]] == [("shadowed", "chainrule")]
+
+
+class TestLeftovers:
+    """What interrupted upgrades leave may hide a package; deleting what the finding names ends it."""
+
+    @pytest.fixture
+    def cured(self, sites):
+        """Check the one finding about a folder, and return the report once that is deleted."""
+
+        def check(folder, owner):
+            found = _report(sites)["findings"]
+            (finding,) = [each for each in found if each["package"] == owner]
+            assert (finding["level"], finding["topic"]) == ("wrong", "metadata")
+            assert str(folder) in finding["message"]
+            assert finding["message"].endswith(f"Delete it and reinstall {owner}.")
+            assert not any("pip install chainrule" in each["message"] for each in found)
+            shutil.rmtree(folder)
+            return _report(sites)["findings"]
+
+        return check
+
+    def test_an_empty_folder(self, sites, cured):
+        empty = _package(sites, "lion").with_name("lion-0.0.1.dist-info")
+        empty.mkdir()
+        assert cured(empty, "lion") == []
+
+    def test_a_folder_with_a_tilde(self, sites, cured):
+        info = _package(sites, "lion")
+        aside = info.with_name("~ion-0.9.dist-info")
+        shutil.copytree(info, aside)
+        assert cured(aside, "lion") == []
+
+    def test_a_folder_with_a_tilde_and_nothing_else(self, sites, cured):
+        info = _package(sites, "lion")
+        assert cured(info.rename(info.with_name("~ion-1.0.dist-info")), "lion") == []
+
+    def test_a_folder_without_its_metadata_file(self, sites, cured):
+        info = _package(sites, "lion")
+        (info / "METADATA").unlink()
+        assert cured(info, "lion") == []
+
+    def test_an_empty_folder_of_chainrule_itself(self, sites, cured):
+        empty = _package(sites, "lion").with_name("chainrule-0.0.1.dist-info")
+        empty.mkdir()
+        assert cured(empty, "chainrule") == []
+
+    def test_a_folder_with_a_hyphen_in_the_name_of_its_package(self, sites, cured):
+        info = _package(sites, "lion")
+        egg = info.with_name("chainrule-lion.egg-info")
+        egg.mkdir()
+        (egg / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: chainrule-lion\nVersion: 0.9\n")
+        assert cured(egg, "chainrule-lion") == []
+
+
+def test_modules_in_the_working_folder_are_not_taken_for_those_of_python_or_torch(sites):
+    _package(sites, "sound")
+    for name in ("torch", "json", "typing"):
+        (sites.folder / f"{name}.py").write_text("1 / 0\n")
     assert _report(sites)["findings"] == []
 
 

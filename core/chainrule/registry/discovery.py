@@ -83,7 +83,7 @@ def stated_contract(distribution: metadata.Distribution) -> int | None:
 
 
 def _unreadable(distribution: metadata.Distribution, error: Exception) -> ChainruleError:
-    location = distribution.locate_file("")
+    location = getattr(distribution, "_path", None) or distribution.locate_file("")
     problem = BrokenComponentError(
         f"The metadata of a distribution in {location} cannot be read ({one_line(error)}). Reinstall it."
     )

@@ -1,9 +1,11 @@
 """The processes in which ``chainrule doctor`` loads things: getting ready and loading have limits of their own."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+import chainrule
 from chainrule import registry
 from chainrule.cli.doctor import loading
 
@@ -18,30 +20,42 @@ def beside(tmp_path, monkeypatch):
 
 def _loaded(limit):
     adam = registry.resolve("adam")
-    return [(thing, outcome.problem) for thing, outcome in loading.load_each([adam], limit)]
+    return [(component.key, outcome.problem) for component, outcome in loading.load_each([adam], limit)]
 
 
 def test_a_process_that_starts_slowly_takes_no_time_from_a_component(beside):
     beside("sitecustomize", "import time\ntime.sleep(2.5)\n")
-    assert _loaded(limit=2) == [(registry.resolve("adam"), "")]
+    assert _loaded(limit=2) == [("optimizers:adam", "")]
 
 
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
         ("import time\ntime.sleep(1000)\n", "its import did not end within 0.5 seconds"),
+        (
+            "import faulthandler, time\nfaulthandler.cancel_dump_traceback_later()\ntime.sleep(1000)\n",
+            "its import did not end within 0.5 seconds",
+        ),
         ("import os\nos._exit(4)\n", "its import ended the process with exit status 4"),
         ("raise ImportError('no CUDA')\n", "ImportError: no CUDA"),
     ],
 )
 def test_torch_that_cannot_be_imported_is_told_once_and_nothing_else_tried(beside, monkeypatch, source, problem):
-    monkeypatch.setattr(loading, "GETTING_READY", 0.5 if "sleep" in source else loading.GETTING_READY)
+    monkeypatch.setattr(loading, "NEEDED_LIMIT", 0.5 if "sleep" in source else loading.NEEDED_LIMIT)
     beside("torch", source)
-    assert _loaded(limit=0.1) == [("torch", problem)]
+    assert _loaded(limit=0.1) == [("modules:torch", problem)]
 
 
 def test_a_core_that_cannot_be_imported_is_told_by_its_name(beside):
     beside("torch", "")
-    ((thing, problem),) = _loaded(limit=60)
-    assert thing == "chainrule.training"
+    ((key, problem),) = _loaded(limit=60)
+    assert key == "modules:chainrule.training"
     assert problem.startswith("ImportError: cannot import name")
+
+
+def test_a_traceback_begins_in_a_package_whose_name_begins_with_chainrule():
+    file = f"{Path(chainrule.__file__).parent}_lion.py"  # site-packages/chainrule_lion.py
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(compile("1 / 0", file, "exec"), {})  # noqa: S102
+    error = caught.value.with_traceback(caught.value.__traceback__.tb_next)  # from that file on
+    assert f'File "{file}", line 1' in loading._traceback(error)

@@ -1,78 +1,135 @@
-"""Loading every component in another process, and going on in a new one where one crashes or hangs."""
+"""Loading components in a subprocess, and in another one after each that crashes, hangs or exits."""
 
 from __future__ import annotations
 
+import faulthandler
+import importlib
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule.cli.command_group import as_command
+from chainrule.errors import ChainruleError, one_line
+from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import Component
+from chainrule.registry.kinds import COMMANDS, HOOKS
 
-NEEDED = ("torch", "chainrule.training")
-"""Modules that a process imports first, so that no component is charged with the time they take."""
+MODULES = "modules"
+NEEDED = [Component(kind=MODULES, name=name, entry_point=name) for name in ("torch", "chainrule.training")]
+"""Imported first in each subprocess, so that no component is charged with their time."""
 
-GETTING_READY = 300.0
-"""Seconds for each needed module; importing torch may take long on a busy disk."""
+NEEDED_LIMIT = 300.0
+"""Seconds for each of these, and for the subprocess to start: importing torch from a busy disk is slow."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How loading something went: the problem on one line with its traceback, or what a hook contributed."""
+    """The result of loading: an error on one line with its traceback, or the records that a hook contributes."""
 
     problem: str = ""
     traceback: str = ""
     contributed: Sequence[dict[str, Any]] = ()
 
 
-def load_each(components: Sequence[Component], limit: float) -> Iterator[tuple[Component | str, Outcome]]:
-    """Yield every component with its outcome; a needed module only if it cannot be imported, as nothing else can then.
-
-    Args:
-        components: what to load.
-        limit: seconds that one component's import may take.
-    """
+def load_each(components: Sequence[Component], limit: float) -> Iterator[tuple[Component, Outcome]]:
+    """Yield each component, imported within limit seconds, with its outcome, or just a needed module that fails."""
     rest = list(components)
     while True:
-        things: list[Component | str] = [*NEEDED, *rest]
-        for thing, outcome in zip(things, _in_one_process(things, limit), strict=False):
-            if isinstance(thing, Component):
-                rest.remove(thing)
-                yield thing, outcome
+        for component, outcome in _load_in_subprocess([*NEEDED, *rest], limit):
+            if component.kind != MODULES:
+                rest.remove(component)
+                yield component, outcome
             elif outcome.problem:
-                yield thing, outcome
+                yield component, outcome
                 return
         if not rest:
             return
 
 
-def _in_one_process(things: Sequence[Component | str], limit: float) -> list[Outcome]:
-    """Return the outcomes as far as one process gets; if that is not to the end, the last one says what ended it."""
-    limits = [limit if isinstance(thing, Component) else max(limit, GETTING_READY) for thing in things]
-    records = [asdict(thing) if isinstance(thing, Component) else thing for thing in things]
-    given = json.dumps({"path": sys.path, "things": list(zip(records, limits, strict=True))})
+def _load_in_subprocess(components: Sequence[Component], limit: float) -> list[tuple[Component, Outcome]]:
+    """Return the outcomes of all components, or of those up to the one that ended the subprocess."""
+    limits = [limit if component.kind != MODULES else max(limit, NEEDED_LIMIT) for component in components]
+    given = json.dumps(list(zip(map(asdict, components), limits, strict=True))).encode()
+    program = f"import sys; sys.path[:] = {sys.path!r}; from chainrule.cli.doctor import loading; loading.main()"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         lines, log = Path(folder) / "lines", Path(folder) / "log"
-        with (
-            lines.open("wb") as out,
-            log.open("ab") as err,
-        ):  # files, since a process that a plugin forks keeps pipes open
-            command = [sys.executable, "-m", "chainrule.cli.doctor.worker"]
-            ended = subprocess.run(command, input=given.encode(), stdout=out, stderr=err, check=False).returncode
-        outcomes = [Outcome(**json.loads(line)) for line in lines.read_text(encoding="utf-8").splitlines()]
-        if len(outcomes) < len(things):
+        with lines.open("wb") as out, log.open("ab") as err:  # a process that an import forks keeps pipes open
+            command, timeout = [sys.executable, "-c", program], sum(limits) + NEEDED_LIMIT
+            try:
+                run = subprocess.run(command, input=given, stdout=out, stderr=err, timeout=timeout, check=False)
+                status: int | None = run.returncode
+            except subprocess.TimeoutExpired:  # an import switched faulthandler's timer off
+                status = None
+        outcomes = [Outcome(**json.loads(line)) for line in lines.read_text(encoding="utf-8").split("\n")[:-1]]
+        if len(outcomes) < len(components):
             printed = log.read_text(encoding="utf-8", errors="replace").rstrip()
-            outcomes.append(Outcome(problem=_cause(ended, printed, limits[len(outcomes)]), traceback=printed))
-    return outcomes
+            outcomes.append(Outcome(_cause(status, printed, limits[len(outcomes)]), printed))
+    return list(zip(components, outcomes, strict=False))
 
 
-def _cause(ended: int, printed: str, limit: float) -> str:
-    if printed.startswith("Timeout ("):  # as faulthandler begins
+def _cause(status: int | None, printed: str, limit: float) -> str:
+    if status is None or re.search(r"Timeout \(\d+:\d\d:\d\d[.\d]*\)!", printed):  # printed by faulthandler
         return f"its import did not end within {limit:g} seconds"
-    if ended < 0:
-        return f"its import ended the process by signal {-ended}"
-    return f"its import ended the process with exit status {ended}"
+    if status < 0:
+        return f"its import ended the process by signal {-status}"
+    return f"its import ended the process with exit status {status}"
+
+
+def main() -> None:
+    """Load what standard input lists as JSON, and print a line of JSON for each; this runs in the subprocess."""
+    lines = os.dup(1)
+    os.dup2(2, 1)  # what plugins print must not mix with the lines
+    faulthandler.enable(2)
+    catalogue, process, status = Catalogue(contributed=()), os.getpid(), 1
+    try:
+        for record, limit in json.load(sys.stdin):
+            os.ftruncate(2, 0)
+            faulthandler.dump_traceback_later(limit, exit=True, file=2)
+            outcome = _outcome(catalogue, Component(**record))
+            if os.getpid() != process:  # a child that the import forked must not answer too
+                break
+            faulthandler.cancel_dump_traceback_later()
+            os.write(lines, f"{json.dumps(asdict(outcome))}\n".encode())
+        status = 0
+    finally:
+        os._exit(status)  # skips the threads and exit handlers of plugins
+
+
+def _outcome(catalogue: Catalogue, component: Component) -> Outcome:
+    """Load a component as its use does."""
+    contributed: list[Component] = []
+    try:
+        if component.kind == MODULES:
+            importlib.import_module(component.name)
+        elif component.kind == HOOKS:
+            catalogue.problems.clear()
+            contributed = catalogue.contributed([component])
+            for problem in catalogue.problems:
+                raise problem
+        elif component.kind == COMMANDS:
+            as_command(component.name, catalogue.load(component))
+        else:
+            catalogue.load(component)
+    except BaseException as error:  # noqa: BLE001  # whatever an import raises is its outcome
+        message = str(error) if isinstance(error, ChainruleError) else one_line(error)
+        return Outcome(" ".join(message.split()), _traceback(error.__cause__ or error))
+    return Outcome(contributed=[asdict(record) for record in contributed])
+
+
+def _traceback(error: BaseException) -> str:
+    """Return a traceback that begins in the plugin's own code."""
+    if isinstance(error, ChainruleError):
+        return ""
+    folders = (Path(__file__).parents[2], Path(importlib.__file__).parent)
+    frames, ours = error.__traceback__, (*(f"{folder}{os.sep}" for folder in folders), "<frozen importlib")
+    while frames and frames.tb_frame.f_code.co_filename.startswith(ours):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()

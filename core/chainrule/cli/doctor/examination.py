@@ -1,0 +1,77 @@
+"""The examination of an installation: its metadata, and the loading of everything that it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from chainrule.cli.doctor import Finding
+from chainrule.cli.doctor.distributions import distribution_findings
+from chainrule.cli.doctor.loading import MODULES, Outcome, load_each
+from chainrule.errors import ChainruleError
+from chainrule.registry.catalogue import Catalogue
+from chainrule.registry.component import Component
+from chainrule.registry.contract import API, API_GROUP
+from chainrule.registry.kinds import COMMANDS, HOOKS
+
+TOPICS = {"invalid": "name", "blocked": "blocked", "ambiguous": "collision"}
+
+
+def examine(limit: float) -> tuple[list[Finding], int, int]:
+    """Return the findings, and how many of how many components, commands and hooks could be loaded."""
+    catalogue = Catalogue(contributed=())
+    hooks = [hook for hook in catalogue.hooks if not catalogue.is_blocked(hook)]
+    results = list(load_each([*hooks, *_usable(catalogue)], limit))
+    contributed = [Component(**record) for _, outcome in results for record in outcome.contributed]
+    if contributed:
+        catalogue = Catalogue(contributed)
+        results += load_each([component for component in _usable(catalogue) if component in contributed], limit)
+    findings = [
+        *_catalogue_findings(catalogue),
+        *distribution_findings(contributed),
+        *(_loading_finding(component, outcome) for component, outcome in results if outcome.problem),
+    ]
+    outcomes = [outcome for component, outcome in results if component.kind != MODULES]
+    return findings, sum(not outcome.problem for outcome in outcomes), len(outcomes)
+
+
+def _records(catalogue: Catalogue) -> list[Component]:
+    return [component for found in catalogue.records.values() for component in found]
+
+
+def _usable(catalogue: Catalogue) -> list[Component]:
+    return [component for component in _records(catalogue) if catalogue.state(component) in ("declared", "ambiguous")]
+
+
+def _catalogue_findings(catalogue: Catalogue) -> Iterator[Finding]:
+    """Yield metadata that cannot be read, records without a usable bare name, and packages that state no contract."""
+    for problem in catalogue.problems:
+        yield Finding("wrong", "metadata", "metadata", "", str(problem))
+    refused: dict[str, Finding] = {}
+    for component in _records(catalogue):
+        state = catalogue.state(component)
+        try:
+            catalogue.find(component.kind, component.name if state == "ambiguous" else component.full_name)
+        except ChainruleError as error:
+            finding = Finding("wrong", TOPICS[state], component.key, component.distribution, str(error))
+            refused.setdefault(str(error), replace(finding, level="note") if state == "blocked" else finding)
+    yield from refused.values()
+    for hook in filter(catalogue.is_blocked, catalogue.hooks):
+        message = f"{hook.full_name} is disabled, and with it what it contributes."
+        yield Finding("note", "blocked", hook.key, hook.distribution, message)
+    for name in sorted({each.distribution for each in (*_records(catalogue), *catalogue.hooks) if each.api is None}):
+        message = f'{name} states no contract. Ask its author to add {API} = "chainrule:API" to the group {API_GROUP}.'
+        yield Finding("note", "contract", name, name, message)
+
+
+def _loading_finding(component: Component, outcome: Outcome) -> Finding:
+    key, owner, problem = component.key, component.distribution, outcome.problem.rstrip(".")
+    if component.kind == MODULES:
+        owner = component.name.partition(".")[0]
+        message = f"{component.name} cannot be imported: {problem}. Reinstall {owner}."
+        return Finding("wrong", owner, component.name, owner, message, outcome.traceback)
+    what = f"{key} ({component.entry_point}) of {owner} {component.version} cannot be loaded"
+    fix = f"Fix or reinstall {owner}; until then CHAINRULE_DISABLE=dist:{owner} leaves it out."
+    message = outcome.problem if key in problem else f"{what}: {problem}. {fix}"
+    topic = {HOOKS: "hook", COMMANDS: "command"}.get(component.kind, "component")
+    return Finding("wrong", topic, key, owner, message, outcome.traceback)
