@@ -55,7 +55,7 @@ def expect_the_same_trajectory(network, optimizer, rows=(4, 4, 4, 3, 4, 4), **op
     for buffer in ("data", "grad"):
         pair = (getattr(one.flat, buffer) for one in (compiled, network))
         torch.testing.assert_close(*pair, rtol=1e-9, atol=1e-9)
-    states = (updater.state_dict() for updater in (steps[1].step.updater, steps[0].updater))
+    states = (updater.state_dict()["state"] for updater in (steps[1].step.updater, steps[0].updater))
     torch.testing.assert_close(*states, rtol=1e-9, atol=1e-9)
     return compiled
 
