@@ -60,9 +60,12 @@ class GraphedStep:
 
     def _record(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Recording:
         # Warming up takes real steps, which are undone.
-        data, state = self.network.flat.data.clone(), self.updater.state_dict()
+        declared = self.network.declared_tensors()
+        tensors = [self.network.flat.data, *declared["buffers"], *(counter for _, counter in declared["streams"])]
+        before, state = [tensor.clone() for tensor in tensors], self.updater.state_dict()
         replay, outputs = record(lambda: self.step.operations(x, y, moments))
-        self.network.flat.data.copy_(data)
+        for tensor, values in zip(tensors, before, strict=True):
+            tensor.copy_(values)
         self.updater.load_state_dict(state)
         return Recording(x, y, replay, outputs)
 
