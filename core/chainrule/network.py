@@ -237,7 +237,7 @@ class Network:
                     f"got {tuple(saved['key'].shape)}. Load it into a network with as many members."
                 )
         for name, stream in self._named_streams.items():
-            stream.bind(state[name]["key"].to(self.device), state[name]["counter"].to(self.device).clone(), self.dtype)
+            stream.load(state[name]["key"], state[name]["counter"])
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return copies of parameters and persistent buffers by name; shapes as in PyTorch, an ensemble's with M."""

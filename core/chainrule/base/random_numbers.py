@@ -56,6 +56,12 @@ class Random:
         self.key, self.counter, self.dtype = key, counter, dtype
         self._ahead: dict[int, tuple[int, Tensor]] = {}  # by count of numbers, the first draw and those from it on
 
+    def load(self, key: Tensor, counter: Tensor) -> None:
+        """Continue with these values of key and counter, in the tensors that compiled steps know."""
+        self.key.copy_(key)
+        self.counter.copy_(counter)
+        self._ahead.clear()
+
     def uniform(self, shape: Sequence[int]) -> Tensor:
         """Return uniform numbers in [0, 1).
 

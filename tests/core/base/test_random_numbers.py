@@ -176,3 +176,17 @@ def test_a_networks_streams_are_saved_loaded_copied_and_taken_by_a_member():
     single = Noisy().build(seed=4)
     single(x)
     assert torch.equal(single(x), expected[1])
+
+
+def test_loading_a_state_keeps_the_tensors_that_a_compiled_step_knows_and_draws_nothing_old():
+    network, x = Noisy().build(seeds=[3, 4]), torch.zeros(5, 2)
+    saved, expected = network.random_state(), network(x)
+    tensors = [id(tensor) for pair in network.declared_tensors()["streams"] for tensor in pair]
+    other = Noisy().build(seeds=[8, 9])
+    known = [id(tensor) for pair in other.declared_tensors()["streams"] for tensor in pair]
+    other(x)  # draws ahead with its own key
+    for one, ids in ((network, tensors), (other, known)):
+        one.load_random_state(saved)
+        assert [id(tensor) for pair in one.declared_tensors()["streams"] for tensor in pair] == ids
+        assert torch.equal(one(x), expected)
+    assert all(state["counter"] == 0 for state in saved.values())
