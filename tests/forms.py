@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chainrule import Optimizer
+from chainrule.updates.watching import is_elementwise
 
 EXPENSIVE = ("compiled_equals_eager", "resumes_in_a_fresh_process")
 """The kit's checks that compile or start a process."""
@@ -21,7 +22,7 @@ METHODS = ("init", "scalars", "reduce", "update", "apply", "evaluation_parameter
 def form(rule: type[Optimizer]) -> tuple[object, ...]:
     """Return what a rule declares of how it may be run, and which methods it has of its own."""
     own = tuple(name for name in METHODS if getattr(rule, name) is not getattr(Optimizer, name))
-    return rule.elementwise, rule.vmappable, rule.ranks == Optimizer.ranks, own
+    return is_elementwise(rule.examples()[0]), rule.vmappable, rule.ranks == Optimizer.ranks, own
 
 
 def first_of_each_form(rules: Iterable[type[Optimizer]]) -> set[type[Optimizer]]:

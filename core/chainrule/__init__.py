@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chainrule.base.optimizer import LearningRate as LearningRate
     from chainrule.base.optimizer import Optimizer as Optimizer
     from chainrule.base.optimizer import State as State
-    from chainrule.base.optimizer import Step as Step
+    from chainrule.base.optimizer import present as present
     from chainrule.base.parameter import Parameter as Parameter
     from chainrule.base.protocols import InitializerLike as InitializerLike
     from chainrule.base.protocols import LossLike as LossLike
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from chainrule.base.random_streams import random_stream as random_stream
     from chainrule.base.schedule import Schedule as Schedule
     from chainrule.base.settings import hyperparameter as hyperparameter
+    from chainrule.base.step import Step as Step
     from chainrule.base.task import Splits as Splits
     from chainrule.base.task import Task as Task
+    from chainrule.base.wrapper import Wrapper as Wrapper
     from chainrule.errors import AmbiguousComponentError as AmbiguousComponentError
     from chainrule.errors import BackwardError as BackwardError
     from chainrule.errors import BlockedComponentError as BlockedComponentError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from chainrule.errors import CallbackError as CallbackError
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.errors import CompileWarning as CompileWarning
+    from chainrule.errors import ContractError as ContractError
     from chainrule.errors import HyperparameterError as HyperparameterError
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.errors import StateError as StateError
@@ -62,8 +65,9 @@ _MODULES = {
         "BlockedComponentError",
         "BrokenComponentError",
         "CallbackError",
-        "CompileWarning",
         "ChainruleError",
+        "CompileWarning",
+        "ContractError",
         "HyperparameterError",
         "ShapeError",
         "StateError",
@@ -81,7 +85,9 @@ _MODULES = {
     "base.loss": ("Loss",),
     "base.module": ("Module", "Shape"),
     "network": ("Network",),
-    "base.optimizer": ("LearningRate", "Optimizer", "State", "Step"),
+    "base.optimizer": ("LearningRate", "Optimizer", "State", "present"),
+    "base.step": ("Step",),
+    "base.wrapper": ("Wrapper",),
     "base.parameter": ("Parameter",),
     "registry.contract": ("API",),
     "registry": ("Component", "components", "create", "get", "register"),

@@ -15,6 +15,10 @@ class HyperparameterError(ChainruleError, ValueError):
     """A setting violates its declared type or bounds."""
 
 
+class ContractError(ChainruleError, TypeError):
+    """A component does not do what its kind asks of it; the message names its author's mistake."""
+
+
 class BackwardError(ChainruleError, RuntimeError):
     """Backward was called without a forward, twice, or after a saved tensor had changed."""
 

@@ -71,7 +71,7 @@ class Adamax(Optimizer):
 
     decay_kind: ClassVar[Literal["coupled"]] = "coupled"
 
-    lr: LearningRate = hyperparameter(default=2e-3, at_least=0, search=(1e-5, 1e-1), per_member=True)
+    lr: LearningRate = hyperparameter(default=2e-3, at_least=0, search=(1e-5, 1e-1))
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, above=0)
     weight_decay: float = hyperparameter(default=0.0, at_least=0)
@@ -85,7 +85,7 @@ class Adamax(Optimizer):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2 = self.betas
         grad = grad + self.weight_decay * parameter
-        m = state["m"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        m = state["m"].lerp_(grad, 1 - beta1)
         u = state["u"].copy_(torch.maximum(beta2 * state["u"], grad.abs() + self.eps))
         return m / step["bias"] / u
 

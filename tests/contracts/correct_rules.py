@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, hyperparameter
-from chainrule.base.optimizer import State, Step
+from chainrule.base.optimizer import State
+from chainrule.base.step import Step
 
 
 class Lion(Optimizer):
@@ -19,7 +20,7 @@ class Lion(Optimizer):
     Source:   Chen et al. 2023, arXiv:2302.06675
     """
 
-    lr: LearningRate = hyperparameter(default=1e-4, at_least=0, per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-4, at_least=0)
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.99), at_least=0, below=1)
 
     def init(self, parameter: Tensor) -> State:
@@ -28,7 +29,7 @@ class Lion(Optimizer):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2 = self.betas
         direction = (beta1 * state["m"] + (1 - beta1) * grad).sign()
-        state["m"].mul_(beta2).add_(grad, alpha=1 - beta2)
+        state["m"].lerp_(grad, 1 - beta2)
         return direction
 
 
@@ -41,10 +42,10 @@ class Adamw(Optimizer):
     """
 
     decay_kind = "decoupled"
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, above=0)
-    weight_decay: LearningRate = hyperparameter(default=0.01, at_least=0, per_member=True)
+    weight_decay: float = hyperparameter(default=0.01, at_least=0)
 
     def init(self, parameter: Tensor) -> State:
         return {"m": torch.zeros_like(parameter), "v": torch.zeros_like(parameter)}
@@ -55,7 +56,7 @@ class Adamw(Optimizer):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         m = state["m"].lerp_(grad, 1 - self.betas[0])
         v = state["v"].lerp_(grad * grad, 1 - self.betas[1])
-        return (m / step["bias1"]) / ((v / step["bias2"]).sqrt() + self.eps) + parameter * self.weight_decay
+        return (m / step["bias1"]) / ((v / step["bias2"]).sqrt() + self.eps)
 
     @classmethod
     def identities(cls) -> list[tuple[Optimizer, Optimizer]]:
@@ -107,9 +108,8 @@ class Lamb(Optimizer):
     Source:   You et al. 2020, arXiv:1904.00962
     """
 
-    elementwise = False
     decay_kind = "other"
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-5, 1e0), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-5, 1e0))
     weight_decay: float = hyperparameter(default=0.0, at_least=0)
 
     def init(self, parameter: Tensor) -> State:
@@ -135,10 +135,9 @@ class Muon(Optimizer):
     Source:   Jordan et al. 2024
     """
 
-    elementwise = False
     ranks = (2,)
     decay_kind = "decoupled"
-    lr: LearningRate = hyperparameter(default=0.02, at_least=0, search=(1e-4, 1e0), per_member=True)
+    lr: LearningRate = hyperparameter(default=0.02, at_least=0, search=(1e-4, 1e0))
     momentum: float = hyperparameter(default=0.9, at_least=0, below=1)
     weight_decay: float = hyperparameter(default=0.0, at_least=0)
 
@@ -151,7 +150,7 @@ class Muon(Optimizer):
         for _ in range(5):
             square = x @ x.mT
             x = 3.4445 * x - 4.7750 * square @ x + 2.0315 * square @ square @ x
-        return x + self.weight_decay * parameter
+        return x
 
 
 class Adafactor(Optimizer):
@@ -165,7 +164,7 @@ class Adafactor(Optimizer):
     elementwise = False
     vmappable = False
     ranks = (2,)
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-2, at_least=0)
 
     def init(self, parameter: Tensor) -> State:
         return {"row": parameter.new_zeros(len(parameter)), "column": parameter.new_zeros(parameter.shape[1])}
@@ -190,7 +189,7 @@ class GlobalNorm(Optimizer):
     Source:   Nesterov 1984
     """
 
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e0), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e0))
 
     def reduce(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> dict[str, Tensor]:
         return {"square": (grad * grad).sum()}
@@ -265,7 +264,6 @@ class Langevin(Optimizer):
     Source:   Welling & Teh 2011, after whom it is made up
     """
 
-    elementwise = False
     rests_at_zero_gradient = False
 
     def scalars(self, t: int) -> dict[str, float]:

@@ -17,6 +17,7 @@ import torch
 from chainrule import Optimizer, Parameter
 from chainrule.cli.description import sections
 from chainrule.testing import Check, Result, Subject
+from chainrule.updates.watching import is_elementwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +108,18 @@ has_decay = has_field(lambda field: field.name == "weight_decay")
 
 def is_cut(rule: Any) -> bool:
     """Whether the core runs a rule over slices of a flat vector."""
-    return rule.elementwise and not sums(rule)
+    return is_elementwise(rule.examples()[0])
+
+
+def is_found_out(rule: Any) -> bool:
+    """Whether a rule without sums is found not to be elementwise, without a word of its own."""
+    return rule.elementwise is None and not sums(rule) and not is_cut(rule)
+
+
+def differs_by_member(rule: Any) -> bool:
+    """Whether a field may have another value for each member."""
+    fields = [field for field in dataclasses.fields(rule) if field.metadata.get("per_member") is not False]
+    return any(isinstance(field.default, float | tuple) for field in fields)
 
 
 SKIPS = (
@@ -149,9 +161,14 @@ SKIPS = (
         ("weight_decay_is_as_declared",),
     ),
     Skip(
-        "no hyperparameter is declared per_member=True",
-        negated(has_field(lambda field: bool(field.metadata.get("per_member")))),
+        "no number of the rule may differ from member to member",
+        negated(differs_by_member),
         ("values_per_member_count_for_each",),
+    ),
+    Skip(
+        "the rule does not declare whether it is elementwise, and is found not to be",
+        is_found_out,
+        ("elementwise_is_as_declared",),
     ),
     Skip(
         "lr = 0 is not allowed: .*",

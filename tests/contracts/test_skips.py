@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 from torch import Tensor
 
-from chainrule import LearningRate, Loss, Optimizer, ShapeError, Splits, State, Step, hyperparameter
+from chainrule import LearningRate, Loss, Optimizer, ShapeError, Splits, hyperparameter
 from chainrule.registry import load
 from chainrule.testing import CHECKS, Check, Result, Subject, run, subject
 from chainrule_lab.tasks.circle import Circle
@@ -29,9 +29,6 @@ class ForVectors(correct_rules.Lion):
 class WithoutRest(correct_rules.Langevin):
     decay_kind = "decoupled"
     weight_decay: float = hyperparameter(default=0.0, at_least=0)
-
-    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        return super().update(parameter, grad, state, step) + self.weight_decay * parameter
 
 
 class PositiveRate(Sgd):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-RULE = '        return state["m"].mul_(self.momentum).add_(grad, alpha=1 - self.momentum)\n'
+RULE = '        return state["m"].lerp_(grad, 1 - self.momentum)\n'
 SIGNED = RULE.rstrip() + ".sign()\n"
 STEPS = "parameter = parameter - rule.lr * (1 - beta) * sum(terms[1:], terms[0])"
 TESTS = ("python", "-m", "pytest", "-q", "-p", "no:cacheprovider")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform, final
 
 from torch import Tensor
 
+from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.settings import Settings, hyperparameter
-from chainrule.errors import HyperparameterError, label
+from chainrule.base.step import Step
+from chainrule.errors import ContractError, HyperparameterError, label
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -22,26 +23,17 @@ State: TypeAlias = dict[str, Tensor]
 """A rule's state for one tensor, by name."""
 
 
-@dataclasses.dataclass(slots=True)
-class Step:
-    """The step's number t from 1, its learning rate, and the rule's scalars and sums by name.
-
-    In a compiled kernel or a captured graph these are 0-dim tensors.
-    """
-
-    t: int | Tensor
-    lr: float | Tensor
-    values: Mapping[str, float | Tensor]
-
-    def __getitem__(self, name: str) -> float | Tensor:
-        return self.values[name]
+def present(value: float | Tensor) -> bool:
+    """Return whether a term that this field scales is there: not for 0; for one value per member it always is."""
+    return isinstance(value, Tensor) or value != 0
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(hyperparameter,))
 class _KeywordSettings(Settings):
-    """Settings that are passed by name alone."""
+    """Settings that are passed by name alone, each number of which may be given per member."""
 
     _keyword_only = True
+    _per_member = True
 
 
 class Optimizer(_KeywordSettings):
@@ -51,8 +43,11 @@ class Optimizer(_KeywordSettings):
     never sees the network: `attach` returns an Updater that applies the rule to every parameter.
     """
 
-    elementwise: ClassVar[bool] = True
-    """Whether each element's update depends on that element alone; the rule then runs over flat slices."""
+    elementwise: ClassVar[bool | None] = None
+    """Whether each element's update depends on that element alone; None to find out when the rule is attached.
+
+    An elementwise rule runs over flat slices of many parameters, any other over one parameter of one member at a time.
+    """
 
     vmappable: ClassVar[bool] = True
     """Whether torch.vmap can batch a rule that is not elementwise over the members; if not, a loop does."""
@@ -61,7 +56,10 @@ class Optimizer(_KeywordSettings):
     """The ranks of the parameters that the rule accepts; attaching it to another is an error."""
 
     decay_kind: ClassVar[Literal["none", "coupled", "decoupled", "other"]] = "none"
-    """How weight_decay w acts: through the gradient, g + w θ (coupled), or beside it, θ ← θ − lr w θ (decoupled)."""
+    """How weight_decay w acts: through the gradient, g + w θ (coupled), or beside it, θ ← θ − lr w θ (decoupled).
+
+    Decoupled decay is applied by `descend`, so that `update` returns the direction alone.
+    """
 
     rests_at_zero_gradient: ClassVar[bool] = True
     """Whether a parameter whose gradient has always been zero stays as it is, without weight decay."""
@@ -69,11 +67,15 @@ class Optimizer(_KeywordSettings):
     gradient_range: ClassVar[tuple[float, float]] = (1e-15, 1e15)
     """The range of float32 gradient magnitudes for which parameters stay finite."""
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
     """The learning rate; redeclare it for another default."""
 
-    schedule: Callable[[int], float] | None = None
-    """The factor on lr at step t = 1, 2, …; None is a factor of 1."""
+    schedule: Callable[[int], float | Tensor] | None = None
+    """The factor on lr at step t = 1, 2, …, one number or one for each member; None is a factor of 1."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class_attributes(cls, Optimizer)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,8 +92,11 @@ class Optimizer(_KeywordSettings):
         """
         return {}
 
-    def scalars(self, t: int) -> Mapping[str, float]:
-        """Return the numbers, by name, that depend on t = 1, 2, … alone; `update` reads them from `step`."""
+    def scalars(self, t: int) -> Mapping[str, float | Tensor]:
+        """Return numbers, by name, that depend on t = 1, 2, … and the fields alone; `update` reads them from `step`.
+
+        Plain algebra is quickest where fields are given per member; anything else is called for each member.
+        """
         return {}
 
     def reduce(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Mapping[str, Tensor]:
@@ -107,13 +112,22 @@ class Optimizer(_KeywordSettings):
         """Return the direction d of θ ← θ − lr·d.
 
         It may change the tensors in state in place, but neither parameter nor grad, and must not rebind entries of
-        state. Scalars from `step` and per-member fields are numbers or tensors: use plain algebra, which takes both.
+        state. Fields and scalars from `step` are numbers or, where given per member, tensors: use plain algebra and
+        `lerp`, which take both, and `present(field)` where a term is to be left out.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define update or apply.")
+        raise ContractError(
+            f"{label(self)}: a rule needs an update, got none. Write update(self, parameter, grad, state, step)."
+        )
 
     def apply(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> None:
-        """Change parameter in place; for a rule that is more than a direction."""
-        direction = self.update(parameter, grad, state, step)
+        """Change parameter in place; for a rule that is more than a direction, which then decays by itself."""
+        self.descend(parameter, self.update(parameter, grad, state, step), step)
+
+    @final
+    def descend(self, parameter: Tensor, direction: Tensor, step: Step) -> None:
+        """Take the step θ ← θ − lr (d + w θ) in place, where w is a decoupled weight_decay, else 0."""
+        if self.decay_kind == "decoupled" and present(decay := getattr(self, "weight_decay", 0.0)):
+            parameter.mul_(1 - step.lr * decay)
         if isinstance(step.lr, Tensor):
             parameter.sub_(direction * step.lr)
         else:

@@ -6,6 +6,7 @@ Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NoReturn
@@ -28,46 +29,33 @@ BITS = 24
 AHEAD = 2**14
 """Numbers that are drawn at a time for the coming draws of one shape, since small draws cost as much as larger ones."""
 
+DRAWS_PER_STEP = 2**16
+"""The draws of a rule at one step that have numbers of their own."""
 
 SHAPES = 4
 """The most shapes whose coming draws are kept."""
 
 
-class Random:
-    """Declare a stream of random numbers of the module's own; `build` gives every member its key.
+class Distributions(ABC):
+    """Uniform, Bernoulli and normal numbers, from draws of uniform ones."""
 
-    The numbers follow from (member's seed, dotted name of the stream, number of draws so far) alone: they are the same
-    on every device, compiled or not, and for a member as for the single network with its seed. `uniform` gives
-    multiples of 2⁻²⁴.
+    dtype: torch.dtype
 
-    Attributes:
-        key: two words per member, (2, M).
-        counter: the number of draws so far, ().
+    @property
+    @abstractmethod
+    def members(self) -> int:
+        """The number of members M."""
 
-    Raises:
-        ChainruleError: if a number is drawn before `build`.
-    """
-
-    key: Tensor
-    counter: Tensor
-
-    def bind(self, key: Tensor, counter: Tensor, dtype: torch.dtype) -> None:
-        """Take this key (2, M) and counter (), and draw numbers of this dtype."""
-        self.key, self.counter, self.dtype = key, counter, dtype
-        self._ahead: dict[int, tuple[int, Tensor]] = {}  # by count of numbers, the first draw and those from it on
-
-    def load(self, key: Tensor, counter: Tensor) -> None:
-        """Continue with these values of key and counter, in the tensors that compiled steps know."""
-        self.key.copy_(key)
-        self.counter.copy_(counter)
-        self._ahead.clear()
+    @abstractmethod
+    def _draw(self, count: int) -> Tensor:
+        """Return the next draw of so many uniform numbers, (M, count)."""
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
         """Return uniform numbers in [0, 1).
 
         Shapes: shape as of one member, result (M, *shape)
         """
-        return self._draw(math.prod(shape)).view(self.key.shape[1], *shape)
+        return self._draw(math.prod(shape)).view(self.members, *shape)
 
     def bernoulli(self, probability: float | Tensor, shape: Sequence[int]) -> Tensor:
         """Return ones with this probability, else zeros.
@@ -85,13 +73,47 @@ class Random:
         """
         count = math.prod(shape)
         half = -(-count // 2)
-        first, second = self._draw(2 * half).double().view(self.key.shape[1], 2, half).unbind(1)  # (M, half) each
+        first, second = self._draw(2 * half).double().view(self.members, 2, half).unbind(1)  # (M, half) each
         radius, angle = (first + 0.5**BITS / 2).log_().mul_(-2).sqrt_(), second * (2 * math.pi)
         numbers = torch.cat([radius * angle.cos(), radius * angle.sin()], 1)[:, :count]
-        return numbers.to(self.dtype).reshape(self.key.shape[1], *shape)
+        return numbers.to(self.dtype).reshape(self.members, *shape)
+
+
+class Random(Distributions):
+    """Declare a stream of random numbers of the module's own; `build` gives every member its key.
+
+    The numbers follow from (member's seed, dotted name of the stream, number of draws so far) alone: they are the same
+    on every device, compiled or not, and for a member as for the single network with its seed. `uniform` gives
+    multiples of 2⁻²⁴.
+
+    Attributes:
+        key: two words per member, (2, M).
+        counter: the number of draws so far, ().
+
+    Raises:
+        ChainruleError: if a number is drawn before `build`.
+    """
+
+    key: Tensor
+    counter: Tensor
+
+    @property
+    def members(self) -> int:
+        """The number of members M."""
+        return self.key.shape[1]
+
+    def bind(self, key: Tensor, counter: Tensor, dtype: torch.dtype) -> None:
+        """Take this key (2, M) and counter (), and draw numbers of this dtype."""
+        self.key, self.counter, self.dtype = key, counter, dtype
+        self._ahead: dict[int, tuple[int, Tensor]] = {}  # by count of numbers, the first draw and those from it on
+
+    def load(self, key: Tensor, counter: Tensor) -> None:
+        """Continue with these values of key and counter, in the tensors that compiled steps know."""
+        self.key.copy_(key)
+        self.counter.copy_(counter)
+        self._ahead.clear()
 
     def _draw(self, count: int) -> Tensor:
-        """Return the next draw of so many uniform numbers, (M, count)."""
         traced = type(self.counter) is not Tensor or torch.compiler.is_compiling()
         if traced or self.counter.device.type != "cpu":  # where reading the counter is impossible, or costly
             numbers = uniform(self.key, self.counter, 1, count, self.dtype)[:, 0]
@@ -124,6 +146,43 @@ class Random:
 
     def __repr__(self) -> str:
         return "Random()"
+
+
+class StepRandom(Distributions):
+    """The random numbers of one step of a rule, for one parameter of one member.
+
+    They follow from (member's seed, the parameter's name, t, number of draws at this step) alone. Shapes are those of
+    `Random` without the member axis.
+
+    Args:
+        key: two words, (2, 1).
+        t: the step's number.
+        dtype: the dtype of the numbers.
+    """
+
+    members = 1
+
+    def __init__(self, key: Tensor, t: int | Tensor, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self._key, self._draws = key, 0
+        # The key's zero lets torch.vmap see one counter for each member.
+        self._first = (t.long() if isinstance(t, Tensor) else t) * DRAWS_PER_STEP + key[0, 0] * 0
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """Return uniform numbers in [0, 1) of this shape."""
+        return super().uniform(shape)[0]
+
+    def bernoulli(self, probability: float | Tensor, shape: Sequence[int]) -> Tensor:
+        """Return ones with this probability, else zeros, of this shape."""
+        return (self.uniform(shape) < probability).to(self.dtype)
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Return standard normal numbers of this shape."""
+        return super().normal(shape)[0]
+
+    def _draw(self, count: int) -> Tensor:
+        self._draws += 1
+        return uniform(self._key, self._first + (self._draws - 1), 1, count, self.dtype)[:, 0]
 
 
 def random_key(seed: int, name: str) -> list[int]:

@@ -69,7 +69,7 @@ def _role(method: ast.FunctionDef) -> Role:
     marks = {ast.unparse(decorator) for decorator in method.decorator_list}
     if "final" in marks:
         return "use"
-    raises = isinstance(method.body[-1], ast.Raise) and "NotImplementedError" in ast.unparse(method.body[-1])
+    raises = isinstance(method.body[-1], ast.Raise) and "ContractError" in ast.unparse(method.body[-1])
     return "define" if raises or "abstractmethod" in marks else "override"
 
 

@@ -83,11 +83,11 @@ def _print(described: dict[str, Any]) -> None:
 
 
 def _line(hyperparameter: dict[str, Any]) -> str:
-    """Return ``lr: float = 0.001   (at least 0; search 1e-05 to 10; one per member allowed)``."""
+    """Return ``lr: float = 0.001   (at least 0; search 1e-05 to 10)``."""
     words = {"at_least": "at least {}", "above": "above {}", "at_most": "at most {}", "below": "below {}"}
     notes = [text.format(hyperparameter[key]) for key, text in words.items() if hyperparameter.get(key) is not None]
     if hyperparameter.get("search") is not None:
         notes.append("search {:g} to {:g}".format(*hyperparameter["search"]))
-    if hyperparameter.get("per_member"):
-        notes.append("one per member allowed")
+    if hyperparameter.get("per_member") is False:
+        notes.append("the same for all members")
     return str(hyperparameter["declaration"]) + (f"   ({'; '.join(notes)})" if notes else "")

@@ -71,8 +71,10 @@ def _bad_values(field: dataclasses.Field[Any]) -> Iterator[object]:
             yield from ((*default[:i], number, *default[i + 1 :]) for i in range(len(default)))
         else:
             yield number
-    if isinstance(default, int | float) and not declared.get("per_member"):
-        yield torch.tensor([0.1, 0.2])
+    if isinstance(default, int | float):
+        yield torch.tensor([[0.1, 0.2]])
+        if declared.get("per_member") is False or isinstance(default, bool):
+            yield torch.tensor([0.1, 0.2])
 
 
 @check("optimizers", once=True, cause="a search range with its ends swapped, or one that exceeds the bounds.")

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from chainrule.base.loss import Loss
 from chainrule.base.module import Module
-from chainrule.base.optimizer import Optimizer, State, Step
+from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_streams import random_stream
+from chainrule.base.step import Step
 from chainrule.network import Network
 from chainrule.testing.optimizers.trials import normal
 from chainrule.training import History, fit

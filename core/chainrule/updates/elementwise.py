@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
+from chainrule.base.member_values import with_values
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
-from chainrule.errors import CompileWarning, StateError, label
+from chainrule.errors import CompileWarning, ContractError, label
 from chainrule.network import Network
-from chainrule.updates.applied_rule import FrozenState, RuleTensors, initial_state, member_fields, step_of, with_fields
+from chainrule.updates.applied_rule import RuleTensors, initial_state, is_per_member, values_on
+from chainrule.updates.chain import Chain
 from chainrule.updates.fused_rule import FROM_ELEMENTS, FusedRule
 from chainrule.updates.moment import Moment
 
@@ -18,42 +26,65 @@ SLICE = 2**17
 """Elements of the flat buffer per pass, so that temporaries stay in cache."""
 
 
+class Piece(NamedTuple):
+    """What a pass works on, with a function that broadcasts a vector of numbers over its elements."""
+
+    chain: Chain
+    data: Tensor
+    grad: Tensor
+    states: list[State]
+    over_elements: Callable[[Tensor], Tensor]
+
+
 class ElementwiseRule:
     """An elementwise rule on parameters that are adjacent in the flat buffer."""
 
     def __init__(self, rule: Optimizer, network: Network, parameters: list[Parameter], *, compile: bool) -> None:
         self.rule = rule
+        self.chain = Chain(rule)
         self.parameters = parameters
         spans = [network.flat.spans[parameter] for parameter in parameters]
         run = slice(spans[0].start, spans[-1].stop)
         data, grad = network.flat.data[run], network.flat.grad[run]
-        self.fields = member_fields(rule, network)
-        fields = {
-            name: torch.cat([value.repeat_interleave(parameter.shape.numel()) for parameter in parameters])
-            for name, value in self.fields.items()
-        }
-        self.state = initial_state(with_fields(rule, fields), data)
-        self.compiled: FusedRule | None = None
-        if compile and len(data) >= FROM_ELEMENTS:
-            self.compiled = FusedRule(with_fields(rule, fields), data, grad, FrozenState(self.state))
+        self.values = values_on(rule, network)
+        self._member = _members_of_elements(network.members, parameters).to(data.device)
+        self._bound = False
+        repeated = {name: self._repeated(value) for name, value in self.values.items()}
+        self.state = initial_state(Chain(with_values(rule, repeated)), data)
         for name, entry in self.state.items():
             if entry.shape != data.shape:
-                raise StateError(
+                raise ContractError(
                     f"{label(rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
                     f"{tuple(data.shape)}, got {tuple(entry.shape)}. Set elementwise = False if it is not elementwise."
                 )
-        self.slices = []
+        self.compiled: FusedRule | None = None
+        if compile and len(data) >= FROM_ELEMENTS:
+            self.compiled = FusedRule(with_values(rule, repeated), data, grad, self.state)
+        self.pieces = []
         for first in range(0, len(data), SLICE):
-            part = slice(first, first + SLICE)
-            state = FrozenState({name: entry[part] for name, entry in self.state.items()})
-            sliced = with_fields(rule, {name: vector[part] for name, vector in fields.items()})
-            self.slices.append((sliced, data[part], grad[part], state))
+            part = itemgetter(slice(first, first + SLICE))
+            chain = Chain(with_values(rule, {name: part(vector) for name, vector in repeated.items()}))
+            states = chain.states({name: part(entry) for name, entry in self.state.items()})
+            self.pieces.append(Piece(chain, part(data), part(grad), states, part))
 
     def apply(self, moment: Moment) -> None:
+        moment, per_member = self._per_element(moment)
         if self.compiled is not None and self._apply_compiled(self.compiled, moment):
             return
-        for rule, data, grad, state in self.slices:
-            rule.apply(data, grad, state, step_of(rule, moment))
+        for chain, data, grad, states, over_elements in self.pieces:
+            steps = chain.steps(_converted(moment, over_elements) if per_member else moment)
+            chain.apply(data, chain.change_gradient(data, grad, states, steps), states, steps)
+
+    def _per_element(self, moment: Moment) -> tuple[Moment, bool]:
+        """Return the moment with numbers per element in place of those per member, and whether there are any."""
+        if not is_per_member(moment.lr) and not any(map(is_per_member, moment.scalars.values())):
+            return moment, False
+        # Over a bound parameter, numbers per member broadcast.
+        return moment if self._bound else _converted(moment, self._repeated), True
+
+    def _repeated(self, value: Tensor) -> Tensor:
+        """Return a number for each member (M,) as one for each element of the flat buffer."""
+        return value.to(self.parameters[0].data.dtype).index_select(0, self._member)
 
     def _apply_compiled(self, compiled: FusedRule, moment: Moment) -> bool:
         """Apply the fused rule; if it turns out not to compile, warn, fall back to eager and return False."""
@@ -80,15 +111,43 @@ class ElementwiseRule:
             start = stop
         return found
 
+    def tensors(self) -> RuleTensors:
+        return {"states": list(self.states().values()), "values": self.values, "keys": []}
+
     def bind(self, tensors: RuleTensors) -> None:
         self.compiled = None
-        self.slices = []
+        self.pieces = []
         for parameter, state in zip(self.parameters, tensors["states"], strict=True):
-            shape = (-1, *[1] * len(parameter.shape))
-            fields = {name: value.view(shape) for name, value in tensors["fields"].items()}
-            rule = with_fields(self.rule, {**fields, **tensors["numbers"]})
-            self.slices.append((rule, parameter.data, parameter.grad, FrozenState(state)))
+            over_elements = partial(_over_axes, dtype=parameter.data.dtype, axes=len(parameter.shape))
+            values = {name: over_elements(value) for name, value in tensors["values"].items()}
+            chain = Chain(with_values(self.rule, values))
+            self.pieces.append(Piece(chain, parameter.data, parameter.grad, chain.states(state), over_elements))
+        self._bound = True
 
     def show_evaluation_parameters(self) -> None:
-        for rule, data, _, state in self.slices:
-            data.copy_(rule.evaluation_parameter(data, state))
+        for chain, data, _, states, _ in self.pieces:
+            data.copy_(chain.evaluation_parameter(data, states))
+
+
+def _members_of_elements(members: int, parameters: list[Parameter]) -> Tensor:
+    """Return the member that each element of these parameters' flat buffer belongs to."""
+    sizes = torch.tensor([parameter.shape.numel() for parameter in parameters]).repeat_interleave(members)
+    return torch.arange(members).repeat(len(parameters)).repeat_interleave(sizes)
+
+
+def _over_axes(value: Tensor, *, dtype: torch.dtype, axes: int) -> Tensor:
+    """Return numbers per member (M,) as (M, 1, …), of a dtype."""
+    return value.to(dtype).view(-1, *[1] * axes)
+
+
+def _converted(moment: Moment, convert: Callable[[Tensor], Tensor]) -> Moment:
+    """Return the moment with its vectors of numbers converted."""
+    lr, scalars = moment.lr, moment.scalars
+    return dataclasses.replace(
+        moment,
+        lr=convert(lr) if isinstance(lr, Tensor) and lr.dim() else lr,
+        scalars={
+            name: convert(value) if isinstance(value, Tensor) and value.dim() else value
+            for name, value in scalars.items()
+        },
+    )

@@ -16,9 +16,11 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from chainrule.base.optimizer import Optimizer, State, Step
+from chainrule.base.optimizer import Optimizer, State
 from chainrule.errors import ChainruleError, label
+from chainrule.updates.chain import Chain
 from chainrule.updates.moment import Moment, TensorMoment
+from chainrule.updates.watching import questions
 
 FROM_ELEMENTS = 2**16
 """The size from which on the fused kernel is faster than the eager rule."""
@@ -33,8 +35,9 @@ class FusedRule:
 
     def __init__(self, rule: Optimizer, data: Tensor, grad: Tensor, state: State) -> None:
         self.rule = rule
-        self.tensors = (data, grad, state)
+        self.tensors = (data, grad, Chain(rule).states(state))
         self.moment = TensorMoment()
+        self.asked = questions(rule)
         kind: Any = type(rule)
         self.kernel = _kernel(kind, len(data), data.dtype, data.device.type)
 
@@ -46,7 +49,8 @@ class FusedRule:
         """
         with first_use(label(self.rule)) if self.moment.is_new else nullcontext():
             held = moment if isinstance(moment.t, Tensor) else self.moment.fill(moment)
-            self.kernel(self.rule, *self.tensors, held.t, self.rule.lr * held.factor, held.scalars)
+            due = {asked: held.due[asked] for asked in self.asked} if held.due is not None else {}
+            self.kernel(self.rule, *self.tensors, held.t, held.lr, held.scalars, due)
 
 
 @contextmanager
@@ -80,9 +84,18 @@ def require_compiler(device: torch.device) -> None:
 @lru_cache(maxsize=256)
 def _kernel(rule: type[Optimizer], elements: int, dtype: torch.dtype, device: str) -> Callable[..., Any]:  # noqa: ARG001
     def kernel(
-        rule: Optimizer, data: Tensor, grad: Tensor, state: State, t: int, lr: Tensor, scalars: Mapping[str, Tensor]
+        rule: Optimizer,
+        data: Tensor,
+        grad: Tensor,
+        states: list[State],
+        t: Tensor,
+        lr: Tensor,
+        scalars: Mapping[str, Tensor],
+        due: Mapping[tuple[int, int], bool],
     ) -> None:
-        rule.apply(data, grad, state, Step(t, lr, scalars))
+        chain = Chain(rule)
+        steps = chain.steps(Moment(t, lr, scalars, due))
+        chain.apply(data, chain.change_gradient(data, grad, states, steps), states, steps)
 
     options: dict[str, Any] = {"dynamic": False, "isolate_recompiles": True, "recompile_limit": 64}
     compiled: Callable[..., Any] = torch.compile(kernel, fullgraph=True, **options)

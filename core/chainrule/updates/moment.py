@@ -1,4 +1,4 @@
-"""`Moment`: what a step of a rule needs beside its tensors, as numbers or as reusable 0-dim tensors."""
+"""`Moment`: what a step of a rule needs beside its tensors, as numbers or in reusable tensors."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from chainrule.base.step import Due
+
 
 @dataclass(slots=True, frozen=True)
 class Moment:
-    """The step's number t from 1, the schedule's factor on the learning rate, and the rule's scalars by name."""
+    """The step's number t from 1, its learning rate and the rule's scalars: numbers, or for M members (M,) each.
+
+    Where t is a tensor, due answers `Step.every`.
+    """
 
     t: int | Tensor
-    factor: float | Tensor
+    lr: float | Tensor
     scalars: Mapping[str, float | Tensor]
+    due: Mapping[tuple[int, int], bool] | None = None
 
 
 class TensorMoment:
-    """A moment in 0-dim float64 tensors, for compiled and captured steps: a Python number would become a constant."""
+    """A moment in float64 tensors, for compiled and captured steps: a Python number would become a constant."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._device = device
@@ -33,10 +39,13 @@ class TensorMoment:
     def fill(self, moment: Moment) -> Moment:
         """Copy the moment into the tensors, the same ones at every call, and return it in that form."""
         scalars = {name: self._tensor(f"scalar {name}", value) for name, value in moment.scalars.items()}
-        return Moment(self._tensor("t", moment.t), self._tensor("factor", moment.factor), scalars)
+        due = None if isinstance(moment.t, Tensor) else Due(moment.t)
+        return Moment(self._tensor("t", moment.t), self._tensor("lr", moment.lr), scalars, due)
 
     def _tensor(self, name: str, value: float | Tensor) -> Tensor:
-        if name not in self._tensors:
+        held = self._tensors.get(name)
+        if held is None or (isinstance(value, Tensor) and held.shape != value.shape):
             with torch.inference_mode(False):
-                self._tensors[name] = torch.zeros((), dtype=torch.float64, device=self._device)
-        return self._tensors[name].fill_(value)
+                shape = value.shape if isinstance(value, Tensor) else ()
+                self._tensors[name] = held = torch.zeros(shape, dtype=torch.float64, device=self._device)
+        return held.copy_(value) if isinstance(value, Tensor) else held.fill_(value)

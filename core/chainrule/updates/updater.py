@@ -14,12 +14,15 @@ from chainrule.base.optimizer import Optimizer
 from chainrule.base.parameter import Parameter
 from chainrule.errors import ChainruleError, HyperparameterError, StateError, label
 from chainrule.network import Network
-from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, moment_of, tensors_of
+from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks
+from chainrule.updates.chain import Chain
 from chainrule.updates.clipping import clip_gradients
+from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
 from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import PerParameterRule
+from chainrule.updates.watching import is_elementwise
 
 
 class Updater:
@@ -59,16 +62,19 @@ class Updater:
         self.compile = compile
         self.t = 0
         self.applied_rules: list[AppliedRule] = []
+        self._clocks: list[Clock] = []
         for rule, parameters in _match(network, groups):
             check_member_values(rule, network)
-            check_ranks(rule, parameters)
-            if rule.elementwise and type(rule).reduce is Optimizer.reduce:
-                self.applied_rules += [
-                    ElementwiseRule(rule, network, adjacent, compile=compile)
-                    for adjacent in _adjacent(network, parameters)
-                ]
+            chain = Chain(rule)
+            check_ranks(chain, list(parameters.values()))
+            clock = Clock(chain, network.members, network.device)
+            if is_elementwise(rule):
+                runs = _adjacent(network, list(parameters.values()))
+                applied: list[AppliedRule] = [ElementwiseRule(rule, network, run, compile=compile) for run in runs]
             else:
-                self.applied_rules.append(PerParameterRule(rule, network, parameters))
+                applied = [PerParameterRule(rule, network, parameters)]
+            self.applied_rules += applied
+            self._clocks += [clock] * len(applied)
 
     def step(self) -> None:
         """Update every parameter from its accumulated gradient."""
@@ -77,7 +83,8 @@ class Updater:
     def advance(self) -> list[Moment]:
         """Count a step, and return the moment for each applied rule."""
         self.t += 1
-        return [moment_of(applied.rule, self.t) for applied in self.applied_rules]
+        moments = {clock: clock.at(self.t) for clock in dict.fromkeys(self._clocks)}
+        return [moments[clock] for clock in self._clocks]
 
     def apply(self, moments: Sequence[Moment]) -> None:
         """Update every parameter at the given moments: the part of a step that consists of tensor operations only."""
@@ -89,7 +96,7 @@ class Updater:
     def tensors(self) -> dict[str, Any]:
         """Return what a step reads and changes beside its batch and moments: parameters, and the state of the rules."""
         parameters = [(parameter.data, parameter.grad) for parameter in self.network.parameters()]
-        return {"parameters": parameters, "rules": [tensors_of(applied) for applied in self.applied_rules]}
+        return {"parameters": parameters, "rules": [applied.tensors() for applied in self.applied_rules]}
 
     def bind(self, tensors: dict[str, Any]) -> None:
         """From now on step eagerly on these tensors instead, which need not lie in the flat buffers."""
@@ -108,11 +115,7 @@ class Updater:
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Within the block, let the network hold the parameters that its rules evaluate with."""
-        elsewhere = [
-            applied
-            for applied in self.applied_rules
-            if type(applied.rule).evaluation_parameter is not Optimizer.evaluation_parameter
-        ]
+        elsewhere = [applied for applied in self.applied_rules if applied.chain.evaluates_elsewhere]
         trained = self.network.flat.data.clone() if elsewhere else None
         try:
             with torch.no_grad():
@@ -184,13 +187,13 @@ class Updater:
         return {name: states[parameter] for name, parameter in self.network.named_parameters()}
 
 
-def _match(network: Network, groups: Mapping[str, Optimizer]) -> list[tuple[Optimizer, list[Parameter]]]:
-    members: dict[str, list[Parameter]] = {pattern: [] for pattern in groups}
+def _match(network: Network, groups: Mapping[str, Optimizer]) -> list[tuple[Optimizer, dict[str, Parameter]]]:
+    members: dict[str, dict[str, Parameter]] = {pattern: {} for pattern in groups}
     for name, parameter in network.named_parameters():
         pattern = next((pattern for pattern in groups if fnmatchcase(name, pattern)), None)
         if pattern is None:
             raise ChainruleError(f'param_groups: no pattern in {list(groups)} matches the parameter "{name}". Add "*".')
-        members[pattern].append(parameter)
+        members[pattern][name] = parameter
     for pattern, parameters in members.items():
         if not parameters and pattern != "*":
             raise ChainruleError(

@@ -20,7 +20,7 @@ class Adadelta(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(1e-2, 1e2), per_member=True)
+    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(1e-2, 1e2))
     rho: float = hyperparameter(default=0.95, at_least=0, below=1)
     eps: float = hyperparameter(default=1e-6, above=0)
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
@@ -29,10 +29,10 @@ class Adadelta(Optimizer):
         return {"v": torch.zeros_like(parameter), "u": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        v = state["v"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
+        v = state["v"].lerp_(grad * grad, 1 - self.rho)
         direction = ((state["u"] + self.eps) / (v + self.eps)).sqrt_().mul_(grad)
-        state["u"].mul_(self.rho).addcmul_(direction, direction, value=1 - self.rho)
-        return direction.add_(parameter, alpha=self.weight_decay) if self.weight_decay else direction
+        state["u"].lerp_(direction * direction, 1 - self.rho)
+        return direction
 
     @classmethod
     def examples(cls) -> list[Adadelta]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter, present
 from chainrule.ops import square_root
 
 
@@ -19,14 +19,14 @@ class Adagrad(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1))
     lr_decay: float = hyperparameter(default=0.0, at_least=0)
     initial_accumulator: float = hyperparameter(default=0.0, at_least=0)
     eps: float = hyperparameter(default=1e-10, at_least=0)
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        return {"s": torch.full_like(parameter, self.initial_accumulator)}
+        return {"s": torch.zeros_like(parameter) + self.initial_accumulator}
 
     def scalars(self, t: int) -> dict[str, float]:
         return {"decay": 1 + (t - 1) * self.lr_decay}
@@ -34,9 +34,7 @@ class Adagrad(Optimizer):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         s = state["s"].addcmul_(grad, grad)
         direction = grad / square_root(s).add_(self.eps)
-        if self.lr_decay:
-            direction = direction / step["decay"]
-        return direction.add_(parameter, alpha=self.weight_decay) if self.weight_decay else direction
+        return direction / step["decay"] if present(self.lr_decay) else direction
 
     @classmethod
     def examples(cls) -> list[Adagrad]:

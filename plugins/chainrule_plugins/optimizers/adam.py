@@ -18,7 +18,7 @@ class Adam(Optimizer):
     Source:   Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; paper eqs. (8) to (11), where (11) prints √m̂ for m̂
     """
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, at_least=0)
 
@@ -32,7 +32,7 @@ class Adam(Optimizer):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2 = self.betas
         m = state["m"].lerp_(grad, 1 - beta1)
-        v = state["v"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        v = state["v"].lerp_(grad * grad, 1 - beta2)
         return (m / step["bias1"]).div_(square_root(v / step["bias2"]).add_(self.eps))
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter, present
 from chainrule.ops import square_root
 
 
@@ -22,7 +22,7 @@ class Rmsprop(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
     decay: float = hyperparameter(default=0.9, at_least=0, below=1)
     momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     centered: bool = False
@@ -31,20 +31,18 @@ class Rmsprop(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        names = ["v", *["m"] * self.centered, *["b"] * bool(self.momentum)]
+        names = ["v", *["m"] * self.centered, *["b"] * present(self.momentum)]
         return {name: torch.zeros_like(parameter) for name in names}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        variance = state["v"].mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
+        variance = state["v"].lerp_(grad * grad, 1 - self.decay)
         if self.centered:
-            m = state["m"].mul_(self.decay).add_(grad, alpha=1 - self.decay)
+            m = state["m"].lerp_(grad, 1 - self.decay)
             # For a gradient that hardly changes, rounding can make the difference negative.
             variance = variance.addcmul(m, m, value=-1).clamp_min_(0)
         root = square_root(variance + self.eps) if self.eps_inside else square_root(variance).add_(self.eps)
         direction = grad / root
-        if self.momentum:
-            direction = state["b"].mul_(self.momentum).add_(direction)
-        return direction.add(parameter, alpha=self.weight_decay) if self.weight_decay else direction
+        return state["b"].mul_(self.momentum).add_(direction) if present(self.momentum) else direction
 
     @classmethod
     def examples(cls) -> list[Rmsprop]:

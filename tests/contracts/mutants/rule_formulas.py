@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, hyperparameter
-from chainrule.base.optimizer import State, Step
+from chainrule.base.optimizer import State
+from chainrule.base.step import Step
 from chainrule_plugins.optimizers.adadelta import Adadelta
 from chainrule_plugins.optimizers.adagrad import Adagrad
 from chainrule_plugins.optimizers.adam import Adam
@@ -113,14 +114,19 @@ class DecayThatStaysOn(Sgd):
 @wrong("weight_decay_is_as_declared")
 class DecayThatGrows(Adagrad):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        return super().update(-parameter, grad, state, step)
+        return super().update(parameter, grad, state, step) - 2 * self.weight_decay * parameter
+
+
+@wrong("weight_decay_is_as_declared")
+class DecayedInUpdateToo(Adagrad):
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return super().update(parameter, grad, state, step) + self.weight_decay * parameter
 
 
 @wrong("weight_decay_is_as_declared")
 class CoupledThoughDeclaredDecoupled(Rmsprop):
-    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        grad = grad + self.weight_decay * parameter
-        return super().update(torch.zeros_like(parameter), grad, state, step)
+    def apply(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> None:
+        parameter.sub_(self.update(parameter, grad + self.weight_decay * parameter, state, step) * step.lr)
 
 
 @wrong("weight_decay_is_as_declared")
@@ -186,7 +192,7 @@ class StepsThatGrow(Sgd):
 
 @wrong("descends_in_noise")
 class UselessSearchRange(Sgd):
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-9, 1e-7), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-9, 1e-7))
 
 
 @wrong("lr_of_zero_freezes")
@@ -221,6 +227,8 @@ class LrKeptFromTheStepBefore(Sgd):
 
 @wrong("nan_and_inf_stay_where_they_are")
 class StepSkippedForOneNan(Sgd):
+    elementwise = True
+
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad * grad.isfinite().all()
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, hyperparameter
-from chainrule.base.optimizer import State, Step
+from chainrule.base.optimizer import State
+from chainrule.base.step import Step
 from chainrule_plugins.optimizers.adam import Adam
 from chainrule_plugins.optimizers.sgd import Sgd
 
@@ -20,12 +21,16 @@ MUTANTS, wrong = collect("optimizers")
 
 @wrong("elementwise_is_as_declared")
 class NormInside(Sgd):
+    elementwise = True
+
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad / grad.norm()
 
 
 @wrong("elementwise_is_as_declared")
 class GradientCentred(Sgd):
+    elementwise = True
+
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad - grad.mean()
 
@@ -67,6 +72,8 @@ class OtherwiseWhenCompiled(Sgd):
 
 @wrong("members_move_as_single_networks")
 class StepByPosition(Sgd):
+    elementwise = True
+
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad / torch.arange(1, grad.numel() + 1, dtype=grad.dtype).view(grad.shape)
 
@@ -86,11 +93,26 @@ class FirstMembersLr(Sgd):
 
 @wrong("values_per_member_count_for_each")
 class DecayAsAlpha(Sgd):
-    weight_decay: LearningRate = hyperparameter(default=0.01, at_least=0, per_member=True)
-
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         decay: Any = self.weight_decay
         return grad.add(parameter, alpha=decay)
+
+
+@wrong("values_per_member_count_for_each")
+class BranchOnAField(Sgd):
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad + self.weight_decay * parameter if self.weight_decay else grad
+
+
+@wrong("values_per_member_count_for_each")
+class FirstBetaForAll(Adam):
+    elementwise = True
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        beta: Any = self.betas[1]
+        first = beta.flatten()[0] if isinstance(beta, Tensor) else beta
+        v = state["v"].lerp_(grad * grad, 1 - first)
+        return state["m"].lerp_(grad, 1 - self.betas[0]) / step["bias1"] / ((v / step["bias2"]).sqrt() + self.eps)
 
 
 class MemoryByShape(Sgd):
@@ -177,7 +199,7 @@ class ErrorOfAnotherKind(Sgd):
 
 @wrong("search_ranges_are_allowed")
 class SearchRangeExchanged(Sgd):
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e1, 1e-4), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e1, 1e-4))
 
 
 @wrong("search_ranges_are_allowed")

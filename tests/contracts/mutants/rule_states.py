@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule.base.optimizer import State, Step
+from chainrule.base.optimizer import State
+from chainrule.base.step import Step
 from chainrule_plugins.optimizers.adam import Adam
 from chainrule_plugins.optimizers.rmsprop import Rmsprop
 from chainrule_plugins.optimizers.sgd import Sgd

@@ -4,7 +4,7 @@ import dataclasses
 import pytest
 import torch
 
-from chainrule import HyperparameterError, Optimizer
+from chainrule import ContractError, HyperparameterError, Optimizer
 from chainrule.layers import linear
 from chainrule.optimizers import adam, sgd
 
@@ -51,5 +51,5 @@ def test_a_rule_needs_an_update():
     class Empty(Optimizer):
         pass
 
-    with pytest.raises(NotImplementedError, match="Empty must define update or apply"):
+    with pytest.raises(ContractError, match=r"^empty: a rule needs an update, got none\. Write "):
         Empty().attach(linear(1, 1).build()).step()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import HyperparameterError, Initializer, Optimizer, hyperparameter
-from chainrule.base.settings import bounds
+from chainrule.base.setting_values import bounds
 from chainrule.initializers import constant, xavier_normal, xavier_uniform
 from chainrule.optimizers import adam, rmsprop, sgd
 
@@ -64,8 +64,8 @@ class Rule(Optimizer):
             "Pass one value per member.",
         ),
         (
-            lambda: sgd(momentum=torch.tensor([0.5])),
-            "sgd: momentum must be one value for all members, got a tensor of shape (1,). Pass a number.",
+            lambda: sgd(nesterov=torch.tensor([1.0])),
+            "sgd: nesterov must be one value for all members, got a tensor of shape (1,). Pass True or False.",
         ),
     ],
 )

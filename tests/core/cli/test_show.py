@@ -23,7 +23,7 @@ class Rule:
 
     lr: float = dataclasses.field(
         default=1e-3,
-        metadata={"at_least": 0, "above": None, "search": (1e-5, 10.0), "per_member": True},
+        metadata={"at_least": 0, "above": None, "search": (1e-5, 10.0), "per_member": False},
     )
     betas: tuple[float, float] = (0.9, float("inf"))
 
@@ -72,7 +72,7 @@ def test_hyperparameters_come_with_type_default_and_declared_bounds(rule):
         "default": 0.001,
         "at_least": 0,
         "search": [1e-05, 10.0],
-        "per_member": True,
+        "per_member": False,
     }
     assert betas["default"] == [0.9, "inf"]
 
@@ -80,7 +80,7 @@ def test_hyperparameters_come_with_type_default_and_declared_bounds(rule):
 def test_the_text_shows_docstring_bounds_example_and_package(rule):
     shown = rule.chainrule("show", "rule").stdout
     assert "Update:   ``θ ← θ − lr g``" in shown
-    assert "lr: float = 0.001   (at least 0; search 1e-05 to 10; one per member allowed)\n" in shown
+    assert "lr: float = 0.001   (at least 0; search 1e-05 to 10; the same for all members)\n" in shown
     assert "from chainrule.optimizers import rule" in shown
     assert "Package:     rules 1.0" in shown
 
@@ -151,7 +151,7 @@ def test_a_kind_shows_what_its_authors_define_set_override_and_use(packages):
     headings = [line for line in lines if not line.startswith(" ")]
     assert headings == ["To define", "To set", "To override", "To use"]
     assert lines[1] == "  update(self, parameter: Tensor, grad: Tensor, state: State, step: Step)"
-    assert "  elementwise = True" in lines
+    assert "  elementwise = None" in lines
     members = json.loads(packages.chainrule("show", "layers", "--json").stdout)
     assert {"forward", "backward"} == {member["name"] for member in members if member["role"] == "define"}
     assert all(member["meaning"].endswith(".") for member in members)

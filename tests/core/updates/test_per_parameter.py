@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from chainrule import Optimizer, StateError, hyperparameter
+from chainrule import ContractError, Optimizer, StateError, hyperparameter
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
@@ -172,10 +172,14 @@ def test_a_state_can_not_be_exchanged(rebind, elementwise):
 
 def test_a_state_of_another_shape_needs_a_rule_that_is_not_elementwise():
     class PerTensor(Optimizer):
+        elementwise = True
+
         def init(self, parameter):
             return {"norm": parameter.new_zeros(())}
 
-    with pytest.raises(StateError, match=r"^per_tensor: state 'norm' of an elementwise rule must .* got \(\)\. Set "):
+    with pytest.raises(
+        ContractError, match=r"^per_tensor: state 'norm' of an elementwise rule must .* got \(\)\. Set "
+    ):
         train(PerTensor())
 
 

@@ -5,46 +5,51 @@ from __future__ import annotations
 import copy
 import dataclasses
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.random_streams import random_stream
-from chainrule.errors import ChainruleError
+from chainrule.base.wrapper import Wrapper, layers_of
+from chainrule.errors import ChainruleError, HyperparameterError
 from chainrule.network import Network
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close
 from chainrule.testing.optimizers.trials import (
     SHAPES,
+    Alone,
     Weights,
     changed,
     expect_same,
     moved,
-    one_step,
     shapes_for,
     take,
-    uses_sums,
     weights,
 )
 from chainrule.testing.subject import Subject
+from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.param_groups import param_groups
+from chainrule.updates.watching import is_elementwise
 
 LARGE = SLICE + 3
 """The size of a vector that the core splits into two slices."""
 
 
-@check("optimizers", cause="a norm, mean, sort or shape in update; declare elementwise = False for such a rule.")
+@check("optimizers", cause="elementwise = True on a rule with a norm, mean, sort or shape; leave the declaration out.")
 def elementwise_is_as_declared(rule: Optimizer) -> None:
     """An elementwise rule updates 2¹⁷ + 3 elements the same in slices, whole, permuted and as a matrix, to 1e-12.
 
     The core runs elementwise rules over slices of one flat vector, whichever are fastest. A rule that declares
     elementwise = False loses that speed, so its elements must depend on each other.
     """
-    if uses_sums(rule):
+    if Chain(rule).has_sums:
         raise NotApplicable("the rule sums over parameters, so the core does not slice it")
-    if not rule.elementwise:
+    if not is_elementwise(rule):
+        if all(layer.elementwise is None for layer in layers_of(rule)):
+            raise NotApplicable("the rule does not declare whether it is elementwise, and is found not to be")
         _expect_not_elementwise(rule)
         return
     large = Weights({"w0": (LARGE - 12,), "w1": (12,)}).build(dtype=torch.float64)
@@ -65,11 +70,10 @@ def elementwise_is_as_declared(rule: Optimizer) -> None:
 
 def _applied(rule: Optimizer, start: Tensor, gradients: Tensor) -> Tensor:
     """Return the tensor after one step per gradient, with the rule called directly."""
-    parameter = start.clone()
-    state = rule.init(parameter)
+    alone = Alone(rule, start.clone())
     for t, grad in enumerate(gradients, start=1):
-        rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
-    return parameter
+        alone.step(grad, t)
+    return alone.parameter
 
 
 def _expect_not_elementwise(rule: Optimizer) -> None:
@@ -79,7 +83,7 @@ def _expect_not_elementwise(rule: Optimizer) -> None:
     results = []
     for tensors in (drawn, drawn[:, order], torch.cat([drawn[:, :6], 3 * drawn[:, 6:]], dim=1)):
         each = tensors.view(4, *shape)
-        if any(entry.shape != shape for entry in rule.init(each[0].clone()).values()):
+        if any(entry.shape != shape for entry in Chain(rule).init(each[0].clone()).values()):
             return  # the core could not slice such a state
         results.append(_applied(rule, each[0], each[1:]).flatten())
     alike = torch.allclose(results[0][order], results[1], rtol=0, atol=1e-12)
@@ -100,14 +104,12 @@ def vmappable_is_as_declared(rule: Optimizer) -> None:
 
     A rule that declares vmappable = False loses that speed, so it must fail under torch.vmap.
     """
-    if rule.elementwise and not uses_sums(rule):
+    if is_elementwise(rule):
         raise NotApplicable("elementwise rules need no vmap")
-    mapped, looped = copy.copy(rule), copy.copy(rule)
-    object.__setattr__(mapped, "vmappable", True)  # the dataclass is frozen; only these copies change
-    object.__setattr__(looped, "vmappable", False)
+    mapped, looped = _vmappable(rule, True), _vmappable(rule, False)
     seeds = [0, 1, 2]
     expected = moved(looped, weights(rule, seeds=seeds)).state_dict()
-    if rule.vmappable:
+    if Chain(rule).vmappable:
         got = moved(mapped, weights(rule, seeds=seeds)).state_dict()
         expect_same("under vmap, as in a loop,", got, expected, tolerance=1e-12)
         return
@@ -117,6 +119,16 @@ def vmappable_is_as_declared(rule: Optimizer) -> None:
     except Exception:  # noqa: BLE001 - any failure is as declared
         same = False
     expect(not same, "a rule that declares vmappable = False must fail under torch.vmap, got the result of a loop.")
+
+
+def _vmappable(rule: Optimizer, vmappable: bool) -> Optimizer:
+    """Return a copy all layers of which declare so."""
+    other = copy.copy(rule)
+    for name, value in (("vmappable", vmappable), ("elementwise", False)):
+        object.__setattr__(other, name, value)  # the dataclass is frozen; only this copy changes
+    if isinstance(rule, Wrapper):
+        object.__setattr__(other, "inner", _vmappable(rule.inner, vmappable))
+    return other
 
 
 @check(
@@ -129,7 +141,7 @@ def compiled_equals_eager(subject: Subject) -> None:
     once and gets fused speed.
     """
     rule = subject.make_examples()[0]
-    if not rule.elementwise or uses_sums(rule):
+    if not is_elementwise(rule):
         raise NotApplicable("the rule is not elementwise")
     compiled, eager = (Weights({"w0": (LARGE,)}).build(dtype=torch.float64) for _ in range(2))
     try:
@@ -158,25 +170,72 @@ def members_move_as_single_networks(rule: Optimizer) -> None:
 
 
 @check(
-    "optimizers", cause="float(step.lr), alpha=step.lr or value=…, which fail for a tensor with one value per member."
+    "optimizers",
+    cause="float(field), alpha=field, value=field or an if on a field; use algebra and present(field).",
 )
 def values_per_member_count_for_each(rule: Optimizer) -> None:
-    """A tensor (M,) for lr, or for any per-member field, updates member i like its i-th value alone, to 1e-12.
+    """Every number of a rule may be a tensor (M,): member i is then updated like with its i-th value alone, to 1e-12.
 
-    A grid of learning rates is then one ensemble.
+    This holds for each float field and each number of a tuple, also where M is the width of a layer, for which wrong
+    broadcasting goes unseen otherwise. A grid of hyperparameters is then one ensemble.
     """
-    fields = [field.name for field in dataclasses.fields(rule) if field.metadata.get("per_member")]
-    if not fields:
-        raise NotApplicable("no hyperparameter is declared per_member=True")
-    factors = (1.0, 0.5, 0.25)
-    for name in fields:
-        values = [getattr(rule, name) * factor for factor in factors]
-        each = changed(rule, **{name: torch.tensor(values, dtype=torch.float64)})
-        ensemble = moved(each, weights(rule, seeds=[4, 5, 6]))
+    tried = [name for name in _numbers(rule) if _values(rule, name) is not None]
+    if not tried:
+        raise NotApplicable("no number of the rule may differ from member to member")
+    for name in tried:
+        values = _values(rule, name) or []
+        each = with_number(rule, name, torch.tensor(values, dtype=torch.float64))
+        ensemble = moved(each, weights(rule, seeds=range(4, 4 + len(values))))
         for i, (seed, value) in enumerate(zip(ensemble.seeds, values, strict=True)):
-            single = moved(changed(rule, **{name: value}), weights(rule, seeds=[seed]))
+            single = moved(with_number(rule, name, value), weights(rule, seeds=[seed]))
             what = f"of member {i} with its own {name}={value:g}, as alone,"
             expect_same(what, _member(ensemble, i), _member(single, 0), tolerance=1e-12)
+
+
+def _numbers(rule: Optimizer) -> dict[str, float]:
+    """Return the numbers of a rule and of its inner rule that may be given per member, by name."""
+    found: dict[str, float] = {}
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if isinstance(value, Optimizer):
+            found |= {f"{field.name}.{name}": number for name, number in _numbers(value).items()}
+        elif field.metadata.get("per_member") is not False:
+            items = {field.name: value}
+            if isinstance(value, tuple):
+                items = {f"{field.name}.{i}": item for i, item in enumerate(value)}
+            found |= {name: item for name, item in items.items() if isinstance(item, float)}
+    return found
+
+
+def _values(rule: Optimizer, name: str) -> list[float] | None:
+    """Return a value for each of three members, near the rule's own, that the rule allows; None if it allows only one.
+
+    A number that is 0 switches a term off, so that it takes values with which the term is there.
+    """
+    number = _numbers(rule)[name]
+    candidates = [number * factor for factor in (1.0, 0.5, 0.25, 0.75)] if number else [0.05, 0.1, 0.025, 0.2]
+    allowed = []
+    for value in candidates:
+        try:
+            with_number(rule, name, torch.tensor([value], dtype=torch.float64))
+            with_number(rule, name, value)
+            allowed.append(value)
+        except HyperparameterError:
+            continue
+    return allowed[:3] if len(allowed) >= 3 else None
+
+
+def with_number(rule: Optimizer, name: str, value: float | Tensor) -> Optimizer:
+    """Return the rule with one of its numbers replaced, and checked."""
+    field, _, rest = name.partition(".")
+    before = getattr(rule, field)
+    if isinstance(before, Optimizer):
+        after: Any = with_number(before, rest, value)
+    elif rest:
+        after = tuple(value if str(i) == rest else item for i, item in enumerate(before))
+    else:
+        after = value
+    return dataclasses.replace(rule, **{field: after})
 
 
 @check("optimizers", cause="state kept outside the dict that init returns, or shared by all parameters of one shape.")
@@ -200,7 +259,7 @@ def parameters_do_not_influence_each_other(rule: Optimizer) -> None:
 
     Only a rule that sums over parameters, through reduce, may couple them.
     """
-    if uses_sums(rule):
+    if Chain(rule).has_sums:
         raise NotApplicable("the rule sums over parameters")
     shapes = {f"w{i}": shape for i, shape in enumerate(list(shapes_for(rule, SHAPES[:4]).values()) * 2)}
     together = moved(rule, weights(rule, shapes)).state_dict()

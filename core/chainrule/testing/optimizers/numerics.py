@@ -11,24 +11,27 @@ from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.random_streams import random_stream
+from chainrule.base.wrapper import layers_of
 from chainrule.errors import HyperparameterError
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite
 from chainrule.testing.optimizers.trials import (
     STEPS,
+    Alone,
     Factors,
     Weights,
     changed,
     draw_gradients,
     expect_same,
+    inner_of,
     moved,
-    one_step,
     positions,
     shapes_for,
-    uses_sums,
     weights,
     without_decay,
 )
+from chainrule.updates.chain import Chain
+from chainrule.updates.watching import is_elementwise
 
 RATES = 13
 """The number of learning rates tried on each problem, across the search range."""
@@ -85,12 +88,12 @@ def descends_in_noise(rule: Optimizer) -> None:
 
 def _expect_descent(rule: Optimizer, problem: Problem, steps: int, share: float, start: Tensor | None = None) -> None:
     """Raise CheckFailed unless the mean of the last tenth of losses falls to a share of the first, at the best rate."""
-    (field,) = [field for field in dataclasses.fields(rule) if field.name == "lr"]
+    (field,) = [field for field in dataclasses.fields(inner_of(rule)) if field.name == "lr"]
     low, high = field.metadata.get("search") or (1e-5, 1e1)
     rates = torch.logspace(math.log10(max(low, high * 1e-9)), math.log10(high), RATES, dtype=torch.float64)
     start = torch.tensor([3.0, -2, 4, 1, -3, 2, -1, 5], dtype=torch.float64) if start is None else start
     first = problem(start.unsqueeze(0))[0].item()
-    if field.metadata.get("per_member"):
+    if field.metadata.get("per_member") is not False:
         losses = _losses(changed(without_decay(rule), lr=rates, schedule=None), RATES, start, problem, steps)
     else:
         rules = [changed(without_decay(rule), lr=rate, schedule=None) for rate in rates.tolist()]
@@ -105,7 +108,7 @@ def _expect_descent(rule: Optimizer, problem: Problem, steps: int, share: float,
 
 def _losses(rule: Optimizer, members: int, start: Tensor, problem: Problem, steps: int) -> Tensor:
     """Return each member's mean loss over the last tenth of the steps, at the evaluation parameters."""
-    network = Weights(shapes_for(rule, [(8,) if 1 in rule.ranks else (4, 2)])).build(
+    network = Weights(shapes_for(rule, [(8,) if 1 in Chain(rule).ranks else (4, 2)])).build(
         seeds=[0] * members, dtype=torch.float64
     )
     points, slopes = network.flat.data.view(members, 8), network.flat.grad.view(members, 8)
@@ -123,7 +126,7 @@ def _losses(rule: Optimizer, members: int, start: Tensor, problem: Problem, step
 @check("optimizers", cause="a part of the step that lr does not scale, or an apply that does not read step.lr.")
 def lr_of_zero_freezes(rule: Optimizer) -> None:
     """With lr = 0 no parameter changes, since lr scales the whole step."""
-    settings = {"weight_decay": 0.0} if rule.decay_kind == "other" else {}
+    settings = {"weight_decay": 0.0} if inner_of(rule).decay_kind == "other" else {}
     try:
         frozen = changed(rule, lr=0.0, **settings)
     except HyperparameterError as error:
@@ -162,7 +165,7 @@ def nan_and_inf_stay_where_they_are(rule: Optimizer) -> None:
 
     One bad element must not spread, so that it and its member can be identified.
     """
-    if not rule.elementwise or uses_sums(rule):
+    if not is_elementwise(rule):
         raise NotApplicable("the rule is not elementwise")
     for bad in (math.nan, math.inf):
         clean, harmed = weights(rule, [(4,), (3, 2)]), weights(rule, [(4,), (3, 2)])
@@ -185,7 +188,8 @@ def extreme_gradients_stay_finite(rule: Optimizer) -> None:
 
     Gradients of each size come alone and alternating with ordinary ones; the default range is 1e−15 to 1e15.
     """
-    for size in rule.gradient_range:
+    layers = layers_of(rule)
+    for size in (max(one.gradient_range[0] for one in layers), min(one.gradient_range[1] for one in layers)):
         for others in (size, 1.0):
             network = weights(rule, dtype=torch.float32)
             updater = rule.attach(network)
@@ -224,13 +228,13 @@ def transposed_parameters_move_alike(rule: Optimizer) -> None:
 
     Tensors from other programs are not always contiguous.
     """
-    if 2 not in rule.ranks:
+    if 2 not in Chain(rule).ranks:
         raise NotApplicable("the rule does not accept matrices")
     start = weights(rule, {"w": (2, 3)}).flat.data.view(2, 3)
     ordinary, transposed = start.mT.contiguous(), start.clone().mT
-    states = rule.init(ordinary), rule.init(transposed)
+    trials = Alone(rule, ordinary), Alone(rule, transposed)
     for t in range(1, STEPS + 1):
         grad = torch.randn(2, 3, generator=random_stream(t, "gradient"), dtype=torch.float64).mT
-        for parameter, given, state in zip((ordinary, transposed), (grad.contiguous(), grad), states, strict=True):
-            rule.apply(parameter, given, state, one_step(rule, parameter, given, state, t))
+        for alone, given in zip(trials, (grad.contiguous(), grad), strict=True):
+            alone.step(given, t)
         expect_close(f"a transposed parameter after step {t}", transposed, ordinary, tolerance=1e-12)

@@ -20,17 +20,18 @@ from chainrule.testing.compare import expect, expect_close
 from chainrule.testing.optimizers.fresh_process import in_fresh_process
 from chainrule.testing.optimizers.trials import (
     STEPS,
+    Alone,
     Factors,
     changed,
     expect_same,
-    has_update,
+    inner_of,
     moved,
-    one_step,
     shapes_for,
     take,
     weights,
 )
 from chainrule.testing.subject import Subject
+from chainrule.updates.chain import Chain
 from chainrule.updates.updater import Updater
 
 WARM_UP = Factors((0.2, 0.4, 0.6, 0.8, 1.0))
@@ -39,26 +40,24 @@ WARM_UP = Factors((0.2, 0.4, 0.6, 0.8, 1.0))
 
 @check("optimizers", cause="mul_, add_ or another in-place operation on grad or parameter, or on a view of them.")
 def update_changes_only_its_state(rule: Optimizer) -> None:
-    """`update` leaves parameter and grad unchanged and returns a direction; apply leaves grad unchanged.
+    """`update` leaves parameter and grad unchanged, and `apply` leaves grad unchanged.
 
-    The direction has the parameter's shape and dtype. Gradients are read again, by logs and other rules.
+    Gradients are read again, by logs and other rules.
     """
     for shape in shapes_for(rule).values():
         parameter, grad = torch.randn(2, *shape, generator=random_stream(0, "tensors"), dtype=torch.float64).unbind()
         before, given = parameter.clone(), grad.clone()
-        state = rule.init(parameter)
+        alone = Alone(rule, parameter)
         expect_close("the parameter after init", parameter, before, of=before)
         for t in (1, 2):
-            step = one_step(rule, parameter, grad, state, t)
-            if has_update(rule):
-                direction = rule.update(parameter, grad, state, step)
-                what = f"the direction for a parameter of shape {tuple(shape)} and {parameter.dtype}"
-                fits = direction.shape == parameter.shape and direction.dtype == parameter.dtype
-                got = f"{tuple(direction.shape)} and {direction.dtype}"
-                expect(fits, f"{what} must have that shape and dtype, got {got}.")
+            gradient, steps = alone.steps(grad, t)
+            kept = gradient.clone()
+            if type(inner_of(rule)).update is not Optimizer.update:
+                alone.chain.direction(parameter, gradient, alone.states, steps)
             expect_close(f"the parameter after update at step {t}", parameter, before, of=before)
-            rule.apply(parameter, grad, state, step)
+            alone.chain.apply(parameter, gradient, alone.states, steps)
             expect_close(f"grad after step {t}", grad, given, of=given)
+            expect_close(f"the inner rule's gradient after step {t}", gradient, kept, of=given)
             before = parameter.clone()
 
 
@@ -71,7 +70,8 @@ def state_keeps_its_form(rule: Optimizer) -> None:
     for dtype in (torch.float32, torch.float64):
         for shape in shapes_for(rule).values():
             parameter = torch.randn(shape, generator=random_stream(0, "tensors"), dtype=torch.float64).to(dtype)
-            state = rule.init(parameter)
+            alone = Alone(rule, parameter)
+            state = alone.state
             _expect_own_memory(state, parameter)
             form = _form(state)
             for name, entry in state.items():
@@ -80,7 +80,7 @@ def state_keeps_its_form(rule: Optimizer) -> None:
             attributes = _attributes(rule)
             for t in range(1, 2 * STEPS + 1):
                 grad = torch.randn(shape, generator=random_stream(t, "gradient"), dtype=torch.float64).to(dtype)
-                rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
+                alone.step(grad, t)
                 expect(_form(state) == form, f"the state after step {t} must be {form}, got {_form(state)}.")
             now = _attributes(rule)
             expect(now == attributes, f"attributes of the rule and its class must remain {attributes}, got {now}.")
@@ -200,23 +200,20 @@ def resumes_in_a_fresh_process(subject: Subject) -> None:
 
 @check("optimizers", cause="an evaluation_parameter that changes its arguments in place.")
 def evaluation_changes_nothing(rule: Optimizer) -> None:
-    """evaluation_parameter changes neither parameter nor state, and returns the parameter's shape and dtype.
+    """evaluation_parameter changes neither parameter nor state.
 
     A run must not depend on how often it is evaluated.
     """
-    if type(rule).evaluation_parameter is Optimizer.evaluation_parameter:
+    if not Chain(rule).evaluates_elsewhere:
         raise NotApplicable("the rule does not override evaluation_parameter")
     for shape in shapes_for(rule).values():
         parameter = torch.randn(shape, generator=random_stream(0, "tensors"), dtype=torch.float64)
-        state = rule.init(parameter)
+        alone = Alone(rule, parameter)
+        state = alone.state
         for t in range(1, STEPS + 1):
-            grad = torch.randn(shape, generator=random_stream(t, "gradient"), dtype=torch.float64)
-            rule.apply(parameter, grad, state, one_step(rule, parameter, grad, state, t))
+            alone.step(torch.randn(shape, generator=random_stream(t, "gradient"), dtype=torch.float64), t)
             before, kept = parameter.clone(), {name: entry.clone() for name, entry in state.items()}
-            found = rule.evaluation_parameter(parameter, state)
-            fits = found.shape == parameter.shape and found.dtype == parameter.dtype
-            what = f"evaluation_parameter for a parameter of shape {tuple(shape)} and {parameter.dtype}"
-            expect(fits, f"{what} must have that shape and dtype, got {tuple(found.shape)} and {found.dtype}.")
+            alone.chain.evaluation_parameter(parameter, alone.states)
             expect_close(f"the parameter after evaluation at step {t}", parameter, before, of=before)
             for name, entry in state.items():
                 expect_close(f"state[{name!r}] after evaluation at step {t}", entry, kept[name], of=kept[name])

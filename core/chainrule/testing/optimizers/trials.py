@@ -10,12 +10,17 @@ import torch
 from torch import Generator, Tensor
 
 from chainrule.base.module import Module
-from chainrule.base.optimizer import Optimizer, State, Step
+from chainrule.base.optimizer import Optimizer
 from chainrule.base.parameter import Parameter
+from chainrule.base.random_numbers import random_key
 from chainrule.base.random_streams import random_stream
+from chainrule.base.step import Step
+from chainrule.base.wrapper import Wrapper, layers_of
 from chainrule.network import Network
 from chainrule.testing.check import NotApplicable
 from chainrule.testing.compare import expect_close
+from chainrule.updates.chain import Chain
+from chainrule.updates.clock import Clock
 from chainrule.updates.updater import Updater
 
 Shape = tuple[int, ...]
@@ -54,9 +59,9 @@ def shapes_for(rule: Optimizer, shapes: Sequence[Shape] = SHAPES) -> dict[str, S
     Raises:
         NotApplicable: if there are none.
     """
-    named = {f"w{i}": shape for i, shape in enumerate(shapes) if len(shape) in rule.ranks}
+    named = {f"w{i}": shape for i, shape in enumerate(shapes) if len(shape) in Chain(rule).ranks}
     if not named:
-        raise NotApplicable(f"none of the shapes {list(shapes)} has a rank in {tuple(rule.ranks)}")
+        raise NotApplicable(f"none of the shapes {list(shapes)} has a rank in {tuple(Chain(rule).ranks)}")
     return named
 
 
@@ -112,31 +117,47 @@ def expect_same(
         expect_close(f"parameter {name} of shape {tuple(values.shape)} {what}", got[name], values, tolerance=tolerance)
 
 
-def one_step(rule: Optimizer, parameter: Tensor, grad: Tensor, state: State, t: int = 1) -> Step:
-    """Return the Step that the core passes to the rule for this tensor at step t."""
-    lr = rule.lr * (1.0 if rule.schedule is None else rule.schedule(t))
-    scalars = rule.scalars(t)
-    return Step(t, lr, {**scalars, **rule.reduce(parameter, grad, state, Step(t, lr, scalars))})
+class Alone:
+    """A rule on one tensor, without a network."""
+
+    def __init__(self, rule: Optimizer, parameter: Tensor) -> None:
+        self.chain = Chain(rule)
+        self.clock = Clock(self.chain, 1, parameter.device)
+        self.parameter = parameter
+        self.state = self.chain.init(parameter)
+        self.states = self.chain.states(self.state)
+
+    def steps(self, grad: Tensor, t: int) -> tuple[Tensor, list[Step]]:
+        """Return the gradient as wrappers change it, and the step of each layer with its sums."""
+        key = torch.tensor(random_key(0, "update/alone")).unsqueeze(1)
+        steps = self.chain.steps(self.clock.at(t), key, self.parameter.dtype)
+        grad = self.chain.change_gradient(self.parameter, grad, self.states, steps)
+        if self.chain.has_sums:
+            self.chain.add_sums(steps, self.chain.reduce(self.parameter, grad, self.states, steps))
+        return grad, steps
+
+    def step(self, grad: Tensor, t: int) -> None:
+        """Take step t."""
+        changed, steps = self.steps(grad, t)
+        self.chain.apply(self.parameter, changed, self.states, steps)
 
 
-def has_update(rule: Optimizer) -> bool:
-    """Return whether the rule defines `update` rather than only its own `apply`."""
-    return type(rule).update is not Optimizer.update
-
-
-def uses_sums(rule: Optimizer) -> bool:
-    """Return whether the rule sums over all parameters of a member, through `reduce`."""
-    return type(rule).reduce is not Optimizer.reduce
+def inner_of(rule: Optimizer) -> Optimizer:
+    """Return the rule inside all wrappers."""
+    return layers_of(rule)[-1]
 
 
 def changed(rule: Optimizer, **settings: Any) -> Optimizer:
-    """Return a copy of the rule with other settings."""
+    """Return a copy of the rule with other settings; those that a wrapper does not have are its inner rule's."""
+    if isinstance(rule, Wrapper):
+        own = {name: settings.pop(name) for name in settings.keys() & {one.name for one in dataclasses.fields(rule)}}
+        return dataclasses.replace(rule, inner=changed(rule.inner, **settings), **own)
     return dataclasses.replace(rule, **settings)
 
 
 def without_decay(rule: Optimizer) -> Optimizer:
     """Return the rule with weight_decay 0, if it has that field."""
-    return changed(rule, weight_decay=0.0) if hasattr(rule, "weight_decay") else rule
+    return changed(rule, weight_decay=0.0) if hasattr(inner_of(rule), "weight_decay") else rule
 
 
 @dataclasses.dataclass(frozen=True)

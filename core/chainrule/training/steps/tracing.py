@@ -63,9 +63,10 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
     tree = {
         "updater": step.updater.tensors(),
         "network": step.updater.network.declared_tensors(),
-        "moments": [(moment.t, moment.factor, moment.scalars) for moment in moments],
+        "moments": [(moment.t, moment.lr, moment.scalars) for moment in moments],
     }
     tensors, structure = pytree.tree_flatten(tree)
+    answers = [moment.due for moment in moments]
 
     def operations(*values: Tensor) -> tuple[Tensor, Tensor]:
         *traced, x, y = values
@@ -74,7 +75,9 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
         copied.updater.network.bind_declared(bound["network"])
         before = Snapshot([*copied.updater.network.modules(), copied.loss])
         outputs = _accumulate(copied, x, y)
-        copied.updater.apply([Moment(*numbers) for numbers in bound["moments"]])
+        copied.updater.apply(
+            [Moment(t, lr, scalars, due) for (t, lr, scalars), due in zip(bound["moments"], answers, strict=True)]
+        )
         if changed := before.difference():
             raise UntraceableError(f"it changes {changed}, which is no Buffer")
         return outputs

@@ -24,7 +24,7 @@ class Ademamix(Optimizer):
 
     decay_kind: ClassVar[Literal["decoupled"]] = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e-1), per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e-1))
     betas: tuple[float, float, float] = hyperparameter(default=(0.9, 0.999, 0.9999), at_least=0, below=1)
     alpha: float = hyperparameter(default=5.0, at_least=0, search=(1.0, 10.0))
     alpha_warmup: int = hyperparameter(default=0, at_least=0)
@@ -45,11 +45,10 @@ class Ademamix(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2, _ = self.betas
-        m1 = state["m1"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        m1 = state["m1"].lerp_(grad, 1 - beta1)
         m2 = state["m2"].mul_(step["beta3"]).add_((1 - step["beta3"]) * grad)
-        v = state["v"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        direction = (m1 / step["bias1"] + step["alpha"] * m2) / ((v / step["bias2"]).sqrt() + self.eps)
-        return direction + self.weight_decay * parameter if self.weight_decay else direction
+        v = state["v"].lerp_(grad * grad, 1 - beta2)
+        return (m1 / step["bias1"] + step["alpha"] * m2) / ((v / step["bias2"]).sqrt() + self.eps)
 
     @classmethod
     def examples(cls) -> list[Ademamix]:

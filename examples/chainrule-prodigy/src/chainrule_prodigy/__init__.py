@@ -22,10 +22,9 @@ class Prodigy(Optimizer):
     Source:   Mishchenko & Defazio 2023, arXiv:2306.06101, Algorithm 4
     """
 
-    elementwise: ClassVar[bool] = False
     decay_kind: ClassVar[Literal["other"]] = "other"  # decoupled, but also proportional to d
 
-    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(0.1, 10.0), per_member=True)
+    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(0.1, 10.0))
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, above=0)
     d0: float = hyperparameter(default=1e-6, above=0)

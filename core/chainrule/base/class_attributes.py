@@ -1,0 +1,53 @@
+"""Checks of a component's class attributes: that each is of its type, and that none is a misspelt one of its parent."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+import typing
+from functools import cache
+from typing import Any, ClassVar
+
+from chainrule.base.setting_values import fits, in_words
+from chainrule.errors import ContractError, label
+
+NEAR = 0.85
+"""The similarity from which on a name counts as misspelt; "scalar" and "scalars" have 0.92."""
+
+
+def own_annotations(cls: type) -> dict[str, Any]:
+    """Return the annotations that the class itself has, unevaluated where its module postpones that."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
+    return inspect.get_annotations(cls)
+
+
+def check_class_attributes(cls: type, parent: type) -> None:
+    """Raise ContractError if the class gives a class variable of its parent another type, or misspells its name."""
+    annotated, declared = own_annotations(cls), _class_variables(parent)
+    for name in sorted(vars(cls).keys() & declared.keys()):
+        value = vars(cls)[name]
+        if name in annotated and "ClassVar" not in str(annotated[name]):
+            raise ContractError(
+                f"{label(cls)}: {name} must be a class attribute, got a field. Write {name} = {value!r} without a type."
+            )
+        if not isinstance(value, property) and not fits(value, declared[name]):
+            raise ContractError(f"{label(cls)}: {name} must be {in_words(declared[name])}, got {value!r}. Correct it.")
+    public = {name.replace("_", ""): name for name in dir(parent) if not name.startswith("_")}
+    inherited = {name for ancestor in cls.__mro__[1:] for name in vars(ancestor)}
+    for name in sorted(vars(cls).keys() - annotated.keys() - inherited):
+        near = difflib.get_close_matches(name.replace("_", ""), public, n=1, cutoff=NEAR)
+        if near and not name.startswith("_"):
+            raise ContractError(
+                f"{label(cls)}: {name} is not part of the contract. "
+                f'Did you mean "{public[near[0]]}"? Begin the names of your own attributes with an underscore.'
+            )
+
+
+@cache
+def _class_variables(parent: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(parent)
+    return {name: typing.get_args(hint)[0] for name, hint in hints.items() if typing.get_origin(hint) is ClassVar}

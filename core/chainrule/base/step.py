@@ -1,0 +1,81 @@
+"""`Step`: what a rule knows of the step that it takes, beside its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from chainrule.base.random_numbers import StepRandom
+from chainrule.errors import ContractError
+
+
+class Due(dict[tuple[int, int], bool]):
+    """Whether step t is one of every k from an offset on, for each (k, offset) that a rule asks about.
+
+    What was asked remains, so that a compiled step can be used again where all answers are the same.
+    """
+
+    def __init__(self, t: int) -> None:
+        super().__init__()
+        self.t = t
+
+    def __missing__(self, asked: tuple[int, int]) -> bool:
+        every, offset = asked
+        self[asked] = (self.t - offset) % every == 0
+        return self[asked]
+
+    def holds_at(self, t: int) -> bool:
+        """Whether all that was asked has the same answers at step t."""
+        return all(((t - offset) % every == 0) == answer for (every, offset), answer in self.items())
+
+
+@dataclass(slots=True)
+class Step:
+    """The step's number t from 1, its learning rate, and the rule's scalars and sums by name.
+
+    In a compiled kernel or a captured graph these are 0-dim tensors.
+    """
+
+    t: int | Tensor
+    lr: float | Tensor
+    values: Mapping[str, float | Tensor] = field(default_factory=dict)
+    rule: str = "update"
+    due: Mapping[tuple[int, int], bool] | None = None
+    key: Tensor | None = None
+    dtype: torch.dtype | None = None
+    _stream: StepRandom | None = None
+
+    def __getitem__(self, name: str) -> float | Tensor:
+        if name not in self.values:
+            known = ", ".join(self.values) or "none"
+            raise ContractError(
+                f'{self.rule}: step["{name}"] must be a name that scalars or reduce returns, got one of neither. '
+                f"Known: {known}."
+            )
+        return self.values[name]
+
+    def every(self, k: int, offset: int = 0) -> bool:
+        """Whether this is one of every k steps: t = k, 2k, …; with an offset t = offset, offset + k, ….
+
+        It may decide which operations a rule performs, as `t` may not: each answer is compiled by itself.
+        """
+        if k < 1:
+            raise ContractError(f"{self.rule}: every(k) needs k of at least 1, got {k}. Give the field at_least=1.")
+        if self.due is not None:
+            return self.due[k, offset]
+        return bool((self.t - offset) % k == 0)
+
+    @property
+    def random(self) -> StepRandom:
+        """Random numbers for this tensor at this step, by the member's seed and the parameter's name."""
+        if self._stream is None:
+            if self.key is None or self.dtype is None:
+                raise ContractError(
+                    f"{self.rule}: random numbers need one parameter of a network, got a slice of several. "
+                    "Remove elementwise = True: a rule with noise is not."
+                )
+            self._stream = StepRandom(self.key, self.t, self.dtype)
+        return self._stream

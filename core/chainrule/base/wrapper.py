@@ -1,0 +1,83 @@
+"""`Wrapper`: the parent class of rules around another rule."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from chainrule.base.class_attributes import own_annotations
+from chainrule.base.optimizer import Optimizer, State
+from chainrule.base.step import Step
+from chainrule.errors import ContractError, HyperparameterError, label
+
+
+class Wrapper(Optimizer):
+    """A rule around another one, whose gradient, direction or parameters after the step it changes.
+
+    A subclass declares fields as any optimizer does, and writes one or more of `change_gradient`, `change_direction`,
+    `after_step` and `evaluation_parameter`, which get its own state from `init` and its own scalars and sums. The inner
+    rule's state, scalars, sums, per-member fields, learning rate and schedule are composed by the core.
+
+    Raises:
+        HyperparameterError: if inner is not an optimizer, or has no direction for `change_direction` to change.
+    """
+
+    lr: ClassVar[Any] = property(lambda self: self.inner.lr)  # type: ignore[misc]  # no field
+    schedule: ClassVar[Any] = property(lambda self: self.inner.schedule)  # type: ignore[misc]
+
+    inner: Optimizer
+    """The rule inside, which may be a wrapper again."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        for name in ("update", "apply", "lr", "schedule"):
+            if name in vars(cls) or name in own_annotations(cls):
+                raise ContractError(
+                    f"{label(cls)}: a wrapper must leave {name} to the inner rule, got one of its own. "
+                    "Write change_gradient, change_direction or after_step."
+                )
+        super().__init_subclass__(**kwargs)
+
+    def __post_init__(self) -> None:
+        inner = self.inner
+        if not isinstance(inner, Optimizer):
+            called = isinstance(inner, type) and issubclass(inner, Optimizer)
+            name = inner if isinstance(inner, str) else label(inner) if called else "adam"
+            raise HyperparameterError(
+                f"{label(self)}: inner must be an optimizer, got {inner!r}. "
+                f"Pass inner={name if name.isidentifier() else 'adam'}(…), from chainrule.optimizers."
+            )
+        super().__post_init__()
+        if type(self).change_direction is not Wrapper.change_direction:
+            innermost = layers_of(inner)[-1]
+            if type(innermost).apply is not Optimizer.apply:
+                raise HyperparameterError(
+                    f"{label(self)}: inner must return a direction from update, got {label(innermost)}, which has an "
+                    "apply of its own. Wrap a rule without one."
+                )
+
+    def change_gradient(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:  # noqa: ARG002
+        """Return the gradient for the inner rule, as a new tensor; called once a step, before any `reduce`."""
+        return grad
+
+    def change_direction(
+        self,
+        parameter: Tensor,  # noqa: ARG002
+        grad: Tensor,  # noqa: ARG002
+        direction: Tensor,
+        state: State,  # noqa: ARG002
+        step: Step,  # noqa: ARG002
+    ) -> Tensor:
+        """Return the direction to descend along in place of the inner rule's; weight decay acts apart from it."""
+        return direction
+
+    def after_step(self, parameter: Tensor, state: State, step: Step) -> None:
+        """Change parameter or state in place once the inner rule has taken its step."""
+
+
+def layers_of(rule: Optimizer) -> list[Optimizer]:
+    """Return the rule's wrappers, outermost first, and the rule inside them."""
+    layers = [rule]
+    while isinstance(layers[-1], Wrapper):
+        layers.append(layers[-1].inner)
+    return layers

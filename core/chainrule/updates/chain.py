@@ -1,0 +1,232 @@
+"""`Chain`: a rule inside its wrappers, as the one rule that the core applies to a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.base.optimizer import Optimizer, State
+from chainrule.base.step import Step
+from chainrule.base.wrapper import Wrapper, layers_of
+from chainrule.errors import ContractError, StateError, label
+from chainrule.updates.moment import Moment
+
+INSIDE = "inner."
+"""Prefix of the names that belong to the rule inside a wrapper."""
+
+
+class FrozenState(dict[str, Tensor]):
+    """A rule's state, whose tensors change in place but are never replaced: they are views of larger ones."""
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        raise StateError(f'state["{name}"] must change in place, got a new tensor. Write state["{name}"].copy_(…).')
+
+    def update(self, *_: Any, **__: Any) -> None:
+        """Refuse to replace tensors."""
+        raise StateError(
+            "state must change in place, tensor by tensor, got update(…). Write state[name].copy_(…) for each."
+        )
+
+    __ior__ = setdefault = update  # type: ignore[assignment]
+
+
+class Chain:
+    """The layers of a rule, outermost first: its wrappers, and the rule that has the learning rate.
+
+    Gradients are changed from the outermost layer in, directions and parameters from the innermost out. Names of state,
+    scalars and sums have a prefix for each wrapper around their layer.
+
+    Args:
+        rule: the outermost layer.
+        checks: whether results must have the parameter's shape and dtype.
+    """
+
+    def __init__(self, rule: Optimizer, *, checks: bool = True) -> None:
+        self.rule = rule
+        self._checks = checks
+        self.layers = layers_of(rule)
+        self.inner = self.layers[-1]
+        wrappers = [(i, layer) for i, layer in enumerate(self.layers[:-1]) if isinstance(layer, Wrapper)]
+        self._gradients = [(i, one) for i, one in wrappers if type(one).change_gradient is not Wrapper.change_gradient]
+        self._turns = [
+            (i, one) for i, one in reversed(wrappers) if type(one).change_direction is not Wrapper.change_direction
+        ]
+        self._after = [(i, one) for i, one in reversed(wrappers) if type(one).after_step is not Wrapper.after_step]
+        self._sums = [(i, one) for i, one in enumerate(self.layers) if type(one).reduce is not Optimizer.reduce]
+        self._labels = [label(layer) for layer in self.layers]
+        self._returns_direction = type(self.inner).apply is Optimizer.apply
+
+    @property
+    def has_sums(self) -> bool:
+        """Whether a layer sums over parameters, through `reduce`."""
+        return bool(self._sums)
+
+    @property
+    def vmappable(self) -> bool:
+        """Whether torch.vmap can batch every layer over the members."""
+        return all(layer.vmappable for layer in self.layers)
+
+    @property
+    def ranks(self) -> list[int]:
+        """The ranks of the parameters that every layer accepts."""
+        return [rank for rank in self.inner.ranks if all(rank in layer.ranks for layer in self.layers)]
+
+    def init(self, parameter: Tensor) -> State:
+        """Return the initial state of all layers for this tensor.
+
+        Raises:
+            ContractError: if an init returns anything but a dict of tensors.
+        """
+        state: State = {}
+        for i, layer in enumerate(self.layers):
+            own = layer.init(parameter)
+            if not isinstance(own, dict) or not all(isinstance(entry, Tensor) for entry in own.values()):
+                raise ContractError(
+                    f"{self._labels[i]}: init must return a dict of tensors by name, got {_shown(own)}. "
+                    'Return {"m": torch.zeros_like(parameter)}, for example.'
+                )
+            state |= {INSIDE * i + name: entry for name, entry in own.items()}
+        return state
+
+    def states(self, state: Mapping[str, Tensor]) -> list[State]:
+        """Return each layer's part of a state."""
+        return [FrozenState(own) for own in self._split(state)]
+
+    def scalars(self, t: int) -> dict[str, float | Tensor]:
+        """Return the scalars of all layers at step t.
+
+        Raises:
+            ContractError: if a layer's scalars are not numbers by name.
+        """
+        found: dict[str, float | Tensor] = {}
+        for i, layer in enumerate(self.layers):
+            own: Any = layer.scalars(t)
+            if not isinstance(own, Mapping) or not all(isinstance(v, int | float | Tensor) for v in own.values()):
+                raise ContractError(
+                    f"{self._labels[i]}: scalars must return a dict of numbers by name, got {_shown(own)}. "
+                    'Return {"bias": 1 - self.beta**t}, for example.'
+                )
+            found |= {INSIDE * i + name: value for name, value in own.items()}
+        return found
+
+    def steps(self, moment: Moment, key: Tensor | None = None, dtype: torch.dtype | None = None) -> list[Step]:
+        """Return the step of each layer; a key (2, 1) is that of the parameter's random numbers."""
+        parts = self._split(moment.scalars)
+        return [
+            Step(moment.t, moment.lr, values, name, moment.due, key, dtype)
+            for name, values in zip(self._labels, parts, strict=True)
+        ]
+
+    def change_gradient(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> Tensor:
+        """Return the gradient as the wrappers change it."""
+        for i, wrapper in self._gradients:
+            grad = wrapper.change_gradient(parameter, grad, states[i], steps[i])
+            self._expect(i, "change_gradient", "gradient", grad, parameter)
+        return grad
+
+    def reduce(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> dict[str, Tensor]:
+        """Return what the layers sum over all parameters.
+
+        Raises:
+            ContractError: if a layer's reduce returns anything but 0-dim tensors by name.
+        """
+        found: dict[str, Tensor] = {}
+        for i, layer in self._sums:
+            own: Any = layer.reduce(parameter, grad, states[i], steps[i])
+            fits = isinstance(own, Mapping) and all(isinstance(v, Tensor) and v.dim() == 0 for v in own.values())
+            if not fits:
+                raise ContractError(
+                    f"{self._labels[i]}: reduce must return a dict of 0-dim tensors by name, got {_shown(own)}. "
+                    'Return {"squares": grad.square().sum()}, for example.'
+                )
+            found |= {INSIDE * i + name: value for name, value in own.items()}
+        return found
+
+    def add_sums(self, steps: list[Step], sums: Mapping[str, Tensor]) -> None:
+        """Let the steps know the sums."""
+        for step, own in zip(steps, self._split(sums), strict=True):
+            if own:
+                step.values = {**step.values, **own}
+
+    def direction(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> Tensor:
+        """Return the direction to descend along, or that of the rule's `update` where it descends by itself.
+
+        Raises:
+            ContractError: if a direction has not the parameter's shape and dtype.
+        """
+        direction = self.inner.update(parameter, grad, states[-1], steps[-1])
+        self._expect(-1, "update", "direction", direction, parameter)
+        for i, wrapper in self._turns:
+            direction = wrapper.change_direction(parameter, grad, direction, states[i], steps[i])
+            self._expect(i, "change_direction", "direction", direction, parameter)
+        return direction
+
+    def apply(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
+        """Take the step, with the gradient already changed."""
+        if not self._returns_direction:
+            self.inner.apply(parameter, grad, states[-1], steps[-1])
+        else:
+            self.inner.descend(parameter, self.direction(parameter, grad, states, steps), steps[-1])
+        for i, wrapper in self._after:
+            wrapper.after_step(parameter, states[i], steps[i])
+
+    def take(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
+        """Take a whole step for a tensor alone: change the gradient, sum over this tensor, and apply."""
+        grad = self.change_gradient(parameter, grad, states, steps)
+        if self._sums:
+            self.add_sums(steps, self.reduce(parameter, grad, states, steps))
+        self.apply(parameter, grad, states, steps)
+
+    @property
+    def evaluates_elsewhere(self) -> bool:
+        """Whether a layer evaluates with other values than it trains."""
+        return self._evaluating() is not None
+
+    def evaluation_parameter(self, parameter: Tensor, states: list[State]) -> Tensor:
+        """Return the values to evaluate with: those of the outermost layer that defines them.
+
+        Raises:
+            ContractError: if they have not the parameter's shape and dtype.
+        """
+        i = self._evaluating()
+        if i is None:
+            return parameter
+        found = self.layers[i].evaluation_parameter(parameter, states[i])
+        self._expect(i, "evaluation_parameter", "parameter", found, parameter)
+        return found
+
+    def _evaluating(self) -> int | None:
+        own = Optimizer.evaluation_parameter
+        return next((i for i, layer in enumerate(self.layers) if type(layer).evaluation_parameter is not own), None)
+
+    def _split(self, named: Mapping[str, Any]) -> list[Any]:
+        if len(self.layers) == 1:
+            return [named]
+        parts: list[dict[str, Any]] = [{} for _ in self.layers]
+        for name, value in named.items():
+            depth = 0
+            while name.startswith(INSIDE):
+                name, depth = name.removeprefix(INSIDE), depth + 1
+            parts[depth][name] = value
+        return parts
+
+    def _expect(self, layer: int, method: str, what: str, got: Any, parameter: Tensor) -> None:
+        if not self._checks:
+            return
+        if not isinstance(got, Tensor) or got.shape != parameter.shape or got.dtype != parameter.dtype:
+            raise ContractError(
+                f"{self._labels[layer]}: {method} must return a {what} of the parameter's shape "
+                f"{tuple(parameter.shape)} and {parameter.dtype}, got {_shown(got)}. Return one like the parameter."
+            )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as messages show it, short."""
+    if isinstance(value, Tensor):
+        return f"shape {tuple(value.shape)} and {value.dtype}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name!r}: {_shown(item)}' for name, item in value.items())}}}"
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,109 @@
+"""`Clock`: the moments of a rule, step by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.base.member_values import converted, member_values, of_each_member
+from chainrule.base.optimizer import LearningRate
+from chainrule.base.settings import Settings
+from chainrule.errors import HyperparameterError, label
+from chainrule.updates.chain import Chain
+from chainrule.updates.moment import Moment
+
+
+class Clock:
+    """Gives the moments of a rule on M members.
+
+    Scalars and schedules of values per member are computed with tensors (M,) of float64 if that gives what each member
+    gives alone, else member by member.
+
+    Attributes:
+        lr: the learning rate, before the schedule.
+    """
+
+    def __init__(self, chain: Chain, members: int, device: torch.device) -> None:
+        self.chain = chain
+        self.lr: LearningRate = chain.rule.lr
+        self._device, self._members = device, members
+        self._scalars: Callable[[int], Mapping[str, float | Tensor]] = chain.scalars
+        self._schedule: Callable[[int], Any] | None = chain.rule.schedule
+        if member_values(chain.rule):
+            self._scalars = self._per_member_scalars()
+            if isinstance(self.lr, Tensor):
+                self.lr = self._float64(self.lr)
+            if isinstance(self._schedule, Settings) and member_values(self._schedule):
+                self._schedule = self._per_member_schedule(self._schedule)
+
+    def at(self, t: int) -> Moment:
+        """Return the moment of step t.
+
+        Raises:
+            HyperparameterError: if the schedule gives no factor, or one below 0.
+        """
+        lr = self.lr
+        if self._schedule is not None:
+            factor = self._schedule(t)
+            self._check_factor(factor, t)
+            lr = lr * (factor.to(self._device, torch.float64) if isinstance(factor, Tensor) else factor)
+        return Moment(t, lr, self._scalars(t))
+
+    def _check_factor(self, factor: Any, t: int) -> None:
+        numbers = [factor]
+        if isinstance(factor, Tensor):
+            numbers = factor.tolist() if factor.shape == (self._members,) else [None]
+        for number in numbers:
+            if not isinstance(number, int | float) or not 0 <= number < math.inf:
+                shown = (
+                    f"shape {tuple(factor.shape)}" if number is None and isinstance(factor, Tensor) else repr(number)
+                )
+                several = f" or {self._members} of them, one for each member" if self._members > 1 else ""
+                raise HyperparameterError(
+                    f"{label(self.chain.inner)}: schedule({t}) must be a finite number of at least 0{several}, "
+                    f"got {shown}. Return a factor on lr."
+                )
+
+    def _float64(self, values: Tensor) -> Tensor:
+        return values.detach().to(self._device, torch.float64)
+
+    def _per_member_scalars(self) -> Callable[[int], Mapping[str, float | Tensor]]:
+        together = Chain(converted(self.chain.rule, self._float64)).scalars
+        each = [Chain(rule).scalars for rule in of_each_member(self.chain.rule, self._members)]
+
+        def apart(t: int) -> dict[str, float | Tensor]:
+            found = [scalars(t) for scalars in each]
+            return {
+                name: torch.tensor([one[name] for one in found], dtype=torch.float64, device=self._device)
+                for name in found[0]
+            }
+
+        def agree(t: int) -> bool:
+            one, other = together(t), apart(t)
+            return one.keys() == other.keys() and all(
+                torch.allclose(torch.as_tensor(one[name], dtype=torch.float64), torch.as_tensor(other[name]))
+                for name in one
+            )
+
+        return together if _holds(agree) else apart
+
+    def _per_member_schedule(self, schedule: Any) -> Callable[[int], Any]:
+        together = converted(schedule, self._float64)
+        each = of_each_member(schedule, self._members)
+
+        def apart(t: int) -> Tensor:
+            return torch.tensor([one(t) for one in each], dtype=torch.float64, device=self._device)
+
+        return together if _holds(lambda t: torch.allclose(together(t), apart(t))) else apart
+
+
+def _holds(agree: Callable[[int], bool]) -> bool:
+    """Whether tensors give the same as members one by one, at a few steps."""
+    try:
+        return all(agree(t) for t in (1, 2, 10, 1000))
+    except Exception:  # noqa: BLE001 - what a rule makes of a tensor where it takes numbers may raise anything
+        return False
