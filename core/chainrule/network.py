@@ -123,7 +123,7 @@ class Network:
 
     @torch.no_grad()
     def backward(self, grad_output: Tensor, *, input_grad: bool = False) -> Tensor | None:
-        """Add to every parameter's grad; return dL/dx with input_grad=True, else None.
+        """Add to every parameter's grad; return dL/dx with input_grad=True, else None; None for integers.
 
         Shapes: grad_output as the output of the last call; dL/dx as its x, for an ensemble always (M, N, …)
 

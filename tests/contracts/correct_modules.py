@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from chainrule import Buffer, Loss, Module, Random, ShapeError
-from chainrule.initializers import constant
+from chainrule import Buffer, Loss, Module, Parameter, Random, Shape, ShapeError
+from chainrule.initializers import constant, uniform
 from chainrule.ops import expect_shape
 
 
@@ -159,6 +159,76 @@ class DetachedForward(Module):
         return grad_output * x.cos()
 
 
+class Embedding(Module):
+    """Its inputs are integers, each of which picks a row of the weight.
+
+    Shapes:   any x (M, N, …) of integers from 0 to num_embeddings − 1, weight (M, num_embeddings, embedding_dim),
+              y (M, N, …, embedding_dim)
+    """
+
+    integer_inputs = True
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.weight = Parameter(num_embeddings, embedding_dim, init=uniform(), fan_in=embedding_dim, fan_out=1)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape, self.embedding_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        index = x.long().flatten(1).unsqueeze(-1).expand(-1, -1, self.embedding_dim)  # (M, N …, embedding_dim)
+        self.save_for_backward(index)
+        try:
+            return self.weight.data.gather(1, index).view(*x.shape, self.embedding_dim)  # also checks the range
+        except RuntimeError as error:
+            raise ShapeError(
+                f"embedding: x must be from 0 to {self.num_embeddings - 1}, got {int(x.min())} to {int(x.max())}. "
+                "Number the embeddings from 0."
+            ) from error
+
+    def backward(self, grad_output: Tensor) -> None:
+        (index,) = self.saved_tensors()
+        self.weight.grad.scatter_add_(1, index, grad_output.flatten(1, -2))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, Tensor]]:
+        return [(cls(3, 2), torch.tensor([0, 2, 1])), (cls(5, 3), torch.tensor([[0, 4], [3, 3], [1, 2]]))]
+
+
+class RelativePosition(Embedding):
+    """It takes every integer, negative ones too.
+
+    Shapes:   any x (M, N, …) of integers, y (M, N, …, embedding_dim)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.clamp(-1, 1) + 1)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, Tensor]]:
+        return [(cls(3, 2), torch.tensor([[3, -1], [1, 0]]))]
+
+
+class Logarithm(Module):
+    """Its inputs are positive, as its examples are.
+
+    Shapes:   any
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x.log()
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return grad_output / x
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, Tensor]]:
+        return [(cls(), torch.tensor([[0.5, 2.0, 1.0], [3.0, 0.1, 0.7], [1.5, 1.5, 9.0]]))]
+
+
 class BinaryCrossEntropy(Loss):
     """Predictions are one number a row, targets 0 or 1."""
 
@@ -195,4 +265,16 @@ class Score(Loss):
         return -target
 
 
-COMPONENTS = [BatchNorm, Dropout, Flatten, Exp, Softmax, DetachedForward, BinaryCrossEntropy, Score]
+COMPONENTS = [
+    BatchNorm,
+    Dropout,
+    Flatten,
+    Exp,
+    Softmax,
+    DetachedForward,
+    Embedding,
+    RelativePosition,
+    Logarithm,
+    BinaryCrossEntropy,
+    Score,
+]

@@ -66,6 +66,16 @@ def holds_a(*classes: str) -> Callable[[Any], bool]:
     )
 
 
+def gives_inputs(module: Any) -> bool:
+    """Whether every example of a module has a tensor of inputs in place of a shape."""
+    return all(isinstance(inputs, torch.Tensor) for _, inputs in module.examples())
+
+
+def gives_integers(module: Any) -> bool:
+    """Whether those tensors hold integers."""
+    return gives_inputs(module) and not any(inputs.is_floating_point() for _, inputs in module.examples())
+
+
 def shapes(component: Any) -> str:
     """Return the section Shapes of a class's docstring on one line."""
     return " ".join(sections(inspect.cleandoc(component.__doc__ or "")).get("Shapes", "").split())
@@ -135,6 +145,13 @@ SKIPS = (
         ("eval_mode_changes_nothing",),
     ),
     Skip("it takes inputs of any shape", lambda module: shapes(module).startswith("any"), ("wrong_shapes_raise",)),
+    Skip("its inputs are not integers", negated(gives_integers), ("wrong_integers_raise",)),
+    Skip(
+        "its inputs are integers, which have no derivative",
+        gives_integers,
+        ("input_gradient_agrees_with_differences",),
+    ),
+    Skip("its examples are inputs, so others may not fit", gives_inputs, ("extreme_inputs_stay_finite",)),
     Skip(
         "its targets are not class indices",
         lambda loss: "class indices (N,)" not in shapes(loss),

@@ -43,9 +43,9 @@ for component in components():
                 train(linear(3, 2).build(seed=0), callbacks=[part(*arguments)])
     match component.kind:
         case "layers" | "activations":
-            for module, shape in examples:
+            for module, inputs in examples:
                 network = module.build(seeds=[0, 1])
-                output = network(torch.randn(4, *shape))
+                output = network(inputs if isinstance(inputs, torch.Tensor) else torch.randn(4, *inputs))
                 network.backward(torch.ones_like(output))
         case "initializers":
             for initializer in examples:

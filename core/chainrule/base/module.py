@@ -54,7 +54,7 @@ class Module(KeepsForBackward, ABC):
 
     @abstractmethod
     def backward(self, grad_output: Tensor) -> Tensor | None:
-        """Add to each parameter's grad, and return dL/dx in the shape of x.
+        """Add to each parameter's grad, and return dL/dx in the shape of x; None where x holds integers.
 
         `saved_tensors()` returns what forward saved.
         """
@@ -118,8 +118,13 @@ class Module(KeepsForBackward, ABC):
         return Network(self, seed=seed, seeds=seeds, dtype=dtype, device=device)
 
     @classmethod
-    def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:
-        """Return instances for the conformance kit and the documentation, each with the shape of one example input."""
+    def examples(cls) -> Sequence[tuple[Any, tuple[int, ...] | Tensor]]:
+        """Return instances for the conformance kit and the documentation, each with an input's shape or some inputs.
+
+        For a shape, that of one input without the batch axis, the kit draws normal numbers. Where these would not do,
+        as for integers or for a logarithm, give a tensor (N, …) of at least two inputs, all different: batches are made
+        of its rows, in several orders and with repetitions.
+        """
         return [(cls(), (4,))]
 
     def __repr__(self) -> str:

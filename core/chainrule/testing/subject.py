@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 
 from chainrule import registry
-from chainrule.errors import ChainruleError, label
+from chainrule.errors import ChainruleError, ShapeError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
 Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Iterable[Tensor]]
@@ -48,6 +49,7 @@ def subject(
     kind: str | None = None,
     reference: Reference | None = None,
     input_shape: Sequence[int] | None = None,
+    inputs: Tensor | None = None,
     **settings: Any,
 ) -> Subject:
     """Return the Subject for a registered component, a class or a factory.
@@ -58,11 +60,18 @@ def subject(
         kind: the kind of component; required if it cannot be inferred, as for most factories.
         reference: for an optimizer, an independent implementation of its rule.
         input_shape: for a layer created with arguments, the shape of one example input; (4,) by default.
+        inputs: in place of input_shape, a tensor (N, …) of inputs, as from `Module.examples`.
         settings: keyword arguments of the instance to check.
 
     Raises:
-        ChainruleError: if the component is unknown, or its kind cannot be inferred.
+        ChainruleError: if the component is unknown, its kind cannot be inferred, or both input_shape and inputs are
+            given.
     """
+    if input_shape is not None and inputs is not None:
+        raise ChainruleError(
+            f"subject: one of input_shape and inputs must be left out, got {tuple(input_shape)} and a tensor of shape "
+            f"{tuple(inputs.shape)}. The inputs have a shape."
+        )
     if isinstance(component, str):
         record = registry.resolve(component)
         found, kind, name = registry.load(record), record.kind, record.name
@@ -72,16 +81,41 @@ def subject(
         kind = kind_named(kind) if kind is not None else _kind_of(component)
 
     def examples() -> Sequence[Any]:
-        if not args and not settings:
-            return found.examples() if hasattr(found, "examples") else [found()]
-        made = found(*args, **settings)
+        of_class = not args and not settings and hasattr(found, "examples")
         if kind in ("layers", "activations"):
-            return [(made, tuple(input_shape or (4,)))]
+            given = inputs if inputs is not None else (4,) if input_shape is None else input_shape
+            made = found.examples() if of_class else [(found(*args, **settings), given)]
+            return [_with_inputs(*example) for example in made]
+        if of_class:
+            return list(found.examples())
+        made = found(*args, **settings)
         if kind == "losses":
             return [(made, prediction, target) for _, prediction, target in found.examples()]
         return [made]
 
     return Subject(kind, name, found, examples, reference)
+
+
+def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
+    """Return an example of a layer: the module, and the shape of one input or a tensor of inputs.
+
+    Raises:
+        ShapeError: if nothing can be drawn from them.
+    """
+    if not isinstance(inputs, Tensor):
+        if getattr(module, "integer_inputs", False):
+            raise ShapeError(
+                f"{label(module)}: an example with integer_inputs = True must have a tensor (N, …) of integers, "
+                f"got the shape {tuple(inputs)}. Return (instance, tensor) from examples(), or pass inputs=…."
+            )
+        return module, tuple(inputs)
+    different = len(torch.unique(inputs, dim=0)) if inputs.dim() and len(inputs) else 0
+    if different < 2 or different < len(inputs):
+        raise ShapeError(
+            f"{label(module)}: the inputs of an example must be a tensor (N, …) of at least 2 rows, all different, got "
+            f"{different} different rows in shape {tuple(inputs.shape)}. Leave out the repeated ones, and add others."
+        )
+    return module, inputs
 
 
 def _kind_of(component: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -12,8 +13,17 @@ from torch import Tensor
 from chainrule.base.module import Shape
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.testing.check import NotApplicable, check
-from chainrule.testing.compare import expect, expect_close, expect_no_error
-from chainrule.testing.modules.trials import Example, Pass, Trial, error_of, expect_same_pass, given, make_trial, trials
+from chainrule.testing.compare import expect, expect_close, expect_error, expect_no_error
+from chainrule.testing.modules.trials import (
+    Example,
+    Trial,
+    error_of,
+    expect_same_pass,
+    given,
+    make_trial,
+    shape_of,
+    trials,
+)
 
 LARGE = 1e4
 """Large enough for exp to overflow, small enough for float32 to hold its seventh power."""
@@ -22,9 +32,9 @@ LARGE = 1e4
 @check("layers", "activations", cause="a missing output_shape though forward changes the shape, or a wrong one.")
 def output_shape_is_as_declared(example: Example) -> None:
     """Forward returns shape (M, N, *output_shape), against which neighbouring layers are checked."""
-    module, shape = example
+    module, _ = example
     for trial in trials(example):
-        declared = module.output_shape(shape)
+        declared = module.output_shape(shape_of(example))
         expected = (*trial.x.shape[:2], *declared)
         got = tuple(trial.output().shape)
         expect(got == expected, f"the output for x {tuple(trial.x.shape)} must have shape {expected}, got {got}.")
@@ -32,15 +42,17 @@ def output_shape_is_as_declared(example: Example) -> None:
 
 @check("layers", "activations", cause="a tensor created without dtype=x.dtype, or a conversion that is not reversed.")
 def dtype_is_kept(example: Example) -> None:
-    """For float32 parameters and inputs, output and gradients are float32 and agree with float64 to 1e-3."""
+    """For float32 parameters and inputs, output and gradients are float32 and agree with float64 to 1e-3.
+
+    For integer inputs they have the parameters' dtype.
+    """
     for members in (1, 3):
         wide = make_trial(example, members=members).run()
         narrow_trial = make_trial(example, members=members, dtype=torch.float32)
         narrow = narrow_trial.run()
-        pairs = {
-            "the output": (narrow.output, wide.output),
-            "dL/dx": (given(narrow.input_grad), given(wide.input_grad)),
-        }
+        pairs = {"the output": (narrow.output, wide.output)}
+        if wide.input_grad is not None:
+            pairs["dL/dx"] = given(narrow.input_grad), wide.input_grad
         for name, grad in narrow.parameter_grads.items():
             pairs[f"the gradient of {name}"] = (grad, wide.parameter_grads[name])
         for what, (got, expected) in pairs.items():
@@ -50,11 +62,12 @@ def dtype_is_kept(example: Example) -> None:
 @check("layers", "activations", cause="no rule in output_shape, so that torch broadcasts x or fails in its own words.")
 def wrong_shapes_raise(example: Example) -> None:
     """An input of the wrong shape raises ShapeError, and output_shape and forward reject the same shapes."""
-    module, shape = example
+    module, inputs = example
     trial = make_trial(example)
+    some_value = trial.x.flatten()[0] if isinstance(inputs, Tensor) else trial.x.new_ones(())
     refused = 0
-    for wrong in _other_shapes(shape):
-        x = torch.ones(1, 2, *wrong, dtype=torch.float64)
+    for wrong in _other_shapes(shape_of(example)):
+        x = some_value.expand(1, 2, *wrong).contiguous()
         declared = _shape_or_refusal(f"output_shape({wrong})", partial(module.output_shape, wrong))
         got = _shape_or_refusal(f"forward of x {tuple(x.shape)}", partial(_output_shape, trial, x))
         refused += got is None
@@ -93,6 +106,53 @@ def _other_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         yield (*shape[:-1], shape[-1] + 1)
         if shape[-1] != 1:
             yield (*shape[:-1], 1)
+
+
+@check("layers", "activations", cause="integer_inputs = True missing, or set though the module takes floats.")
+def integer_inputs_is_as_declared(example: Example) -> None:
+    """A network takes the inputs of the examples, and refuses floats for integers, or integers for floats.
+
+    An index converted to a float, or an image left in integers, would otherwise fail in torch's words, or train.
+    """
+    trial = make_trial(example, members=3)
+    network = copy.deepcopy(trial.network)
+    with expect_no_error(f"calling the network on x of {trial.x.dtype}"):
+        network(trial.x, per_member=True)
+    other = trial.x.to(torch.int64 if trial.x.is_floating_point() else network.dtype)
+    with expect_error(f"calling the network on x of {other.dtype}", ShapeError):
+        network(other, per_member=True)
+
+
+@check(
+    "layers",
+    "activations",
+    cause="an error left to torch, weight[x], which takes -1 for the last row, or indices offset by member.",
+)
+def wrong_integers_raise(example: Example) -> None:
+    """An integer too large for the module raises ShapeError, whichever member it is in, and then -1 does too.
+
+    The row of another index or of another member would be garbage. A module that takes -1 shows it in its examples.
+    """
+    _, inputs = example
+    if not isinstance(inputs, Tensor) or inputs.is_floating_point():
+        raise NotApplicable("its inputs are not integers")
+    alone, ensemble = make_trial(example), make_trial(example, members=3)
+    largest = int(inputs.max())
+    refused = {integer: _refuses(alone, 0, integer) for integer in (largest + 1000, largest + 1, -1)}
+    for integer, expected in refused.items():
+        for member in range(3):
+            got = _refuses(ensemble, member, integer)
+            must, does = ("raise ShapeError", "no error") if expected else ("work", "ShapeError")
+            what = f"forward of x with {integer} in member {member} of three"
+            expect(got == expected, f"{what} must {must}, as in a single network, got {does}.")
+    if refused[largest + 1000] and inputs.min() >= 0:
+        expect(refused[-1], f"forward of x with -1 must raise ShapeError, as with {largest + 1000}, got no error.")
+
+
+def _refuses(trial: Trial, member: int, integer: int) -> bool:
+    x = trial.x.clone()
+    x[member, -1] = integer
+    return _shape_or_refusal(f"forward of x with {integer}", partial(_output_shape, trial, x)) is None
 
 
 @check("layers", "activations", cause="view() in place of reshape(), or an in-place operation on an expanded tensor.")
@@ -142,11 +202,8 @@ def small_batches_are_accepted(example: Example) -> None:
             got = small.run()
         if draws_numbers and got.output.shape[:2] == small.x.shape[:2]:
             continue
-        expected = Pass(
-            among_others.output[:, :rows],
-            given(among_others.input_grad)[:, :rows],
-            {} if rows else {name: torch.zeros_like(grad) for name, grad in got.parameter_grads.items()},
-        )
+        zeros = {} if rows else {name: torch.zeros_like(grad) for name, grad in got.parameter_grads.items()}
+        expected = replace(among_others.part(slice(None), slice(rows)), parameter_grads=zeros)
         expect_same_pass(f"for a batch of size {rows}", got, expected, tolerance=1e-9, of=small.x)
 
 
@@ -156,7 +213,9 @@ def extreme_inputs_stay_finite(example: Example) -> None:
 
     One NaN ruins a training run. A module that declares finite = False must give NaN or infinity for one of these.
     """
-    module, _ = example
+    module, inputs = example
+    if isinstance(inputs, Tensor):
+        raise NotApplicable("its examples are inputs, so others may not fit")
     trial = make_trial(example, dtype=torch.float32)
     bad = []
     for values in (

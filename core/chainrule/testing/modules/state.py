@@ -66,7 +66,8 @@ def draws_differ_by_member_and_call(example: Example) -> None:
     streams = list(named_held(network.module, Random))
     if not streams:
         raise NotApplicable("it draws no random numbers")
-    x = make_trial(example, members=2, rows=16).x[:1].repeat(2, *[1] * (len(example[1]) + 1))
+    x = make_trial(example, members=2, rows=16).x
+    x = x[:1].expand_as(x).contiguous()
     for parameter in network.parameters():
         parameter.data.copy_(parameter.data[:1].expand_as(parameter.data))
     first = network.module.forward(x).clone()

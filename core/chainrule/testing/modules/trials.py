@@ -14,8 +14,8 @@ from chainrule.base.module import Module
 from chainrule.network import Network
 from chainrule.testing.compare import expect, expect_close
 
-Example = tuple[Module, tuple[int, ...]]
-"""An unbuilt module, and the shape of one example input."""
+Example = tuple[Module, tuple[int, ...] | Tensor]
+"""An unbuilt module, and the shape of one example input or a tensor (N, …) of inputs."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class Pass:
     output: Tensor
     input_grad: Tensor | None
     parameter_grads: dict[str, Tensor]
+
+    def part(self, *index: slice) -> Pass:
+        """Return these members and rows of the output and of dL/dx, without parameter gradients."""
+        return Pass(self.output[index], None if self.input_grad is None else self.input_grad[index], {})
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,10 @@ def make_trial(
 ) -> Trial:
     """Build the example as an ensemble and draw an input for it, with the same random numbers in every dtype.
 
-    Parameters are perturbed, since an initial zero or one can hide an error, and inputs stay away from 0, where many
-    functions have a kink.
+    Parameters are perturbed, since an initial zero or one can hide an error, and drawn inputs stay away from 0, where
+    many functions have a kink.
     """
-    module, shape = example
+    module, inputs = example
     network = copy.deepcopy(module).build(seeds=list(range(seed, seed + members)), dtype=dtype)
     generator = torch.Generator().manual_seed(members * 100 + rows)
 
@@ -90,10 +94,31 @@ def make_trial(
 
     for parameter in network.parameters():
         parameter.data.add_(0.1 * draw(*parameter.data.shape))
-    x = draw(members, rows, *shape)
-    x += 0.05 * x.sign()
-    output = copy.deepcopy(network).module.forward(x.to(dtype, copy=True))
-    return Trial(network, x.to(dtype), draw(*output.shape).to(dtype))
+    if isinstance(inputs, Tensor):
+        x = batches_of(inputs, members, rows)
+    else:
+        x = draw(members, rows, *inputs)
+        x += 0.05 * x.sign()
+    if x.is_floating_point():
+        x = x.to(dtype)
+    output = copy.deepcopy(network).module.forward(x.clone())
+    return Trial(network, x, draw(*output.shape).to(dtype))
+
+
+def batches_of(inputs: Tensor, members: int, rows: int) -> Tensor:
+    """Return a batch (members, rows, …) of the inputs (N, …).
+
+    Each member's rows start at another one, and the last repeats the first, so that indices occur twice in a batch.
+    """
+    order = torch.arange(members).unsqueeze(1) + torch.arange(rows)  # (M, rows)
+    order[:, -1] = order[:, 0]
+    return inputs[order % len(inputs)]
+
+
+def shape_of(example: Example) -> tuple[int, ...]:
+    """Return the shape of one example input."""
+    _, inputs = example
+    return tuple(inputs.shape[1:]) if isinstance(inputs, Tensor) else inputs
 
 
 def trials(example: Example) -> Iterator[Trial]:

@@ -1,0 +1,74 @@
+"""A layer's examples are given by the shape of one input, or by inputs."""
+
+import pytest
+import torch
+
+from chainrule import ChainruleError, ShapeError
+from chainrule.testing import checks_of, run, run_all, subject
+from chainrule.testing.modules.trials import make_trial
+from chainrule_plugins.activations.tanh import Tanh
+
+from .correct_modules import Embedding
+
+
+def test_inputs_may_be_passed_in_place_of_a_shape():
+    target = subject(Embedding, 4, 2, inputs=torch.tensor([[3, 0], [1, 1]]))
+    assert [result.detail for result in run_all(target, checks_of("layers")) if result.outcome == "failed"] == []
+
+
+@pytest.mark.parametrize("shape", [(), (5, 2)])
+def test_a_shape_may_be_passed(shape):
+    ((module, got),) = subject(lambda: Tanh(), kind="activations", input_shape=shape).make_examples()
+    assert (type(module), got) == (Tanh, shape)
+
+
+def test_a_shape_and_inputs_are_one_too_many():
+    with pytest.raises(
+        ChainruleError, match=r"^subject: one of input_shape and inputs must be left out, got \(2,\) and "
+    ):
+        subject(Tanh, input_shape=(2,), inputs=torch.zeros(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (
+            None,
+            r"^embedding: an example with integer_inputs = True must have a tensor \(N, …\) .*, got the shape \(4,\)\.",
+        ),
+        (torch.tensor(3), r"^embedding: the inputs of an example must be .*, got 0 different rows in shape \(\)\."),
+        (torch.tensor([3]), r" at least 2 rows, all different, got 1 different rows in shape \(1,\)\."),
+        (torch.tensor([[1, 3], [2, 3], [1, 3]]), r" all different, got 2 different rows in shape \(3, 2\)\."),
+    ],
+)
+def test_inputs_of_which_no_batch_can_be_made_are_refused(inputs, message):
+    target = subject(Embedding, 5, 2, inputs=inputs)
+    with pytest.raises(ShapeError, match=message):
+        target.make_examples()
+    (result,) = {(found.check, found.outcome) for found in run_all(target, checks_of("layers"))}
+    assert result == ("nothing_to_check", "failed")
+
+
+def test_indices_occur_twice_in_a_batch_and_members_differ():
+    x = make_trial((Embedding(9, 2), torch.arange(9)), members=3).x
+    assert all(len(row.unique()) < len(row) for row in x)
+    assert len(x.unique(dim=0)) == 3
+
+
+def test_inputs_have_the_parameters_dtype_unless_they_are_integers():
+    floats = torch.tensor([[1.0], [2.0]])
+    assert make_trial((Tanh(), floats)).x.dtype == torch.float64
+    assert make_trial((Tanh(), floats), dtype=torch.float32).x.dtype == torch.float32
+    assert make_trial((Embedding(3, 2), torch.tensor([0, 2], dtype=torch.int32))).x.dtype == torch.int32
+
+
+def test_each_example_has_its_own_form():
+    class Both(Tanh):
+        """Shapes:   any"""
+
+        @classmethod
+        def examples(cls):
+            return [(cls(), (3,)), (cls(), torch.tensor([[1.0], [2.0]]))]
+
+    (check,) = [check for check in checks_of("layers") if check.name == "extreme_inputs_stay_finite"]
+    assert run(subject(Both), check).outcome == "passed"
