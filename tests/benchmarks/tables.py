@@ -14,7 +14,7 @@ def tables(results: Result) -> Iterator[Table]:
     """Yield the tables of all that was measured."""
     for row in results.get("training", {}).values():
         yield training(row)
-    shown = {"rules": rules, "startup": startup, "memory": memory, "paper": paper}
+    shown = {"rules": rules, "matrices": matrices, "startup": startup, "memory": memory, "paper": paper}
     for name, table in shown.items():
         if name in results:
             yield table(results[name])
@@ -48,6 +48,21 @@ def rules(result: Result) -> Table:
         table.add_row(name, duration(rule["seconds"]["median"]), str(rule["passes"]), *cells)
     for name, reason in result["left_out"].items():
         table.add_row(name, reason)
+    return table
+
+
+def matrices(result: Result) -> Table:
+    sizes, members = "-".join(map(str, result["sizes"])), result["members"]
+    title = f"One update of MLP {sizes} by rules that are not elementwise, eager"
+    table = Table("", "median", "ratio", "goal", "", title=title)
+    for rule in result["rules"].values():
+        name, times = rule["title"], {who: duration(spent["median"]) for who, spent in rule["seconds"].items()}
+        table.add_row(f"{name}: plain torch", times["torch"])
+        table.add_row("plain torch / ours", times["one"], *ratio_cells(rule["times_as_fast"], rule["goal"]))
+        ratio, goal = rule["members_to_one"], rule["members_goal"]
+        met = "met" if ratio["median"] <= goal else "not met"
+        cells = (times["members"], spread(ratio), f"≤ {goal:.2f}", met)
+        table.add_row(f"{members} members / one", *cells, end_section=True)
     return table
 
 

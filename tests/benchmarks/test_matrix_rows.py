@@ -1,0 +1,41 @@
+"""The rows of rules that are not elementwise compare the same rules: ours take plain torch's steps."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+HERE = str(Path(__file__).parent)
+
+pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # of lerp_ under vmap
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """Return the module, imported as the benchmark imports it."""
+    monkeypatch.syspath_prepend(HERE)
+    return importlib.import_module("matrix_rows")
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("name", ["muon", "lamb", "adafactor", "soap"])
+def test_ours_takes_the_steps_of_plain_torch(rows, name, members):
+    assert rows.largest_difference(name, members=members) < rows.TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("muon", {"momentum": 0.949}),
+        ("muon", {"bias_lr": 0.101}),
+        ("lamb", {"eps": 2e-6}),
+        ("adafactor", {"lr": 1.01e-3}),
+        ("soap", {"betas": (0.95, 0.94)}),
+    ],
+)
+def test_another_rule_would_be_noticed(rows, name, settings):
+    assert rows.largest_difference(name, **settings) > rows.TOLERANCE
+
+
+def test_every_rule_has_a_row(rows):
+    assert list(rows.RULES) == ["muon", "lamb", "adafactor", "soap"]
