@@ -73,12 +73,17 @@ def assert_module_equals(module: Module, function: Callable[[Tensor], Tensor], x
 def assert_loss_equals(
     loss: type[Loss], function: Callable[..., Tensor], prediction: Tensor, target: Tensor, **settings: Any
 ) -> None:
-    """Compare a loss of both reductions, and its gradient, with a function of torch.nn.functional."""
-    for reduction in ("mean", "sum"):
+    """Compare a loss of every reduction, and its gradient, with a function of torch.nn.functional."""
+    for reduction in ("mean", "sum", "none"):
         leaf, ours = prediction.clone().requires_grad_(), loss(reduction, **settings)
         expected = function(leaf, target, reduction=reduction, **settings)
-        assert_close(ours(prediction, target), expected.detach(), rtol=1e-10, atol=1e-12)
-        assert_close(ours.backward(), torch.autograd.grad(expected, leaf)[0], rtol=1e-10, atol=1e-12)
+        weights = torch.linspace(-1, 2, expected.numel(), dtype=prediction.dtype).view(expected.shape)
+        for given in (torch.ones_like(weights), weights):
+            assert_close(ours(prediction, target), expected.detach(), rtol=1e-10, atol=1e-12)
+            (grad,) = torch.autograd.grad(expected, leaf, given, retain_graph=True)
+            assert_close(ours.backward(given), grad, rtol=1e-10, atol=1e-12)
+        ours(prediction, target)
+        assert_close(ours.backward(), torch.autograd.grad(expected.sum(), leaf)[0], rtol=1e-10, atol=1e-12)
 
 
 def assert_fills_as(initializer: Initializer, fill: Callable[..., Any]) -> None:

@@ -236,8 +236,7 @@ class BinaryCrossEntropy(Loss):
         if prediction.shape != target.shape or prediction.dtype != target.dtype:
             raise ShapeError(f"binary_cross_entropy: target must be as the prediction, got {tuple(target.shape)}.")
         self.save_for_backward(prediction, target)
-        terms = prediction.clamp_min(0) - prediction * target + torch.log1p(torch.exp(-prediction.abs()))
-        return terms.flatten(1).sum(1)
+        return prediction.clamp_min(0) - prediction * target + torch.log1p(torch.exp(-prediction.abs()))
 
     def gradient(self) -> Tensor:
         prediction, target = self.saved_tensors()
@@ -250,7 +249,7 @@ class BinaryCrossEntropy(Loss):
 
 
 class Score(Loss):
-    """Of either sign, as declared."""
+    """Of either sign, as declared, with a term for each row."""
 
     non_negative = False
 
@@ -258,11 +257,89 @@ class Score(Loss):
         if prediction.shape != target.shape or prediction.dtype != target.dtype:
             raise ShapeError(f"score: target must be as the prediction, got {tuple(target.shape)}.")
         self.save_for_backward(target)
-        return -(prediction * target).flatten(1).sum(1)
+        return -(prediction * target).sum(-1)
 
     def gradient(self) -> Tensor:
         (target,) = self.saved_tensors()
         return -target
+
+
+class ErrorSpread(Loss):
+    """Terms depend on all rows: the squared distance of each error from their mean over the batch."""
+
+    batch_independent = False
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if prediction.shape != target.shape or prediction.dtype != target.dtype:
+            raise ShapeError(f"error_spread: target must be as the prediction, got {tuple(target.shape)}.")
+        error = prediction - target
+        spread = error - error.sum(1, keepdim=True) / max(1, error.shape[1])
+        self.save_for_backward(spread)
+        return spread.square()
+
+    def gradient(self) -> Tensor:
+        (spread,) = self.saved_tensors()
+        return 2 * spread  # Σ spread = 0, so that the mean adds nothing
+
+
+class WeightedCrossEntropy(Loss):
+    """Cross-entropy with a weight for each class, and without the targets of one index.
+
+    Forward:  ``ℓₙ = −w(yₙ) log qₙ(yₙ)`` with ``q = softmax(logits)`` and w = 0 at ignore_index; with reduction="mean"
+              ``L = Σ ℓ / Σ w(y)``
+    Backward: ``dlogitsₙ = w(yₙ) (qₙ − onehot(yₙ))``, divided alike
+    Shapes:   logits (N, C) or (N, T, C), target class indices (N,) or (N, T), with M in front for an ensemble
+    Raises:   ShapeError if the target has another shape, dtype, or another index.
+    """
+
+    def __init__(
+        self, reduction: str = "mean", *, weight: tuple[float, ...], ignore_index: int = -100, members: bool = False
+    ) -> None:
+        super().__init__(reduction, members=members)
+        self.weight, self.ignore_index = tuple(weight), ignore_index
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if target.dtype != torch.int64 or target.shape != prediction.shape[:-1]:
+            raise ShapeError(f"weighted_cross_entropy: target must be classes, got {tuple(target.shape[1:])}.")
+        log_probabilities = prediction.log_softmax(-1)
+        index = target.masked_fill(target == self.ignore_index, 0).unsqueeze(-1)
+        try:
+            terms = log_probabilities.gather(-1, index).squeeze(-1)
+        except RuntimeError as error:
+            raise ShapeError(f"weighted_cross_entropy: a class is beyond {len(self.weight) - 1}.") from error
+        weights = self.weights(prediction, target)
+        self.save_for_backward(log_probabilities, index, weights)
+        return -weights * terms
+
+    def gradient(self) -> Tensor:
+        log_probabilities, index, weights = self.saved_tensors()
+        return (
+            log_probabilities.exp()
+            .scatter_add(-1, index, -torch.ones_like(index, dtype=weights.dtype))
+            .mul_(weights.unsqueeze(-1))
+        )
+
+    def denominator(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.weights(prediction, target).flatten(1).sum(1)
+
+    def weights(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the weight of each target, in its shape."""
+        ignored = target == self.ignore_index
+        return prediction.new_tensor(self.weight)[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0)
+
+    def __repr__(self) -> str:
+        return (
+            f"WeightedCrossEntropy({self.reduction!r}, weight={self.weight}, ignore_index={self.ignore_index}, "
+            f"members={self.members})"
+        )
+
+    @classmethod
+    def examples(cls) -> list[tuple[Loss, Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(0)
+        logits = torch.randn(5, 2, 3, generator=generator, dtype=torch.float64)
+        classes = torch.tensor([[0, -100], [1, 2], [-100, -100], [2, 2], [1, 0]])
+        loss = cls(weight=(0.5, 2.0, 1.25))
+        return [(loss, logits, classes), (loss, logits[:, 0], classes[:, 0])]
 
 
 COMPONENTS = [
@@ -277,4 +354,8 @@ COMPONENTS = [
     Logarithm,
     BinaryCrossEntropy,
     Score,
+    BinaryCrossEntropy,
+    Score,
+    ErrorSpread,
+    WeightedCrossEntropy,
 ]

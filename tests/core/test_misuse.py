@@ -122,6 +122,15 @@ def test_a_forgotten_call_is_named(parts, message):
         chainrule.fit(*parts, train=(X, Y))
 
 
+def test_a_fit_needs_one_number_for_each_batch():
+    with pytest.raises(ChainruleError) as caught:
+        chainrule.fit(linear(2, 1).build(), mse("none"), sgd(), train=(X, Y))
+    assert str(caught.value) == (
+        'fit: the loss must have reduction "mean" or "sum", got "none". Use "mean", or write the loop and weigh the '
+        "terms with loss.backward(weights)."
+    )
+
+
 def test_other_forgotten_things_are_named():
     with pytest.raises(ChainruleError, match="attach: network must be a built network"):
         sgd().attach(linear(2, 1))

@@ -10,18 +10,23 @@ import torch
 from torch import Tensor
 
 from chainrule.base.saved_tensors import KeepsForBackward
-from chainrule.errors import HyperparameterError, ShapeError, label
+from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
 
 class Loss(KeepsForBackward, ABC):
-    """A scalar distance between predictions and targets, and its gradient.
+    """A distance between predictions and targets, term by term, and its gradient.
 
-    A subclass writes `forward`, the sum of the terms, and `gradient`, the gradient of that sum; both see the member
-    axis. The reduction, and adding and removing that axis, are done here.
+    A subclass writes `forward`, the terms, and `gradient`, the gradient of their sum, and, where the mean divides by
+    something else than their number, `denominator`; all three see the member axis. The reduction, the weights of terms,
+    and adding and removing that axis are done here.
+
+    Without members=True, axis 0 of a prediction is its rows. Predictions of an ensemble are then refused where the
+    target has no member axis; with a target (M, N, …) as well, members cannot be told from rows, and a mean over all of
+    them gives each member's gradient divided by M.
 
     Args:
-        reduction: "mean" or "sum" over the terms, as for torch's loss of the same name.
-        members: whether predictions come from an ensemble, (M, N, …); the loss is then (M,).
+        reduction: "mean" or "sum" over the terms, or "none" to return them, as for torch's loss of the same name.
+        members: whether predictions come from an ensemble, (M, N, …); the loss is then (M,), and its terms (M, N, …).
 
     Raises:
         HyperparameterError: for another reduction.
@@ -31,59 +36,92 @@ class Loss(KeepsForBackward, ABC):
     non_negative: ClassVar[bool] = True
     """Whether the loss is never below 0."""
 
-    def __init__(self, reduction: Literal["mean", "sum"] = "mean", *, members: bool = False) -> None:
-        if reduction not in ("mean", "sum"):
+    batch_independent: ClassVar[bool] = True
+    """Whether each term depends on the part of the prediction at its own index alone; not so for a contrastive loss."""
+
+    _scale: float | Tensor = 1.0
+    _returned: torch.Size | None = None
+    _counted: tuple[tuple[torch.Size, torch.Size], int] = ((torch.Size(), torch.Size()), 0)
+
+    def __init__(self, reduction: Literal["mean", "sum", "none"] = "mean", *, members: bool = False) -> None:
+        if reduction not in ("mean", "sum", "none"):
             raise HyperparameterError(
-                f'{label(self)}: reduction must be "mean" or "sum", got {reduction!r}. Choose one of the two.'
+                f'{label(self)}: reduction must be "mean", "sum" or "none", got {reduction!r}. Choose one of the three.'
             )
         self.reduction: str = reduction
         self.members = members
-        self._scale = 1.0
 
     @abstractmethod
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the sum of the terms (M,); save what `gradient` needs with `save_for_backward`."""
+        """Return the terms, in the prediction's shape or its first axes (M, N, …), and save what `gradient` needs.
+
+        Each term has the index of the part of the prediction that it depends on: classes (M, N, C) or (M, N, T, C) have
+        terms (M, N) or (M, N, T), errors of single elements (M, N, C). Save with `save_for_backward`.
+        """
 
     @abstractmethod
     def gradient(self) -> Tensor:
-        """Return the gradient of that sum, (M, N, …), as a new tensor."""
+        """Return the gradient of the sum of the terms, in the prediction's shape (M, N, …), as a new tensor."""
 
-    def terms(self, prediction: Tensor) -> int:
-        """Return the number of terms per member that the mean divides by; the batch size N by default."""
-        return prediction.shape[1]
+    def denominator(self, prediction: Tensor, target: Tensor) -> float | Tensor:
+        """Return what the mean divides by, a number or a tensor (M,); the number of terms per member by default.
+
+        It is a sum over the rows, such as that of their weights, so that those of batches add up. For a member at which
+        a tensor is 0, since no row counts, the mean of the batch and its gradient are 0, where torch's are NaN.
+        """
+        if self._counted[0] != (prediction.shape, target.shape):
+            return _count(self._terms_alone(prediction, target))
+        return self._counted[1]
 
     @final
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss, and save what `backward` needs.
 
-        Shapes: prediction (N, …) with a target that fits it, result (); with members=True prediction (M, N, …), a
-        target shared by all members or, with per_member=True, one for each, result (M,)
+        Shapes: prediction (N, …) with a target that fits it, result (), with reduction="none" (N, …); with members=True
+        prediction (M, N, …), a target shared by all members or, with per_member=True, one for each, result (M,) or
+        (M, N, …)
         """
         prediction, target = self._with_member_axis(prediction, target, per_member)
-        total = self.forward(prediction, target)
+        terms = self._terms(prediction, target)
+        value = terms if self.reduction == "none" else _sum(terms)
         self._scale = 1.0
         if self.reduction == "mean":
-            self._scale = 1.0 / self._count(prediction)
-            total = total * self._scale
-        return total if self.members else total[0]
+            self._scale = 1.0 / self._divisor(prediction, target, terms)
+            value = value * self._scale
+        value = value if self.members else value[0]
+        self._returned = value.shape
+        return value
 
     @final
-    def backward(self) -> Tensor:
-        """Return dL/dprediction for the last call, in the prediction's shape."""
-        grad = self.gradient()
-        if self._scale != 1.0:
-            grad.mul_(self._scale)
+    def backward(self, grad_output: Tensor | None = None) -> Tensor:
+        """Return dL/dprediction for the last call, in the prediction's shape.
+
+        Args:
+            grad_output: dL/dloss in the shape that the call returned, ones by default; with reduction="none" these are
+                weights of the terms.
+
+        Raises:
+            BackwardError: if there was no call before.
+            ShapeError: if grad_output has another shape.
+            ChainruleError: for weights of terms that depend on several rows.
+        """
+        if grad_output is None:
+            grad, scale = self.gradient(), self._scale
+        else:
+            self._check_grad_output(grad_output)
+            grad, scale = self.gradient(), self._scale * (grad_output if self.members else grad_output.unsqueeze(0))
+        if isinstance(scale, Tensor):
+            grad.mul_(scale.reshape(*scale.shape, *[1] * (grad.dim() - scale.dim())))
+        elif scale != 1.0:
+            grad.mul_(scale)
         return grad if self.members else grad[0]
 
     @final
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean, whatever the reduction, and save nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)
-        saved, self.training = (self._saved, self._versions), False
-        try:
-            mean = self.forward(prediction, target) / self._count(prediction)
-        finally:
-            (self._saved, self._versions), self.training = saved, True
+        terms = self._terms_alone(prediction, target)
+        mean = _sum(terms) / self._divisor(prediction, target, terms)
         return mean if self.members else mean[0]
 
     @final
@@ -93,11 +131,67 @@ class Loss(KeepsForBackward, ABC):
         other.members = True
         return other
 
-    def _count(self, prediction: Tensor) -> int:
-        count = self.terms(prediction)
-        if count == 0:
+    def _terms(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the terms and remember their number per member; check new shapes."""
+        shapes = prediction.shape, target.shape
+        is_new = self._counted[0] != shapes
+        if is_new and shapes[0][:2] != shapes[1][:2]:
+            raise ShapeError(
+                f"{label(self)}: prediction and target must have the same rows, got {self._shown(prediction)} and "
+                f"{self._shown(target)}. Predictions (M, N, …) of an ensemble need {label(self)}(members=True)."
+            )
+        terms = self.forward(prediction, target)
+        if is_new:
+            wanted = prediction.shape[: terms.dim()] if self.batch_independent else terms.shape
+            if terms.dim() < 2 or terms.shape != wanted or len(terms) != len(prediction):
+                raise ShapeError(
+                    f"{label(self)}: forward must return terms (M, N, …), a shape that the prediction's begins with, "
+                    f"got {tuple(terms.shape)} for {tuple(prediction.shape)}. Leave the sum over the terms to the core."
+                )
+            self._counted = shapes, _count(terms)
+        return terms
+
+    def _terms_alone(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the terms and save nothing."""
+        saved, self.training = (self._saved, self._versions), False
+        try:
+            return self._terms(prediction, target)
+        finally:
+            (self._saved, self._versions), self.training = saved, True
+
+    def _divisor(self, prediction: Tensor, target: Tensor, terms: Tensor) -> float | Tensor:
+        """Return the denominator, with 1 in place of a tensor's 0."""
+        count = self._counted[1]
+        if not count:
             raise ShapeError(f"{label(self)}: a mean needs at least one term; the batch is empty. Pass a row or more.")
-        return count
+        if type(self).denominator is Loss.denominator:
+            return count
+        denominator = self.denominator(prediction, target)
+        if isinstance(denominator, Tensor):
+            if denominator.shape == prediction.shape[:1]:
+                return denominator.to(terms.dtype).masked_fill(denominator == 0, 1.0)
+        elif denominator:
+            return denominator
+        got = f"a tensor {tuple(denominator.shape)}" if isinstance(denominator, Tensor) else repr(denominator)
+        raise ShapeError(
+            f"{label(self)}: denominator must return a number other than 0 or a tensor (M,) = ({len(prediction)},), "
+            f"got {got}. Sum over the rows of each member, as with .sum(1)."
+        )
+
+    def _check_grad_output(self, grad_output: Tensor) -> None:
+        if self._saved is None or self._returned is None:
+            return  # gradient() has the better error
+        if not isinstance(grad_output, Tensor) or grad_output.shape != self._returned:
+            got = tuple(grad_output.shape) if isinstance(grad_output, Tensor) else repr(grad_output)
+            raise ShapeError(
+                f"{label(self)}: grad_output must have the loss's shape {tuple(self._returned)}, got {got}. "
+                "Pass dL/dloss of what the call returned."
+            )
+        if self.reduction == "none" and not self.batch_independent:
+            raise ChainruleError(
+                f"{label(self)}: backward takes no weights of terms that depend on several rows, got grad_output "
+                f"{tuple(grad_output.shape)}. Weigh them in a loss of your own."
+            )
 
     def _with_member_axis(self, prediction: Tensor, target: Tensor, per_member: bool) -> tuple[Tensor, Tensor]:
         if not self.members:
@@ -111,6 +205,9 @@ class Loss(KeepsForBackward, ABC):
             target = target.expand(prediction.shape[0], *target.shape)
         return prediction, target
 
+    def _shown(self, tensor: Tensor) -> tuple[int, ...]:
+        return tuple(tensor.shape if self.members else tensor.shape[1:])
+
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
         """Return instances for the conformance kit, each with a sample prediction (N, …) and a target that fits it."""
@@ -118,5 +215,19 @@ class Loss(KeepsForBackward, ABC):
         prediction, target = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
         return [(cls(reduction), prediction, target) for reduction in ("mean", "sum")]
 
+    def __getstate__(self) -> dict[str, object]:
+        last_call = ("_scale", "_returned", "_counted")
+        return {name: value for name, value in super().__getstate__().items() if name not in last_call}
+
     def __repr__(self) -> str:
         return f'{type(self).__name__}(reduction="{self.reduction}", members={self.members})'
+
+
+def _sum(terms: Tensor) -> Tensor:
+    """Return the sum of each member's terms (M,)."""
+    return (terms if terms.dim() == 2 else terms.flatten(1)).sum(1)
+
+
+def _count(terms: Tensor) -> int:
+    """Return the number of terms per member."""
+    return terms.numel() // max(1, len(terms))

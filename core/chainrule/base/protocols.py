@@ -38,18 +38,18 @@ class ModuleLike(Protocol):
 
 @runtime_checkable
 class LossLike(Protocol):
-    """A scalar per member, and its gradient with respect to the prediction."""
+    """A scalar per member, and its gradient with respect to the prediction; `fit` takes "mean" and "sum"."""
 
     reduction: str
 
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss (M,) and save what backward needs; with per_member=True each member has its own target."""
 
-    def backward(self) -> Tensor:
-        """Return dL/dprediction (M, N, …) for the last call."""
+    def backward(self, grad_output: Tensor | None = None) -> Tensor:
+        """Return dL/dprediction (M, N, …) for the last call, times dL/dloss (M,), which is 1 by default."""
 
-    def terms(self, prediction: Tensor) -> int:
-        """Return the number of terms per member that the mean divides by."""
+    def denominator(self, prediction: Tensor, target: Tensor) -> float | Tensor:
+        """Return what the mean over this batch (M, N, …) divides by, a number or a tensor (M,)."""
 
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean (M,), whatever the reduction, and save nothing."""

@@ -40,9 +40,9 @@ class Squares(Loss):
     """Sum the squared differences of each member."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the sum for each member."""
+        """Return the sum for each row."""
         self.save_for_backward(prediction, target)
-        return (prediction - target).square().sum((1, 2))
+        return (prediction - target).square().sum(-1)
 
     def gradient(self) -> Tensor:
         """Return twice the differences."""

@@ -26,6 +26,8 @@ def evaluate(
 ) -> dict[str, Tensor]:
     """Return the mean of the loss and of each metric over all rows, in eval mode and in large batches.
 
+    The loss is the sum of all its terms over the sum of the batches' denominators.
+
     Args:
         network: a built network, single or ensemble; its mode is restored.
         loss: returned as "loss", as a mean whatever its reduction.
@@ -37,7 +39,7 @@ def evaluate(
         Tensors by name, () for a single network and (M,) for an ensemble.
 
     Raises:
-        ShapeError: if data, network and loss do not fit.
+        ShapeError: if data, network and loss do not fit, or the loss counts no row at all.
         ChainruleError: if a metric is called "loss".
     """
     check_metrics(metrics or {})
@@ -53,7 +55,8 @@ def evaluate(
         for start in range(0, x.shape[1], size):
             inputs, target = x[:, start : start + size], y[:, start : start + size]
             prediction = network.module.forward(inputs)
-            means.add("loss", loss.mean(prediction, target, per_member=True), loss.terms(prediction))
+            mean = loss.mean(prediction, target, per_member=True)
+            means.add("loss", mean, loss.denominator(prediction, target))
             for name, metric in (metrics or {}).items():
                 means.add(name, metric(prediction, target), inputs.shape[1])
     finally:

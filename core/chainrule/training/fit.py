@@ -53,11 +53,12 @@ def fit(
     later, write the loop yourself and save `updater.state_dict()`.
 
     Every epoch ends with an evaluation in eval mode on all of train and validation. The curves are `train_loss`,
-    `validation_loss`, and each metric under both prefixes, all averaged over rows whatever the loss's reduction.
+    `validation_loss`, and each metric under both prefixes, all averaged over rows whatever the loss's reduction;
+    a loss with its own `denominator` is its sum over all rows divided by that.
 
     Args:
         network: a built network, single or ensemble.
-        loss: called on each batch; its reduction sets the scale of the gradient.
+        loss: called on each batch; its reduction, "mean" or "sum", sets the scale of the gradient.
         optimizer: an optimizer, or `param_groups({…})`.
         train: tensors x and y, each (N, …), or an iterable of batches, with one pass per epoch.
         validation: tensors x and y.
@@ -77,7 +78,7 @@ def fit(
     Raises:
         ShapeError: if data, network and loss do not fit.
         ChainruleError: if cuda_graph=True and the network is not on a CUDA device, or compile=True and the machine has
-            no compiler.
+            no compiler, or the loss's reduction is "none".
         CallbackError: if a callback raises; its error is chained.
     """
     for name, part, needed in (
@@ -88,6 +89,11 @@ def fit(
         if isinstance(part, type) or not hasattr(part, needed):
             hint = "Call build() on the module first." if name == "network" else "Did you forget to call it?"
             raise ChainruleError(f"fit: the {name} must be ready for use, got {part!r}. {hint}")
+    if loss.reduction == "none":
+        raise ChainruleError(
+            'fit: the loss must have reduction "mean" or "sum", got "none". Use "mean", or write the loop and weigh '
+            "the terms with loss.backward(weights)."
+        )
     if not isinstance(epochs, int) or not isinstance(batch_size, int):
         raise ChainruleError(
             f"fit: epochs and batch_size must be integers, got {epochs!r} and {batch_size!r}. Round them."
@@ -159,7 +165,7 @@ def _train(
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
             prediction, value = step(x, y)
             if running is not None:
-                means.add("loss", value, loss.terms(prediction), is_sum=loss.reduction == "sum")
+                means.add("loss", value, loss.denominator(prediction, y), is_sum=loss.reduction == "sum")
                 for name, metric in running.items():
                     means.add(name, metric(prediction, y), x.shape[1])
         run.step += 1

@@ -13,10 +13,10 @@ class RunningMeans:
     def __init__(self, members: int) -> None:
         self._members = members
         self._totals: dict[str, Tensor] = {}
-        self._weights: dict[str, int] = {}
+        self._weights: dict[str, float | Tensor] = {}
 
-    def add(self, name: str, value: Tensor, weight: int, *, is_sum: bool = False) -> None:
-        """Add the mean over `weight` items, or with is_sum=True their sum.
+    def add(self, name: str, value: Tensor, weight: float | Tensor, *, is_sum: bool = False) -> None:
+        """Add a mean with its denominator, a number or (M,), or with is_sum=True the sum that it divides.
 
         Raises:
             ShapeError: if the value is not (M,).
@@ -28,12 +28,24 @@ class RunningMeans:
                 "Average over the batch alone, as with .mean(1)."
             )
         times = 1 if is_sum else weight
-        if name in self._totals:
-            self._totals[name].add_(value, alpha=times)
-        else:
+        if name not in self._totals:
             self._totals[name] = value * times
+        elif isinstance(times, Tensor):
+            self._totals[name].add_(value * times)
+        else:
+            self._totals[name].add_(value, alpha=times)
         self._weights[name] = self._weights.get(name, 0) + weight
 
     def means(self) -> dict[str, Tensor]:
-        """Return the mean of each quantity over all items, (M,)."""
+        """Return the mean of each quantity over all items, (M,).
+
+        Raises:
+            ShapeError: if a member's denominators sum to 0.
+        """
+        for name, weight in self._weights.items():
+            if isinstance(weight, Tensor) and (weight == 0).any():
+                raise ShapeError(
+                    f"{name}: a mean over all rows needs a denominator other than 0 for each member, got "
+                    f"{weight.tolist()}. Leave out data in which no row counts."
+                )
         return {name: total / self._weights[name] for name, total in self._totals.items()}

@@ -11,11 +11,11 @@ from chainrule import Loss, ShapeError
 class CrossEntropy(Loss):
     """The negative log-probability of each row's target under the softmax of its logits, averaged or summed.
 
-    Forward:  ``L = −Σₙ Σₖ tₙₖ log qₙₖ`` with ``q = softmax(logits)``, divided by N with reduction="mean"; a class index
-              means t = 1 at that class, 0 elsewhere
+    Forward:  ``ℓₙ = −Σₖ tₙₖ log qₙₖ`` with ``q = softmax(logits)``; a class index means t = 1 at that
+              class, 0 elsewhere; ``L = Σₙ ℓₙ``, divided by N with reduction="mean"
     Backward: ``dlogits = q Σₖ tₖ − t``, divided alike; Σₖ tₖ is 1 for probabilities
-    Shapes:   logits (N, C), target class indices (N,) or probabilities (N, C); of an ensemble with M in front; result
-              () or (M,)
+    Shapes:   logits (N, C), target class indices (N,) or probabilities (N, C); of an ensemble with M in front; terms
+              ℓ (N,) or (M, N); L () or (M,)
     Source:   paper eqs. (4) to (6)
     Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1.
     """
@@ -37,11 +37,11 @@ class CrossEntropy(Loss):
         log_probabilities = prediction.log_softmax(-1)
         if not is_index:
             self.save_for_backward(log_probabilities, target)
-            return -(target * log_probabilities).sum((1, 2))
+            return (target * log_probabilities).sum(-1).neg_()
         index = target.unsqueeze(-1)  # (M, N, 1)
         self.save_for_backward(log_probabilities, index)
         try:
-            return -log_probabilities.gather(-1, index).sum((1, 2))
+            return log_probabilities.gather(-1, index).neg_().squeeze(-1)
         except RuntimeError as error:
             raise ShapeError(
                 f"cross_entropy: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "

@@ -10,9 +10,9 @@ from chainrule import Loss, ShapeError
 class Mse(Loss):
     """The squared differences between prediction and target, averaged or summed.
 
-    Forward:  ``L = Σ (p − t)²``, divided by the number of elements with reduction="mean"
+    Forward:  ``ℓ = (p − t)²`` for each element; ``L = Σ ℓ``, divided by their number with reduction="mean"
     Backward: ``dp = 2 (p − t)``, divided alike
-    Shapes:   prediction p and target t (N, …) alike, of an ensemble (M, N, …); result () or (M,)
+    Shapes:   prediction p, target t and terms ℓ (N, …) alike, of an ensemble (M, N, …); L () or (M,)
     Source:   paper eq. (3); its eq. (2) puts a sigmoid inside, which here is a module of its own
     Raises:   ShapeError if the shapes or dtypes differ.
     """
@@ -26,11 +26,8 @@ class Mse(Loss):
             )
         difference = prediction - target
         self.save_for_backward(difference)
-        return difference.square().flatten(1).sum(1)
+        return difference.square()
 
     def gradient(self) -> Tensor:
         (difference,) = self.saved_tensors()
         return 2 * difference
-
-    def terms(self, prediction: Tensor) -> int:
-        return prediction[0].numel()

@@ -8,6 +8,7 @@ from torch import Tensor
 from chainrule import Loss, ShapeError
 from chainrule_plugins.losses.cross_entropy import CrossEntropy
 from chainrule_plugins.losses.mse import Mse
+from tests.contracts.correct_modules import ErrorSpread
 
 from . import collect
 
@@ -15,7 +16,7 @@ MUTANTS, wrong = collect("losses")
 
 
 class Product(Loss):
-    """A right loss of either sign: the sum of p · t."""
+    """A right loss of either sign: p · t."""
 
     non_negative = False
 
@@ -23,7 +24,7 @@ class Product(Loss):
         if prediction.shape != target.shape or prediction.dtype != target.dtype:
             raise ShapeError(f"product: target must be as the prediction, got {tuple(target.shape)} {target.dtype}.")
         self.save_for_backward(target)
-        return (prediction * target).flatten(1).sum(1)
+        return prediction * target
 
     def gradient(self) -> Tensor:
         (target,) = self.saved_tensors()
@@ -44,7 +45,7 @@ class SignFlipped(CrossEntropy):
 
 @wrong("loss_gradient_agrees_with_differences")
 class MeanForgottenInBackward(CrossEntropy):
-    def backward(self) -> Tensor:
+    def backward(self, grad_output: Tensor | None = None) -> Tensor:
         grad = self.gradient()
         return grad if self.members else grad[0]
 
@@ -75,13 +76,54 @@ class GradientInLowerPrecision(Mse):
 class SummedOverMembers(Mse):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         each = super().forward(prediction, target)
-        return each.sum().expand(each.shape)
+        return each.sum(0).expand(each.shape)
 
 
 @wrong("value_is_per_member")
 class FirstMembersTargetForAll(Mse):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         return super().forward(prediction, target[:1].expand(target.shape))
+
+
+class WeightedByTarget(Mse):
+    """A right loss whose mean divides by the sum of its targets' magnitudes."""
+
+    def denominator(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return target.abs().flatten(1).sum(1)
+
+
+@wrong("value_is_per_member")
+class FirstMembersDenominatorForAll(WeightedByTarget):
+    def denominator(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return super().denominator(prediction, target)[:1].expand(len(target))
+
+
+@wrong("weighted_gradient_agrees_with_differences")
+class WeightsForgottenInBackward(Mse):
+    def backward(self, grad_output: Tensor | None = None) -> Tensor:
+        return super().backward()
+
+
+@wrong("weighted_gradient_agrees_with_differences")
+class TermsInAnotherOrder(Mse):
+    """Of the right sum and the right gradient of that, but each term stands at another row."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return super().forward(prediction, target).flip(1)
+
+
+@wrong("terms_are_those_of_their_rows")
+class MeanInEveryTerm(Mse):
+    """Of the right sum: every row's term is the mean of all."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        terms = super().forward(prediction, target)
+        return terms.mean(1, keepdim=True).expand(terms.shape)
+
+
+@wrong("terms_are_those_of_their_rows")
+class DependenceUndeclared(ErrorSpread):
+    batch_independent = True
 
 
 @wrong("mean_and_sum_are_of_the_same_terms")
@@ -98,8 +140,16 @@ class MeanForSum(Mse):
 
 @wrong("mean_and_sum_are_of_the_same_terms")
 class MissingOneOverN(Mse):
-    def terms(self, prediction: Tensor) -> int:
-        return 1
+    def denominator(self, prediction: Tensor, target: Tensor) -> float:
+        return 1.0
+
+
+@wrong("mean_and_sum_are_of_the_same_terms")
+class RootOfTheRows(Mse):
+    """Twice the rows do not count twice."""
+
+    def denominator(self, prediction: Tensor, target: Tensor) -> float:
+        return prediction.shape[1] ** 0.5
 
 
 @wrong("recorded_mean_changes_nothing")
@@ -126,7 +176,7 @@ class LogOfSoftmax(CrossEntropy):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         super().forward(prediction, target)
         probabilities = target if target.is_floating_point() else torch.eye(prediction.shape[-1])[target]
-        return -(probabilities.to(prediction.dtype) * prediction.softmax(-1).log()).sum((1, 2))
+        return -(probabilities.to(prediction.dtype) * prediction.softmax(-1).log()).sum(-1)
 
 
 @wrong("extreme_predictions_stay_finite")
@@ -187,7 +237,7 @@ class PredictionUsedAsWorkspace(Mse):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         super().forward(prediction, target)
         self.save_for_backward(prediction.sub_(target))
-        return prediction.square().flatten(1).sum(1)
+        return prediction.square()
 
 
 @wrong("loss_notices_changes_before_backward")
@@ -235,8 +285,8 @@ class LambdaAsAttribute(Mse):
 
 @wrong("empty_batch_has_a_sum_but_no_mean")
 class MeanOfNothing(Mse):
-    def _count(self, prediction: Tensor) -> int:
-        return max(1, self.terms(prediction))
+    def _divisor(self, prediction: Tensor, target: Tensor, terms: Tensor) -> float:
+        return max(1, terms[0].numel())
 
 
 @wrong("wrong_target_shapes_raise")
@@ -262,7 +312,7 @@ class DtypeLeftToTorch(CrossEntropy):
         if target.is_floating_point():
             return super().forward(prediction, target)
         self.save_for_backward(log_probabilities, target.unsqueeze(-1))
-        return -log_probabilities.gather(-1, target.unsqueeze(-1)).sum((1, 2))
+        return -log_probabilities.gather(-1, target.unsqueeze(-1)).squeeze(-1)
 
 
 @wrong("wrong_class_indices_raise")

@@ -2,14 +2,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import BackwardError, HyperparameterError, ShapeError
-from chainrule.losses import mse
+from chainrule import BackwardError, ChainruleError, HyperparameterError, Loss, ShapeError
+from chainrule.losses import cross_entropy, mse
+from tests.contracts.correct_modules import ErrorSpread, WeightedCrossEntropy
 
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
 ZEROS = torch.zeros(3, 2)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_mean_is_the_same_whatever_the_reduction(reduction: str) -> None:
     assert mse(reduction).mean(ROWS, ZEROS) == ROWS.square().mean()
     assert mse(reduction, members=True).mean(ROWS.expand(2, 3, 2), ZEROS).tolist() == [ROWS.square().mean().item()] * 2
@@ -49,8 +50,157 @@ def test_a_loss_over_members_is_a_copy_with_the_same_reduction() -> None:
 
 def test_an_unknown_reduction_raises() -> None:
     with pytest.raises(HyperparameterError) as caught:
-        mse("none")
-    assert str(caught.value) == 'mse: reduction must be "mean" or "sum", got \'none\'. Choose one of the two.'
+        mse("average")
+    assert str(caught.value) == (
+        'mse: reduction must be "mean", "sum" or "none", got \'average\'. Choose one of the three.'
+    )
+
+
+def test_the_terms_of_an_ensemble_have_its_member_axis() -> None:
+    predictions = torch.stack([ROWS, 2 * ROWS])
+    assert_close(mse("none")(ROWS, ZEROS), ROWS.square())
+    assert_close(mse("none", members=True)(predictions, ZEROS), predictions.square())
+    assert cross_entropy("none", members=True)(predictions, torch.zeros(3).long()).shape == (2, 3)
+
+
+@pytest.mark.parametrize("members", [False, True])
+def test_terms_are_weighted_in_backward(members: bool) -> None:
+    prediction = torch.stack([ROWS, 2 * ROWS]) if members else ROWS
+    classes, weights = torch.tensor([0, 1, 1]), torch.tensor([[0.5, 0.0, 2.0], [1.0, -1.0, 3.0]])[: 1 + members]
+    leaf = prediction.clone().requires_grad_()
+    terms = -leaf.log_softmax(-1).gather(-1, classes.expand(leaf.shape[:-1]).unsqueeze(-1)).squeeze(-1)
+    weights = weights if members else weights[0]
+    (weights * terms).sum().backward()
+    loss = cross_entropy("none", members=members)
+    assert_close(loss(prediction, classes), terms.detach())
+    assert_close(loss.backward(weights), leaf.grad)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_grad_output_multiplies_each_members_gradient(reduction: str) -> None:
+    single, ensemble = mse(reduction), mse(reduction, members=True)
+    single(ROWS, ZEROS)
+    expected = single.backward()
+    single(ROWS, ZEROS)
+    assert_close(single.backward(torch.tensor(3.0)), 3 * expected)
+    ensemble(ROWS.expand(2, 3, 2), ZEROS)
+    assert_close(ensemble.backward(torch.tensor([3.0, -1.0])), torch.stack([3 * expected, -expected]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "grad_output", "message"),
+    [
+        (mse("mean"), torch.ones(1), "(), got (1,)."),
+        (mse("mean"), 2.0, "(), got 2.0."),
+        (mse("none"), torch.ones(3), "(3, 2), got (3,)."),
+        (mse("none"), torch.ones(1, 3, 2), "(3, 2), got (1, 3, 2)."),
+        (mse("sum", members=True), torch.tensor(1.0), "(2,), got ()."),
+        (mse("none", members=True), torch.ones(3, 2), "(2, 3, 2), got (3, 2)."),
+    ],
+    ids=str,
+)
+def test_grad_output_of_another_shape_raises_and_may_be_corrected(loss, grad_output, message) -> None:
+    value = loss(ROWS.expand(2, 3, 2) if loss.members else ROWS, ZEROS)
+    with pytest.raises(ShapeError) as caught:
+        loss.backward(grad_output)
+    assert str(caught.value) == (
+        f"mse: grad_output must have the loss's shape {message} Pass dL/dloss of what the call returned."
+    )
+    loss.backward(torch.ones_like(value))
+    with pytest.raises(BackwardError, match="without a forward"):
+        loss.backward(grad_output)
+
+
+def test_terms_that_depend_on_several_rows_take_no_weights() -> None:
+    loss = ErrorSpread("none")
+    loss(ROWS, ZEROS)
+    assert_close(loss.backward(), 2 * (ROWS - ROWS.mean(0)))
+    loss(ROWS, ZEROS)
+    with pytest.raises(ChainruleError, match=r"^error_spread: backward takes no weights of terms that depend on"):
+        loss.backward(ZEROS)
+
+
+class SumOfOldContracts(Loss):
+    def forward(self, prediction, target):
+        return (prediction - target).square().sum((1, 2))
+
+    def gradient(self):
+        raise NotImplementedError
+
+
+class TermsOfPairs(SumOfOldContracts):
+    def forward(self, prediction, target):
+        return (prediction.unsqueeze(1) - target.unsqueeze(2)).square().sum(-1).flatten(1)
+
+
+@pytest.mark.parametrize(("loss", "shape"), [(SumOfOldContracts(), "(1,)"), (TermsOfPairs(), "(1, 9)")], ids=repr)
+def test_a_forward_that_returns_no_terms_is_refused(loss, shape) -> None:
+    for call in (loss, loss.mean):
+        with pytest.raises(ShapeError) as caught:
+            call(ROWS, ZEROS)
+        assert str(caught.value).endswith(
+            "forward must return terms (M, N, …), a shape that the prediction's begins with, "
+            f"got {shape} for (1, 3, 2). Leave the sum over the terms to the core."
+        )
+
+
+class Divides(mse):
+    def __init__(self, denominator, **settings):
+        super().__init__(**settings)
+        self.given = denominator
+
+    def denominator(self, prediction, target):
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("denominator", "got"),
+    [
+        (0, "got 0."),
+        (None, "got None."),
+        (torch.tensor(6), "got a tensor ()."),
+        (torch.ones(2, 3), "got a tensor (2, 3)."),
+    ],
+)
+def test_a_denominator_of_another_form_is_refused(denominator, got) -> None:
+    with pytest.raises(ShapeError) as caught:
+        Divides(denominator, members=True)(ROWS.expand(2, 3, 2), ZEROS)
+    assert str(caught.value) == (
+        "divides: denominator must return a number other than 0 or a tensor (M,) = (2,), "
+        f"{got} Sum over the rows of each member, as with .sum(1)."
+    )
+
+
+def test_a_member_that_counts_no_row_has_a_mean_and_a_gradient_of_zero() -> None:
+    loss = WeightedCrossEntropy(weight=(0.5, 2.0), members=True)
+    targets = torch.tensor([[-100, -100, -100], [0, 1, -100]])
+    value = loss(ROWS.expand(2, 3, 2), targets, per_member=True)
+    grad = loss.backward()
+    assert (value[0], grad[0].count_nonzero(), loss.mean(ROWS.expand(2, 3, 2), targets, per_member=True)[0]) == (
+        0,
+        0,
+        0,
+    )
+    assert (value[1] > 0) & (grad[1, :2] != 0).all() & (grad[1, 2] == 0).all()
+
+
+def test_the_number_of_terms_is_that_of_the_given_batch_whatever_was_called_before() -> None:
+    loss = mse()
+    loss(ROWS, ZEROS)
+    assert loss.denominator(ROWS[None, :2], ZEROS[None, :2]) == 4
+    assert_close(loss.backward(), 2 * ROWS / 6)
+    assert loss.denominator(ROWS[None], ZEROS[None]) == 6
+
+
+@pytest.mark.parametrize(("loss", "target"), [(mse(), ZEROS), (cross_entropy(), torch.tensor([0, 1, 1]))], ids=str)
+def test_an_ensembles_predictions_are_refused_without_members(loss, target) -> None:
+    name = "mse" if isinstance(loss, mse) else "cross_entropy"
+    with pytest.raises(ShapeError) as caught:
+        loss(ROWS.expand(4, 3, 2), target)
+    assert str(caught.value) == (
+        f"{name}: prediction and target must have the same rows, got (4, 3, 2) and {tuple(target.shape)}. "
+        f"Predictions (M, N, …) of an ensemble need {name}(members=True)."
+    )
 
 
 def test_a_mean_over_no_rows_raises() -> None:

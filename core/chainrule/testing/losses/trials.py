@@ -1,4 +1,4 @@
-"""Trials of losses: an example under both reductions, for one member and for several."""
+"""Trials of losses: an example under every reduction, for one member and for several."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from chainrule.base.loss import Loss
 LossExample = tuple[Loss, Tensor, Tensor]
 """A loss, a sample prediction (N, …) and a matching target."""
 
+REDUCTIONS = ("mean", "sum", "none")
+
 
 def with_reduction(loss: Loss, reduction: str, *, members: bool = False) -> Loss:
     """Return a copy with this reduction, for a single prediction or an ensemble's."""
@@ -21,22 +23,28 @@ def with_reduction(loss: Loss, reduction: str, *, members: bool = False) -> Loss
     return other
 
 
-def both_reductions(example: LossExample) -> Iterator[tuple[str, LossExample]]:
+def every_reduction(example: LossExample) -> Iterator[tuple[str, LossExample]]:
     """Yield each reduction with the example under it, first for one row, then for all."""
     loss, prediction, target = example
     for rows in (1, len(prediction)):
-        for reduction in ("mean", "sum"):
+        for reduction in REDUCTIONS:
             yield reduction, (with_reduction(loss, reduction), prediction[:rows].clone(), target[:rows].clone())
 
 
 def three_members(example: LossExample) -> tuple[Tensor, Tensor]:
-    """Return three different predictions (3, N, …), and for each the target with its rows in a different order."""
+    """Return three different predictions (3, N, …), and for each its own order or choice of target rows."""
     _, prediction, target = example
     predictions = torch.stack([prediction, -0.5 * prediction, 2 * prediction.flip(0)])
-    return predictions, torch.stack([target, target.flip(0), target.roll(1, 0)])
+    return predictions, torch.stack([target, target.flip(0), target[torch.arange(len(target)) // 2]])
 
 
 def gradient(loss: Loss, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
-    """Return dL/dprediction."""
+    """Return dL/dprediction, of terms that of their sum."""
     loss(prediction, target, per_member=per_member)
     return loss.backward()
+
+
+def denominators(loss: Loss, predictions: Tensor, targets: Tensor) -> Tensor:
+    """Return what the mean of each member, (M, N, …), divides by, in float64 (M,)."""
+    found = torch.as_tensor(loss.denominator(predictions, targets), dtype=torch.float64)
+    return found.expand(len(predictions)) if found.dim() == 0 else found

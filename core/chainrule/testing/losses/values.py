@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
+from chainrule.base.loss import Loss
 from chainrule.errors import BackwardError, ChainruleError
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import (
@@ -18,20 +19,28 @@ from chainrule.testing.compare import (
     expect_no_error,
 )
 from chainrule.testing.copies import copies_of
-from chainrule.testing.losses.trials import LossExample, both_reductions, gradient, three_members, with_reduction
+from chainrule.testing.losses.trials import (
+    REDUCTIONS,
+    LossExample,
+    denominators,
+    every_reduction,
+    gradient,
+    three_members,
+    with_reduction,
+)
 
 
 @check("losses", cause="a wrong sign, a missing factor such as 2, or a mean over rows instead of elements.")
 def loss_gradient_agrees_with_differences(example: LossExample) -> None:
-    """Backward returns the derivative of the loss with respect to the prediction.
+    """Backward returns the derivative of the loss, of terms that of their sum, with respect to the prediction.
 
-    Central differences agree to 1e-6, for both reductions and for one member and three.
+    Central differences agree to 1e-6, for every reduction and for one member and three.
     """
-    for reduction, (loss, prediction, target) in both_reductions(example):
-        expected = central_difference(lambda: loss(prediction, target), prediction)  # noqa: B023 - called at once
+    for reduction, (loss, prediction, target) in every_reduction(example):
+        expected = central_difference(lambda: loss(prediction, target).sum(), prediction)  # noqa: B023 - called at once
         got = gradient(loss, prediction, target)
         expect_close(f'dL/dprediction for reduction="{reduction}"', got, expected, tolerance=1e-6, of=prediction)
-    for reduction in ("mean", "sum"):
+    for reduction in REDUCTIONS:
         loss = with_reduction(example[0], reduction, members=True)
         predictions, targets = three_members(example)
         got = gradient(loss, predictions, targets, per_member=True)
@@ -46,7 +55,7 @@ def loss_gradient_agrees_with_differences(example: LossExample) -> None:
 @check("losses", cause="a small term missing from gradient, or a computation in lower precision than the prediction's.")
 def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
     """Backward agrees with autograd on the same forward to 1e-11, where torch can trace it."""
-    for reduction, (loss, prediction, target) in both_reductions(example):
+    for reduction, (loss, prediction, target) in every_reduction(example):
         leaf = prediction.clone().requires_grad_()
         with torch.enable_grad():
             try:
@@ -55,17 +64,69 @@ def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
                 raise NotApplicable(f"torch cannot trace forward: {str(error).splitlines()[0]}") from error
             if not value.requires_grad:
                 raise NotApplicable("torch cannot trace forward, whose value does not require a gradient")
-            value.backward()  # type: ignore[no-untyped-call]
+            value.sum().backward()  # type: ignore[no-untyped-call]
         got, expected = gradient(loss, prediction, target), leaf.grad
         assert expected is not None  # noqa: S101 - backward has just set it
         expect_close(f'dL/dprediction for reduction="{reduction}"', got, expected, tolerance=1e-11, of=prediction)
 
 
-@check("losses", cause="a sum over axis 0, which is the member axis, or one member's target used for all.")
+@check(
+    "losses",
+    cause="terms in another order than the rows of the prediction, or terms that depend on several rows; such a loss "
+    "declares batch_independent = False.",
+)
+def weighted_gradient_agrees_with_differences(example: LossExample) -> None:
+    """backward(grad_output) returns the derivative of the loss times grad_output, of terms that of their weighted sum.
+
+    Central differences agree to 1e-6, for every reduction and for one member and three.
+    """
+    _expect_independent(example[0])
+    for members in (False, True):
+        prediction, target = three_members(example) if members else (example[1].clone(), example[2])
+        for reduction in REDUCTIONS:
+            loss = with_reduction(example[0], reduction, members=members)
+            value = loss(prediction, target, per_member=members)
+            weights = torch.linspace(-0.5, 2.0, value.numel(), dtype=value.dtype).view(value.shape)
+            got = loss.backward(weights)
+            expected = central_difference(
+                lambda: (weights * loss(prediction, target, per_member=members)).sum(),  # noqa: B023 - called at once
+                prediction,
+            )
+            what = f'backward(weights) for {3 if members else 1} members, reduction="{reduction}",'
+            expect_close(what, got, expected, tolerance=1e-6, of=prediction)
+
+
+@check(
+    "losses",
+    cause="a mean or sum over rows inside the terms; a loss whose terms depend on several rows declares "
+    "batch_independent = False.",
+)
+def terms_are_those_of_their_rows(example: LossExample) -> None:
+    """With reduction="none", the terms of each row in a batch are those of that row alone."""
+    loss, prediction, target = example
+    _expect_independent(loss)
+    each = with_reduction(loss, "none")
+    terms = each(prediction, target)
+    alone = [each(prediction[i : i + 1], target[i : i + 1]) for i in range(len(prediction))]
+    expect_close("the terms of a batch", terms, torch.cat(alone), tolerance=1e-12, of=prediction)
+
+
+def _expect_independent(loss: Loss) -> None:
+    if not loss.batch_independent:
+        raise NotApplicable("its terms depend on several rows, as declared")
+
+
+@check(
+    "losses",
+    cause="a sum over axis 0, which is the member axis, or one member's target or denominator used for all.",
+)
 def value_is_per_member(example: LossExample) -> None:
-    """The loss of each member equals its loss alone, with a shared target and with one per member."""
+    """The loss of each member equals its loss alone, with a shared target and with one per member; so the denominator.
+
+    For every reduction: with "none" the terms of each member are those of its loss alone.
+    """
     predictions, targets = three_members(example)
-    for reduction in ("mean", "sum"):
+    for reduction in REDUCTIONS:
         single, several = (with_reduction(example[0], reduction, members=members) for members in (False, True))
         shared, own = several(predictions, targets[0]), several(predictions, targets, per_member=True)
         for what, got, of in (("a shared target", shared, [targets[0]] * 3), ("its own target", own, list(targets))):
@@ -76,21 +137,42 @@ def value_is_per_member(example: LossExample) -> None:
                 expected,
                 tolerance=1e-12,
             )
+    apart = [denominators(example[0], predictions[i : i + 1], targets[i : i + 1]) for i in range(3)]
+    got = denominators(example[0], predictions, targets)
+    expect_close("the denominator of each of three members", got, torch.cat(apart), tolerance=1e-12)
 
 
-@check("losses", cause="a forward that returns a mean instead of a sum, or a wrong count in terms().")
+@check("losses", cause="a forward that divides by the number of rows, or a denominator that is no sum over the rows.")
 def mean_and_sum_are_of_the_same_terms(example: LossExample) -> None:
-    """The mean is the sum divided by terms(); repeating the batch keeps the mean and doubles the sum."""
+    """The sum is that of the terms, and the mean is it over the denominator; so for a batch in parts and repeated.
+
+    The means of a batch's parts, weighted by their denominators, give its mean, as an evaluation in batches needs;
+    repeating the batch keeps the mean and doubles the sum. A loss with batch_independent = False need not do so.
+    """
     loss, prediction, target = example
-    mean, total = with_reduction(loss, "mean"), with_reduction(loss, "sum")
-    twice = prediction.repeat(2, *[1] * (prediction.dim() - 1)), target.repeat(2, *[1] * (target.dim() - 1))
-    once = total(prediction, target)
-    terms = loss.terms(prediction.unsqueeze(0))
+    mean, total, each = (with_reduction(loss, reduction) for reduction in REDUCTIONS)
+
+    def divisor(p: Tensor, t: Tensor) -> Tensor:
+        return denominators(loss, p.unsqueeze(0), t.unsqueeze(0))[0].to(once.dtype)
+
+    once = each(prediction, target).sum()
     pairs = {
-        f"the mean over {terms} terms": (mean(prediction, target), once / terms),
-        "the mean of a repeated batch": (mean(*twice), once / terms),
-        "the sum of a repeated batch": (total(*twice), 2 * once),
+        "the sum": (total(prediction, target), once),
+        f"the mean of {len(prediction)} rows": (mean(prediction, target), once / divisor(prediction, target)),
     }
+    if loss.batch_independent:
+        twice = prediction.repeat(2, *[1] * (prediction.dim() - 1)), target.repeat(2, *[1] * (target.dim() - 1))
+        parts = [(prediction[i : i + 2], target[i : i + 2]) for i in range(0, len(prediction), 2)]
+        weighted = [mean(*part) * divisor(*part) for part in parts]
+        pairs |= {
+            "the mean of a repeated batch": (mean(*twice), once / divisor(prediction, target)),
+            "the sum of a repeated batch": (total(*twice), 2 * once),
+            "the sum of the denominators of its parts": (
+                torch.stack([divisor(*part) for part in parts]).sum(),
+                divisor(prediction, target),
+            ),
+            "the sum of its parts' means times their denominators": (torch.stack(weighted).sum(), once),
+        }
     for what, (got, expected) in pairs.items():
         expect_close(what, got, expected, tolerance=1e-12, of=prediction)
 
@@ -100,8 +182,8 @@ def mean_and_sum_are_of_the_same_terms(example: LossExample) -> None:
     cause="an overridden mean() that does not switch to eval mode and replaces the tensors saved for backward.",
 )
 def recorded_mean_changes_nothing(example: LossExample) -> None:
-    """mean() returns the mean under either reduction, and does not affect a pending backward."""
-    for reduction, (loss, prediction, target) in both_reductions(example):
+    """mean() returns the mean under every reduction, and does not affect a pending backward."""
+    for reduction, (loss, prediction, target) in every_reduction(example):
         expected_mean = with_reduction(loss, "mean")(prediction, target)
         expected = gradient(copy.deepcopy(loss), prediction, target)
         loss(prediction, target)
@@ -130,7 +212,9 @@ def _values(example: LossExample) -> list[float]:
     loss, prediction, target = example
     scales = (1.0, 0.1, 10.0, -1.0, -10.0)
     return [
-        loss(prediction[i : i + 1] * scale, target[i : i + 1]).item() for i in range(len(target)) for scale in scales
+        loss(prediction[i : i + 1] * scale, target[i : i + 1]).min().item()
+        for i in range(len(target))
+        for scale in scales
     ]
 
 
@@ -181,7 +265,7 @@ def loss_backward_follows_one_call(example: LossExample) -> None:
 @check("losses", cause="a gradient that is one of the arguments, which the mean scales in place; return a new tensor.")
 def loss_arguments_are_not_changed(example: LossExample) -> None:
     """A call and its backward leave prediction and target unchanged."""
-    for reduction, (loss, prediction, target) in both_reductions(example):
+    for reduction, (loss, prediction, target) in every_reduction(example):
         before = prediction.clone(), target.clone()
         gradient(loss, prediction, target)
         for what, got, expected in zip(("the prediction", "the target"), (prediction, target), before, strict=True):
@@ -191,7 +275,7 @@ def loss_arguments_are_not_changed(example: LossExample) -> None:
 @check("losses", cause="a tensor kept in an attribute; only save_for_backward detects in-place changes.")
 def loss_notices_changes_before_backward(example: LossExample) -> None:
     """Changing prediction or target in place before backward raises BackwardError or leaves the gradient intact."""
-    for reduction, (loss, prediction, target) in both_reductions(example):
+    for reduction, (loss, prediction, target) in every_reduction(example):
         expected = gradient(loss, prediction, target)
         for what in ("the prediction", "the target"):
             given = {"the prediction": prediction.clone(), "the target": target.clone()}
@@ -232,7 +316,7 @@ def loss_copies_are_equal(example: LossExample) -> None:
         expect_close(f"the loss of {what}", copied(prediction, target), loss(prediction, target), of=prediction)
 
 
-@check("losses", cause="a mean over 0 terms, which is NaN; the base class's terms() and __call__ reject it.")
+@check("losses", cause="a mean over 0 terms, which is NaN; the base class rejects it.")
 def empty_batch_has_a_sum_but_no_mean(example: LossExample) -> None:
     """The sum over an empty batch is 0; the mean raises ChainruleError rather than returning NaN."""
     loss, prediction, target = example

@@ -14,7 +14,7 @@ from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.errors import label
 
-BOOKKEEPING = {"_saved", "_versions", "_scale", "needs_input_grad"}
+BOOKKEEPING = {"_saved", "_versions", "_scale", "_returned", "_counted", "needs_input_grad"}
 """Attributes that the core sets in every step."""
 
 
