@@ -11,7 +11,7 @@ from chainrule import Loss, ShapeError
 class CrossEntropy(Loss):
     """The negative log-probability of each row's target under the softmax of its logits, averaged or summed.
 
-    Forward:  ``ℓₙ = −Σₖ tₙₖ log qₙₖ`` with ``q = softmax(logits)``; a class index means t = 1 at that
+    Forward:  ``ℓₙ = −Σₖ tₙₖ log qₙₖ`` with ``q = softmax(logits)`` and 0 log 0 = 0; a class index means t = 1 at that
               class, 0 elsewhere; ``L = Σₙ ℓₙ``, divided by N with reduction="mean"
     Backward: ``dlogits = q Σₖ tₖ − t``, divided alike; Σₖ tₖ is 1 for probabilities
     Shapes:   logits (N, C), target class indices (N,) or probabilities (N, C); of an ensemble with M in front; terms
@@ -37,7 +37,8 @@ class CrossEntropy(Loss):
         log_probabilities = prediction.log_softmax(-1)
         if not is_index:
             self.save_for_backward(log_probabilities, target)
-            return (target * log_probabilities).sum(-1).neg_()
+            products = (target * log_probabilities).masked_fill_(target == 0, 0.0)  # 0 · −∞ where a logit is masked
+            return products.sum(-1).neg_()
         index = target.unsqueeze(-1)  # (M, N, 1)
         self.save_for_backward(log_probabilities, index)
         try:

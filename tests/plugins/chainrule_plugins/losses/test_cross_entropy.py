@@ -30,6 +30,21 @@ def test_it_is_exact_for_logits_of_ten_thousand(dtype):
     assert loss(logits[:1], torch.tensor([[1.0, 0.0]], dtype=dtype)) == 0
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_masked_logit_gives_the_same_for_a_class_index_and_its_probabilities(reduction):
+    logits, results = torch.tensor([[0.0, -torch.inf, 1.0], [2.0, 0.5, -torch.inf]]), []
+    for target in (torch.tensor([0, 1]), torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])):
+        loss = cross_entropy(reduction)
+        results.append([loss(logits, target), loss.backward()])
+    assert all(result.isfinite().all() for result in results[0])
+    assert_close(results[1], results[0])
+
+
+def test_a_masked_logit_with_a_probability_above_zero_costs_infinity():
+    for target in (torch.tensor([[0.9, 0.1]]), torch.tensor([1])):
+        assert cross_entropy()(torch.tensor([[0.0, -torch.inf]]), target) == torch.inf
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
