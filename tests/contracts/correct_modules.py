@@ -354,8 +354,6 @@ COMPONENTS = [
     Logarithm,
     BinaryCrossEntropy,
     Score,
-    BinaryCrossEntropy,
-    Score,
     ErrorSpread,
     WeightedCrossEntropy,
 ]

@@ -126,12 +126,13 @@ class Optimizer(_KeywordSettings):
     @final
     def descend(self, parameter: Tensor, direction: Tensor, step: Step) -> None:
         """Take the step θ ← θ − lr (d + w θ) in place, where w is a decoupled weight_decay, else 0."""
+        lr = step.lr
         if self.decay_kind == "decoupled" and present(decay := getattr(self, "weight_decay", 0.0)):
-            parameter.mul_(1 - step.lr * decay)
-        if isinstance(step.lr, Tensor):
-            parameter.sub_(direction * step.lr)
+            parameter.mul_(1 - lr * decay)
+        if isinstance(lr, Tensor):
+            parameter.sub_(direction * lr)
         else:
-            parameter.sub_(direction, alpha=step.lr)
+            parameter.sub_(direction, alpha=lr)
 
     def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
         """Return the values to evaluate with, where they differ from the trained ones."""

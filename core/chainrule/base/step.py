@@ -68,6 +68,10 @@ class Step:
             return self.due[k, offset]
         return bool((self.t - offset) % k == 0)
 
+    def begin(self, key: Tensor, dtype: torch.dtype) -> None:
+        """Serve the parameter with this key of random numbers, from its first draw on."""
+        self.key, self.dtype, self._stream = key, dtype, None
+
     @property
     def random(self) -> StepRandom:
         """Random numbers for this tensor at this step, by the member's seed and the parameter's name."""

@@ -65,6 +65,11 @@ class Chain:
         return bool(self._sums)
 
     @property
+    def is_simple(self) -> bool:
+        """Whether the rule has no wrappers and no sums."""
+        return len(self.layers) == 1 and not self._sums
+
+    @property
     def vmappable(self) -> bool:
         """Whether torch.vmap can batch every layer over the members."""
         return all(layer.vmappable for layer in self.layers)
@@ -104,7 +109,7 @@ class Chain:
         found: dict[str, float | Tensor] = {}
         for i, layer in enumerate(self.layers):
             own: Any = layer.scalars(t)
-            if not isinstance(own, Mapping) or not all(isinstance(v, int | float | Tensor) for v in own.values()):
+            if not _are_numbers(own):
                 raise ContractError(
                     f"{self._labels[i]}: scalars must return a dict of numbers by name, got {_shown(own)}. "
                     'Return {"bias": 1 - self.beta**t}, for example.'
@@ -114,6 +119,8 @@ class Chain:
 
     def steps(self, moment: Moment, key: Tensor | None = None, dtype: torch.dtype | None = None) -> list[Step]:
         """Return the step of each layer; a key (2, 1) is that of the parameter's random numbers."""
+        if len(self.layers) == 1:
+            return [Step(moment.t, moment.lr, moment.scalars, self._labels[0], moment.due, key, dtype)]
         parts = self._split(moment.scalars)
         return [
             Step(moment.t, moment.lr, values, name, moment.due, key, dtype)
@@ -159,9 +166,10 @@ class Chain:
         """
         direction = self.inner.update(parameter, grad, states[-1], steps[-1])
         self._expect(-1, "update", "direction", direction, parameter)
-        for i, wrapper in self._turns:
-            direction = wrapper.change_direction(parameter, grad, direction, states[i], steps[i])
-            self._expect(i, "change_direction", "direction", direction, parameter)
+        if self._turns:
+            for i, wrapper in self._turns:
+                direction = wrapper.change_direction(parameter, grad, direction, states[i], steps[i])
+                self._expect(i, "change_direction", "direction", direction, parameter)
         return direction
 
     def apply(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
@@ -221,6 +229,15 @@ class Chain:
                 f"{self._labels[layer]}: {method} must return a {what} of the parameter's shape "
                 f"{tuple(parameter.shape)} and {parameter.dtype}, got {_shown(got)}. Return one like the parameter."
             )
+
+
+def _are_numbers(named: Any) -> bool:
+    if not isinstance(named, dict) and not isinstance(named, Mapping):  # the first test is the quicker one
+        return False
+    for value in named.values():  # noqa: SIM110 - all(…) takes three times as long
+        if not isinstance(value, float | int | Tensor):
+            return False
+    return True
 
 
 def _shown(value: Any) -> str:

@@ -71,8 +71,10 @@ class ElementwiseRule:
         moment, per_member = self._per_element(moment)
         if self.compiled is not None and self._apply_compiled(self.compiled, moment):
             return
+        steps = self.chain.steps(moment)
         for chain, data, grad, states, over_elements in self.pieces:
-            steps = chain.steps(_converted(moment, over_elements) if per_member else moment)
+            if per_member:
+                steps = chain.steps(_converted(moment, over_elements))
             chain.apply(data, chain.change_gradient(data, grad, states, steps), states, steps)
 
     def _per_element(self, moment: Moment) -> tuple[Moment, bool]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,10 +12,11 @@ from chainrule.base.member_values import Values, of_each_member, with_values
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import random_key
+from chainrule.base.step import Due
 from chainrule.network import Network
 from chainrule.updates.applied_rule import RuleTensors, initial_state, values_on
 from chainrule.updates.chain import Chain
-from chainrule.updates.moment import Moment
+from chainrule.updates.moment import Moment, TensorMoment
 
 
 class Tensors(NamedTuple):
@@ -27,7 +29,11 @@ class Tensors(NamedTuple):
 
 
 class PerParameterRule:
-    """A rule that needs a parameter's shape, sums over the network, or noise: one parameter of one member at a time."""
+    """A rule that needs a parameter's shape, sums over the network, or noise: one parameter of one member at a time.
+
+    The rule sees views that are made once. Members are batched by torch.vmap, whose operations are recorded at the
+    first step and replayed from then on.
+    """
 
     def __init__(self, rule: Optimizer, network: Network, parameters: dict[str, Parameter]) -> None:
         self.rule = rule
@@ -44,48 +50,31 @@ class PerParameterRule:
                 self.state.append({entry: torch.stack([state[entry] for state in each]) for entry in each[0]})
                 keys = torch.tensor([random_key(seed, f"update/{name}") for seed in network.seeds])
                 self.keys.append(keys.T.contiguous().to(network.device))
+        self._batched: BatchedRule | None = None
+        if self.members > 1 and self.chain.vmappable:
+            self._batched = BatchedRule(self)
         self._prepare()
 
     def _prepare(self) -> None:
-        """Make the views that a step needs, once."""
-        self._all = [
-            Tensors(parameter.data, parameter.grad, state, key)
-            for parameter, state, key in zip(self.parameters, self.state, self.keys, strict=True)
-        ]
+        """Make the views of each member that a step needs, once."""
+        self._of_members = []
         with torch.inference_mode(False):
-            self._of_members = [[_of_member(tensors, i) for tensors in self._all] for i in range(self.members)]
-        self._states = [
-            [chain.states(tensors.state) for tensors in member]
-            for chain, member in zip(self._chains, self._of_members, strict=True)
-        ]
+            for i, chain in enumerate(self._chains):
+                own = [_of_member(tensors, i) for tensors in self.all_members()]
+                self._of_members.append((chain, own, [chain.states(tensors.state) for tensors in own]))
+
+    def all_members(self) -> list[Tensors]:
+        """Return each parameter with its member axis."""
+        rows = zip(self.parameters, self.state, self.keys, strict=True)
+        return [Tensors(parameter.data, parameter.grad, state, key) for parameter, state, key in rows]
 
     def apply(self, moment: Moment) -> None:
-        numbers = {"lr": moment.lr, **{f"scalar {name}": value for name, value in moment.scalars.items()}}
-        vectors = {name: value for name, value in numbers.items() if isinstance(value, Tensor) and value.dim()}
-        if self.members > 1 and self.chain.vmappable:
-            self._apply_batched(moment, vectors)
+        if self._batched is not None:
+            self._batched(moment)
             return
-        for i, (chain, tensors, states) in enumerate(zip(self._chains, self._of_members, self._states, strict=True)):
-            own = moment_with(moment, {name: value[i] for name, value in vectors.items()})
-            take(chain, tensors, states, own)
-
-    def _apply_batched(self, moment: Moment, vectors: Values) -> None:
-        dtype = self.parameters[0].data.dtype
-
-        def apply(
-            data: list[Tensor], grad: list[Tensor], state: list[State], keys: list[Tensor], values: Values, own: Values
-        ) -> State:
-            chain = Chain(with_values(self.rule, values))
-            rows = zip(data, grad, state, keys, strict=True)
-            tensors = [
-                Tensors(own_data, own_grad, entries, key.unsqueeze(1)) for own_data, own_grad, entries, key in rows
-            ]
-            take(chain, tensors, [chain.states(one) for one in state], moment_with(moment, own))
-            return {}
-
-        data, grad, state, keys = (list(column) for column in zip(*self._all, strict=True))
-        own = {name: value.to(dtype) for name, value in vectors.items()}
-        torch.vmap(apply, in_dims=(0, 0, 0, 1, 0, 0))(data, grad, state, keys, self.values, own)
+        vectors = vectors_of(moment)
+        for i, (chain, tensors, states) in enumerate(self._of_members):
+            take(chain, tensors, states, moment_with(moment, {name: value[i] for name, value in vectors.items()}))
 
     def states(self) -> dict[Parameter, State]:
         return dict(zip(self.parameters, self.state, strict=True))
@@ -97,31 +86,119 @@ class PerParameterRule:
         self.state, self.values, self.keys = tensors["states"], tensors["values"], tensors["keys"]
         of_members = [{name: value[i] for name, value in self.values.items()} for i in range(self.members)]
         self._chains = [Chain(with_values(self.rule, own)) for own in of_members]
+        if self._batched is not None:
+            self._batched = BatchedRule(self, replays=False)
         self._prepare()
 
     def show_evaluation_parameters(self) -> None:
-        for chain, member, all_states in zip(self._chains, self._of_members, self._states, strict=True):
+        for chain, member, all_states in self._of_members:
             for tensors, states in zip(member, all_states, strict=True):
                 tensors.data.copy_(chain.evaluation_parameter(tensors.data, states))
 
 
+class BatchedRule:
+    """A rule on the parameters of all members at once, by torch.vmap over the members."""
+
+    def __init__(self, applied: PerParameterRule, *, replays: bool = True) -> None:
+        self._rule, self._values = applied.rule, applied.values
+        self._tensors = applied.all_members()
+        self._replays = replays
+        self._recorded: list[tuple[Due, Callable[..., Any]]] = []
+        self._moment = TensorMoment(self._tensors[0].data.device)
+
+    def __call__(self, moment: Moment) -> None:
+        """Take a step at this moment."""
+        replay = self._replay_of(moment) if self._replays and isinstance(moment.t, int) else None
+        if replay is None:
+            self._take(moment)
+        else:
+            replay(*self._inputs(self._moment.fill(moment)))
+
+    def _replay_of(self, moment: Moment) -> Callable[..., Any] | None:
+        """Return the recorded operations for this step, recorded now if need be; None if they cannot be."""
+        t = int(moment.t)
+        for due, replay in self._recorded:
+            if due.holds_at(t):
+                return replay
+        held = self._moment.fill(moment)
+        due = Due(t)
+        try:
+            from chainrule.updates.recording import record  # torch's private interfaces, which may change
+
+            replay = record(lambda *inputs: self._operations(inputs, held, due), self._inputs(held))
+        except Exception:  # noqa: BLE001 - a rule whose operations depend on values runs by torch.vmap itself
+            self._replays = False
+            return None
+        self._recorded.append((due, replay))
+        return replay
+
+    def _inputs(self, moment: Moment) -> list[Tensor]:
+        """Return every tensor that a step reads, in the order in which `_operations` takes them."""
+        own = [tensor for one in self._tensors for tensor in (one.data, one.grad, *one.state.values(), one.key)]
+        return [*own, *self._values.values(), moment.t, moment.lr, *moment.scalars.values()]  # type: ignore[list-item]
+
+    def _operations(self, inputs: tuple[Tensor, ...], moment: Moment, due: Due) -> None:
+        rest = iter(inputs)
+        tensors = [
+            Tensors(next(rest), next(rest), {name: next(rest) for name in one.state}, next(rest))
+            for one in self._tensors
+        ]
+        values = {name: next(rest) for name in self._values}
+        bound = Moment(next(rest), next(rest), {name: next(rest) for name in moment.scalars}, due)
+        self._take(bound, tensors, values)
+
+    def _take(self, moment: Moment, tensors: list[Tensors] | None = None, values: Values | None = None) -> None:
+        from chainrule.updates.recording import BatchableLerp
+
+        columns = zip(*(self._tensors if tensors is None else tensors), strict=True)
+        data, grad, state, keys = (list(column) for column in columns)
+        own = {name: value.to(data[0].dtype) for name, value in vectors_of(moment).items()}
+
+        def apply(
+            data: list[Tensor], grad: list[Tensor], state: list[State], keys: list[Tensor], values: Values, own: Values
+        ) -> State:
+            chain = Chain(with_values(self._rule, values))
+            rows = zip(data, grad, state, keys, strict=True)
+            member = [Tensors(a, b, entries, key.unsqueeze(1)) for a, b, entries, key in rows]
+            take(chain, member, [chain.states(entries) for entries in state], moment_with(moment, own))
+            return {}
+
+        with BatchableLerp():
+            torch.vmap(apply, in_dims=(0, 0, 0, 1, 0, 0))(
+                data, grad, state, keys, self._values if values is None else values, own
+            )
+
+
 def take(chain: Chain, tensors: list[Tensors], states: list[list[State]], moment: Moment) -> None:
     """Take a step with the parameters of one member."""
-    steps = [chain.steps(moment, one.key, one.data.dtype) for one in tensors]
+    if chain.is_simple:
+        # One object serves all parameters, since making it costs as much as an operation.
+        (step,) = steps = chain.steps(moment)
+        for one, own in zip(tensors, states, strict=True):
+            step.begin(one.key, one.data.dtype)
+            chain.apply(one.data, one.grad, own, steps)
+        return
+    all_steps = [chain.steps(moment, one.key, one.data.dtype) for one in tensors]
     grads = [
-        chain.change_gradient(one.data, one.grad, own, step)
-        for one, own, step in zip(tensors, states, steps, strict=True)
+        chain.change_gradient(one.data, one.grad, own, steps)
+        for one, own, steps in zip(tensors, states, all_steps, strict=True)
     ]
     if chain.has_sums:
         parts = [
-            chain.reduce(one.data, grad, own, step)
-            for one, grad, own, step in zip(tensors, grads, states, steps, strict=True)
+            chain.reduce(one.data, grad, own, steps)
+            for one, grad, own, steps in zip(tensors, grads, states, all_steps, strict=True)
         ]
         sums = {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
-        for step in steps:
-            chain.add_sums(step, sums)
-    for one, grad, own, step in zip(tensors, grads, states, steps, strict=True):
-        chain.apply(one.data, grad, own, step)
+        for steps in all_steps:
+            chain.add_sums(steps, sums)
+    for one, grad, own, steps in zip(tensors, grads, states, all_steps, strict=True):
+        chain.apply(one.data, grad, own, steps)
+
+
+def vectors_of(moment: Moment) -> Values:
+    """Return the numbers of a moment that are given per member."""
+    numbers = {"lr": moment.lr, **{f"scalar {name}": value for name, value in moment.scalars.items()}}
+    return {name: value for name, value in numbers.items() if isinstance(value, Tensor) and value.dim()}
 
 
 def moment_with(moment: Moment, numbers: Values) -> Moment:

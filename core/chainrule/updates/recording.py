@@ -1,0 +1,91 @@
+"""Records what a batched rule does as plain tensor operations, to be replayed without the overhead of torch.vmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.graph import CodeGen
+from torch.overrides import TorchFunctionMode
+
+Replay = Callable[..., Any]
+
+_ATEN = torch.ops.aten
+
+_SHAPES = {_ATEN.view.default, _ATEN._unsafe_view.default, _ATEN.expand.default, _ATEN.permute.default}
+"""Operations that often change nothing, since torch.vmap emits them for any rank."""
+
+_METHODS = {"view", "expand", "permute", "transpose", "select", "unsqueeze", "squeeze"}
+"""Operations that are methods of tensors alone, as all that change a tensor in place are."""
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def record(operations: Callable[..., object], inputs: Sequence[Tensor]) -> Replay:
+    """Return a function of tensors like these that performs the operations, none of which runs now.
+
+    Raises:
+        Exception: whatever arises if the operations depend on the values of tensors.
+    """
+    # On fake tensors, which have shapes but no values.
+    graph = make_fx(operations, tracing_mode="fake")(*inputs)
+    for node in graph.graph.find_nodes(op="get_attr"):
+        raise RuntimeError(f"{node.target} is a tensor that is neither a parameter nor state")
+    _simplify(graph)
+    replay: Replay = graph.forward
+    return replay
+
+
+class BatchableLerp(TorchFunctionMode):
+    """Has `lerp_`, which torch.vmap would run once per member, computed by `lerp`."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.lerp_:
+            return args[0].copy_(torch.lerp(*args, **(kwargs or {})))
+        return func(*args, **(kwargs or {}))
+
+
+def _simplify(graph: GraphModule) -> None:
+    """Remove operations without effect, and call torch's own functions, which are quicker than its operators."""
+    for node in graph.graph.nodes:
+        if node.target in _SHAPES and _is_same(node.args[0], node):
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+        elif node.target == _ATEN.copy_.default:
+            _merge_lerp(graph, node)
+    graph.graph.eliminate_dead_code()
+    for node in graph.graph.nodes:
+        name = getattr(getattr(node.target, "overloadpacket", None), "__name__", "")
+        home = Tensor if name.endswith("_") or name in _METHODS else torch._C._VariableFunctions
+        node.target = getattr(home, name, node.target) if name else node.target
+    graph.graph.set_codegen(CodeGen())
+    graph.recompile()
+
+
+def _is_same(before: Any, after: Node) -> bool:
+    """Whether an operation left shape and strides as they were."""
+    one, other = before.meta.get("val"), after.meta.get("val")
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor):
+        return False
+    axes: Any = after.args[1] if after.target == _ATEN.permute.default else None
+    in_order = axes is None or list(axes) == list(range(one.dim()))
+    return in_order and (one.shape, one.stride()) == (other.shape, other.stride())
+
+
+def _merge_lerp(graph: GraphModule, copy: Node) -> None:
+    """Turn ``x.copy_(lerp(x, …))`` back into ``x.lerp_(…)``."""
+    target, source = copy.args[:2]
+    in_place = {_ATEN.lerp.Scalar: _ATEN.lerp_.Scalar, _ATEN.lerp.Tensor: _ATEN.lerp_.Tensor}
+    if not isinstance(source, Node) or source.target not in in_place or source.args[0] is not target:
+        return
+    if len(source.users) > 1:
+        return
+    with graph.graph.inserting_before(copy):
+        merged = graph.graph.call_function(in_place[source.target], source.args)
+    copy.replace_all_uses_with(merged)
+    graph.graph.erase_node(copy)
+    graph.graph.erase_node(source)
