@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chainrule import Optimizer
+from chainrule import Optimizer, Wrapper
 from chainrule.updates.watching import is_elementwise
 
 EXPENSIVE = ("compiled_equals_eager", "resumes_in_a_fresh_process")
 """The kit's checks that compile or start a process."""
 
 METHODS = ("init", "scalars", "reduce", "update", "apply", "evaluation_parameter")
+AROUND = ("change_gradient", "change_direction", "after_step")
 
 
 def form(rule: type[Optimizer]) -> tuple[object, ...]:
     """Return what a rule declares of how it may be run, and which methods it has of its own."""
     own = tuple(name for name in METHODS if getattr(rule, name) is not getattr(Optimizer, name))
+    if issubclass(rule, Wrapper):
+        own += tuple(name for name in AROUND if getattr(rule, name) is not getattr(Wrapper, name))
     return is_elementwise(rule.examples()[0]), rule.vmappable, rule.ranks == Optimizer.ranks, own
 
 

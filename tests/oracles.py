@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from chainrule import Initializer, Loss, Module, Optimizer
+from chainrule import Initializer, Loss, Module, Optimizer, label
 from chainrule.testing import checks_of, run, subject
 from chainrule.testing.subject import Reference
 
@@ -26,6 +26,33 @@ def by_torch(kind: Any, settings: dict[str, Any], parameter: Tensor, gradients: 
     for gradient in gradients:
         theta.grad = gradient.clone()
         optimizer.step()
+        passed.append(theta.detach().clone())
+    return passed
+
+
+def around_torch(
+    rule: Any, parameter: Tensor, gradients: Sequence[Tensor], change: Callable[[int, Tensor, Tensor, Tensor], Tensor]
+) -> list[Tensor]:
+    """Return the positions of torch's rule like the inner one of a wrapper, each changed by hand.
+
+    Args:
+        rule: a wrapper around adam or sgd.
+        parameter: the start.
+        gradients: one for each step.
+        change: takes t, the position before, the gradient and the position after, and returns what is in its place.
+    """
+    inner = rule.inner
+    theta, passed = torch.nn.Parameter(parameter.clone()), []
+    optimizer: torch.optim.Optimizer
+    if label(inner) == "adam":
+        optimizer = torch.optim.Adam([theta], lr=inner.lr, betas=inner.betas, eps=inner.eps)
+    else:
+        optimizer = torch.optim.SGD([theta], lr=inner.lr, momentum=inner.momentum)
+    for t, gradient in enumerate(gradients, start=1):
+        before, theta.grad = theta.detach().clone(), gradient.clone()
+        optimizer.step()
+        with torch.no_grad():
+            theta.copy_(change(t, before, gradient, theta.detach().clone()))
         passed.append(theta.detach().clone())
     return passed
 

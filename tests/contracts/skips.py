@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from chainrule import Optimizer, Parameter
+from chainrule import Optimizer, Parameter, Wrapper
 from chainrule.cli.description import sections
 from chainrule.testing import Check, Result, Subject
 from chainrule.updates.watching import is_elementwise
@@ -128,6 +128,8 @@ def is_found_out(rule: Any) -> bool:
 
 def differs_by_member(rule: Any) -> bool:
     """Whether a field may have another value for each member."""
+    if issubclass(rule, Wrapper):
+        return True  # a field of its own, or one of the rule inside
     fields = [field for field in dataclasses.fields(rule) if field.metadata.get("per_member") is not False]
     return any(isinstance(field.default, float | tuple) for field in fields)
 
@@ -169,13 +171,27 @@ SKIPS = (
     Skip("the rule is not elementwise", negated(is_cut), ("compiled_equals_eager", "nan_and_inf_stay_where_they_are")),
     Skip("the rule does not accept matrices", lambda rule: 2 not in rule.ranks, ("transposed_parameters_move_alike",)),
     Skip("the rule has no scalars", negated(overrides("scalars")), ("scalars_depend_on_t_alone",)),
+    Skip(
+        "no setting declares a search range",
+        negated(has_field(lambda field: field.metadata.get("search") is not None)),
+        ("search_ranges_are_allowed",),
+    ),
     Skip("identities.. declares none", negated(overrides("identities")), ("declared_identities_hold",)),
     Skip(
         "the rule does not override evaluation_parameter",
         negated(overrides("evaluation_parameter")),
         ("evaluation_changes_nothing",),
     ),
-    Skip("the rule declares no weight decay", negated(has_decay), ("weight_decay_is_as_declared",)),
+    Skip(
+        "the rule declares no weight decay",
+        lambda rule: not issubclass(rule, Wrapper) and not has_decay(rule),
+        ("weight_decay_is_as_declared",),
+    ),
+    Skip(
+        "the decay is the inner rule's",
+        lambda rule: issubclass(rule, Wrapper),
+        ("weight_decay_is_as_declared",),
+    ),
     Skip('decay_kind is "other"', declares(decay_kind="other"), ("weight_decay_is_as_declared",)),
     Skip(
         "the rule moves at a zero gradient even without decay, which hides the decay",

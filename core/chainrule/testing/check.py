@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from chainrule.errors import one_line
+from chainrule.errors import ContractError, one_line
 from chainrule.testing.subject import Subject
 
 CHECKS: list[Check] = []
@@ -127,7 +127,10 @@ def run(subject: Subject, check: Check) -> Result:
 
 
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
-    """Yield the result of each check, plus a failure if the component has no examples."""
+    """Yield the result of each check, plus a failure if the component has no examples.
+
+    A ContractError ends it, since every other check would fail by the same mistake.
+    """
     try:
         with _apart():
             examples = subject.make_examples()
@@ -138,7 +141,11 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
         )
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0, error)
         return
-    yield from (run(subject, one) for one in checks)
+    for one in checks:
+        result = run(subject, one)
+        yield result
+        if isinstance(result.error, ContractError):
+            return
     if not examples:
         detail = f"{subject.label}: nothing_to_check failed: no examples to check. Usual cause: examples() returns []."
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from chainrule.base.optimizer import Optimizer
 from chainrule.base.settings import Settings
 from chainrule.errors import HyperparameterError, label
 from chainrule.testing.check import NotApplicable, check
@@ -29,7 +30,8 @@ def bad_settings_are_rejected(component: object) -> None:
     if not isinstance(component, Settings):
         raise NotApplicable("it declares no settings as fields")
     for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every subclass is a dataclass
-        for bad in _bad_values(field):
+        inner = getattr(component, field.name)
+        for bad in (type(inner), "adam", None) if isinstance(inner, Optimizer) else _bad_values(field):
             error = _error_of(component, field.name, bad)
             got = "no error" if error is None else f"{type(error).__name__}: {error}".rstrip(".")
             what = f"{field.name}={bad!r} must raise HyperparameterError"

@@ -136,7 +136,7 @@ def _moved(
             with _watching() if watched else nullcontext():
                 chain.take(parameter, grad, states, steps)
             if asked is not None:
-                asked |= due.keys()
+                asked.update(due)
     return parameter
 
 

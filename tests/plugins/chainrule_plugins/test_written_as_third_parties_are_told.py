@@ -32,5 +32,5 @@ def test_what_a_rule_keeps_is_named_by_the_symbols_of_its_formula(name):
     for rule in kind.examples():
         updater = rule.attach(linear(2, 2).build())
         for state in updater.state_dict()["state"].values():
-            for key in state:
+            for key in (key for key in state if not key.startswith("inner.")):  # those are in the inner rule's formula
                 assert re.search(rf"(?<![a-z]){key} ←", formula), f"{key} is not updated in {formula}"

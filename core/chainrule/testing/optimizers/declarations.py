@@ -11,6 +11,7 @@ import pickle
 import torch
 
 from chainrule.base.optimizer import Optimizer
+from chainrule.base.wrapper import layers_of
 from chainrule.errors import ChainruleError
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect
@@ -56,12 +57,11 @@ def scalars_depend_on_t_alone(rule: Optimizer) -> None:
 @check("optimizers", cause="an overridden __repr__, or a setting that is not a field.")
 def rule_repr_makes_it_again(rule: Optimizer) -> None:
     """The evaluated repr equals the rule, since reports and saved runs identify a rule by it."""
-    kind = type(rule)
-    names = {kind.__name__: kind, "tensor": torch.tensor}
-    if rule.schedule is not None:
-        names[type(rule.schedule).__name__] = type(rule.schedule)
-    text = repr(rule)
-    expression = text.replace(kind.__qualname__, kind.__name__, 1)
+    parts = [*layers_of(rule), *([] if rule.schedule is None else [rule.schedule])]
+    names = {type(part).__name__: type(part) for part in parts} | {"tensor": torch.tensor}
+    text = expression = repr(rule)
+    for part in parts:
+        expression = expression.replace(type(part).__qualname__, type(part).__name__, 1)
     try:
         again = eval(expression, names)  # noqa: S307 - the component's own repr
     except (NameError, SyntaxError, TypeError, ChainruleError) as error:

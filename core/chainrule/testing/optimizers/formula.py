@@ -106,6 +106,8 @@ def weight_decay_is_as_declared(rule: Optimizer) -> None:
     the first step goes lr w θ further than without decay. None: there is no weight_decay.
     """
     inner = inner_of(rule)
+    if rule is not inner:
+        raise NotApplicable("the decay is the inner rule's")
     if inner.decay_kind == "none":
         expect(
             not hasattr(inner, "weight_decay"),
@@ -115,8 +117,6 @@ def weight_decay_is_as_declared(rule: Optimizer) -> None:
     expect(hasattr(inner, "weight_decay"), f'a rule of decay_kind "{inner.decay_kind}" needs a field weight_decay.')
     if inner.decay_kind == "other":
         raise NotApplicable('decay_kind is "other"')
-    if rule is not inner:
-        raise NotApplicable("the decay is the inner rule's")
     if inner.decay_kind == "decoupled" and not rule.rests_at_zero_gradient:
         raise NotApplicable("the rule moves at a zero gradient even without decay, which hides the decay")
     decayed = changed(rule, weight_decay=0.1, schedule=None, lr=0.01)

@@ -1,0 +1,209 @@
+"""What the author of a rule gets wrong is told at attach or at the first step, in one line that names the rule."""
+
+import math
+import re
+
+import pytest
+import torch
+
+from chainrule import ContractError, HyperparameterError, Optimizer, Wrapper, hyperparameter
+from chainrule.layers import linear
+from chainrule.optimizers import sgd
+from chainrule.testing import checks_of, run_all, subject
+
+
+class Rule(Optimizer):
+    def update(self, parameter, grad, state, step):
+        return grad
+
+
+class Nothing(Rule):
+    def update(self, parameter, grad, state, step):
+        grad * 2
+
+
+class Sum(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad.sum()
+
+
+class Transposed(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad.mT if grad.dim() == 2 else grad
+
+
+class Single(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad.float()
+
+
+class ListState(Rule):
+    def init(self, parameter):
+        return [torch.zeros_like(parameter)]
+
+
+class NumberState(Rule):
+    def init(self, parameter):
+        return {"count": 0.0}
+
+
+class NoState(Rule):
+    def init(self, parameter):
+        pass
+
+
+class Unknown(Rule):
+    def scalars(self, t):
+        return {"bias": 1.0}
+
+    def update(self, parameter, grad, state, step):
+        return grad * step["bais"]
+
+
+class WordScalar(Rule):
+    def scalars(self, t):
+        return {"bias": "one"}
+
+
+class NoScalars(Rule):
+    def scalars(self, t):
+        pass
+
+
+class VectorSum(Rule):
+    def reduce(self, parameter, grad, state, step):
+        return {"square": grad.square()}
+
+
+class NumberSum(Rule):
+    def reduce(self, parameter, grad, state, step):
+        return {"square": 1.0}
+
+
+class Unwritten(Optimizer):
+    pass
+
+
+class Flattened(Wrapper):
+    def change_gradient(self, parameter, grad, state, step):
+        return grad.reshape(-1)
+
+
+class Halved(Wrapper):
+    def change_direction(self, parameter, grad, direction, state, step):
+        return (direction / 2).float()
+
+
+class Mean(Wrapper):
+    def evaluation_parameter(self, parameter, state):
+        return parameter.mean()
+
+
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (Nothing(), "nothing: update must return a direction of the parameter's shape (2, 3) and .*, got None."),
+        (Sum(), "sum: update must return a direction .* got shape () and torch.float64."),
+        (Transposed(), "transposed: update must return a direction .* (2, 3) .* got shape (3, 2) and torch.float64."),
+        (Single(), "single: update must return .* and torch.float64, got shape .* and torch.float32."),
+        (ListState(), "list_state: init must return a dict of tensors by name, got a list."),
+        (NumberState(), "number_state: init must return a dict of tensors by name, got {'count': a float}."),
+        (NoState(), "no_state: init must return a dict of tensors by name, got None."),
+        (Unknown(), 'unknown: step["bais"] must be a name that scalars or reduce returns, got one of neither.'),
+        (WordScalar(), "word_scalar: scalars must return a dict of numbers by name, got {'bias': a str}."),
+        (NoScalars(), "no_scalars: scalars must return a dict of numbers by name, got None."),
+        (VectorSum(), "vector_sum: reduce must return a dict of 0-dim tensors by name, got {'square': shape (2, 3)"),
+        (NumberSum(), "number_sum: reduce must return a dict of 0-dim tensors by name, got {'square': a float}."),
+        (Unwritten(), "unwritten: a rule needs an update, got none."),
+        (Flattened(inner=sgd()), "flattened: change_gradient must return a gradient .* got shape (6,) and"),
+        (
+            Halved(inner=sgd()),
+            "halved: change_direction must return a .* got shape .* and torch.float32.",
+        ),
+    ],
+    ids=lambda case: type(case).__name__ if isinstance(case, Optimizer) else "",
+)
+def test_it_is_one_line_that_names_the_rule(rule, message, seeds):
+    network = linear(3, 2, bias=False).build(seeds=seeds, dtype=torch.float64)
+    network.flat.grad.fill_(1.0)
+    with pytest.raises(ContractError, match="^" + re.escape(message).replace(r"\.\*", ".*")) as caught:
+        rule.attach(network).step()
+    assert "\n" not in str(caught.value)
+
+
+def test_evaluation_parameters_have_the_parameters_shape():
+    network = linear(3, 2, bias=False).build()
+    with (
+        pytest.raises(ContractError, match=r"^mean: evaluation_parameter must return .* got shape \(\) and"),
+        Mean(inner=sgd()).attach(network).evaluating(),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("factor", [None, math.nan, math.inf, -0.5, "half", torch.tensor([1.0, 2.0, 3.0])])
+def test_a_schedule_gives_factors(factor):
+    updater = sgd(schedule=lambda t: factor).attach(linear(3, 2).build(seeds=[0, 1]))
+    with pytest.raises(
+        HyperparameterError, match=r"^sgd: schedule\(1\) must be a finite number of at least 0 or 2 of "
+    ):
+        updater.step()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"element_wise": True}, 'wrong: element_wise is not part of the contract. Did you mean "elementwise"?'),
+        ({"evaluation_params": lambda self, p, s: p}, 'evaluation_params .* Did you mean "evaluation_parameter"?'),
+        ({"scalar": lambda self, t: {}}, 'scalar is not part of the contract. Did you mean "scalars"?'),
+        (
+            {"decay_kind": "decoupeld"},
+            "decay_kind must be one of 'none', 'coupled', 'decoupled', 'other', got 'deco",
+        ),
+        ({"elementwise": "yes"}, "elementwise must be True or False or None, got 'yes'."),
+        ({"ranks": 2}, "ranks must be a tuple of integers, got 2."),
+        ({"gradient_range": (1.0,)}, "gradient_range must be a tuple of 2 numbers, got (1.0,)."),
+        (
+            {"elementwise": True, "__annotations__": {"elementwise": "bool"}},
+            "elementwise must be a class attribute, got a field. Write elementwise = True without a type.",
+        ),
+    ],
+)
+def test_class_attributes_are_those_of_the_contract(attributes, message):
+    with pytest.raises(ContractError, match=re.escape(message).replace(r"\.\*", ".*")):
+        type("Wrong", (Rule,), attributes)
+
+
+def test_fields_and_names_of_ones_own_are_free():
+    class Fine(Rule):
+        rank: int = hyperparameter(default=4, at_least=1)
+        scale_of_this = 2.0
+
+        def _scalar(self):
+            return 1.0
+
+    assert Fine().rank == 4
+
+
+@pytest.mark.parametrize("name", ["update", "apply", "lr", "schedule"])
+def test_a_wrapper_leaves_to_the_inner_rule_what_is_its(name):
+    with pytest.raises(ContractError, match=f"^wrong: a wrapper must leave {name} to the inner rule"):
+        type("Wrong", (Wrapper,), {name: None})
+
+
+@pytest.mark.parametrize(
+    ("inner", "shown"), [(sgd, "<class .*Sgd'>"), ("adam", "'adam'"), (None, "None"), (0.1, "0.1")]
+)
+def test_the_inner_rule_is_an_optimizer(inner, shown):
+    class Around(Wrapper):
+        pass
+
+    with pytest.raises(HyperparameterError, match=f"^around: inner must be an optimizer, got {shown}. Pass inner="):
+        Around(inner=inner)
+
+
+@pytest.mark.parametrize("kind", [Nothing, Sum, NoState, Unknown, VectorSum])
+def test_the_kit_stops_with_one_failure(kind):
+    *passed, last = run_all(subject(kind), checks_of("optimizers"))
+    assert isinstance(last.error, ContractError)
+    assert [result.outcome for result in passed].count("failed") == 0
