@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from chainrule.training import Run as Run
     from chainrule.training import evaluate as evaluate
     from chainrule.training import fit as fit
+    from chainrule.training import training_step as training_step
     from chainrule.updates.param_groups import param_groups as param_groups
     from chainrule.updates.updater import Updater as Updater
 
@@ -92,7 +93,7 @@ _MODULES = {
     "registry.contract": ("API",),
     "registry": ("Component", "components", "create", "get", "register"),
     "base.task": ("Splits", "Task"),
-    "training": ("History", "Run", "evaluate", "fit"),
+    "training": ("History", "Run", "evaluate", "fit", "training_step"),
     "updates.param_groups": ("param_groups",),
     "updates.updater": ("Updater",),
 }

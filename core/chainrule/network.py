@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class Network:
         seeds: one seed per member.
         is_ensemble: whether outputs have the member axis.
         flat: the two buffers.
+        frozen: the names of the parameters that no updater changes.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Network:
         self.is_ensemble = seeds is not None
         self.seeds = checked_seeds(seed, seeds)
         self.module = module
+        self.frozen: frozenset[str] = frozenset()
         self._output_shape: torch.Size | None = None
         self._look_inside()
         streams = self._named_streams.values()
@@ -194,6 +197,29 @@ class Network:
     def eval(self) -> Network:
         """Switch to eval mode, in which nothing is saved for backward; return the network."""
         return self.train(False)
+
+    def freeze(self, *patterns: str) -> Network:
+        """Keep the parameters whose names match a pattern, such as ``0.*``, out of training; return the network.
+
+        Raises:
+            ChainruleError: if a pattern matches no parameter.
+        """
+        self.frozen |= self._matching("freeze", patterns)
+        return self
+
+    def unfreeze(self, *patterns: str) -> Network:
+        """Train the parameters whose names match a pattern again, with the rule's state that they had; see `freeze`."""
+        self.frozen -= self._matching("unfreeze", patterns)
+        return self
+
+    def _matching(self, method: str, patterns: Sequence[str]) -> frozenset[str]:
+        for pattern in patterns or [""]:
+            if not fnmatch.filter(self._named_parameters, pattern):
+                raise ChainruleError(
+                    f'{method}: a pattern must match a parameter, got "{pattern}". '
+                    f"The parameters are {list(self._named_parameters)}."
+                )
+        return frozenset(name for pattern in patterns for name in fnmatch.filter(self._named_parameters, pattern))
 
     def modules(self) -> list[ModuleLike]:
         """Return the module and all modules inside it, depth first."""

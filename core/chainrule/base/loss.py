@@ -84,12 +84,12 @@ class Loss(KeepsForBackward, ABC):
         prediction, target = self._with_member_axis(prediction, target, per_member)
         terms = self._terms(prediction, target)
         value = terms if self.reduction == "none" else _sum(terms)
-        self._scale = 1.0
+        scale: float | Tensor = 1.0
         if self.reduction == "mean":
-            self._scale = 1.0 / self._divisor(prediction, target, terms)
-            value = value * self._scale
+            scale = 1.0 / self._divisor(prediction, target, terms)
+            value = value * scale
         value = value if self.members else value[0]
-        self._returned = value.shape
+        self.__dict__.update(_scale=scale, _returned=value.shape)
         return value
 
     @final

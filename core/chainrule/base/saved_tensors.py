@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from chainrule.errors import BackwardError, label
 
+BOOKKEEPING = frozenset({"_saved", "_versions", "_scale", "_returned", "_counted", "needs_input_grad"})
+"""Attributes that the core sets in every step."""
+
 
 class KeepsForBackward:
-    """Save tensors in a forward for the one backward that follows it."""
+    """Save tensors in a forward for the one backward that follows it, and count the attributes that are set.
+
+    Attributes:
+        changes: how many attributes of modules and losses were set in this process; compiled steps look at it.
+    """
+
+    changes: ClassVar[int] = 0
 
     training: bool = True
     _saved: tuple[Tensor, ...] | None = None
     _versions: tuple[int, ...] = ()
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in BOOKKEEPING and self.__dict__.get(name, BOOKKEEPING) is not value:
+            KeepsForBackward.changes += 1
+        object.__setattr__(self, name, value)
+
     @final
     def save_for_backward(self, *tensors: Tensor) -> None:
         """Save tensors for the next backward, in place of those saved before; in eval mode save none."""
-        self._saved = tensors if self.training else None
+        own = self.__dict__  # setting attributes would take longer
+        own["_saved"] = tensors if self.training else None
         if self.training:
             # Torch counts in-place changes to guard its own graphs, but not under inference mode.
             counted = not torch.is_inference_mode_enabled()
-            self._versions = tuple([version(tensor) for tensor in tensors]) if counted else ()
+            own["_versions"] = tuple([version(tensor) for tensor in tensors]) if counted else ()
 
     @final
     def saved_tensors(self) -> tuple[Tensor, ...]:
@@ -33,7 +48,7 @@ class KeepsForBackward:
         Raises:
             BackwardError: if there are none, or one was changed in place since.
         """
-        saved, self._saved = self._saved, None
+        saved, self.__dict__["_saved"] = self._saved, None
         if saved is None:
             raise BackwardError(
                 f"{label(self)}: backward called without a forward in train mode. Call forward before each backward."

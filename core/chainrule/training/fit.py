@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,17 +16,8 @@ from chainrule.training.evaluation import check_metrics, evaluate
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
-from chainrule.training.steps.compiled import BELOW_PARAMETERS, CompiledStep
-from chainrule.training.steps.cuda_graph import GraphedStep
-from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
-from chainrule.updates.updater import Updater
-
-
-class Attachable(Protocol):
-    """An optimizer, or `param_groups`."""
-
-    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
-        """Return the updater of this network."""
+from chainrule.training.steps.eager import keep_as_ordinary_tensors
+from chainrule.training.training_step import Attachable, StepForm, check_parts, make_step
 
 
 def fit(
@@ -50,11 +40,12 @@ def fit(
     """Train the network in place and return its curves.
 
     Every call starts from step 1 of the optimizer and its schedule and with the batch order of epoch 1. To resume a run
-    later, write the loop yourself and save `updater.state_dict()`.
+    later, write the loop yourself and save `updater.state_dict()`. The history has the updater.
 
-    Every epoch ends with an evaluation in eval mode on all of train and validation. The curves are `train_loss`,
-    `validation_loss`, and each metric under both prefixes, all averaged over rows whatever the loss's reduction;
-    a loss with its own `denominator` is its sum over all rows divided by that.
+    Every epoch ends with an evaluation in eval mode on all of train and validation, with the parameters that the
+    optimizer evaluates with; callbacks at an epoch's end see those, and the network keeps the last. The curves are
+    `train_loss`, `validation_loss`, and each metric under both prefixes, all averaged over rows whatever the loss's
+    reduction; a loss with its own `denominator` is its sum over all rows divided by that.
 
     Args:
         network: a built network, single or ensemble.
@@ -81,30 +72,13 @@ def fit(
             no compiler, or the loss's reduction is "none".
         CallbackError: if a callback raises; its error is chained.
     """
-    for name, part, needed in (
-        ("network", network, "flat"),
-        ("loss", loss, "over_members"),
-        ("optimizer", optimizer, "attach"),
-    ):
-        if isinstance(part, type) or not hasattr(part, needed):
-            hint = "Call build() on the module first." if name == "network" else "Did you forget to call it?"
-            raise ChainruleError(f"fit: the {name} must be ready for use, got {part!r}. {hint}")
-    if loss.reduction == "none":
-        raise ChainruleError(
-            'fit: the loss must have reduction "mean" or "sum", got "none". Use "mean", or write the loop and weigh '
-            "the terms with loss.backward(weights)."
-        )
+    check_parts("fit", network, loss, optimizer)
     if not isinstance(epochs, int) or not isinstance(batch_size, int):
         raise ChainruleError(
             f"fit: epochs and batch_size must be integers, got {epochs!r} and {batch_size!r}. Round them."
         )
     if epochs < 0:
         raise ChainruleError(f"fit: epochs must be at least 0, got {epochs}. Pass 100, for example.")
-    if cuda_graph and network.device.type != "cuda":
-        raise ChainruleError(
-            f"fit: cuda_graph=True needs a network on a CUDA device, got one on {network.device}. "
-            'Build it with device="cuda", or leave cuda_graph out.'
-        )
     loss, metrics = loss.over_members(), metrics or {}
     check_metrics(metrics)
     splits: dict[str, tuple[Tensor, Tensor]] = {}
@@ -120,11 +94,10 @@ def fit(
         x, y = splits["validation"] = as_pair("fit: validation", validation)
         check_pair("validation", x, y, network, per_member=per_member)
 
-    fits = network.device.type == "cpu" and len(network.flat.data) < BELOW_PARAMETERS
-    whole = compile and not cuda_graph and fits
-    updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
+    step, updater = make_step(
+        "fit", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
+    )
     run = Run(network, updater, epochs, source.steps, callbacks)
-    step = (CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep)(network, loss, updater)
     running = None if "train" in splits else metrics
     error: BaseException | None = None
     try:
@@ -134,9 +107,9 @@ def fit(
                 run.epoch += 1
                 network.train()
                 values = {"train": _train(run, step, source.epoch(run.epoch), loss, running)}
-                with updater.evaluating():
-                    for name, split in splits.items():
-                        values[name] = evaluate(network, loss, split, metrics=metrics, per_member=per_member)
+                updater.show_evaluation_parameters()
+                for name, split in splits.items():
+                    values[name] = evaluate(network, loss, split, metrics=metrics, per_member=per_member)
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.history.append(record)
                 run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
@@ -144,13 +117,14 @@ def fit(
         error = raised
         raise
     finally:
+        updater.show_evaluation_parameters()
         run.call("chainrule_fit_end", error=error)
     return run.history
 
 
 def _train(
     run: Run,
-    step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    step: StepForm,
     batches: Iterable[tuple[Tensor, Tensor]],
     loss: LossLike,
     running: Mapping[str, Metric] | None,
@@ -159,8 +133,7 @@ def _train(
     run.network.module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
     means = RunningMeans(run.network.members)
-    if isinstance(step, CompiledStep):
-        step.look_again()
+    step.look_again()
     for x, y in batches:
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
             prediction, value = step(x, y)
@@ -169,9 +142,9 @@ def _train(
                 for name, metric in running.items():
                     means.add(name, metric(prediction, y), x.shape[1])
         run.step += 1
+        run.step_loss = value
         if step_end:
             step_end()
-            if isinstance(step, CompiledStep):
-                step.look_again()
+            step.look_again()
     keep_as_ordinary_tensors(run.network.modules())
     return {name: mean if run.network.is_ensemble else mean[0] for name, mean in means.means().items()}

@@ -7,14 +7,20 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from chainrule.updates.updater import Updater
+
 
 class History(Mapping[str, Tensor]):
     """Curves by name, such as ``history["train_loss"]``.
 
     Shapes: each curve (epochs,), for an ensemble (epochs, M)
+
+    Attributes:
+        updater: that of the fit, with which training can go on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, updater: Updater) -> None:
+        self.updater = updater
         self._records: dict[str, list[Tensor]] = {}
 
     def append(self, metrics: Mapping[str, Tensor]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pluggy
+from torch import Tensor
 
 from chainrule.base.hookspecs import PROJECT, TrainingHooks
 from chainrule.errors import CallbackError, label
@@ -24,6 +25,7 @@ class Run:
         epochs: the number of epochs asked for.
         epoch: the current epoch, from 1; 0 before the first.
         step: the number of steps taken.
+        step_loss: the loss (M,) of the last step, before its update; see `loss`.
         steps_per_epoch: None where the batches come from an iterable without a length.
     """
 
@@ -32,10 +34,11 @@ class Run:
     ) -> None:
         self.network = network
         self.updater = updater
-        self.history = History()
+        self.history = History(updater)
         self.epochs = epochs
         self.epoch = 0
         self.step = 0
+        self.step_loss: Tensor | None = None
         self.steps_per_epoch = steps_per_epoch
         self.stopped = False
         self._manager = pluggy.PluginManager(PROJECT)
@@ -66,6 +69,12 @@ class Run:
                     f"{label(callback)}: {callback!r} implements no training hook. "
                     "Mark its methods with @chainrule.hookimpl."
                 )
+
+    @property
+    def loss(self) -> Tensor | None:
+        """The loss of the last step, before its update: () for a single network, (M,) for an ensemble."""
+        value = None if self.step_loss is None else self.step_loss.clone()
+        return value if value is None or self.network.is_ensemble else value[0]
 
     def stop(self) -> None:
         """Ask the fit to end after the current epoch."""

@@ -35,6 +35,7 @@ class AppliedRule(Protocol):
 
     rule: Optimizer
     chain: Chain
+    parameters: list[Parameter]
 
     def apply(self, moment: Moment) -> None:
         """Apply the rule once, at this moment."""

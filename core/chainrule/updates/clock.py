@@ -35,10 +35,13 @@ class Clock:
         self._schedule: Callable[[int], Any] | None = chain.rule.schedule
         if member_values(chain.rule):
             self._scalars = self._per_member_scalars()
-            if isinstance(self.lr, Tensor):
-                self.lr = self._float64(self.lr)
+            self.set_lr(self.lr)
             if isinstance(self._schedule, Settings) and member_values(self._schedule):
                 self._schedule = self._per_member_schedule(self._schedule)
+
+    def set_lr(self, lr: LearningRate) -> None:
+        """Use another learning rate from now on."""
+        self.lr = self._float64(lr) if isinstance(lr, Tensor) else lr
 
     def at(self, t: int) -> Moment:
         """Return the moment of step t.

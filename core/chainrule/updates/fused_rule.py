@@ -94,7 +94,7 @@ def _kernel(rule: type[Optimizer], elements: int, dtype: torch.dtype, device: st
         due: Mapping[tuple[int, int], bool],
     ) -> None:
         chain = Chain(rule)
-        steps = chain.steps(Moment(t, lr, scalars, due))
+        steps = chain.steps(Moment(t, lr, scalars, due))  # type: ignore[arg-type]  # the answers alone
         chain.apply(data, chain.change_gradient(data, grad, states, steps), states, steps)
 
     options: dict[str, Any] = {"dynamic": False, "isolate_recompiles": True, "recompile_limit": 64}

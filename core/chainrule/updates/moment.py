@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,17 @@ class Moment:
     t: int | Tensor
     lr: float | Tensor
     scalars: Mapping[str, float | Tensor]
-    due: Mapping[tuple[int, int], bool] | None = None
+    due: Due | None = None
+
+
+def holds_at(recorded: Sequence[Moment], moments: Sequence[Moment]) -> bool:
+    """Whether operations recorded at some moments are right at others: same scalars, same answers of `Step.every`."""
+    for one, other in zip(recorded, moments, strict=True):
+        if one.due and not one.due.holds_at(int(other.t)):
+            return False
+        if len(one.scalars) != len(other.scalars) or one.scalars.keys() != other.scalars.keys():
+            return False
+    return True
 
 
 class TensorMoment:

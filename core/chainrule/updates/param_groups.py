@@ -10,7 +10,11 @@ from chainrule.updates.updater import Updater
 
 
 class ParamGroups:
-    """Rules by name pattern, such as ``{"*.bias": sgd(lr=0.1), "*": adam()}``; the first match counts."""
+    """Rules by what selects their parameters, such as ``{"matrices": muon(), "*": adam()}``; the first match counts.
+
+    A key is a pattern of names (``*.bias``), ``matrices`` (all of rank 2 but those of embeddings), ``vectors`` (all of
+    rank 0 and 1: biases and the scales of norms), or ``layer:`` with a pattern of the layer's kind (``layer:*_norm``).
+    """
 
     def __init__(self, groups: Mapping[str, Optimizer]) -> None:
         self.groups = dict(groups)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from chainrule.base.optimizer import Optimizer
+from chainrule.base.optimizer import LearningRate, Optimizer
 from chainrule.base.parameter import Parameter
+from chainrule.base.wrapper import Wrapper
 from chainrule.errors import ChainruleError, HyperparameterError, StateError, label
 from chainrule.network import Network
-from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks
+from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, is_per_member
 from chainrule.updates.chain import Chain
 from chainrule.updates.clipping import clip_gradients
 from chainrule.updates.clock import Clock
@@ -22,6 +23,7 @@ from chainrule.updates.elementwise import ElementwiseRule
 from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import PerParameterRule
+from chainrule.updates.selectors import selected
 from chainrule.updates.watching import is_elementwise
 
 
@@ -61,20 +63,46 @@ class Updater:
         self.clip_norm = clip_norm
         self.compile = compile
         self.t = 0
+        self._apart: dict[str, dict[str, Tensor]] = {}  # the state of frozen parameters
+        self._trained: Tensor | None = None  # the trained parameters while the network holds others, which follow
+        self._shown: Tensor | None = None
+        self._match()
+
+    def _match(self) -> None:
+        """Apply each rule to its parameters, with a new state."""
         self.applied_rules: list[AppliedRule] = []
         self._clocks: list[Clock] = []
-        for rule, parameters in _match(network, groups):
-            check_member_values(rule, network)
+        self._keys: list[str] = []
+        self._frozen = self.network.frozen
+        for key, parameters in selected(self.network, self.groups).items():
+            rule = self.groups[key]
+            if not parameters:
+                continue
+            check_member_values(rule, self.network)
             chain = Chain(rule)
             check_ranks(chain, list(parameters.values()))
-            clock = Clock(chain, network.members, network.device)
+            clock = Clock(chain, self.network.members, self.network.device)
             if is_elementwise(rule):
-                runs = _adjacent(network, list(parameters.values()))
-                applied: list[AppliedRule] = [ElementwiseRule(rule, network, run, compile=compile) for run in runs]
+                applied: list[AppliedRule] = [
+                    ElementwiseRule(rule, self.network, run, compile=self.compile)
+                    for run in _adjacent(self.network, list(parameters.values()))
+                ]
             else:
-                applied = [PerParameterRule(rule, network, parameters)]
+                applied = [PerParameterRule(rule, self.network, parameters)]
             self.applied_rules += applied
             self._clocks += [clock] * len(applied)
+            self._keys += [key] * len(applied)
+
+    def _match_again(self) -> None:
+        """Follow a change of the rules or of what is frozen, with the state that each parameter had."""
+        before = self._apart | self._states()
+        self._match()
+        own = self._states()
+        self._apart = {name: state for name, state in before.items() if name not in own}
+        for name, state in own.items():
+            for key, value in state.items():
+                if name in before:
+                    value.copy_(before[name][key])
 
     @torch.inference_mode()  # a tenth quicker
     def step(self) -> None:
@@ -83,6 +111,10 @@ class Updater:
 
     def advance(self) -> list[Moment]:
         """Count a step, and return the moment for each applied rule."""
+        if self._trained is not None:
+            self.show_trained_parameters()
+        if self._frozen != self.network.frozen:
+            self._match_again()
         self.t += 1
         moments = {clock: clock.at(self.t) for clock in dict.fromkeys(self._clocks)}
         return [moments[clock] for clock in self._clocks]
@@ -90,9 +122,34 @@ class Updater:
     def apply(self, moments: Sequence[Moment]) -> None:
         """Update every parameter at the given moments: the part of a step that consists of tensor operations only."""
         if self.clip_norm is not None:
-            clip_gradients(self.network, self.clip_norm)
+            clip_gradients([p for applied in self.applied_rules for p in applied.parameters], self.clip_norm)
         for applied, moment in zip(self.applied_rules, moments, strict=True):
             applied.apply(moment)
+
+    def set_lr(self, lr: LearningRate, group: str | None = None) -> None:
+        """Continue with another learning rate, before the schedule.
+
+        Args:
+            lr: one number, or a tensor (M,) with one for each member.
+            group: the key of one of several groups; all of them if not given.
+
+        Raises:
+            HyperparameterError: if the rule does not allow it.
+            ChainruleError: if there is no such group.
+        """
+        if group is not None and group not in self.groups:
+            raise ChainruleError(f"set_lr: group must be one of {list(self.groups)}, got {group!r}. Pass its key.")
+        groups = {key: with_lr(rule, lr) if group in (None, key) else rule for key, rule in self.groups.items()}
+        for rule in groups.values():
+            check_member_values(rule, self.network)
+        self.groups = groups
+        for key, clock in zip(self._keys, self._clocks, strict=True):
+            clock.set_lr(groups[key].lr)
+
+    @property
+    def settings(self) -> tuple[Any, ...]:
+        """All that decides which operations a step performs, beside the network."""
+        return self.clip_norm, self.network.frozen, [is_per_member(clock.lr) for clock in self._clocks]
 
     def tensors(self) -> dict[str, Any]:
         """Return what a step reads and changes beside its batch and moments: parameters, and the state of the rules."""
@@ -113,43 +170,77 @@ class Updater:
             isinstance(applied, ElementwiseRule) and applied.compiled is not None for applied in self.applied_rules
         )
 
+    def show_evaluation_parameters(self) -> None:
+        """Let the network hold the parameters that its rules evaluate with, until the next step puts the trained back.
+
+        Where a user has changed them by then, that step starts from what is there.
+        """
+        elsewhere = [applied for applied in self.applied_rules if applied.chain.evaluates_elsewhere]
+        if self._trained is not None or not elsewhere:
+            return
+        data = self.network.flat.data
+        trained = data.clone()
+        with torch.no_grad():
+            for applied in elsewhere:
+                applied.show_evaluation_parameters()
+            self._trained, self._shown = trained, data.clone()
+
+    def show_trained_parameters(self) -> None:
+        """Let the network hold the parameters that its rules train."""
+        data = self.network.flat.data
+        if self._trained is not None and (self._shown is None or torch.equal(data, self._shown)):
+            data.copy_(self._trained)
+        self._trained = self._shown = None
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Within the block, let the network hold the parameters that its rules evaluate with."""
-        elsewhere = [applied for applied in self.applied_rules if applied.chain.evaluates_elsewhere]
-        trained = self.network.flat.data.clone() if elsewhere else None
+        is_shown = self._trained is not None
+        self.show_evaluation_parameters()
         try:
-            with torch.no_grad():
-                for applied in elsewhere:
-                    applied.show_evaluation_parameters()
             yield
         finally:
-            if trained is not None:
-                self.network.flat.data.copy_(trained)
+            if not is_shown:
+                self.show_trained_parameters()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the step count and, by parameter name, each rule's name and copies of its state, entries (M, …)."""
-        states = self._states()
-        return {
+        """Return the step count and, by parameter name, each rule's name and copies of its state, entries (M, …).
+
+        While the network holds evaluation parameters, "trained" has the flat buffer of the trained ones.
+        """
+        states = self._apart | self._states()
+        trained = {} if self._trained is None else {"trained": self._trained.clone()}
+        return trained | {
             "t": self.t,
             "rules": self._rules(),
             "state": {name: {key: value.clone() for key, value in state.items()} for name, state in states.items()},
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Continue from a saved state, bit for bit.
+        """Continue from a saved state, bit for bit; the next step starts from the trained parameters if it has them.
 
         Raises:
             StateError: if parameters, rules, entries or shapes differ; nothing is changed then.
         """
         own = self._states()
+        self._check_saved(saved, own)
+        for name, state in own.items():
+            for key, value in state.items():
+                value.copy_(saved["state"][name][key])
+        apart = saved["state"].keys() - own.keys()
+        self._apart = {name: {key: value.clone() for key, value in saved["state"][name].items()} for name in apart}
+        self._trained, self._shown = saved.get("trained"), None
+        self.t = int(saved["t"])
+
+    def _check_saved(self, saved: Mapping[str, Any], own: Mapping[str, Mapping[str, Tensor]]) -> None:
         if not {"t", "rules", "state"} <= saved.keys():
             raise StateError(
                 f'updater: a state must have "t", "rules" and "state", got {sorted(saved)}. Save updater.state_dict().'
             )
-        if different := sorted(own.keys() ^ saved["state"].keys()):
+        different = own.keys() ^ saved["state"].keys() - self.network.frozen
+        if different:
             raise StateError(
-                f"updater: a state must have the parameters {sorted(own)}, got a difference in {different}. "
+                f"updater: a state must have the parameters {sorted(own)}, got a difference in {sorted(different)}. "
                 "Attach to a network of the same layers."
             )
         for name, rule in self._rules().items():
@@ -165,10 +256,11 @@ class Updater:
                 raise StateError(
                     f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule it was saved with."
                 )
-        for name, state in own.items():
-            for key, value in state.items():
-                value.copy_(saved["state"][name][key])
-        self.t = int(saved["t"])
+        if "trained" in saved and saved["trained"].shape != self.network.flat.data.shape:
+            raise StateError(
+                f"updater: trained parameters must have shape {tuple(self.network.flat.data.shape)}, "
+                f"got {tuple(saved['trained'].shape)}. Attach to a network of the same layers."
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         settings = {name: vars(self)[name] for name in ("network", "groups", "clip_norm", "compile")}
@@ -180,28 +272,27 @@ class Updater:
         self.load_state_dict(state["state"])
 
     def _rules(self) -> dict[str, str]:
-        rules = {parameter: label(applied.rule) for applied in self.applied_rules for parameter in applied.states()}
-        return {name: rules[parameter] for name, parameter in self.network.named_parameters()}
+        """Return the names of each parameter's rule and the wrappers around it, outermost first."""
+        rules = {
+            parameter: " of ".join(map(label, applied.chain.layers))
+            for applied in self.applied_rules
+            for parameter in applied.parameters
+        }
+        return {name: rules[parameter] for name, parameter in self._trained_parameters()}
 
     def _states(self) -> dict[str, dict[str, Tensor]]:
         states = {p: state for applied in self.applied_rules for p, state in applied.states().items()}
-        return {name: states[parameter] for name, parameter in self.network.named_parameters()}
+        return {name: states[parameter] for name, parameter in self._trained_parameters()}
+
+    def _trained_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen)
 
 
-def _match(network: Network, groups: Mapping[str, Optimizer]) -> list[tuple[Optimizer, dict[str, Parameter]]]:
-    members: dict[str, dict[str, Parameter]] = {pattern: {} for pattern in groups}
-    for name, parameter in network.named_parameters():
-        pattern = next((pattern for pattern in groups if fnmatchcase(name, pattern)), None)
-        if pattern is None:
-            raise ChainruleError(f'param_groups: no pattern in {list(groups)} matches the parameter "{name}". Add "*".')
-        members[pattern][name] = parameter
-    for pattern, parameters in members.items():
-        if not parameters and pattern != "*":
-            raise ChainruleError(
-                f'param_groups: no parameter matches the pattern "{pattern}", among '
-                f"{[name for name, _ in network.named_parameters()]}. Remove or correct it."
-            )
-    return [(groups[pattern], parameters) for pattern, parameters in members.items() if parameters]
+def with_lr(rule: Optimizer, lr: LearningRate) -> Optimizer:
+    """Return the rule with another learning rate, which is the inner rule's where there are wrappers."""
+    if isinstance(rule, Wrapper):
+        return dataclasses.replace(rule, inner=with_lr(rule.inner, lr))
+    return dataclasses.replace(rule, lr=lr)
 
 
 def _adjacent(network: Network, parameters: list[Parameter]) -> list[list[Parameter]]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import Optimizer, fit, hyperparameter, param_groups
+from chainrule import Optimizer, evaluate, fit, hookimpl, hyperparameter, param_groups
 from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
@@ -15,7 +15,7 @@ X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0), dtype=t
 class Averaged(Optimizer):
     """Gradient descent that evaluates with a running mean of its parameters, scaled."""
 
-    decay: float = hyperparameter(default=0.5, at_least=0, at_most=1, per_member=True)
+    decay: float = hyperparameter(default=0.5, at_least=0, at_most=1)
 
     def init(self, parameter):
         return {"average": parameter * self.decay}
@@ -67,9 +67,21 @@ def test_other_groups_are_evaluated_as_they_are():
         assert torch.equal(network.state_dict()["bias"], before["bias"])
 
 
-def test_fit_evaluates_with_the_average_and_returns_the_trained_network():
-    network, rule = linear(3, 3).build(dtype=torch.float64), Averaged(lr=0.1)
-    history = fit(network, mse(), rule, train=[(X, Y)], validation=(X, Y), epochs=3)
+class Best:
+    """Keep what the network holds at the end of the best epoch."""
+
+    def __init__(self):
+        self.loss, self.state = float("inf"), None
+
+    @hookimpl
+    def chainrule_epoch_end(self, run, metrics):
+        if metrics["validation_loss"] < self.loss:
+            self.loss, self.state = metrics["validation_loss"].item(), run.network.state_dict()
+
+
+def test_fit_leaves_behind_what_its_last_curve_measured():
+    network, rule, best = linear(3, 3).build(dtype=torch.float64), Averaged(lr=0.1), Best()
+    history = fit(network, mse(), rule, train=[(X, Y)], validation=(X, Y), epochs=3, callbacks=[best])
     plain = linear(3, 3).build(dtype=torch.float64)
     average = plain.flat.data / 2
     for epoch in range(3):
@@ -78,4 +90,48 @@ def test_fit_evaluates_with_the_average_and_returns_the_trained_network():
         evaluated = linear(3, 3).build(dtype=torch.float64)
         evaluated.flat.data.copy_(1.5 * average)
         assert_close(history["validation_loss"][epoch], mse()(evaluated(X), Y))
+    assert evaluate(network, mse(), (X, Y))["loss"] == history["validation_loss"][-1]
+    assert_close(network.flat.data, 1.5 * average)
+    evaluated.load_state_dict(best.state)
+    assert evaluate(evaluated, mse(), (X, Y))["loss"].item() == best.loss == history["validation_loss"].min()
+    # Training goes on from the trained parameters.
+    network.zero_grad()
+    history.updater.step()
     assert_close(network.flat.data, plain.flat.data)
+
+
+def test_a_saved_fit_goes_on_to_the_bit():
+    whole, broken = (linear(3, 3).build(dtype=torch.float64) for _ in range(2))
+    going_on = fit(whole, mse(), Averaged(lr=0.1), train=[(X, Y)], epochs=3).updater
+    updater = fit(broken, mse(), Averaged(lr=0.1), train=[(X, Y)], epochs=3).updater
+    saved = {"network": broken.state_dict(), "updater": updater.state_dict()}
+    for order in (("network", "updater"), ("updater", "network")):
+        resumed = linear(3, 3).build(seed=1, dtype=torch.float64)
+        parts = {"network": resumed, "updater": Averaged(lr=0.1).attach(resumed)}
+        for name in order:
+            parts[name].load_state_dict(saved[name])
+        assert torch.equal(resumed.flat.data, broken.flat.data)
+        resumed.flat.grad.fill_(1.0)
+        parts["updater"].step()
+        whole.flat.grad.fill_(1.0)
+        if order[0] == "network":
+            going_on.step()
+        assert torch.equal(resumed.flat.data, whole.flat.data)
+
+
+def test_values_of_the_users_own_are_trained_from():
+    network = linear(3, 3).build(dtype=torch.float64)
+    updater = fit(network, mse(), Averaged(lr=0.1), train=[(X, Y)]).updater
+    network.flat.data.fill_(2.0)
+    network.flat.grad.fill_(1.0)
+    updater.step()
+    assert_close(network.flat.data, torch.full_like(network.flat.data, 1.9))
+
+
+def test_what_is_shown_stays_after_a_look():
+    network = linear(3, 3).build(dtype=torch.float64)
+    updater = fit(network, mse(), Averaged(lr=0.1), train=[(X, Y)]).updater
+    shown = network.flat.data.clone()
+    with updater.evaluating():
+        assert torch.equal(network.flat.data, shown)
+    assert torch.equal(network.flat.data, shown)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,10 +15,10 @@ from torch.fx import GraphModule
 from chainrule.base.protocols import LossLike
 from chainrule.errors import CompileWarning
 from chainrule.network import Network
-from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
-from chainrule.training.steps.snapshot import Snapshot
+from chainrule.training.steps.eager import TrainingStep
+from chainrule.training.steps.snapshot import Watch
 from chainrule.updates.fused_rule import first_use, require_compiler
-from chainrule.updates.moment import Moment, TensorMoment
+from chainrule.updates.moment import Moment, TensorMoment, holds_at
 from chainrule.updates.updater import Updater
 
 BELOW_PARAMETERS = 2**22
@@ -32,73 +33,84 @@ _functions: dict[object, Function] = {}
 _compiling = Lock()
 
 
-class CompiledStep:
-    """Takes steps as `TrainingStep` does, through a function compiled for one batch signature.
+class Compiled(NamedTuple):
+    """A compiled step, called as ``function(*tensors, x, y)``, and the moments for which its operations are right."""
 
-    Compiles for the first batch signature seen twice in a row; those two batches, and any other batch, such as an
-    epoch's last, run eagerly. The function contains the step's operations and Python numbers; the learning rate and all
-    that depends on the step's number are inputs. Steps that differ only in the values of their tensors share a
-    function, across fits. A step that cannot be compiled warns and runs eagerly.
+    function: Function
+    tensors: list[Tensor]
+    moments: list[Moment]
+
+
+class CompiledStep:
+    """Takes steps as `TrainingStep` does, through functions compiled for one batch signature.
+
+    Compiles for the first batch, before its step, and once for each set of answers of `Step.every`; any other batch,
+    such as an epoch's last, runs eagerly. A function contains the step's operations and Python numbers; the learning
+    rate and all that depends on the step's number are inputs. Steps that differ only in the values of their tensors
+    share a function, across fits. A step that cannot be compiled warns and runs eagerly.
 
     Attributes:
-        function: called as ``function(*tensors, x, y)``; None until it is compiled.
-        tensors: what the step reads and changes beside the batch.
+        variants: the compiled functions.
     """
 
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
         require_compiler(network.device)
         self.step = TrainingStep(network, loss, updater)
-        self.tensors: list[Tensor] = []
-        self.function: Function | None = None
+        self.variants: list[Compiled] = []
         self._batch: object = None
-        self._held: list[TensorMoment] | None = None
-        self._parts = [*network.modules(), loss]
-        self._seen: tuple[Snapshot, float | None] | None = None
+        self._held: list[TensorMoment] = []
+        self._watch: Watch | None = None
+        self._fails = False
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Take one step, and return the prediction and the value of the loss (M,) before the update."""
         moments = self.step.updater.advance()
-        batch = (_kinds(x, y), x is y, [moment.scalars.keys() for moment in moments])
-        if self.function is None or self._held is None or batch != self._batch:
-            outputs = self.step.operations(x, y, moments)
-            if self._held is None and batch == self._batch:
-                # After an eager step, so that lazily created tensors exist and errors of the step surface as they are.
-                self._compile(x, y, moments)
-            elif self._held is None:
-                self._batch = batch
-            return outputs
+        batch = (_kinds(x, y), x is y)
+        if self._batch is None:
+            self._batch = batch
+        if self._fails or batch != self._batch:
+            return self.step.operations(x, y, moments)
+        compiled = next((one for one in self.variants if holds_at(one.moments, moments)), None)
+        if compiled is None:
+            error = self._compile(x, y, moments)
+            if error is not None:
+                outputs = self.step.operations(x, y, moments)  # a mistake in the step surfaces as it is
+                self._fails, self._watch = True, None  # it is not tried again
+                _warn(error)
+                return outputs
+            compiled = self.variants[-1]
         for held, moment in zip(self._held, moments, strict=True):
             held.fill(moment)
         try:
-            return self.function(*self.tensors, x, y)
+            return compiled.function(*compiled.tensors, x, y)
         except RuntimeError:
             # Run the bad batch eagerly for the error of the module or the loss; it changes their state once more.
             self.step.accumulate(x, y)
             raise
 
     def look_again(self) -> None:
-        """Discard the function if an attribute of a module or clip_norm has changed since it was compiled."""
-        if self._seen is not None:
-            snapshot, clip_norm = self._seen
-            if snapshot.difference(among_random=False) or clip_norm != self.step.updater.clip_norm:
-                self.function = self._held = self._seen = self._batch = None
+        """Discard the functions if a setting of a module, the loss or the updater has changed since."""
+        if self._watch is not None and self._watch.sees_changes():
+            self.variants, self._watch, self._batch = [], None, None
 
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> None:
-        keep_as_ordinary_tensors(self._parts)
-        self._held = [TensorMoment() for _ in moments]
-        self._seen = Snapshot(self._parts), self.step.updater.clip_norm
+    def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Exception | None:
+        """Add a function for a step like this one, which is not taken; return the error that prevents it."""
+        if self._watch is None:
+            self._watch = Watch(self.step.parts, self.step.updater)
+            self._held = [TensorMoment() for _ in moments]
         try:
             from chainrule.training.steps.tracing import trace  # torch's private interfaces, which may change
 
             with _compiling, first_use("the step"):
                 held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
-                graph, self.tensors = trace(self.step, x, y, held)
-                self.function = _function(graph, [*self.tensors, x, y])
+                graph, tensors = trace(self.step, x, y, held)
+                function = _function(graph, [*tensors, x, y])
         except Exception as error:  # noqa: BLE001  # whatever keeps a plugin from being traced, it may still run eagerly
-            self._seen = None  # do not try again
-            _warn(error)
+            return error
+        self.variants.append(Compiled(function, tensors, held))
+        return None
 
 
 def _warn(error: Exception) -> None:
@@ -107,8 +119,16 @@ def _warn(error: Exception) -> None:
         f"fit: the step cannot be compiled ({type(error).__name__}: {reason}). It runs eagerly; "
         "a step that performs the same tensor operations every time compiles.",
         CompileWarning,
-        stacklevel=8,
+        stacklevel=_levels_to_the_caller(),
     )
+
+
+def _levels_to_the_caller() -> int:
+    """Return how far up the stack, from the calling function, the code is that called chainrule."""
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "chainrule":
+        frame, levels = frame.f_back, levels + 1
+    return levels
 
 
 def _function(graph: GraphModule, inputs: list[Tensor]) -> Function:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 from chainrule.base.protocols import LossLike
 from chainrule.network import Network
 from chainrule.training.steps.eager import TrainingStep
-from chainrule.updates.moment import Moment, TensorMoment
+from chainrule.training.steps.snapshot import Watch
+from chainrule.updates.moment import Moment, TensorMoment, holds_at
 from chainrule.updates.updater import Updater
 
 Outputs: TypeAlias = tuple[Tensor, Tensor]
@@ -21,19 +22,21 @@ WARM_UP_CALLS = 3
 
 
 class Recording(NamedTuple):
-    """A captured graph with its input and output tensors."""
+    """A captured graph with its input and output tensors, and the moments for which its operations are right."""
 
     x: Tensor
     y: Tensor
     replay: Callable[[], None]
     outputs: Outputs
+    moments: list[Moment]
 
 
 class GraphedStep:
     """Takes steps as `TrainingStep` does, by replaying a graph captured once per batch shape.
 
-    A step consists of tensor operations without autograd, so that all of it is captured; its numbers enter as tensors.
-    The tensors that a call returns are overwritten by the next call.
+    It is captured once for each set of answers of `Step.every`. A step consists of tensor operations without autograd,
+    so that all of it is captured; its numbers enter as tensors. The tensors that a call returns are overwritten by the
+    next call.
     """
 
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
@@ -41,24 +44,32 @@ class GraphedStep:
         self.updater = updater
         self.step = TrainingStep(network, loss, updater)
         self._held: list[TensorMoment] = []
-        self._recordings: dict[tuple[torch.Size, torch.Size], Recording] = {}
+        self._recordings: dict[tuple[torch.Size, torch.Size], list[Recording]] = {}
+        self._watch: Watch | None = None
 
     def __call__(self, x: Tensor, y: Tensor) -> Outputs:
         """Take one step, and return the prediction and the value of the loss (M,) before the update."""
         moments = self.updater.advance()
-        if not self._held:
+        if self._watch is None:
+            self._watch = Watch(self.step.parts, self.updater)
             self._held = [TensorMoment(self.network.device) for _ in moments]
         held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
-        shapes = (x.shape, y.shape)
-        if shapes not in self._recordings:
-            self._recordings[shapes] = self._record(x.clone(), y.clone(), held)
-        recording = self._recordings[shapes]
+        recordings = self._recordings.setdefault((x.shape, y.shape), [])
+        recording = next((one for one in recordings if holds_at(one.moments, moments)), None)
+        if recording is None:
+            recording = self._record(x.clone(), y.clone(), held)
+            recordings.append(recording)
         recording.x.copy_(x)
         recording.y.copy_(y)
         recording.replay()
         return recording.outputs
 
-    def _record(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Recording:
+    def look_again(self) -> None:
+        """Discard the recordings if a setting of a module, the loss or the updater has changed since."""
+        if self._watch is not None and self._watch.sees_changes():
+            self._recordings, self._watch = {}, None
+
+    def _record(self, x: Tensor, y: Tensor, moments: list[Moment]) -> Recording:
         # Warming up takes real steps, which are undone.
         declared = self.network.declared_tensors()
         tensors = [self.network.flat.data, *declared["buffers"], *(counter for _, counter in declared["streams"])]
@@ -67,7 +78,7 @@ class GraphedStep:
         for tensor, values in zip(tensors, before, strict=True):
             tensor.copy_(values)
         self.updater.load_state_dict(state)
-        return Recording(x, y, replay, outputs)
+        return Recording(x, y, replay, outputs, moments)
 
 
 def record(operations: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:

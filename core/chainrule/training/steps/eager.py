@@ -16,6 +16,7 @@ class TrainingStep:
     """Take steps on batches (M, N, …); the loss takes and returns the member axis."""
 
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
+        self.parts = [*network.modules(), loss]
         self.module = network.module
         self.gradient = network.flat.grad
         self.loss = loss
@@ -24,6 +25,9 @@ class TrainingStep:
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Take one step, and return the prediction and the value of the loss (M,) before the update."""
         return self.operations(x, y, self.updater.advance())
+
+    def look_again(self) -> None:
+        """Do nothing: an eager step reads every setting anew."""
 
     def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
         """Take the step at the given moments: tensor operations only."""

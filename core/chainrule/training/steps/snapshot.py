@@ -1,4 +1,4 @@
-"""`Snapshot`: the Python state of modules and losses, to detect changes made in a step or between steps."""
+"""`Snapshot`: the Python state of modules and losses; `Watch`, which notices changes between steps."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from torch import Tensor
 from chainrule.base.buffer import Buffer
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
+from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.errors import label
-
-BOOKKEEPING = {"_saved", "_versions", "_scale", "_returned", "_counted", "needs_input_grad"}
-"""Attributes that the core sets in every step."""
-
+from chainrule.updates.updater import Updater
 
 DECLARED = (Tensor, Parameter, Buffer, Random, type)
 """Kinds of object whose inside is not looked at, since tensors that a module declares may change."""
@@ -27,18 +25,44 @@ class Snapshot:
 
     def __init__(self, owners: Sequence[object]) -> None:
         self._containers = [(path, container, _copied(container)) for path, container in _containers(owners)]
+        counted = {id(vars(owner)) for owner in owners if isinstance(owner, KeepsForBackward)}
+        self._uncounted = [one for one in self._containers if id(one[1]) not in counted and not _holds_parts(one[1])]
         self._random = random_states()
 
-    def difference(self, *, among_random: bool = True) -> str | None:
-        """Return the path of the first value that has changed (tensors by identity, the rest by equality), or None."""
+    def difference(self, *, among_random: bool = True, uncounted: bool = False) -> str | None:
+        """Return the path of the first value that has changed (tensors by identity, the rest by equality), or None.
+
+        With uncounted=True it looks only where a change is not counted: into lists, dicts, sets and foreign objects.
+        """
         if among_random and random_states() != self._random:
             return "the state of Python's or numpy's random numbers"
-        for path, container, before in self._containers:
+        for path, container, before in self._uncounted if uncounted else self._containers:
             now, then = _items(container), _items(before)
             for key in now.keys() | then.keys():
                 if key not in BOOKKEEPING and not (key in now and key in then and _is_same(now[key], then[key])):
                     return f"{path}.{key}"
         return None
+
+
+class Watch:
+    """Finds out whether a recorded step is out of date: whether a setting of a module, the loss or the updater changed.
+
+    Set attributes are counted, so that nothing is walked where none was set.
+    """
+
+    def __init__(self, owners: Sequence[object], updater: Updater) -> None:
+        self._snapshot = Snapshot(owners)
+        self._updater = updater
+        self._settings = updater.settings
+        self._count = KeepsForBackward.changes
+
+    def sees_changes(self) -> bool:
+        """Return whether something has changed since it was created."""
+        count, self._count = self._count, KeepsForBackward.changes
+        is_counted = count != self._count
+        return self._updater.settings != self._settings or bool(
+            self._snapshot.difference(among_random=False, uncounted=not is_counted)
+        )
 
 
 def undeclared_tensors(owners: Sequence[object]) -> dict[str, Tensor]:
@@ -67,6 +91,11 @@ def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
                 found.append((f"{path}.{key}", value))
             elif hasattr(value, "__dict__") and not isinstance(value, DECLARED) and not callable(value):
                 found.append((f"{path}.{key}", vars(value)))
+
+
+def _holds_parts(container: Any) -> bool:
+    """Whether a container holds modules and what they declare alone, which a built network never exchanges."""
+    return all(isinstance(item, (*DECLARED, KeepsForBackward)) for item in _items(container).values())
 
 
 def _copied(container: Any) -> Any:

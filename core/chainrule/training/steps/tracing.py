@@ -50,14 +50,26 @@ class UntraceableError(Exception):
 
 
 def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
-    """Trace the step on a batch (M, N, …), at moments held in tensors, without side effects: a deep copy of it runs.
+    """Trace the step on a batch (M, N, …), at moments held in tensors, without side effects: deep copies of it run.
+
+    The first takes the step with values, so that what the step caches is made outside of the trace.
 
     Raises:
         UntraceableError: if the step draws from other generators than declared ones, or changes undeclared state.
         Exception: whatever a module, loss or rule raises whose operations depend on the values of its tensors.
     """
-    parts = [*step.updater.network.modules(), step.loss]
-    undeclared = undeclared_tensors(parts)
+    python, numpy = random_states()
+    try:
+        return _trace(step, x, y, moments)
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def _trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
+    with torch.random.fork_rng(devices=[]):
+        copy.deepcopy(step).operations(x, y, moments)
+    undeclared = undeclared_tensors(step.parts)
     _expect_no_views(undeclared, step.updater.network.flat)
     copied = copy.deepcopy(step, {id(tensor): tensor for tensor in undeclared.values()})
     tree = {
@@ -73,7 +85,7 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
         bound = pytree.tree_unflatten(traced, structure)
         copied.updater.bind(bound["updater"])
         copied.updater.network.bind_declared(bound["network"])
-        before = Snapshot([*copied.updater.network.modules(), copied.loss])
+        before = Snapshot(copied.parts)
         outputs = _accumulate(copied, x, y)
         copied.updater.apply(
             [Moment(t, lr, scalars, due) for (t, lr, scalars), due in zip(bound["moments"], answers, strict=True)]
@@ -82,14 +94,9 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
             raise UntraceableError(f"it changes {changed}, which is no Buffer")
         return outputs
 
-    python, numpy = random_states()
-    try:
-        # On fake tensors, which have shapes but no values.
-        record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
-        graph = record(*tensors, x, y)
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    # On fake tensors, which have shapes but no values.
+    record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
+    graph = record(*tensors, x, y)
     names = {id(tensor): name for name, tensor in undeclared.items()}
     for node in graph.graph.nodes:
         _expect_traceable(graph, node, names)

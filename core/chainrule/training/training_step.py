@@ -1,0 +1,141 @@
+"""`training_step`: the step of `fit` for a loop of one's own."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from chainrule.base.protocols import LossLike
+from chainrule.errors import ChainruleError
+from chainrule.network import Network
+from chainrule.training.steps.compiled import BELOW_PARAMETERS, CompiledStep
+from chainrule.training.steps.cuda_graph import GraphedStep
+from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
+from chainrule.updates.updater import Updater
+
+
+class Attachable(Protocol):
+    """An optimizer, or `param_groups`."""
+
+    def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
+        """Return the updater of this network."""
+
+
+class StepForm(Protocol):
+    """A step in one of its forms: eager, compiled, or captured."""
+
+    def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step on a batch (M, N, …), and return the prediction and the loss (M,) before the update."""
+
+    def look_again(self) -> None:
+        """Heed settings that have changed."""
+
+
+def training_step(
+    network: Network,
+    loss: LossLike,
+    optimizer: Attachable,
+    *,
+    clip_norm: float | None = None,
+    compile: bool = False,
+    cuda_graph: bool = False,
+) -> NetworkStep:
+    """Return a function that takes one training step: ``value = step(x, y)``.
+
+    Forward, loss, backward and update, as `fit` takes them and at its speed.
+
+    Args:
+        network: a built network, single or ensemble.
+        loss: called on each batch; its reduction, "mean" or "sum", sets the scale of the gradient.
+        optimizer: an optimizer, or `param_groups({…})`.
+        clip_norm: the largest global norm of each member's gradient.
+        compile: whether to compile the step, as in `fit`.
+        cuda_graph: whether to capture the step as a CUDA graph, as in `fit`.
+
+    Raises:
+        ChainruleError: if a part is not ready for use, or the machine cannot compile or capture.
+    """
+    check_parts("training_step", network, loss, optimizer)
+    loss = loss.over_members()
+    step, updater = make_step(
+        "training_step", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
+    )
+    return NetworkStep(network, step, updater)
+
+
+class NetworkStep:
+    """One training step as a function; created by `training_step`.
+
+    Attributes:
+        network: the network that it trains.
+        updater: its updater, for `set_lr`, `state_dict` and `evaluating`.
+    """
+
+    def __init__(self, network: Network, step: StepForm, updater: Updater) -> None:
+        self.network = network
+        self.updater = updater
+        self._step = step
+
+    def __call__(self, x: Tensor, y: Tensor, *, per_member: bool = False) -> Tensor:
+        """Take one step, and return the loss before the update.
+
+        Shapes: x and y (N, …), shared, or with per_member=True (M, N, …); result (), for an ensemble (M,)
+
+        Raises:
+            ShapeError: if the batch does not fit the network or the loss.
+        """
+        network = self.network
+        x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in (x, y))
+        network.check_input(x)
+        if not network.training:
+            network.train()
+        if network.module.needs_input_grad:
+            network.module.needs_input_grad = False
+        self._step.look_again()
+        with torch.inference_mode():  # the quickest torch has
+            _, value = self._step(x, y)
+        if isinstance(self._step, TrainingStep):
+            keep_as_ordinary_tensors(network.modules())
+        return value.clone() if network.is_ensemble else value[0].clone()
+
+
+def check_parts(caller: str, network: Network, loss: LossLike, optimizer: Attachable) -> None:
+    """Raise ChainruleError, in the caller's name, unless a step can be made of these."""
+    for name, part, needed in (
+        ("network", network, "flat"),
+        ("loss", loss, "over_members"),
+        ("optimizer", optimizer, "attach"),
+    ):
+        if isinstance(part, type) or not hasattr(part, needed):
+            hint = "Call build() on the module first." if name == "network" else "Did you forget to call it?"
+            raise ChainruleError(f"{caller}: the {name} must be ready for use, got {part!r}. {hint}")
+    if loss.reduction == "none":
+        raise ChainruleError(
+            f'{caller}: the loss must have reduction "mean" or "sum", got "none". Use "mean", or write the loop and '
+            "weigh the terms with loss.backward(weights)."
+        )
+
+
+def make_step(
+    caller: str,
+    network: Network,
+    loss: LossLike,
+    optimizer: Attachable,
+    *,
+    clip_norm: float | None = None,
+    compile: bool = False,
+    cuda_graph: bool = False,
+) -> tuple[StepForm, Updater]:
+    """Return the step in the form asked for, and its updater; the loss is over members, the caller named in errors."""
+    if cuda_graph and network.device.type != "cuda":
+        raise ChainruleError(
+            f"{caller}: cuda_graph=True needs a network on a CUDA device, got one on {network.device}. "
+            'Build it with device="cuda", or leave cuda_graph out.'
+        )
+    is_small = network.device.type == "cpu" and len(network.flat.data) < BELOW_PARAMETERS
+    whole = compile and not cuda_graph and is_small
+    updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
+    form = CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep
+    return form(network, loss, updater), updater

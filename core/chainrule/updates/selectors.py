@@ -1,0 +1,61 @@
+"""What selects the parameters of a group: a pattern of names, a rank, or a kind of layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from chainrule.base.parameter import Parameter
+from chainrule.base.protocols import ModuleLike
+from chainrule.errors import ChainruleError, label
+from chainrule.network import Network
+
+Selector = Callable[[str, Parameter, ModuleLike], bool]
+
+LAYER = "layer:"
+
+BY_RANK: Mapping[str, Selector] = {
+    "matrices": lambda _, parameter, layer: len(parameter.shape) == 2 and not getattr(layer, "integer_inputs", False),
+    "vectors": lambda _, parameter, layer: len(parameter.shape) < 2,  # noqa: ARG005
+}
+"""Selectors by rank: all matrices but those of embeddings; and all biases, norms' scales and single numbers."""
+
+
+def selector(text: str) -> Selector:
+    """Return the selector of a group's key.
+
+    Args:
+        text: a word of BY_RANK; ``layer:`` and a pattern of the layer's kind, such as ``layer:*_norm``; or else a
+            pattern of the parameter's name.
+    """
+    if text in BY_RANK:
+        return BY_RANK[text]
+    if text.startswith(LAYER):
+        return lambda _, __, layer: fnmatchcase(label(layer), text.removeprefix(LAYER))
+    return lambda name, _, __: fnmatchcase(name, text)
+
+
+def selected(network: Network, keys: Iterable[str]) -> dict[str, dict[str, Parameter]]:
+    """Return the parameters of each key by name, each with the first key that selects it; frozen ones with none.
+
+    Raises:
+        ChainruleError: if a key other than "*" selects no parameter, or no key a parameter.
+    """
+    selectors = {key: selector(key) for key in keys}
+    found: dict[str, dict[str, Parameter]] = {key: {} for key in selectors}
+    used = set()
+    owners = {parameter: layer for layer in reversed(network.modules()) for _, parameter in layer.own_parameters()}
+    for name, parameter in network.named_parameters():
+        key = next((key for key, fits in selectors.items() if fits(name, parameter, owners[parameter])), None)
+        if key is None:
+            raise ChainruleError(f'param_groups: no pattern in {list(found)} matches the parameter "{name}". Add "*".')
+        used.add(key)
+        if name not in network.frozen:
+            found[key][name] = parameter
+    for key in found:
+        if key not in used and key != "*":
+            raise ChainruleError(
+                f'param_groups: no parameter matches the pattern "{key}", among '
+                f"{[name for name, _ in network.named_parameters()]}. Remove or correct it."
+            )
+    return found

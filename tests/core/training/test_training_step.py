@@ -1,0 +1,161 @@
+"""A loop of one's own around the step that `fit` takes."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import chainrule
+from chainrule import ChainruleError, fit, training_step
+from chainrule.activations import tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import mse
+from chainrule.optimizers import adam, ema, lookahead, sgd
+
+X, Y = torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 24, 8)]
+
+
+def build(seeds=None):
+    return sequential(linear(3, 8), tanh(), linear(8, 3)).build(seeds=seeds, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+def test_a_loop_takes_the_steps_of_fit(seeds, compile):
+    ours, theirs = build(seeds), build(seeds)
+    step = training_step(ours, mse(), lookahead(inner=adam(lr=0.05), k=2), clip_norm=0.5, compile=compile)
+    losses = [step(x, y) for _ in range(3) for x, y in BATCHES]
+    history = fit(theirs, mse(), lookahead(inner=adam(lr=0.05), k=2), train=BATCHES, epochs=3, clip_norm=0.5)
+    assert_close(ours.flat.data, theirs.flat.data, rtol=1e-10, atol=1e-12)
+    assert losses[0].shape == (() if seeds is None else (2,))
+    assert_close(torch.stack(losses).unflatten(0, (3, 3)).mean(1), history["train_loss"], rtol=1e-10, atol=1e-12)
+    total = losses[0]
+    total += losses[1]  # ordinary tensors, which change in place
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_what_changes_between_steps_counts(compile):
+    """Of the learning rate, the mode, an attribute, the clipping and what is frozen."""
+    ends = []
+    for compiled in (False, compile):
+        network = build([0, 1])
+        step = training_step(network, mse(), adam(lr=0.1), compile=compiled)
+        take = [lambda: step(X, Y)] * 2  # noqa: B023 - called at once
+        changes = [
+            lambda: step.updater.set_lr(0.01),  # noqa: B023
+            lambda: step.updater.set_lr(torch.tensor([0.1, 0.2])),  # noqa: B023
+            lambda: network.freeze("0.*"),  # noqa: B023
+            lambda: setattr(step.updater, "clip_norm", 1e-3),  # noqa: B023
+            lambda: network.unfreeze("*.weight"),  # noqa: B023
+            lambda: network.eval(),  # noqa: B023
+        ]
+        for change in changes:
+            for one in take:
+                one()
+            change()
+        for one in take:
+            one()
+        ends.append(network.flat.data)
+    assert_close(*ends, rtol=1e-10, atol=1e-12)
+
+
+def test_a_frozen_parameter_stays_and_does_not_count_for_clipping():
+    network = build()
+    network.freeze("0.*")
+    before = network.state_dict()
+    step = training_step(network, mse(), sgd(lr=1.0), clip_norm=0.1)
+    step(X, Y)
+    moved = {name: (value - before[name]).norm() for name, value in network.state_dict().items()}
+    assert moved["0.weight"] == moved["0.bias"] == 0
+    assert_close(torch.stack([moved["2.weight"], moved["2.bias"]]).norm().item(), 0.1)
+
+
+def test_thawed_parameters_go_on_with_their_state():
+    network, whole = build(), build()
+    step, other = (training_step(one, mse(), sgd(lr=0.1, momentum=0.9)) for one in (network, whole))
+    step(X, Y)
+    other(X, Y)
+    b = step.updater.state_dict()["state"]["0.weight"]["b"]
+    network.freeze("0.*")
+    step(X, Y)
+    assert "0.weight" in step.updater.state_dict()["state"]
+    network.unfreeze("0.*")
+    network.zero_grad()
+    step.updater.step()
+    assert torch.equal(step.updater.state_dict()["state"]["0.weight"]["b"], 0.9 * b)
+
+
+def test_a_pattern_that_freezes_nothing_is_refused():
+    with pytest.raises(
+        ChainruleError, match=r'^freeze: a pattern must match a parameter, got "1\.\*"\. '
+    ):
+        build().freeze("1.*")
+
+
+def test_evaluation_parameters_are_at_hand():
+    network = build()
+    step = training_step(network, mse(), ema(inner=sgd(lr=0.1), decay=0.5))
+    step(X, Y)
+    trained = network.flat.data.clone()
+    with step.updater.evaluating():
+        assert not torch.equal(network.flat.data, trained)
+    assert torch.equal(network.flat.data, trained)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ((linear(3, 3), mse(), sgd()), "training_step: the network must be ready for use, got .* Call build"),
+        ((None, mse, sgd()), "training_step: the loss must be ready for use, got <class"),
+        ((None, mse("none"), sgd()), 'training_step: the loss must have reduction "mean" or "sum", got "none"'),
+        ((None, mse(), sgd), "training_step: the optimizer must be ready for use"),
+    ],
+)
+def test_what_is_not_ready_is_refused(parts, message):
+    network, loss, optimizer = parts
+    with pytest.raises(ChainruleError, match=f"^{message}"):
+        training_step(network or build(), loss, optimizer)
+
+
+class Plateau:
+    """Halve the learning rate of a member whose loss has grown since the step before."""
+
+    def __init__(self):
+        self.before, self.losses = None, []
+
+    @chainrule.hookimpl
+    def chainrule_step_end(self, run):
+        self.losses.append(run.loss)
+        if self.before is not None:
+            run.updater.set_lr(torch.where(run.loss > self.before, 0.5, 1.0) * torch.tensor([0.4, 0.1]))
+        self.before = run.loss
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_callback_reads_the_loss_and_sets_the_rate(compile):
+    network, callback = build([0, 1]), Plateau()
+    fit(network, mse(), sgd(lr=0.1), train=BATCHES, epochs=2, callbacks=[callback], compile=compile)
+    by_hand, before, losses = build([0, 1]), None, []
+    step = training_step(by_hand, mse(), sgd(lr=0.1))
+    for x, y in BATCHES * 2:
+        losses.append(step(x, y))
+        if before is not None:
+            step.updater.set_lr(torch.where(losses[-1] > before, 0.5, 1.0) * torch.tensor([0.4, 0.1]))
+        before = losses[-1]
+    assert_close(torch.stack(callback.losses), torch.stack(losses), rtol=1e-10, atol=1e-12)
+    assert_close(network.flat.data, by_hand.flat.data, rtol=1e-10, atol=1e-12)
+
+
+def test_set_lr_of_one_group():
+    network = build()
+    updater = chainrule.param_groups({"*.bias": sgd(lr=1.0), "*": sgd(lr=1.0)}).attach(network)
+    updater.set_lr(0.5, group="*.bias")
+    before = network.state_dict()
+    network.flat.grad.fill_(1.0)
+    updater.step()
+    assert_close(before["0.bias"] - network.state_dict()["0.bias"], torch.full((8,), 0.5, dtype=torch.float64))
+    assert_close(before["0.weight"] - network.state_dict()["0.weight"], torch.ones(8, 3, dtype=torch.float64))
+    with pytest.raises(ChainruleError, match=r"^set_lr: group must be one of \['\*\.bias', '\*'\], got 'bias'"):
+        updater.set_lr(0.5, group="bias")
+    with pytest.raises(chainrule.HyperparameterError, match=r"^sgd: lr must be at least 0, got -1\.0"):
+        updater.set_lr(-1.0)
