@@ -20,7 +20,7 @@ class Muon(Optimizer):
 
     elementwise = False
     ranks = (2,)
-    lr: LearningRate = hyperparameter(default=0.02, at_least=0, per_member=True)
+    lr: LearningRate = hyperparameter(default=0.02, at_least=0)
     momentum: float = hyperparameter(default=0.95, at_least=0, below=1)
 
     def init(self, parameter: Tensor) -> State:
@@ -79,7 +79,7 @@ class Adafactor(Optimizer):
     """
 
     elementwise = False
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, per_member=True)
+    lr: LearningRate = hyperparameter(default=1e-3, at_least=0)
 
     def init(self, parameter: Tensor) -> State:
         if parameter.dim() != 2:

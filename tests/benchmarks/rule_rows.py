@@ -17,6 +17,7 @@ from chainrule.base.optimizer import Optimizer
 from chainrule.initializers import zeros
 from chainrule.layers import linear
 from chainrule.network import Network
+from chainrule.updates.watching import is_elementwise
 
 ELEMENTS = 2**23
 STEPS = 3
@@ -35,7 +36,7 @@ def main() -> None:
     timers, passes, left_out = {}, {}, {}
     for name, rule in rules(targets).items():
         updater = rule.attach(network, compile=True)
-        if not rule.elementwise:
+        if not is_elementwise(rule):
             left_out[name] = "not elementwise"
             continue
         state = updater.state_dict()["state"]["weight"]

@@ -7,8 +7,6 @@ import pytest
 
 HERE = str(Path(__file__).parent)
 
-pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # of lerp_ under vmap
-
 
 @pytest.fixture
 def rows(monkeypatch):

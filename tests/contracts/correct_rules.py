@@ -274,6 +274,21 @@ class Langevin(Optimizer):
         return grad + 0.01 * (step["noise"] * index).sin()
 
 
+class Noisy(Optimizer):
+    """Descend with noise in every element, as Langevin dynamics do.
+
+    Update:   ``θ ← θ − lr (g + noise ξ)`` with ξ standard normal
+    Variant:  the noise does not shrink with lr
+    Source:   after Welling & Teh 2011
+    """
+
+    rests_at_zero_gradient = False
+    noise: float = hyperparameter(default=0.01, at_least=0)
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad + self.noise * step.random.normal(parameter.shape)
+
+
 class Fixed(Optimizer):
     """Descend at a learning rate that all members share.
 
@@ -300,5 +315,6 @@ RULES = [
     Rprop,
     Lookahead,
     Langevin,
+    Noisy,
     Fixed,
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, dataclass_transform
 
+from torch import Tensor
+
 from chainrule.base.settings import Settings, hyperparameter
 
 
@@ -12,13 +14,15 @@ from chainrule.base.settings import Settings, hyperparameter
 class Schedule(Settings, ABC):
     """A factor on the learning rate as a function of the step.
 
-    A subclass declares its settings as annotated fields and writes `__call__`. An optimizer also takes any other
-    callable t -> factor.
+    A subclass declares its settings as annotated fields and writes `__call__`. Each number of a setting may be given
+    per member, (M,); the factor then follows for each member. An optimizer also takes any other callable t -> factor.
     """
 
+    _per_member = True
+
     @abstractmethod
-    def __call__(self, t: int) -> float:
-        """Return the factor at step t = 1, 2, …, a finite number of at least 0."""
+    def __call__(self, t: int) -> float | Tensor:
+        """Return the factor at step t = 1, 2, …: a finite number of at least 0, or one for each member, (M,)."""
 
     @classmethod
     def examples(cls) -> list[Any]:

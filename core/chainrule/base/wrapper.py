@@ -17,7 +17,8 @@ class Wrapper(Optimizer):
 
     A subclass declares fields as any optimizer does, and writes one or more of `change_gradient`, `change_direction`,
     `after_step` and `evaluation_parameter`, which get its own state from `init` and its own scalars and sums. The inner
-    rule's state, scalars, sums, per-member fields, learning rate and schedule are composed by the core.
+    rule's state, scalars, sums, per-member fields, learning rate and schedule are composed by the core. `reduce` and
+    `change_direction` get the gradient that the innermost rule gets.
 
     Raises:
         HyperparameterError: if inner is not an optimizer, or has no direction for `change_direction` to change.

@@ -148,7 +148,7 @@ class BatchedRule:
         self._take(bound, tensors, values)
 
     def _take(self, moment: Moment, tensors: list[Tensors] | None = None, values: Values | None = None) -> None:
-        from chainrule.updates.recording import BatchableLerp
+        from chainrule.updates.recording import Batchable
 
         columns = zip(*(self._tensors if tensors is None else tensors), strict=True)
         data, grad, state, keys = (list(column) for column in columns)
@@ -163,7 +163,7 @@ class BatchedRule:
             take(chain, member, [chain.states(entries) for entries in state], moment_with(moment, own))
             return {}
 
-        with BatchableLerp():
+        with Batchable():
             torch.vmap(apply, in_dims=(0, 0, 0, 1, 0, 0))(
                 data, grad, state, keys, self._values if values is None else values, own
             )

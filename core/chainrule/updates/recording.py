@@ -23,6 +23,16 @@ _METHODS = {"view", "expand", "permute", "transpose", "select", "unsqueeze", "sq
 """Operations that are methods of tensors alone, as all that change a tensor in place are."""
 
 
+_NOT_BATCHED = {
+    getattr(Tensor, f"{name}_"): name
+    for name in (
+        *("addcdiv", "addcmul", "clamp", "clip", "eq", "fix", "floor_divide", "fmod", "ge", "gt", "heaviside", "hypot"),
+        *("ldexp", "le", "lerp", "lt", "ne", "negative", "pow", "remainder", "square", "subtract", "xlogy"),
+    )
+}
+"""Methods for whose in-place form torch.vmap has no rule, by that form."""
+
+
 @torch.inference_mode(False)
 @torch.no_grad()
 def record(operations: Callable[..., object], inputs: Sequence[Tensor]) -> Replay:
@@ -40,12 +50,13 @@ def record(operations: Callable[..., object], inputs: Sequence[Tensor]) -> Repla
     return replay
 
 
-class BatchableLerp(TorchFunctionMode):
-    """Has `lerp_`, which torch.vmap would run once per member, computed by `lerp`."""
+class Batchable(TorchFunctionMode):
+    """Splits in-place operations that torch.vmap would run once per member into two that it batches."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is Tensor.lerp_:
-            return args[0].copy_(torch.lerp(*args, **(kwargs or {})))
+        name = _NOT_BATCHED.get(func)
+        if name is not None:
+            return args[0].copy_(getattr(args[0], name)(*args[1:], **(kwargs or {})))
         return func(*args, **(kwargs or {}))
 
 
@@ -56,7 +67,7 @@ def _simplify(graph: GraphModule) -> None:
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
         elif node.target == _ATEN.copy_.default:
-            _merge_lerp(graph, node)
+            _merge(graph, node)
     graph.graph.eliminate_dead_code()
     for node in graph.graph.nodes:
         name = getattr(getattr(node.target, "overloadpacket", None), "__name__", "")
@@ -76,16 +87,17 @@ def _is_same(before: Any, after: Node) -> bool:
     return in_order and (one.shape, one.stride()) == (other.shape, other.stride())
 
 
-def _merge_lerp(graph: GraphModule, copy: Node) -> None:
-    """Turn ``x.copy_(lerp(x, …))`` back into ``x.lerp_(…)``."""
+def _merge(graph: GraphModule, copy: Node) -> None:
+    """Turn ``x.copy_(lerp(x, …))`` back into ``x.lerp_(…)``, and other operations likewise."""
     target, source = copy.args[:2]
-    in_place = {_ATEN.lerp.Scalar: _ATEN.lerp_.Scalar, _ATEN.lerp.Tensor: _ATEN.lerp_.Tensor}
-    if not isinstance(source, Node) or source.target not in in_place or source.args[0] is not target:
+    if not isinstance(source, Node) or len(source.users) > 1 or not source.args or source.args[0] is not target:
         return
-    if len(source.users) > 1:
+    name, _, overload = str(source.target).removeprefix("aten.").partition(".")
+    in_place = getattr(getattr(_ATEN, f"{name}_", None), overload, None)
+    if name not in _NOT_BATCHED.values() or in_place is None:
         return
     with graph.graph.inserting_before(copy):
-        merged = graph.graph.call_function(in_place[source.target], source.args)
+        merged = graph.graph.call_function(in_place, source.args, source.kwargs)
     copy.replace_all_uses_with(merged)
     graph.graph.erase_node(copy)
     graph.graph.erase_node(source)

@@ -2,6 +2,7 @@ import dataclasses
 import math
 from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -14,7 +15,7 @@ from chainrule.optimizers import adam, rmsprop, sgd
 
 
 class Rule(Optimizer):
-    rate: float = hyperparameter(default=0.5, above=0, at_most=1, per_member=True)
+    rate: float = hyperparameter(default=0.5, above=0, at_most=1)
     pair: tuple[float, float] = hyperparameter(default=(0.1, 0.2), at_least=0, below=1)
     limit: float | None = hyperparameter(default=None, above=0)
     flag: bool = False
@@ -183,3 +184,78 @@ def test_an_annotation_that_cannot_be_evaluated_is_read_from_the_default():
 
     with pytest.raises(HyperparameterError, match=r"^odd: size must be an integer, got 2.5\."):
         Odd(size=2.5)
+
+
+class Strict(Optimizer):
+    count: int = hyperparameter(default=3, at_least=1)
+    kind: Literal["fast", "slow"] = "fast"
+    shared: float = hyperparameter(default=0.5, per_member=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"lr": np.float32(0.25)}, 0.25),
+        ({"lr": np.float64(0.1)}, 0.1),
+        ({"lr": torch.tensor(0.5)}, 0.5),
+        ({"lr": torch.tensor(2)}, 2),
+        ({"count": np.int64(7)}, 7),
+        ({"count": torch.tensor(7)}, 7),
+        ({"flag": np.bool_(True)}, True),
+        ({"free": np.str_("word")}, "word"),
+        ({"pair": (np.float32(0.5), torch.tensor(0.25))}, (0.5, 0.25)),
+    ],
+    ids=str,
+)
+def test_numbers_of_numpy_and_torch_become_pythons(settings, kept):
+    class Both(Rule):
+        count: int = 3
+
+    ((name, _),) = settings.items()
+    value = getattr(Both(**settings), name)
+    assert value == kept
+    assert type(value) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"count": 2.5}, "strict: count must be an integer, got 2.5."),
+        ({"count": np.float64(2.5)}, "strict: count must be an integer, got 2.5."),
+        ({"count": torch.tensor(2.5)}, "strict: count must be an integer, got 2.5."),
+        (
+            {"count": torch.tensor([2, 3])},
+            "strict: count must be one value for all members, got a tensor of",
+        ),
+        ({"kind": "quick"}, "strict: kind must be one of 'fast', 'slow', got 'quick'."),
+        ({"shared": torch.tensor([0.1, 0.2])}, "strict: shared must be one value for all members, got a tensor"),
+        ({"lr": torch.tensor([])}, "strict: lr must be a number or a floating tensor of shape (M,), got"),
+        ({"lr": torch.tensor(math.nan)}, "strict: lr must be a number, got nan."),
+        ({"lr": np.array([0.1, 0.2])}, "strict: lr must be a number, got array([0.1, 0.2])."),
+    ],
+    ids=str,
+)
+def test_a_value_of_another_type_is_refused(settings, message):
+    with pytest.raises(HyperparameterError) as caught:
+        Strict(**settings)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_redeclared_field_keeps_what_it_leaves_unsaid():
+    class Slower(Strict):
+        lr: float = 3e-4
+        shared: float = 0.25
+
+    for name in ("lr", "shared"):
+        (mine, theirs) = ({f.name: f for f in dataclasses.fields(kind)}[name].metadata for kind in (Slower, Strict))
+        assert dict(mine) == dict(theirs)
+    with pytest.raises(HyperparameterError, match="shared must be one value for all members"):
+        Slower(shared=torch.tensor([0.1, 0.2]))
+
+
+def test_settings_with_tensors_compare_by_value():
+    one, other = (adam(betas=(torch.tensor([0.1, 0.2]), 0.9)) for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != adam(betas=(torch.tensor([0.1, 0.3]), 0.9))
+    assert one != adam()

@@ -86,9 +86,7 @@ def test_thawed_parameters_go_on_with_their_state():
 
 
 def test_a_pattern_that_freezes_nothing_is_refused():
-    with pytest.raises(
-        ChainruleError, match=r'^freeze: a pattern must match a parameter, got "1\.\*"\. '
-    ):
+    with pytest.raises(ChainruleError, match=r'^freeze: a pattern must match a parameter, got "1\.\*"\. '):
         build().freeze("1.*")
 
 

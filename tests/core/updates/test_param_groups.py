@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import ChainruleError, Optimizer, ShapeError, fit, param_groups
+from chainrule import ChainruleError, Module, Optimizer, Parameter, ShapeError, fit, param_groups
 from chainrule.activations import tanh
+from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
@@ -120,3 +121,77 @@ def test_a_rule_for_matrices_refuses_a_vector_outside_its_group():
     expected = "matrix_rule: a parameter must have rank 2, got shape (2,). Give it another rule with param_groups."
     assert str(caught.value) == expected
     param_groups({"bias": sgd(), "*": MatrixRule()}).attach(network).step()
+
+
+class Table(linear):
+    """A layer whose matrix is looked up in, by integers."""
+
+    integer_inputs = True
+
+
+class LayerNorm(linear):
+    pass
+
+
+class Held(Module):
+    """Layers of several kinds, of which only the parameters matter."""
+
+    def __init__(self):
+        self.table, self.hidden, self.norm = Table(3, 4, bias=False), linear(4, 4), LayerNorm(1, 4)
+        self.gain = Parameter(init=zeros(), fan_in=1, fan_out=1)
+        self.kernel = Parameter(4, 4, 3, init=zeros(), fan_in=1, fan_out=1)
+
+    def forward(self, x):
+        return x
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("matrices", {"hidden.weight", "norm.weight"}),
+        ("vectors", {"hidden.bias", "norm.bias", "gain"}),
+        ("layer:layer_norm", {"norm.weight", "norm.bias"}),
+        ("layer:*norm", {"norm.weight", "norm.bias"}),
+        ("layer:table", {"table.weight"}),
+        ("layer:held", {"gain", "kernel"}),
+        ("hidden.*", {"hidden.weight", "hidden.bias"}),
+    ],
+)
+def test_groups_by_rank_and_by_kind_of_layer(key, names):
+    network = Held().build()
+    before = network.state_dict()
+    network.flat.grad.fill_(1.0)
+    param_groups({key: sgd(lr=1.0), "*": Nothing()}).attach(network).step()
+    assert {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])} == names
+
+
+def test_no_decay_on_biases_and_norms_is_one_line():
+    network = Held().build(dtype=torch.float64)
+    network.flat.data.fill_(1.0)
+    decayed = {"vectors": sgd(lr=0.1), "layer:*norm": sgd(lr=0.1), "*": sgd(lr=0.1, weight_decay=0.5)}
+    param_groups(decayed).attach(network).step()
+    for name, value in network.state_dict().items():
+        free = name in ("gain", "hidden.bias") or name.startswith("norm")
+        assert_close(value, torch.full_like(value, 1.0 if free else 0.95))
+
+
+def test_a_selector_that_selects_nothing_is_refused():
+    with pytest.raises(ChainruleError, match='no parameter matches the pattern "layer:batch_norm"'):
+        param_groups({"layer:batch_norm": sgd(), "*": sgd()}).attach(build())
+    with pytest.raises(ChainruleError, match='no parameter matches the pattern "matrix"'):
+        param_groups({"matrix": sgd(), "*": sgd()}).attach(build())
+
+
+def test_frozen_parameters_need_no_group_of_their_own():
+    network = build().freeze("*.weight")
+    updater = param_groups({"*.weight": adam(), "*": sgd(lr=1.0)}).attach(network)
+    network.flat.grad.fill_(1.0)
+    before = network.state_dict()
+    updater.step()
+    assert [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])] == [
+        "0.bias",
+        "2.bias",
+    ]
