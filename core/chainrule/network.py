@@ -139,7 +139,8 @@ class Network:
                 f"network: grad_output must have the output's shape {tuple(self._output_shape)}, "
                 f"got {tuple(grad_output.shape)}. Pass what loss.backward() returns."
             )
-        self.module.needs_input_grad = input_grad
+        if self.module.needs_input_grad != input_grad:
+            self.module.needs_input_grad = input_grad
         grad = self.module.backward(grad_output if self.is_ensemble else grad_output.unsqueeze(0))
         if grad is None or not input_grad:
             return None
@@ -154,7 +155,7 @@ class Network:
             ShapeError: for per_member=True on a single network, or another number of members.
         """
         if not per_member:
-            return x.expand(self.members, *x.shape)
+            return x.expand(self.members, *x.shape) if self.is_ensemble else x.unsqueeze(0)
         if not self.is_ensemble or x.shape[0] != self.members:
             built = f"an ensemble of {self.members}" if self.is_ensemble else "a single network"
             raise ShapeError(

@@ -81,15 +81,21 @@ class Loss(KeepsForBackward, ABC):
         prediction (M, N, …), a target shared by all members or, with per_member=True, one for each, result (M,) or
         (M, N, …)
         """
-        prediction, target = self._with_member_axis(prediction, target, per_member)
+        if not (self.members and per_member):
+            prediction, target = self._with_member_axis(prediction, target, per_member)
         terms = self._terms(prediction, target)
-        value = terms if self.reduction == "none" else _sum(terms)
         scale: float | Tensor = 1.0
         if self.reduction == "mean":
-            scale = 1.0 / self._divisor(prediction, target, terms)
-            value = value * scale
-        value = value if self.members else value[0]
-        self.__dict__.update(_scale=scale, _returned=value.shape)
+            divisor = self._divisor(prediction, target, terms)
+            scale = 1.0 / divisor
+            # One operation where the denominator is the number of terms.
+            value = _rows(terms).mean(1) if divisor is self._counted[1] else _rows(terms).sum(1) * scale
+        else:
+            value = terms if self.reduction == "none" else _rows(terms).sum(1)
+        if not self.members:
+            value = value[0]
+        own = self.__dict__  # setting attributes would take longer
+        own["_scale"], own["_returned"] = scale, value.shape
         return value
 
     @final
@@ -121,7 +127,7 @@ class Loss(KeepsForBackward, ABC):
         """Return the mean, whatever the reduction, and save nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)
         terms = self._terms_alone(prediction, target)
-        mean = _sum(terms) / self._divisor(prediction, target, terms)
+        mean = _rows(terms).sum(1) / self._divisor(prediction, target, terms)
         return mean if self.members else mean[0]
 
     @final
@@ -153,11 +159,14 @@ class Loss(KeepsForBackward, ABC):
 
     def _terms_alone(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the terms and save nothing."""
-        saved, self.training = (self._saved, self._versions), False
+        own = self.__dict__  # setting attributes would count as a change of settings
+        before = {"_saved": self._saved, "_versions": self._versions}
+        own["training"] = False
         try:
             return self._terms(prediction, target)
         finally:
-            (self._saved, self._versions), self.training = saved, True
+            del own["training"]
+            own.update(before)
 
     def _divisor(self, prediction: Tensor, target: Tensor, terms: Tensor) -> float | Tensor:
         """Return the denominator, with 1 in place of a tensor's 0."""
@@ -223,9 +232,9 @@ class Loss(KeepsForBackward, ABC):
         return f'{type(self).__name__}(reduction="{self.reduction}", members={self.members})'
 
 
-def _sum(terms: Tensor) -> Tensor:
-    """Return the sum of each member's terms (M,)."""
-    return (terms if terms.dim() == 2 else terms.flatten(1)).sum(1)
+def _rows(terms: Tensor) -> Tensor:
+    """Return each member's terms as one row."""
+    return terms if terms.dim() == 2 else terms.flatten(1)
 
 
 def _count(terms: Tensor) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -32,21 +32,36 @@ class Due(dict[tuple[int, int], bool]):
         return all(((t - offset) % every == 0) == answer for (every, offset), answer in self.items())
 
 
-@dataclass(slots=True)
 class Step:
     """The step's number t from 1, its learning rate, and the rule's scalars and sums by name.
 
     In a compiled kernel or a captured graph these are 0-dim tensors.
+
+    Args:
+        t: the step's number, from 1.
+        lr: the learning rate of this step.
+        values: the rule's scalars and sums by name, as in ``step["bias"]``.
+        rule: the rule's name, for errors.
+        due: the answers of `every`, where t is a tensor.
     """
 
-    t: int | Tensor
-    lr: float | Tensor
-    values: Mapping[str, float | Tensor] = field(default_factory=dict)
-    rule: str = "update"
+    # Defaults of the class, since one is made for every step of a rule.
     due: Mapping[tuple[int, int], bool] | None = None
     key: Tensor | None = None
     dtype: torch.dtype | None = None
     _stream: StepRandom | None = None
+
+    def __init__(
+        self,
+        t: int | Tensor,
+        lr: float | Tensor,
+        values: Mapping[str, float | Tensor] = MappingProxyType({}),
+        rule: str = "update",
+        due: Mapping[tuple[int, int], bool] | None = None,
+    ) -> None:
+        self.t, self.lr, self.values, self.rule = t, lr, values, rule
+        if due is not None:
+            self.due = due
 
     def __getitem__(self, name: str) -> float | Tensor:
         if name not in self.values:

@@ -114,24 +114,27 @@ class Chain:
                     f"{self._labels[i]}: scalars must return a dict of numbers by name, got {_shown(own)}. "
                     'Return {"bias": 1 - self.beta**t}, for example.'
                 )
-            found |= {INSIDE * i + name: value for name, value in own.items()}
+            found = {**found, **{INSIDE * i + name: value for name, value in own.items()}} if i else own
         return found
 
     def steps(self, moment: Moment, key: Tensor | None = None, dtype: torch.dtype | None = None) -> list[Step]:
         """Return the step of each layer; a key (2, 1) is that of the parameter's random numbers."""
         if len(self.layers) == 1:
-            return [Step(moment.t, moment.lr, moment.scalars, self._labels[0], moment.due, key, dtype)]
-        parts = self._split(moment.scalars)
-        return [
-            Step(moment.t, moment.lr, values, name, moment.due, key, dtype)
-            for name, values in zip(self._labels, parts, strict=True)
-        ]
+            steps = [Step(moment.t, moment.lr, moment.scalars, self._labels[0], moment.due)]
+        else:
+            parts = zip(self._labels, self._split(moment.scalars), strict=True)
+            steps = [Step(moment.t, moment.lr, values, name, moment.due) for name, values in parts]
+        if key is not None and dtype is not None:
+            for step in steps:
+                step.begin(key, dtype)
+        return steps
 
     def change_gradient(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> Tensor:
         """Return the gradient as the wrappers change it."""
         for i, wrapper in self._gradients:
             grad = wrapper.change_gradient(parameter, grad, states[i], steps[i])
-            self._expect(i, "change_gradient", "gradient", grad, parameter)
+            if self._checks:
+                self._expect(i, "change_gradient", "gradient", grad, parameter)
         return grad
 
     def reduce(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> dict[str, Tensor]:
@@ -165,11 +168,13 @@ class Chain:
             ContractError: if a direction has not the parameter's shape and dtype.
         """
         direction = self.inner.update(parameter, grad, states[-1], steps[-1])
-        self._expect(-1, "update", "direction", direction, parameter)
+        if self._checks:
+            self._expect(-1, "update", "direction", direction, parameter)
         if self._turns:
             for i, wrapper in self._turns:
                 direction = wrapper.change_direction(parameter, grad, direction, states[i], steps[i])
-                self._expect(i, "change_direction", "direction", direction, parameter)
+                if self._checks:
+                    self._expect(i, "change_direction", "direction", direction, parameter)
         return direction
 
     def apply(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
@@ -178,8 +183,9 @@ class Chain:
             self.inner.apply(parameter, grad, states[-1], steps[-1])
         else:
             self.inner.descend(parameter, self.direction(parameter, grad, states, steps), steps[-1])
-        for i, wrapper in self._after:
-            wrapper.after_step(parameter, states[i], steps[i])
+        if self._after:
+            for i, wrapper in self._after:
+                wrapper.after_step(parameter, states[i], steps[i])
 
     def take(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
         """Take a whole step for a tensor alone: change the gradient, sum over this tensor, and apply."""
@@ -222,8 +228,6 @@ class Chain:
         return parts
 
     def _expect(self, layer: int, method: str, what: str, got: Any, parameter: Tensor) -> None:
-        if not self._checks:
-            return
         if not isinstance(got, Tensor) or got.shape != parameter.shape or got.dtype != parameter.dtype:
             raise ContractError(
                 f"{self._labels[layer]}: {method} must return a {what} of the parameter's shape "

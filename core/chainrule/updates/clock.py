@@ -33,7 +33,8 @@ class Clock:
         self._device, self._members = device, members
         self._scalars: Callable[[int], Mapping[str, float | Tensor]] = chain.scalars
         self._schedule: Callable[[int], Any] | None = chain.rule.schedule
-        if member_values(chain.rule):
+        self._is_per_member = bool(member_values(chain.rule))
+        if self._is_per_member:
             self._scalars = self._per_member_scalars()
             self.set_lr(self.lr)
             if isinstance(self._schedule, Settings) and member_values(self._schedule):
@@ -54,7 +55,7 @@ class Clock:
             factor = self._schedule(t)
             self._check_factor(factor, t)
             lr = lr * (factor.to(self._device, torch.float64) if isinstance(factor, Tensor) else factor)
-        return Moment(t, lr, self._scalars(t))
+        return Moment(t, lr, self._scalars(t), None, self._is_per_member or isinstance(lr, Tensor))
 
     def _check_factor(self, factor: Any, t: int) -> None:
         numbers = [factor]

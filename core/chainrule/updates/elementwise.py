@@ -17,7 +17,7 @@ from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
 from chainrule.errors import CompileWarning, ContractError, label
 from chainrule.network import Network
-from chainrule.updates.applied_rule import RuleTensors, initial_state, is_per_member, values_on
+from chainrule.updates.applied_rule import RuleTensors, initial_state, values_on
 from chainrule.updates.chain import Chain
 from chainrule.updates.fused_rule import FROM_ELEMENTS, FusedRule
 from chainrule.updates.moment import Moment
@@ -68,21 +68,15 @@ class ElementwiseRule:
             self.pieces.append(Piece(chain, part(data), part(grad), states, part))
 
     def apply(self, moment: Moment) -> None:
-        moment, per_member = self._per_element(moment)
+        if moment.per_member and not self._bound:  # over a bound parameter, numbers per member broadcast
+            moment = _converted(moment, self._repeated)
         if self.compiled is not None and self._apply_compiled(self.compiled, moment):
             return
         steps = self.chain.steps(moment)
         for chain, data, grad, states, over_elements in self.pieces:
-            if per_member:
+            if moment.per_member:
                 steps = chain.steps(_converted(moment, over_elements))
             chain.apply(data, chain.change_gradient(data, grad, states, steps), states, steps)
-
-    def _per_element(self, moment: Moment) -> tuple[Moment, bool]:
-        """Return the moment with numbers per element in place of those per member, and whether there are any."""
-        if not is_per_member(moment.lr) and not any(map(is_per_member, moment.scalars.values())):
-            return moment, False
-        # Over a bound parameter, numbers per member broadcast.
-        return moment if self._bound else _converted(moment, self._repeated), True
 
     def _repeated(self, value: Tensor) -> Tensor:
         """Return a number for each member (M,) as one for each element of the flat buffer."""

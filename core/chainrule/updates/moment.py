@@ -11,17 +11,18 @@ from torch import Tensor
 from chainrule.base.step import Due
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Moment:
     """The step's number t from 1, its learning rate and the rule's scalars: numbers, or for M members (M,) each.
 
-    Where t is a tensor, due answers `Step.every`.
+    Where t is a tensor, due answers `Step.every`. `per_member` is False where no number is (M,).
     """
 
     t: int | Tensor
     lr: float | Tensor
     scalars: Mapping[str, float | Tensor]
     due: Due | None = None
+    per_member: bool = False
 
 
 def holds_at(recorded: Sequence[Moment], moments: Sequence[Moment]) -> bool:
@@ -29,7 +30,7 @@ def holds_at(recorded: Sequence[Moment], moments: Sequence[Moment]) -> bool:
     for one, other in zip(recorded, moments, strict=True):
         if one.due and not one.due.holds_at(int(other.t)):
             return False
-        if len(one.scalars) != len(other.scalars) or one.scalars.keys() != other.scalars.keys():
+        if one.scalars.keys() != other.scalars.keys():
             return False
     return True
 
@@ -40,6 +41,7 @@ class TensorMoment:
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._device = device
         self._tensors: dict[str, Tensor] = {}
+        self._scalars: dict[str, Tensor] = {}
 
     @property
     def is_new(self) -> bool:
@@ -48,14 +50,32 @@ class TensorMoment:
 
     def fill(self, moment: Moment) -> Moment:
         """Copy the moment into the tensors, the same ones at every call, and return it in that form."""
-        scalars = {name: self._tensor(f"scalar {name}", value) for name, value in moment.scalars.items()}
+        self._make(self._tensors, "t", moment.t)
+        self._make(self._tensors, "lr", moment.lr)
+        for name, value in moment.scalars.items():
+            self._make(self._scalars, name, value)
+        self.write(moment)
+        scalars = {name: self._scalars[name] for name in moment.scalars}
         due = None if isinstance(moment.t, Tensor) else Due(moment.t)
-        return Moment(self._tensor("t", moment.t), self._tensor("lr", moment.lr), scalars, due)
+        return Moment(self._tensors["t"], self._tensors["lr"], scalars, due, moment.per_member)
 
-    def _tensor(self, name: str, value: float | Tensor) -> Tensor:
-        held = self._tensors.get(name)
-        if held is None or (isinstance(value, Tensor) and held.shape != value.shape):
+    def write(self, moment: Moment) -> None:
+        """Copy a moment of the same form as an earlier one into the tensors."""
+        _write(self._tensors["t"], moment.t)
+        _write(self._tensors["lr"], moment.lr)
+        for name, value in moment.scalars.items():
+            _write(self._scalars[name], value)
+
+    def _make(self, held: dict[str, Tensor], name: str, value: float | Tensor) -> None:
+        """Hold a tensor of the value's shape, unless there is one."""
+        if name not in held or (isinstance(value, Tensor) and held[name].shape != value.shape):
+            shape = value.shape if isinstance(value, Tensor) else ()
             with torch.inference_mode(False):
-                shape = value.shape if isinstance(value, Tensor) else ()
-                self._tensors[name] = held = torch.zeros(shape, dtype=torch.float64, device=self._device)
-        return held.copy_(value) if isinstance(value, Tensor) else held.fill_(value)
+                held[name] = torch.zeros(shape, dtype=torch.float64, device=self._device)
+
+
+def _write(tensor: Tensor, value: float | Tensor) -> None:
+    if isinstance(value, Tensor):
+        tensor.copy_(value)
+    else:
+        tensor.fill_(value)

@@ -144,7 +144,7 @@ class BatchedRule:
             for one in self._tensors
         ]
         values = {name: next(rest) for name in self._values}
-        bound = Moment(next(rest), next(rest), {name: next(rest) for name in moment.scalars}, due)
+        bound = Moment(next(rest), next(rest), {name: next(rest) for name in moment.scalars}, due, moment.per_member)
         self._take(bound, tensors, values)
 
     def _take(self, moment: Moment, tensors: list[Tensors] | None = None, values: Values | None = None) -> None:
@@ -197,6 +197,8 @@ def take(chain: Chain, tensors: list[Tensors], states: list[list[State]], moment
 
 def vectors_of(moment: Moment) -> Values:
     """Return the numbers of a moment that are given per member."""
+    if not moment.per_member:
+        return {}
     numbers = {"lr": moment.lr, **{f"scalar {name}": value for name, value in moment.scalars.items()}}
     return {name: value for name, value in numbers.items() if isinstance(value, Tensor) and value.dim()}
 

@@ -113,11 +113,16 @@ class Updater:
         """Count a step, and return the moment for each applied rule."""
         if self._trained is not None:
             self.show_trained_parameters()
-        if self._frozen != self.network.frozen:
+        if self._frozen is not self.network.frozen:
             self._match_again()
         self.t += 1
-        moments = {clock: clock.at(self.t) for clock in dict.fromkeys(self._clocks)}
-        return [moments[clock] for clock in self._clocks]
+        if len(self._clocks) == 1:
+            return [self._clocks[0].at(self.t)]
+        moments: list[Moment] = []
+        for i, clock in enumerate(self._clocks):
+            is_known = i > 0 and clock is self._clocks[i - 1]
+            moments.append(moments[-1] if is_known else clock.at(self.t))
+        return moments
 
     def apply(self, moments: Sequence[Moment]) -> None:
         """Update every parameter at the given moments: the part of a step that consists of tensor operations only."""

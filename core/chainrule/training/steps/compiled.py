@@ -70,8 +70,10 @@ class CompiledStep:
             self._batch = batch
         if self._fails or batch != self._batch:
             return self.step.operations(x, y, moments)
-        compiled = next((one for one in self.variants if holds_at(one.moments, moments)), None)
-        if compiled is None:
+        for compiled in self.variants:
+            if holds_at(compiled.moments, moments):
+                break
+        else:
             error = self._compile(x, y, moments)
             if error is not None:
                 outputs = self.step.operations(x, y, moments)  # a mistake in the step surfaces as it is
@@ -80,7 +82,7 @@ class CompiledStep:
                 return outputs
             compiled = self.variants[-1]
         for held, moment in zip(self._held, moments, strict=True):
-            held.fill(moment)
+            held.write(moment)
         try:
             return compiled.function(*compiled.tensors, x, y)
         except RuntimeError:

@@ -78,7 +78,7 @@ def _trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) 
         "moments": [(moment.t, moment.lr, moment.scalars) for moment in moments],
     }
     tensors, structure = pytree.tree_flatten(tree)
-    answers = [moment.due for moment in moments]
+    forms = [(moment.due, moment.per_member) for moment in moments]
 
     def operations(*values: Tensor) -> tuple[Tensor, Tensor]:
         *traced, x, y = values
@@ -87,9 +87,8 @@ def _trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) 
         copied.updater.network.bind_declared(bound["network"])
         before = Snapshot(copied.parts)
         outputs = _accumulate(copied, x, y)
-        copied.updater.apply(
-            [Moment(t, lr, scalars, due) for (t, lr, scalars), due in zip(bound["moments"], answers, strict=True)]
-        )
+        held = zip(bound["moments"], forms, strict=True)
+        copied.updater.apply([Moment(t, lr, scalars, *form) for (t, lr, scalars), form in held])
         if changed := before.difference():
             raise UntraceableError(f"it changes {changed}, which is no Buffer")
         return outputs
