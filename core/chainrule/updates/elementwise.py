@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
@@ -36,6 +37,32 @@ class Piece(NamedTuple):
     over_elements: Callable[[Tensor], Tensor]
 
 
+@dataclass(slots=True)
+class Vector:
+    """A number for each element of a run of parameters, equal within a member.
+
+    Attributes:
+        whole: in the order of the flat buffer.
+        parts: its views (M, n), one for each parameter.
+        value: the numbers (M,) that it holds.
+    """
+
+    whole: Tensor
+    parts: list[Tensor]
+    value: Tensor | None = None
+
+    @classmethod
+    def over(cls, parameters: list[Parameter]) -> Vector:
+        """Return one without values."""
+        whole = torch.cat([parameter.data.flatten() for parameter in parameters])
+        parts, start = [], 0
+        for parameter in parameters:
+            stop = start + parameter.data.numel()
+            parts.append(whole[start:stop].view(len(parameter.data), -1))
+            start = stop
+        return cls(whole, parts)
+
+
 class ElementwiseRule:
     """An elementwise rule on parameters that are adjacent in the flat buffer."""
 
@@ -47,9 +74,9 @@ class ElementwiseRule:
         run = slice(spans[0].start, spans[-1].stop)
         data, grad = network.flat.data[run], network.flat.grad[run]
         self.values = values_on(rule, network)
-        self._member = _members_of_elements(network.members, parameters).to(data.device)
+        self._vectors: dict[str, Vector] = {}
         self._bound = False
-        repeated = {name: self._repeated(value) for name, value in self.values.items()}
+        repeated = {name: self._vector(f"field {name}", value) for name, value in self.values.items()}
         self.state = initial_state(Chain(with_values(rule, repeated)), data)
         for name, entry in self.state.items():
             if entry.shape != data.shape:
@@ -69,18 +96,29 @@ class ElementwiseRule:
 
     def apply(self, moment: Moment) -> None:
         if moment.per_member and not self._bound:  # over a bound parameter, numbers per member broadcast
-            moment = _converted(moment, self._repeated)
+            moment = _converted(moment, self._vector)
         if self.compiled is not None and self._apply_compiled(self.compiled, moment):
             return
         steps = self.chain.steps(moment)
         for chain, data, grad, states, over_elements in self.pieces:
             if moment.per_member:
-                steps = chain.steps(_converted(moment, over_elements))
+                steps = chain.steps(_converted(moment, lambda _, value: over_elements(value)))  # noqa: B023 - at once
             chain.apply(data, chain.change_gradient(data, grad, states, steps), states, steps)
 
-    def _repeated(self, value: Tensor) -> Tensor:
-        """Return a number for each member (M,) as one for each element of the flat buffer."""
-        return value.to(self.parameters[0].data.dtype).index_select(0, self._member)
+    def _vector(self, name: str, value: Tensor) -> Tensor:
+        """Return a number for each member (M,) as one for each element, in a vector that the name's next call reuses.
+
+        The learning rate's name is empty.
+        """
+        if name not in self._vectors:
+            with torch.inference_mode(False):
+                self._vectors[name] = Vector.over(self.parameters)
+        vector = self._vectors[name]
+        if vector.value is not value:  # as a learning rate is without a schedule
+            vector.value, column = value, value.to(vector.whole.dtype).unsqueeze(1)
+            for part in vector.parts:
+                part.copy_(column)
+        return vector.whole
 
     def _apply_compiled(self, compiled: FusedRule, moment: Moment) -> bool:
         """Apply the fused rule; if it turns out not to compile, warn, fall back to eager and return False."""
@@ -125,25 +163,19 @@ class ElementwiseRule:
             data.copy_(chain.evaluation_parameter(data, states))
 
 
-def _members_of_elements(members: int, parameters: list[Parameter]) -> Tensor:
-    """Return the member that each element of these parameters' flat buffer belongs to."""
-    sizes = torch.tensor([parameter.shape.numel() for parameter in parameters]).repeat_interleave(members)
-    return torch.arange(members).repeat(len(parameters)).repeat_interleave(sizes)
-
-
 def _over_axes(value: Tensor, *, dtype: torch.dtype, axes: int) -> Tensor:
     """Return numbers per member (M,) as (M, 1, …), of a dtype."""
     return value.to(dtype).view(-1, *[1] * axes)
 
 
-def _converted(moment: Moment, convert: Callable[[Tensor], Tensor]) -> Moment:
+def _converted(moment: Moment, convert: Callable[[str, Tensor], Tensor]) -> Moment:
     """Return the moment with its vectors of numbers converted."""
     lr, scalars = moment.lr, moment.scalars
     return dataclasses.replace(
         moment,
-        lr=convert(lr) if isinstance(lr, Tensor) and lr.dim() else lr,
+        lr=convert("", lr) if isinstance(lr, Tensor) and lr.dim() else lr,
         scalars={
-            name: convert(value) if isinstance(value, Tensor) and value.dim() else value
+            name: convert(name, value) if isinstance(value, Tensor) and value.dim() else value
             for name, value in scalars.items()
         },
     )
