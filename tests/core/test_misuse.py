@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import pytest
 import torch
@@ -142,3 +143,18 @@ def test_other_forgotten_things_are_named():
         chainrule.fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y), batch_size=2.5)
     with pytest.raises(ChainruleError, match=r"dtype must be torch\.float32 or torch\.float64"):
         linear(2, 1).build(dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize(
+    ("parent", "attributes", "message"),
+    [
+        (chainrule.Module, {"integer_input": True}, 'Did you mean "integer_inputs"?'),
+        (chainrule.Module, {"same_in_eval": "no"}, "same_in_eval must be True or False, got 'no'"),
+        (chainrule.Module, {"output_shapes": lambda self, shape: shape}, 'Did you mean "output_shape"?'),
+        (chainrule.Loss, {"denominators": lambda self, p, t: 1}, 'Did you mean "denominator"?'),
+        (chainrule.Loss, {"nonnegative": False}, 'Did you mean "non_negative"?'),
+    ],
+)
+def test_a_misspelt_attribute_of_a_component_is_refused(parent, attributes, message):
+    with pytest.raises(chainrule.ContractError, match=re.escape(message)):
+        type("Wrong", (parent,), attributes)

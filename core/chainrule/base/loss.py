@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, final
 import torch
 from torch import Tensor
 
+from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
@@ -42,6 +43,10 @@ class Loss(KeepsForBackward, ABC):
     _scale: float | Tensor = 1.0
     _returned: torch.Size | None = None
     _counted: tuple[tuple[torch.Size, torch.Size], int] = ((torch.Size(), torch.Size()), 0)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class_attributes(cls, Loss)
 
     def __init__(self, reduction: Literal["mean", "sum", "none"] = "mean", *, members: bool = False) -> None:
         if reduction not in ("mean", "sum", "none"):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.buffer import Buffer
+from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
@@ -47,6 +48,10 @@ class Module(KeepsForBackward, ABC):
 
     finite: ClassVar[bool] = True
     """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; not so for exp."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class_attributes(cls, Module)
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypedDict
 
 import torch
@@ -42,6 +43,9 @@ class AppliedRule(Protocol):
 
     def states(self) -> dict[Parameter, State]:
         """Return the state of each parameter as views (M, …)."""
+
+    def draw_as(self, seeds: Sequence[int]) -> None:
+        """Draw the random numbers of members with these seeds."""
 
     def tensors(self) -> RuleTensors:
         """Return the tensors of the rule; `bind` takes others of the same shapes."""

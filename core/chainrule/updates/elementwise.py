@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -144,6 +144,9 @@ class ElementwiseRule:
             found[parameter] = {name: entry[start:stop].view(shape) for name, entry in self.state.items()}
             start = stop
         return found
+
+    def draw_as(self, seeds: Sequence[int]) -> None:
+        pass
 
     def tensors(self) -> RuleTensors:
         return {"states": list(self.states().values()), "values": self.values, "keys": []}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -43,13 +43,14 @@ class PerParameterRule:
         self.values = values_on(rule, network)
         self._chains = [Chain(one) for one in of_each_member(rule, self.members)]
         self.state: list[State] = []
-        self.keys: list[Tensor] = []
-        for name, parameter in parameters.items():
+        self._names = list(parameters)
+        with torch.inference_mode(False):
+            self.keys = [torch.zeros(2, self.members, dtype=torch.int64, device=network.device) for _ in parameters]
+        self.draw_as(network.seeds)
+        for parameter in self.parameters:
             each = [initial_state(chain, data) for chain, data in zip(self._chains, parameter.data, strict=True)]
             with torch.inference_mode(False):
                 self.state.append({entry: torch.stack([state[entry] for state in each]) for entry in each[0]})
-                keys = torch.tensor([random_key(seed, f"update/{name}") for seed in network.seeds])
-                self.keys.append(keys.T.contiguous().to(network.device))
         self._batched: BatchedRule | None = None
         if self.members > 1 and self.chain.vmappable:
             self._batched = BatchedRule(self)
@@ -75,6 +76,10 @@ class PerParameterRule:
         vectors = vectors_of(moment)
         for i, (chain, tensors, states) in enumerate(self._of_members):
             take(chain, tensors, states, moment_with(moment, {name: value[i] for name, value in vectors.items()}))
+
+    def draw_as(self, seeds: Sequence[int]) -> None:
+        for name, key in zip(self._names, self.keys, strict=True):
+            key.copy_(torch.tensor([random_key(seed, f"update/{name}") for seed in seeds]).T)
 
     def states(self) -> dict[Parameter, State]:
         return dict(zip(self.parameters, self.state, strict=True))

@@ -63,6 +63,7 @@ class Updater:
         self.clip_norm = clip_norm
         self.compile = compile
         self.t = 0
+        self._seeds = network.seeds
         self._apart: dict[str, dict[str, Tensor]] = {}  # the state of frozen parameters
         self._trained: Tensor | None = None  # the trained parameters while the network holds others, which follow
         self._shown: Tensor | None = None
@@ -89,6 +90,7 @@ class Updater:
                 ]
             else:
                 applied = [PerParameterRule(rule, self.network, parameters)]
+                applied[0].draw_as(self._seeds)
             self.applied_rules += applied
             self._clocks += [clock] * len(applied)
             self._keys += [key] * len(applied)
@@ -211,12 +213,14 @@ class Updater:
     def state_dict(self) -> dict[str, Any]:
         """Return the step count and, by parameter name, each rule's name and copies of its state, entries (M, …).
 
+        The seeds are those of the rules' random numbers, with which a network of other seeds goes on too.
         While the network holds evaluation parameters, "trained" has the flat buffer of the trained ones.
         """
         states = self._apart | self._states()
         trained = {} if self._trained is None else {"trained": self._trained.clone()}
         return trained | {
             "t": self.t,
+            "seeds": list(self._seeds),
             "rules": self._rules(),
             "state": {name: {key: value.clone() for key, value in state.items()} for name, state in states.items()},
         }
@@ -234,6 +238,9 @@ class Updater:
                 value.copy_(saved["state"][name][key])
         apart = saved["state"].keys() - own.keys()
         self._apart = {name: {key: value.clone() for key, value in saved["state"][name].items()} for name in apart}
+        self._seeds = list(saved.get("seeds", self._seeds))
+        for applied in self.applied_rules:
+            applied.draw_as(self._seeds)
         self._trained, self._shown = saved.get("trained"), None
         self.t = int(saved["t"])
 
@@ -261,6 +268,11 @@ class Updater:
                 raise StateError(
                     f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule it was saved with."
                 )
+        if len(saved.get("seeds", self._seeds)) != self.network.members:
+            raise StateError(
+                f"updater: a state must have seeds for {self.network.members} members, got {saved['seeds']}. "
+                "Attach to a network of as many members."
+            )
         if "trained" in saved and saved["trained"].shape != self.network.flat.data.shape:
             raise StateError(
                 f"updater: trained parameters must have shape {tuple(self.network.flat.data.shape)}, "

@@ -11,6 +11,8 @@ from chainrule.base.step import Step
 from chainrule_plugins.optimizers.adadelta import Adadelta
 from chainrule_plugins.optimizers.adagrad import Adagrad
 from chainrule_plugins.optimizers.adam import Adam
+from chainrule_plugins.optimizers.cautious import Cautious
+from chainrule_plugins.optimizers.lookahead import Lookahead
 from chainrule_plugins.optimizers.rmsprop import Rmsprop
 from chainrule_plugins.optimizers.sgd import Sgd
 from tests.contracts.mirrored_tests import reference_of
@@ -99,6 +101,19 @@ class UncentredWhenCentred(Rmsprop):
         if self.centered:
             state["m"].zero_()
         return super().update(parameter, grad, state, step)
+
+
+@wrong("trajectory_follows_the_reference", reference=reference_of(Lookahead))
+class PulledAStepLate(Lookahead):
+    def after_step(self, parameter: Tensor, state: State, step: Step) -> None:
+        if step.every(self.k, offset=1):
+            parameter.copy_(state["s"].lerp_(parameter, self.alpha))
+
+
+@wrong("trajectory_follows_the_reference", reference=reference_of(Cautious))
+class MaskedTheWrongWay(Cautious):
+    def change_direction(self, parameter: Tensor, grad: Tensor, direction: Tensor, state: State, step: Step) -> Tensor:
+        return direction * (direction * grad <= 0)
 
 
 @wrong("declared_identities_hold")

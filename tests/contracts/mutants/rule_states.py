@@ -9,9 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule.base.optimizer import State
+from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.step import Step
 from chainrule_plugins.optimizers.adam import Adam
+from chainrule_plugins.optimizers.cautious import Cautious
+from chainrule_plugins.optimizers.ema import Ema
+from chainrule_plugins.optimizers.lookahead import Lookahead
 from chainrule_plugins.optimizers.rmsprop import Rmsprop
 from chainrule_plugins.optimizers.sgd import Sgd
 
@@ -49,6 +52,22 @@ class ParameterChangedByInit(Sgd):
 class DirectionInSinglePrecision(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad.float()
+
+
+@wrong("update_changes_only_its_state")
+class DirectionHalvedInPlace(Cautious):
+    def change_direction(self, parameter: Tensor, grad: Tensor, direction: Tensor, state: State, step: Step) -> Tensor:
+        return direction.mul_(0.5)  # which may be the gradient itself
+
+    @classmethod
+    def examples(cls) -> list[Optimizer]:
+        return [cls(inner=Sgd())]
+
+
+@wrong("update_changes_only_its_state")
+class GradientChangedInPlaceByAWrapper(Ema):
+    def change_gradient(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad.mul_(0.5)
 
 
 @wrong("state_keeps_its_form")
@@ -91,6 +110,16 @@ class GradientsKeptOnTheClass(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         self.seen.append(grad.sum().item())
         return grad
+
+
+@wrong("runs_are_deterministic")
+class CountedByAWrapper(Lookahead):
+    calls: ClassVar[list[int]] = [0]
+
+    def after_step(self, parameter: Tensor, state: State, step: Step) -> None:
+        self.calls[0] += 1
+        if self.calls[0] % 7 == 0:
+            parameter.copy_(state["s"].lerp_(parameter, self.alpha))
 
 
 @wrong("runs_are_deterministic")

@@ -10,6 +10,7 @@ from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
+from tests.contracts.correct_modules import BatchNorm, Dropout
 
 X, Y = torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 24, 8)]
@@ -142,6 +143,33 @@ def test_a_callback_reads_the_loss_and_sets_the_rate(compile):
         before = losses[-1]
     assert_close(torch.stack(callback.losses), torch.stack(losses), rtol=1e-10, atol=1e-12)
     assert_close(network.flat.data, by_hand.flat.data, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_run_that_resumes_takes_the_same_steps_to_the_bit(compile):
+    """With buffers, random numbers, a smaller last batch, and what is done every few steps."""
+
+    def new():
+        layers = linear(3, 8), BatchNorm(8), tanh(), Dropout(0.3), linear(8, 3)
+        network = sequential(*layers).build(seeds=[0, 1], dtype=torch.float64)
+        rule = lookahead(inner=ema(inner=adam(lr=torch.tensor([0.1, 0.05])), decay=0.5), k=3)
+        return network, training_step(network, mse(), rule, compile=compile)
+
+    batches = [(X[i : i + 10], Y[i : i + 10]) for i in range(0, 24, 10)] * 3
+    whole, step = new()
+    for x, y in batches:
+        step(x, y)
+    for stop in (1, 4):
+        broken, step = new()
+        for x, y in batches[:stop]:
+            step(x, y)
+        resumed, going_on = new()
+        resumed.load_state_dict(broken.state_dict())
+        resumed.load_random_state(broken.random_state())
+        going_on.updater.load_state_dict(step.updater.state_dict())
+        for x, y in batches[stop:]:
+            going_on(x, y)
+        assert all(map(torch.equal, resumed.state_dict().values(), whole.state_dict().values())), stop
 
 
 def test_set_lr_of_one_group():

@@ -146,7 +146,7 @@ def test_two_wrappers_do_what_each_does(outer, inner):
 
 
 @pytest.mark.parametrize("outer", WRAPPERS)
-@pytest.mark.parametrize("inner", [adam(lr=0.05), lookahead(inner=ema(inner=adadelta(), decay=0.5), k=2)], ids=repr)
+@pytest.mark.parametrize("inner", [*DIRECTED, lookahead(inner=ema(inner=adadelta(), decay=0.5), k=2)], ids=repr)
 def test_it_resumes_to_the_bit_at_every_step(outer, inner):
     rule = WRAPPERS[outer](inner)
     whole = path(rule, build([0, 1]))
