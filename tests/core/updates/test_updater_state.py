@@ -83,7 +83,7 @@ def without(*path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without("t"), 'updater: a state must have "t", "rules" and "state", got [\'rules\', \'state\'].'),
+        (without("t"), "updater: a state must have \"t\", \"rules\" and \"state\", got ['rules', 'seeds', 'state']."),
         (
             lambda state: state["rules"].update({"2.bias": "sgd"}),
             "the state of 2.bias must be that of adam, got that of sgd.",
