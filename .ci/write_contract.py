@@ -1,9 +1,11 @@
 """Write the generated part of CONTRIBUTING.md: what an author may define, set, override and use, by kind."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from chainrule.cli.kind_contract import contract_of
+from chainrule import Wrapper
+from chainrule.cli.kind_contract import Member, contract_of, own_members
 from chainrule.cli.show_command import HEADINGS
 from chainrule.registry.kinds import KINDS, singular
 
@@ -18,11 +20,19 @@ def contract() -> str:
         if kind == "activations":
             continue
         name = "layer or activation" if kind == "layers" else singular(kind)
-        lines += ["", f"### {'An' if name[0] in 'aeiou' else 'A'} {name}", "", "| | | |", "|---|---|---|"]
-        for member in contract_of(kind):
-            row = (HEADINGS[member.role].lower(), f"`{member.name}{member.declaration}`", member.meaning)
-            lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |")
+        lines += table(f"{'An' if name[0] in 'aeiou' else 'A'} {name}", contract_of(kind))
+        if kind == "optimizers":
+            lines += table("A wrapper around an optimizer, beside what an optimizer has", own_members(Wrapper))
     return "\n".join([*lines, "", ""])
+
+
+def table(title: str, members: Iterable[Member]) -> list[str]:
+    """Return the lines of a titled table."""
+    lines = ["", f"### {title}", "", "| | | |", "|---|---|---|"]
+    for member in members:
+        row = (HEADINGS[member.role].lower(), f"`{member.name}{member.declaration}`", member.meaning)
+        lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |")
+    return lines
 
 
 def written(page: str) -> str:

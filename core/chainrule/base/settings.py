@@ -65,8 +65,7 @@ class Settings:
 
     _keyword_only: ClassVar[bool] = False
 
-    _per_member: ClassVar[bool] = False
-    """Whether numbers may be given per member."""
+    _per_member: ClassVar[bool] = False  # whether numbers may be given per member
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

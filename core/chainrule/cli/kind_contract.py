@@ -42,13 +42,14 @@ def contract_of(kind: str) -> list[Member]:
     found: dict[str, Member] = {}
     for cls in parent.__mro__:
         if cls.__module__.startswith("chainrule."):
-            for member in _members(cls):
+            for member in own_members(cls):
                 found.setdefault(member.name, member)
     order = ("define", "set", "override", "use")
     return sorted(found.values(), key=lambda member: order.index(member.role))
 
 
-def _members(cls: type) -> Iterator[Member]:
+def own_members(cls: type) -> Iterator[Member]:
+    """Yield the members that a class itself has, in source order."""
     source = inspect.getsource(cls)
     (definition,) = ast.parse(source).body
     body = definition.body if isinstance(definition, ast.ClassDef) else []
