@@ -9,7 +9,7 @@ import chainrule
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
-from chainrule.optimizers import adam, rmsprop, sgd
+from chainrule.optimizers import adam, lookahead, rmsprop, sgd
 from chainrule.training.steps import cuda_graph
 from chainrule.training.steps.cuda_graph import GraphedStep
 from chainrule.training.steps.eager import TrainingStep
@@ -60,6 +60,50 @@ def test_a_recording_that_does_not_read_its_numbers_anew_shows(monkeypatch):
     )
     with pytest.raises(AssertionError, match="not close"):
         test_a_recorded_step_follows_the_same_trajectory(RULES[0], monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda network, _: setattr(network.module.modules[3], "p", 0.9),
+        lambda network, _: network.freeze("0.*"),
+        lambda _, updater: setattr(updater, "clip_norm", 1e-3),
+        lambda _, updater: updater.set_lr(torch.tensor([0.1, 0.3])),
+    ],
+)
+def test_settings_that_change_are_recorded_anew(change, monkeypatch):
+    """The stand-in runs Python again, so a graph that would go on unchanged is one that is not recorded again."""
+    recorded = []
+    monkeypatch.setattr(cuda_graph, "record", lambda operations: recorded.append(1) or run_again(operations))
+    network = build()
+    step = GraphedStep(network, mse(members=True), sgd(lr=0.1).attach(network))
+    x, y = (torch.ones(2, 4, size, dtype=torch.float64) for size in (3, 2))
+    for _ in range(2):
+        step.look_again()
+        step(x, y)
+    assert len(recorded) == 1
+    change(network, step.updater)
+    step.look_again()
+    step(x, y)
+    assert len(recorded) == 2
+
+
+def test_what_is_done_every_few_steps_is_recorded_twice(monkeypatch):
+    recorded = []
+    monkeypatch.setattr(cuda_graph, "record", lambda operations: recorded.append(1) or run_again(operations))
+    networks = [build(), build()]
+    rule = lookahead(inner=adam(lr=0.1), k=3)
+    plain, graphed = (
+        kind(network, mse(members=True), rule.attach(network))
+        for kind, network in zip((TrainingStep, GraphedStep), networks, strict=True)
+    )
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(2, 4, size, generator=generator, dtype=torch.float64) for size in (3, 2))
+    for _ in range(7):
+        plain(x, y)
+        graphed(x, y)
+    torch.testing.assert_close(networks[1].flat.data, networks[0].flat.data, rtol=1e-12, atol=1e-12)
+    assert len(recorded) == 2
 
 
 def test_a_network_on_the_cpu_is_refused():
