@@ -13,7 +13,7 @@ from torch import Tensor
 from chainrule.base.optimizer import LearningRate, Optimizer
 from chainrule.base.parameter import Parameter
 from chainrule.base.wrapper import Wrapper
-from chainrule.errors import ChainruleError, HyperparameterError, StateError, label
+from chainrule.errors import ChainruleError, HyperparameterError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, is_per_member
 from chainrule.updates.chain import Chain
@@ -23,6 +23,7 @@ from chainrule.updates.elementwise import ElementwiseRule
 from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import PerParameterRule
+from chainrule.updates.saved_state import check_saved
 from chainrule.updates.selectors import selected
 from chainrule.updates.watching import is_elementwise
 
@@ -232,7 +233,7 @@ class Updater:
             StateError: if parameters, rules, entries or shapes differ; nothing is changed then.
         """
         own = self._states()
-        self._check_saved(saved, own)
+        check_saved(saved, own, self._rules(), self.network)
         for name, state in own.items():
             for key, value in state.items():
                 value.copy_(saved["state"][name][key])
@@ -243,41 +244,6 @@ class Updater:
             applied.draw_as(self._seeds)
         self._trained, self._shown = saved.get("trained"), None
         self.t = int(saved["t"])
-
-    def _check_saved(self, saved: Mapping[str, Any], own: Mapping[str, Mapping[str, Tensor]]) -> None:
-        if not {"t", "rules", "state"} <= saved.keys():
-            raise StateError(
-                f'updater: a state must have "t", "rules" and "state", got {sorted(saved)}. Save updater.state_dict().'
-            )
-        different = own.keys() ^ saved["state"].keys() - self.network.frozen
-        if different:
-            raise StateError(
-                f"updater: a state must have the parameters {sorted(own)}, got a difference in {sorted(different)}. "
-                "Attach to a network of the same layers."
-            )
-        for name, rule in self._rules().items():
-            if saved["rules"].get(name) != rule:
-                raise StateError(
-                    f"updater: the state of {name} must be that of {rule}, got that of {saved['rules'].get(name)}. "
-                    "Attach the rule it was saved with."
-                )
-        for name, state in own.items():
-            mine = {key: tuple(value.shape) for key, value in state.items()}
-            theirs = {key: tuple(value.shape) for key, value in saved["state"][name].items()}
-            if mine != theirs:
-                raise StateError(
-                    f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule it was saved with."
-                )
-        if len(saved.get("seeds", self._seeds)) != self.network.members:
-            raise StateError(
-                f"updater: a state must have seeds for {self.network.members} members, got {saved['seeds']}. "
-                "Attach to a network of as many members."
-            )
-        if "trained" in saved and saved["trained"].shape != self.network.flat.data.shape:
-            raise StateError(
-                f"updater: trained parameters must have shape {tuple(self.network.flat.data.shape)}, "
-                f"got {tuple(saved['trained'].shape)}. Attach to a network of the same layers."
-            )
 
     def __getstate__(self) -> dict[str, Any]:
         settings = {name: vars(self)[name] for name in ("network", "groups", "clip_norm", "compile")}

@@ -1,0 +1,57 @@
+"""What a saved state must have, to be that of an updater."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from chainrule.errors import StateError
+from chainrule.network import Network
+
+
+def check_saved(
+    saved: Mapping[str, Any], own: Mapping[str, Mapping[str, Tensor]], rules: Mapping[str, str], network: Network
+) -> None:
+    """Raise StateError unless a saved state fits.
+
+    Args:
+        saved: what `Updater.state_dict` returned.
+        own: the state of the parameters that are trained, by name.
+        rules: the names of their rules.
+        network: the network that they belong to.
+    """
+    if not {"t", "rules", "state"} <= saved.keys():
+        raise StateError(
+            f'updater: a state must have "t", "rules" and "state", got {sorted(saved)}. Save updater.state_dict().'
+        )
+    different = own.keys() ^ saved["state"].keys() - network.frozen
+    if different:
+        raise StateError(
+            f"updater: a state must have the parameters {sorted(own)}, got a difference in {sorted(different)}. "
+            "Attach to a network of the same layers."
+        )
+    for name, rule in rules.items():
+        if saved["rules"].get(name) != rule:
+            raise StateError(
+                f"updater: the state of {name} must be that of {rule}, got that of {saved['rules'].get(name)}. "
+                "Attach the rule it was saved with."
+            )
+    for name, state in own.items():
+        mine = {key: tuple(value.shape) for key, value in state.items()}
+        theirs = {key: tuple(value.shape) for key, value in saved["state"][name].items()}
+        if mine != theirs:
+            raise StateError(
+                f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule it was saved with."
+            )
+    if len(saved.get("seeds", network.seeds)) != network.members:
+        raise StateError(
+            f"updater: a state must have seeds for {network.members} members, got {saved['seeds']}. "
+            "Attach to a network of as many members."
+        )
+    if "trained" in saved and saved["trained"].shape != network.flat.data.shape:
+        raise StateError(
+            f"updater: trained parameters must have shape {tuple(network.flat.data.shape)}, "
+            f"got {tuple(saved['trained'].shape)}. Attach to a network of the same layers."
+        )
