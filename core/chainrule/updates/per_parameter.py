@@ -101,6 +101,13 @@ class PerParameterRule:
                 tensors.data.copy_(chain.evaluation_parameter(tensors.data, states))
 
 
+RECORDINGS = 256
+"""The size of the cache of recorded rules."""
+
+_recorded: dict[object, list[tuple[Due, Callable[..., Any] | None]]] = {}
+"""By all that decides which operations a rule performs, their recordings, or None where they cannot be recorded."""
+
+
 class BatchedRule:
     """A rule on the parameters of all members at once, by torch.vmap over the members."""
 
@@ -108,8 +115,9 @@ class BatchedRule:
         self._rule, self._values = applied.rule, applied.values
         self._tensors = applied.all_members()
         self._replays = replays
-        self._recorded: list[tuple[Due, Callable[..., Any]]] = []
         self._moment = TensorMoment(self._tensors[0].data.device)
+        self._form: object = None
+        self._known: list[tuple[Due, Callable[..., Any] | None]] = []
 
     def __call__(self, moment: Moment) -> None:
         """Take a step at this moment."""
@@ -121,20 +129,21 @@ class BatchedRule:
 
     def _replay_of(self, moment: Moment) -> Callable[..., Any] | None:
         """Return the recorded operations for this step, recorded now if need be; None if they cannot be."""
+        form = tuple(moment.scalars), tuple(vectors_of(moment))
+        if form != self._form:
+            self._form, self._known = form, _recordings(self._rule, self._tensors, self._values, form)
         t = int(moment.t)
-        for due, replay in self._recorded:
+        for due, known in self._known:
             if due.holds_at(t):
-                return replay
-        held = self._moment.fill(moment)
-        due = Due(t)
+                return known
+        held, due, replay = self._moment.fill(moment), Due(t), None
         try:
             from chainrule.updates.recording import record  # torch's private interfaces, which may change
 
             replay = record(lambda *inputs: self._operations(inputs, held, due), self._inputs(held))
         except Exception:  # noqa: BLE001 - a rule whose operations depend on values runs by torch.vmap itself
-            self._replays = False
-            return None
-        self._recorded.append((due, replay))
+            due = Due(t)  # which asks nothing, so that it is not tried again
+        self._known.append((due, replay))
         return replay
 
     def _inputs(self, moment: Moment) -> list[Tensor]:
@@ -172,6 +181,25 @@ class BatchedRule:
             torch.vmap(apply, in_dims=(0, 0, 0, 1, 0, 0))(
                 data, grad, state, keys, self._values if values is None else values, own
             )
+
+
+def _recordings(
+    rule: Optimizer, tensors: list[Tensors], values: Values, form: object
+) -> list[tuple[Due, Callable[..., Any] | None]]:
+    """Return the recordings of a rule on tensors of these kinds, to which new ones are added."""
+    kinds = tuple((one.data.shape, one.data.dtype, *map(_kind, one.state.items())) for one in tensors)
+    anyone = with_values(rule, dict.fromkeys(values, 0.0))  # the values per member are inputs
+    key = anyone, kinds, tuple(values), tensors[0].data.device, torch.get_default_dtype(), form
+    if key not in _recorded:
+        if len(_recorded) == RECORDINGS:
+            del _recorded[next(iter(_recorded))]  # the oldest
+        _recorded[key] = []
+    return _recorded[key]
+
+
+def _kind(entry: tuple[str, Tensor]) -> tuple[object, ...]:
+    name, tensor = entry
+    return name, tensor.shape, tensor.dtype
 
 
 def take(chain: Chain, tensors: list[Tensors], states: list[list[State]], moment: Moment) -> None:

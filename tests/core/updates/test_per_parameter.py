@@ -189,3 +189,64 @@ def test_what_is_attached_in_inference_mode_works_outside_it(members):
     with torch.inference_mode():
         updater = Normalized().attach(network)
     updater.step()
+
+
+def test_a_batch_is_recorded_once_for_all_attachments(monkeypatch):
+    from chainrule.updates import per_parameter, recording
+
+    recorded, record = [], recording.record
+    monkeypatch.setattr(recording, "record", lambda *given: recorded.append(1) or record(*given))
+    monkeypatch.setattr(per_parameter, "_recorded", {})
+    ends = []
+    for rates in (RATES, RATES * 2, RATES):
+        network = linear(3, 2).build(seeds=[0, 1, 2], dtype=torch.float64)
+        network.flat.grad.fill_(1.0)
+        updater = Normalized(lr=rates.double(), decay=DECAYS).attach(network)
+        updater.step()
+        updater.step()
+        ends.append(network.flat.data)
+    assert len(recorded) == 1
+    assert torch.equal(ends[0], ends[2])
+    assert not torch.equal(ends[0], ends[1])
+    Normalized(decay=0.2).attach(linear(3, 2).build(seeds=[0, 1, 2], dtype=torch.float64)).step()
+    Normalized(decay=0.2).attach(linear(3, 2).build(seeds=[0, 1], dtype=torch.float64)).step()
+    assert len(recorded) == 3
+
+
+def test_what_can_not_be_recorded_runs_all_the_same(monkeypatch):
+
+    class Early(Normalized):
+        def update(self, parameter, grad, state, step):
+            return grad if step.t == 1 else grad / grad.norm()
+
+    ends = []
+    for kind in (Early, type("Late", (Early,), {"vmappable": False})):
+        network = linear(3, 2).build(seeds=[0, 1, 2], dtype=torch.float64)
+        updater = kind(lr=0.1).attach(network)
+        for t in range(3):
+            network.flat.grad.copy_(torch.arange(24.0) + t)
+            updater.step()
+        ends.append(network.flat.data)
+    assert_close(*ends, rtol=0, atol=1e-12)
+
+
+def test_scalars_and_rates_of_another_form_are_recorded_anew():
+    class Later(Optimizer):
+        def scalars(self, t):
+            return {"late": 2.0} if t > 2 else {}
+
+        def update(self, parameter, grad, state, step):
+            return grad / grad.norm() * step.values.get("late", 1.0)
+
+    ends = []
+    for seeds in ([0, 1, 2], [0], [1], [2]):
+        network = linear(3, 2).build(seeds=seeds, dtype=torch.float64)
+        updater = Later(lr=0.1).attach(network)
+        for t in range(5):
+            network.flat.grad.fill_(1.0 + t)
+            if t == 3:
+                updater.set_lr(torch.tensor([0.1, 0.2, 0.3])[seeds])
+            updater.step()
+        ends.append(network)
+    for i, single in enumerate(ends[1:]):
+        assert_close(ends[0].member(i).flat.data, single.flat.data, rtol=0, atol=1e-12)
