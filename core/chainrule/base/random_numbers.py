@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import torch
 from torch import Tensor
@@ -29,8 +29,8 @@ BITS = 24
 AHEAD = 2**14
 """Numbers that are drawn at a time for the coming draws of one shape, since small draws cost as much as larger ones."""
 
-DRAWS_PER_STEP = 2**16
-"""The draws of a rule at one step that have numbers of their own."""
+STEPS, DRAWS = 2**32, 2**16
+"""The steps, and the draws at each, that have numbers of their own; a draw's at successive steps follow each other."""
 
 SHAPES = 4
 """The most shapes whose coming draws are kept."""
@@ -148,6 +148,10 @@ class Random(Distributions):
         return "Random()"
 
 
+Ahead: TypeAlias = dict[tuple[int, int], tuple[int, Tensor]]
+"""By number of the draw and count of numbers: the first step of a block, and its numbers (1, steps, count)."""
+
+
 class StepRandom(Distributions):
     """The random numbers of one step of a rule, for one parameter of one member.
 
@@ -158,15 +162,18 @@ class StepRandom(Distributions):
         key: two words, (2, 1).
         t: the step's number.
         dtype: the dtype of the numbers.
+        layer: the number of wrappers around the rule, which have numbers of their own.
+        ahead: holds numbers of the coming steps, since small draws cost as much as larger ones.
     """
 
     members = 1
 
-    def __init__(self, key: Tensor, t: int | Tensor, dtype: torch.dtype) -> None:
+    def __init__(
+        self, key: Tensor, t: int | Tensor, dtype: torch.dtype, *, layer: int = 0, ahead: Ahead | None = None
+    ) -> None:
         self.dtype = dtype
-        self._key, self._draws = key, 0
-        # The key's zero lets torch.vmap see one counter for each member.
-        self._first = (t.long() if isinstance(t, Tensor) else t) * DRAWS_PER_STEP + key[0, 0] * 0
+        self._key, self._t, self._ahead = key, t, ahead
+        self._draws = layer * DRAWS
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
         """Return uniform numbers in [0, 1) of this shape."""
@@ -181,8 +188,18 @@ class StepRandom(Distributions):
         return super().normal(shape)[0]
 
     def _draw(self, count: int) -> Tensor:
+        draw, t = self._draws, self._t
         self._draws += 1
-        return uniform(self._key, self._first + (self._draws - 1), 1, count, self.dtype)[:, 0]
+        if isinstance(t, Tensor) or self._ahead is None or self._key.device.type != "cpu":
+            # The key's zero lets torch.vmap see one counter for each member.
+            first = self._key[0, 0] * 0 + draw * STEPS + (t.long() if isinstance(t, Tensor) else t)
+            return uniform(self._key, first, 1, count, self.dtype)[:, 0]
+        begin, block = self._ahead.get((draw, count), (t, None))
+        if block is None or not begin <= t < begin + block.shape[1]:
+            begin = t
+            block = uniform(self._key, torch.tensor(draw * STEPS + t), max(1, AHEAD // count), count, self.dtype)
+            self._ahead[draw, count] = begin, block
+        return block[:, t - begin].clone()
 
 
 def random_key(seed: int, name: str) -> list[int]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from chainrule.base.random_numbers import StepRandom
+from chainrule.base.random_numbers import Ahead, StepRandom
 from chainrule.errors import ContractError
 
 
@@ -49,6 +49,8 @@ class Step:
     due: Mapping[tuple[int, int], bool] | None = None
     key: Tensor | None = None
     dtype: torch.dtype | None = None
+    _ahead: Ahead | None = None
+    _layer: int = 0
     _stream: StepRandom | None = None
 
     def __init__(
@@ -83,9 +85,9 @@ class Step:
             return self.due[k, offset]
         return bool((self.t - offset) % k == 0)
 
-    def begin(self, key: Tensor, dtype: torch.dtype) -> None:
-        """Serve the parameter with this key of random numbers, from its first draw on."""
-        self.key, self.dtype, self._stream = key, dtype, None
+    def begin(self, key: Tensor, dtype: torch.dtype, ahead: Ahead | None = None, layer: int = 0) -> None:
+        """Serve the parameter with this key of random numbers, from its first draw on; see `StepRandom`."""
+        self.key, self.dtype, self._ahead, self._layer, self._stream = key, dtype, ahead, layer, None
 
     @property
     def random(self) -> StepRandom:
@@ -96,5 +98,5 @@ class Step:
                     f"{self.rule}: random numbers need one parameter of a network, got a slice of several. "
                     "Remove elementwise = True: a rule with noise is not."
                 )
-            self._stream = StepRandom(self.key, self.t, self.dtype)
+            self._stream = StepRandom(self.key, self.t, self.dtype, layer=self._layer, ahead=self._ahead)
         return self._stream

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer, State
+from chainrule.base.random_numbers import Ahead
 from chainrule.base.step import Step
 from chainrule.base.wrapper import Wrapper, layers_of
 from chainrule.errors import ContractError, StateError, label
@@ -117,16 +118,29 @@ class Chain:
             found = {**found, **{INSIDE * i + name: value for name, value in own.items()}} if i else own
         return found
 
-    def steps(self, moment: Moment, key: Tensor | None = None, dtype: torch.dtype | None = None) -> list[Step]:
-        """Return the step of each layer; a key (2, 1) is that of the parameter's random numbers."""
+    def steps(
+        self,
+        moment: Moment,
+        key: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        ahead: Ahead | None = None,
+    ) -> list[Step]:
+        """Return the step of each layer.
+
+        Args:
+            moment: what they have in common.
+            key: that of the parameter's random numbers, (2, 1).
+            dtype: the parameter's.
+            ahead: keeps its coming random numbers.
+        """
         if len(self.layers) == 1:
             steps = [Step(moment.t, moment.lr, moment.scalars, self._labels[0], moment.due)]
         else:
             parts = zip(self._labels, self._split(moment.scalars), strict=True)
             steps = [Step(moment.t, moment.lr, values, name, moment.due) for name, values in parts]
         if key is not None and dtype is not None:
-            for step in steps:
-                step.begin(key, dtype)
+            for layer, step in enumerate(steps):
+                step.begin(key, dtype, ahead, layer)
         return steps
 
     def change_gradient(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule.base.member_values import Values, of_each_member, with_values
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
-from chainrule.base.random_numbers import random_key
+from chainrule.base.random_numbers import Ahead, random_key
 from chainrule.base.step import Due
 from chainrule.network import Network
 from chainrule.updates.applied_rule import RuleTensors, initial_state, values_on
@@ -26,6 +26,7 @@ class Tensors(NamedTuple):
     grad: Tensor
     state: State
     key: Tensor
+    ahead: Ahead | None = None
 
 
 class PerParameterRule:
@@ -44,6 +45,7 @@ class PerParameterRule:
         self._chains = [Chain(one) for one in of_each_member(rule, self.members)]
         self.state: list[State] = []
         self._names = list(parameters)
+        self._of_members: list[tuple[Chain, list[Tensors], list[list[State]]]] = []
         with torch.inference_mode(False):
             self.keys = [torch.zeros(2, self.members, dtype=torch.int64, device=network.device) for _ in parameters]
         self.draw_as(network.seeds)
@@ -80,6 +82,9 @@ class PerParameterRule:
     def draw_as(self, seeds: Sequence[int]) -> None:
         for name, key in zip(self._names, self.keys, strict=True):
             key.copy_(torch.tensor([random_key(seed, f"update/{name}") for seed in seeds]).T)
+        for _, own, _ in self._of_members:
+            for tensors in own:
+                (tensors.ahead or {}).clear()
 
     def states(self) -> dict[Parameter, State]:
         return dict(zip(self.parameters, self.state, strict=True))
@@ -165,7 +170,7 @@ class BatchedRule:
         from chainrule.updates.recording import Batchable
 
         columns = zip(*(self._tensors if tensors is None else tensors), strict=True)
-        data, grad, state, keys = (list(column) for column in columns)
+        data, grad, state, keys, _ = (list(column) for column in columns)
         own = {name: value.to(data[0].dtype) for name, value in vectors_of(moment).items()}
 
         def apply(
@@ -208,10 +213,10 @@ def take(chain: Chain, tensors: list[Tensors], states: list[list[State]], moment
         # One object serves all parameters, since making it costs as much as an operation.
         (step,) = steps = chain.steps(moment)
         for one, own in zip(tensors, states, strict=True):
-            step.begin(one.key, one.data.dtype)
+            step.begin(one.key, one.data.dtype, one.ahead)
             chain.apply(one.data, one.grad, own, steps)
         return
-    all_steps = [chain.steps(moment, one.key, one.data.dtype) for one in tensors]
+    all_steps = [chain.steps(moment, one.key, one.data.dtype, one.ahead) for one in tensors]
     grads = [
         chain.change_gradient(one.data, one.grad, own, steps)
         for one, own, steps in zip(tensors, states, all_steps, strict=True)
@@ -246,4 +251,4 @@ def moment_with(moment: Moment, numbers: Values) -> Moment:
 
 def _of_member(tensors: Tensors, i: int) -> Tensors:
     state = {name: entry[i] for name, entry in tensors.state.items()}
-    return Tensors(tensors.data[i], tensors.grad[i], state, tensors.key[:, i : i + 1])
+    return Tensors(tensors.data[i], tensors.grad[i], state, tensors.key[:, i : i + 1], {})

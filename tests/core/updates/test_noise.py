@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 import chainrule
-from chainrule import ContractError, Optimizer, hyperparameter
+from chainrule import ContractError, Optimizer, Wrapper, hyperparameter
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
@@ -103,6 +103,44 @@ def test_draws_of_one_step_differ():
 
     (move,) = steps_of(Twice(lr=1.0), build(), 1)
     assert (move["0.weight"] != 0).all()
+
+
+class AroundNoise(Wrapper):
+    def change_gradient(self, parameter, grad, state, step):
+        return grad - step.random.normal(parameter.shape)
+
+
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+def test_a_wrapper_has_numbers_of_its_own(seeds):
+    network = build(seeds)
+    for move in steps_of(AroundNoise(inner=Noisy(lr=1.0)), network):
+        for moved in move.values():
+            assert (moved.abs() > 1e-6).all()  # it would be 0 if both drew the same
+
+
+def test_drawing_ahead_gives_what_drawing_step_by_step_gives():
+    network = build()
+    rule = Several(lr=1.0)
+    ahead = steps_of(rule, network, 5)
+    for t in range(5):
+        alone = build()
+        updater = rule.attach(alone)
+        updater.t = t
+        (move,) = steps_of(rule, alone, 1, updater)
+        for name, moved in move.items():
+            assert_close(moved, ahead[t][name], rtol=0, atol=1e-12)
+
+
+def test_a_state_of_an_earlier_step_draws_that_steps_numbers_again():
+    network = build()
+    rule = Noisy(lr=1.0)
+    updater = rule.attach(network)
+    steps_of(rule, network, 2, updater)
+    saved = updater.state_dict()
+    first = steps_of(rule, network, 3, updater)
+    updater.load_state_dict(saved)
+    for one, other in zip(first, steps_of(rule, network, 3, updater), strict=True):
+        assert_close(one, other, rtol=0, atol=1e-12)
 
 
 def test_a_fit_with_noise_compiles():
