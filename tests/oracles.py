@@ -47,7 +47,8 @@ def around_torch(
     if label(inner) == "adam":
         optimizer = torch.optim.Adam([theta], lr=inner.lr, betas=inner.betas, eps=inner.eps)
     else:
-        optimizer = torch.optim.SGD([theta], lr=inner.lr, momentum=inner.momentum)
+        settings = {"momentum": inner.momentum, "weight_decay": inner.weight_decay}
+        optimizer = torch.optim.SGD([theta], lr=inner.lr, **settings)
     for t, gradient in enumerate(gradients, start=1):
         before, theta.grad = theta.detach().clone(), gradient.clone()
         optimizer.step()

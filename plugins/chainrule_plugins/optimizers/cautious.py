@@ -22,6 +22,6 @@ class Cautious(Wrapper):
 
     @classmethod
     def examples(cls) -> list[Optimizer]:
-        from chainrule.optimizers import adam, sgd  # looked up when needed; they may be disabled
+        from chainrule.optimizers import sgd  # looked up when needed; it may be disabled
 
-        return [cls(inner=adam()), cls(inner=sgd(momentum=0.9))]
+        return [cls(inner=sgd(momentum=0.9)), cls(inner=sgd(momentum=0.5, weight_decay=0.01))]
