@@ -24,6 +24,7 @@ from chainrule.building import (
 )
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
+from chainrule.ops import expect_tensor
 
 _DERIVED = ("flat", "_known_inputs", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
 
@@ -111,15 +112,12 @@ class Network:
 
         Raises:
             ShapeError: if x has another dtype or number of members than the network, or does not fit its layers.
+            ContractError: if the module returns anything but one tensor.
         """
         x = self.with_member_axis(x, per_member=per_member)
         self.check_input(x)
         y = self.module.forward(x)
-        if not isinstance(y, Tensor):
-            raise ShapeError(
-                f"{label(self.module)}: forward must return one tensor, got a {type(y).__name__}. "
-                "Concatenate several outputs, and split them in the loss."
-            )
+        expect_tensor(self.module, y)
         output = y if self.is_ensemble else y[0]
         self._output_shape = output.shape if self.training else None
         return output

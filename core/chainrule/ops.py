@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.base.module import Shape
 from chainrule.base.parameter import Parameter
-from chainrule.errors import ShapeError, label
+from chainrule.errors import ContractError, ShapeError, label
 
 
 def affine(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
@@ -41,6 +41,15 @@ def affine_backward(
         members, count, _ = grad_output.shape
         bias.grad_row.baddbmm_(_ones(members, count, grad_output.dtype, grad_output.device), grad_output)
     return torch.bmm(grad_output, weight.data) if input_grad else None
+
+
+def expect_tensor(owner: object, output: object) -> None:
+    """Raise ContractError, naming the owner, unless the output of its forward is one tensor."""
+    if not isinstance(output, Tensor):
+        raise ContractError(
+            f"{label(owner)}: forward must return one tensor, got a {type(output).__name__}. "
+            "Concatenate several outputs, and split them in the loss."
+        )
 
 
 def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import Buffer, ChainruleError, Module, Parameter, ShapeError, StateError, label
+from chainrule import Buffer, ChainruleError, ContractError, Module, Parameter, ShapeError, StateError, label
 from chainrule.activations import relu, tanh
 from chainrule.base.random_streams import random_stream
 from chainrule.initializers import zeros
@@ -205,7 +205,7 @@ class Indices(Holds):
 
 
 def test_two_outputs_are_an_error_that_says_what_to_do():
-    with pytest.raises(ShapeError, match=r"^pair: forward must return one tensor, got a tuple\. Concatenate"):
+    with pytest.raises(ContractError, match=r"^pair: forward must return one tensor, got a tuple\. Concatenate"):
         Pair(None).build()(torch.zeros(2, 3))
 
 

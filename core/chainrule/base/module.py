@@ -65,7 +65,11 @@ class Module(KeepsForBackward, ABC):
         """
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of one output for the shape of one input; raise ShapeError if the input does not fit."""
+        """Return the shape of one output for the shape of one input; raise ShapeError if the input does not fit.
+
+        `build` calls it with ``(...,)``, since the input is not known then; `chainrule.ops.expect_shape` takes such
+        shapes, and ``(None, None)`` for any two axes.
+        """
         return input_shape
 
     def named_children(self) -> Iterable[tuple[str, ModuleLike]]:

@@ -58,11 +58,12 @@ class Optimizer(_KeywordSettings):
     decay_kind: ClassVar[Literal["none", "coupled", "decoupled", "other"]] = "none"
     """How weight_decay w acts: through the gradient, g + w θ (coupled), or beside it, θ ← θ − lr w θ (decoupled).
 
-    Decoupled decay is applied by `descend`, so that `update` returns the direction alone.
+    Decoupled decay is applied by `descend`, so that `update` returns the direction alone. Decay of another form, as
+    inside LAMB's ratio, is "other".
     """
 
     rests_at_zero_gradient: ClassVar[bool] = True
-    """Whether a parameter whose gradient has always been zero stays as it is, without weight decay."""
+    """Whether a parameter whose gradient has always been zero stays, without weight decay; not so for noise."""
 
     gradient_range: ClassVar[tuple[float, float]] = (1e-15, 1e15)
     """The range of float32 gradient magnitudes for which parameters stay finite."""

@@ -13,6 +13,7 @@ from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Ahead, random_key
 from chainrule.base.step import Due
+from chainrule.errors import ContractError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import RuleTensors, initial_state, values_on
 from chainrule.updates.chain import Chain
@@ -182,10 +183,17 @@ class BatchedRule:
             take(chain, member, [chain.states(entries) for entries in state], moment_with(moment, own))
             return {}
 
-        with Batchable():
-            torch.vmap(apply, in_dims=(0, 0, 0, 1, 0, 0))(
-                data, grad, state, keys, self._values if values is None else values, own
-            )
+        values = self._values if values is None else values
+        try:
+            with Batchable():
+                torch.vmap(apply, in_dims=(0, 0, 0, 1, 0, 0))(data, grad, state, keys, values, own)
+        except RuntimeError as error:
+            if not str(error).startswith("vmap:"):
+                raise
+            raise ContractError(
+                f"{label(self._rule)}: a rule on several members must not depend on a tensor's value, as by if or "
+                ".item(). Use torch.where, or set vmappable = False for a loop over the members."
+            ) from error
 
 
 def _recordings(

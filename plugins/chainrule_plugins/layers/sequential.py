@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from chainrule import BackwardError, ChainruleError, Module, ModuleLike, Shape, ShapeError, label
+from chainrule.ops import expect_tensor
 
 
 class Sequential(Module):
@@ -60,6 +61,8 @@ class Sequential(Module):
     def forward(self, x: Tensor) -> Tensor:
         for module in self.modules:
             x = module.forward(x)
+            if not isinstance(x, Tensor):  # which is quicker than to call
+                expect_tensor(module, x)
         return x
 
     def backward(self, grad_output: Tensor) -> Tensor | None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import Module, ShapeError, fit
+from chainrule import Module, Optimizer, ShapeError, fit, training_step
 from chainrule.layers import linear, sequential
-from chainrule.losses import cross_entropy
+from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam
 from tests.contracts.correct_modules import Embedding
 
@@ -87,3 +87,24 @@ def test_an_index_out_of_range_is_named_before_anything_is_trained_on_it(index, 
 def test_a_network_of_integers_refuses_floats_in_a_fit():
     with pytest.raises(ShapeError, match=r"^network: x must have integers, got torch\.float64\."):
         trained(network(), train=(X.double(), Y))
+
+
+class Normed(Optimizer):
+    def init(self, parameter):
+        return {"m": torch.zeros_like(parameter)}
+
+    def update(self, parameter, grad, state, step):
+        m = state["m"].lerp_(grad, 0.1)
+        return m / m.norm()
+
+
+def test_a_step_that_the_compiler_fails_to_fuse_compiles_unfused():
+    """Torch 2.13's compiler fails to fuse the sum into rows of a table with the norm of a running mean."""
+    ends = []
+    for compile in (False, True):
+        network = Embedding(5, 2).build(seeds=[0, 1], dtype=torch.float64)
+        step = training_step(network, mse(), Normed(lr=0.1), compile=compile)
+        for _ in range(3):
+            step(torch.tensor([0, 1, 2, 0]), torch.ones(4, 2, dtype=torch.float64))
+        ends.append(network.flat.data)
+    torch.testing.assert_close(*ends, rtol=1e-12, atol=1e-12)

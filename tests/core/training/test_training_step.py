@@ -1,14 +1,16 @@
 """A loop of one's own around the step that `fit` takes."""
 
+import copy
+
 import pytest
 import torch
 from torch.testing import assert_close
 
 import chainrule
-from chainrule import ChainruleError, fit, training_step
+from chainrule import ChainruleError, ContractError, Module, ShapeError, fit, training_step
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
-from chainrule.losses import mse
+from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
 from tests.contracts.correct_modules import BatchNorm, Dropout
 
@@ -114,6 +116,36 @@ def test_what_is_not_ready_is_refused(parts, message):
     network, loss, optimizer = parts
     with pytest.raises(ChainruleError, match=f"^{message}"):
         training_step(network or build(), loss, optimizer)
+
+
+class Two(Module):
+    def forward(self, x):
+        return x, x
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+@pytest.mark.parametrize("layers", [[linear(3, 3), Two()], [linear(3, 3), Two(), linear(3, 3)]], ids=["last", "middle"])
+@pytest.mark.parametrize("compile", [False, True])
+def test_two_outputs_are_an_error_wherever_they_come_from(layers, compile):
+    step = training_step(sequential(*copy.deepcopy(layers)).build(dtype=torch.float64), mse(), sgd(), compile=compile)
+    message = r"^(two|sequential): forward must return one tensor, got a tuple\. Concatenate several outputs"
+    with pytest.raises(ContractError, match=message):
+        step(X, Y)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_step_that_fails_does_not_count(compile):
+    network = linear(3, 3).build(dtype=torch.float64)
+    step = training_step(network, cross_entropy(), adam(), compile=compile)
+    labels = torch.arange(24) % 3
+    step(X, labels)
+    before = network.state_dict()
+    with pytest.raises(ShapeError):
+        step(X, labels + 1)
+    assert step.updater.t == 1
+    assert all(map(torch.equal, network.state_dict().values(), before.values()))
 
 
 class Plateau:

@@ -207,3 +207,25 @@ def test_the_kit_stops_with_one_failure(kind):
     *passed, last = run_all(subject(kind), checks_of("optimizers"))
     assert isinstance(last.error, ContractError)
     assert [result.outcome for result in passed].count("failed") == 0
+
+
+class Branches(Rule):
+    def update(self, parameter, grad, state, step):
+        norm = grad.norm()
+        return grad / norm if norm > 1 else grad
+
+
+class Items(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad / max(grad.norm().item(), 1.0)
+
+
+@pytest.mark.parametrize("kind", [Branches, Items])
+def test_a_branch_on_a_value_is_told_where_it_fails(kind):
+    network = linear(3, 2).build(seeds=[0, 1])
+    network.flat.grad.fill_(1.0)
+    message = r"^(branches|items): a rule on several members must not depend on a tensor's value.* Use torch\.where"
+    with pytest.raises(ContractError, match=message):
+        kind().attach(network).step()
+    looped = type("Looped", (kind,), {"vmappable": False})
+    looped().attach(network).step()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from chainrule.base.module import Module
 from chainrule.network import Network
+from chainrule.ops import expect_tensor
 from chainrule.testing.compare import expect, expect_close
 
 Example = tuple[Module, tuple[int, ...] | Tensor]
@@ -102,6 +103,7 @@ def make_trial(
     if x.is_floating_point():
         x = x.to(dtype)
     output = copy.deepcopy(network).module.forward(x.clone())
+    expect_tensor(network.module, output)
     return Trial(network, x, draw(*output.shape).to(dtype))
 
 

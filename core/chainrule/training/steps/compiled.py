@@ -69,14 +69,14 @@ class CompiledStep:
         if self._batch is None:
             self._batch = batch
         if self._fails or batch != self._batch:
-            return self.step.operations(x, y, moments)
+            return self.step.take(x, y, moments)
         for compiled in self.variants:
             if holds_at(compiled.moments, moments):
                 break
         else:
             error = self._compile(x, y, moments)
             if error is not None:
-                outputs = self.step.operations(x, y, moments)  # a mistake in the step surfaces as it is
+                outputs = self.step.take(x, y, moments)  # a mistake in the step surfaces as it is
                 self._fails, self._watch = True, None  # it is not tried again
                 _warn(error)
                 return outputs
@@ -87,6 +87,8 @@ class CompiledStep:
             return compiled.function(*compiled.tensors, x, y)
         except RuntimeError:
             # Run the bad batch eagerly for the error of the module or the loss; it changes their state once more.
+            # It does not count either.
+            self.step.updater.t -= 1
             self.step.accumulate(x, y)
             raise
 
@@ -118,7 +120,7 @@ class CompiledStep:
 def _warn(error: Exception) -> None:
     reason = str(error).strip().partition("\n")[0].rstrip(".")
     warnings.warn(
-        f"fit: the step cannot be compiled ({type(error).__name__}: {reason}). It runs eagerly; "
+        f"compile=True: the step cannot be compiled ({type(error).__name__}: {reason}). It runs eagerly; "
         "a step that performs the same tensor operations every time compiles.",
         CompileWarning,
         stacklevel=_levels_to_the_caller(),

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from chainrule.base.protocols import LossLike
 from chainrule.network import Network
+from chainrule.ops import expect_tensor
 from chainrule.updates.moment import Moment
 from chainrule.updates.updater import Updater
 
@@ -24,7 +25,15 @@ class TrainingStep:
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Take one step, and return the prediction and the value of the loss (M,) before the update."""
-        return self.operations(x, y, self.updater.advance())
+        return self.take(x, y, self.updater.advance())
+
+    def take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
+        """Take the step that the updater has counted; one that fails does not count."""
+        try:
+            return self.operations(x, y, moments)
+        except BaseException:
+            self.updater.t -= 1
+            raise
 
     def look_again(self) -> None:
         """Do nothing: an eager step reads every setting anew."""
@@ -39,6 +48,7 @@ class TrainingStep:
     def accumulate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Add the batch's gradient to that of every parameter, and return the prediction and the loss (M,)."""
         prediction = self.module.forward(x)
+        expect_tensor(self.module, prediction)
         value = self.loss(prediction, y, per_member=True)
         self.module.backward(self.loss.backward())
         return prediction, value

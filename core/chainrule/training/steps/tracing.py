@@ -104,7 +104,11 @@ def _trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) 
 
 def compile_graph(graph: GraphModule, inputs: Sequence[Tensor]) -> Callable[..., tuple[Tensor, Tensor]]:
     """Return the graph as one compiled function of tensors like these."""
-    compiled: Callable[..., tuple[Tensor, Tensor]] = torch._inductor.compile(graph, list(inputs), options=_OPTIONS)
+    compiled: Callable[..., tuple[Tensor, Tensor]]
+    try:
+        compiled = torch._inductor.compile(copy.deepcopy(graph), list(inputs), options=_OPTIONS)
+    except Exception:  # noqa: BLE001 - torch's compiler has faults of its own, most of them where it fuses
+        compiled = torch._inductor.compile(graph, list(inputs), options={**_OPTIONS, "max_fusion_size": 1})
     return compiled
 
 
