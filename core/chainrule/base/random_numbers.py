@@ -162,7 +162,7 @@ class StepRandom(Distributions):
         key: two words, (2, 1).
         t: the step's number.
         dtype: the dtype of the numbers.
-        layer: the number of wrappers around the rule, which have numbers of their own.
+        layer: the number of rules inside this one; wrappers have numbers of their own.
         ahead: holds numbers of the coming steps, since small draws cost as much as larger ones.
     """
 

@@ -139,7 +139,7 @@ class Chain:
             parts = zip(self._labels, self._split(moment.scalars), strict=True)
             steps = [Step(moment.t, moment.lr, values, name, moment.due) for name, values in parts]
         if key is not None and dtype is not None:
-            for layer, step in enumerate(steps):
+            for layer, step in enumerate(reversed(steps)):  # so that a rule draws the same within wrappers as alone
                 step.begin(key, dtype, ahead, layer)
         return steps
 

@@ -81,8 +81,17 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("compile", [False, True])
-@pytest.mark.parametrize("name", CASES)
+COMPILED = "rate and schedule"
+"""The one case that compiles in the normal suite; each of the others takes as long."""
+
+
+@pytest.mark.parametrize(
+    ("name", "compile"),
+    [
+        *((name, False) for name in CASES),
+        *(pytest.param(name, True, marks=() if name == COMPILED else pytest.mark.slow) for name in CASES),
+    ],
+)
 def test_each_member_follows_its_own_numbers(name, compile):
     make, values = CASES[name]
     together = trained(make(values), [3, 4], compile)
