@@ -69,9 +69,11 @@ class TensorMoment:
     def _make(self, held: dict[str, Tensor], name: str, value: float | Tensor) -> None:
         """Hold a tensor of the value's shape, unless there is one."""
         if name not in held or (isinstance(value, Tensor) and held[name].shape != value.shape):
-            shape = value.shape if isinstance(value, Tensor) else ()
+            form: tuple[torch.Size, torch.dtype] = torch.Size(), torch.float64
+            if isinstance(value, Tensor):
+                form = value.shape, value.dtype  # a vector over the flat buffer has its dtype
             with torch.inference_mode(False):
-                held[name] = torch.zeros(shape, dtype=torch.float64, device=self._device)
+                held[name] = torch.zeros(form[0], dtype=form[1], device=self._device)
 
 
 def _write(tensor: Tensor, value: float | Tensor) -> None:

@@ -130,3 +130,17 @@ def test_members_as_many_as_a_layer_is_wide():
             one.step()
     for i, single in enumerate(singles):
         assert_close(network.member(i).flat.data, single.flat.data, rtol=0, atol=1e-14)
+
+
+def test_a_fused_rule_takes_numbers_per_member():
+    ends = []
+    for compile in (False, True):
+        network = linear(256, 256).build(seeds=[0, 1])
+        rule = adam(lr=torch.tensor([0.1, 0.01]), betas=(0.9, torch.tensor([0.99, 0.5])), schedule=Decay(0.1))
+        updater = rule.attach(network, compile=compile)
+        for t in range(3):
+            network.flat.grad.fill_(1.0 + t)
+            updater.step()
+        assert updater.compiled == compile
+        ends.append(network.flat.data)
+    assert_close(*ends, rtol=1e-6, atol=1e-7)
