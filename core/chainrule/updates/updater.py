@@ -116,7 +116,7 @@ class Updater:
         """Count a step, and return the moment for each applied rule."""
         if self._trained is not None:
             self.show_trained_parameters()
-        if self._frozen is not self.network.frozen:
+        if self._frozen is not self.network.frozen and self._frozen != self.network.frozen:  # the first is quicker
             self._match_again()
         self.t += 1
         if len(self._clocks) == 1:

@@ -217,3 +217,17 @@ def test_set_lr_of_one_group():
         updater.set_lr(0.5, group="bias")
     with pytest.raises(chainrule.HyperparameterError, match=r"^sgd: lr must be at least 0, got -1\.0"):
         updater.set_lr(-1.0)
+
+
+def test_freezing_what_is_frozen_keeps_the_state_of_a_compiled_step():
+    states = []
+    for compile in (False, True):
+        network = build()
+        network.freeze("0.*")
+        step = training_step(network, mse(), sgd(lr=0.1, momentum=0.9), compile=compile)
+        for t in range(4):
+            if t == 2:
+                network.freeze("0.*")
+            step(X, Y)
+        states.append(step.updater.state_dict()["state"])
+    assert_close(*states, rtol=1e-10, atol=1e-12)
