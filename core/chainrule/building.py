@@ -58,7 +58,7 @@ def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[i
     for name, parameter in parameters.items():
         for member, seed in enumerate(seeds):
             # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
-            values = torch.zeros(parameter.shape, dtype=torch.float64)
+            values = torch.zeros(parameter.shape, dtype=torch.float64, device="cpu")
             generator = random_stream(seed, "init", name)
             parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
             parameter.data[member].copy_(values)
@@ -76,7 +76,7 @@ def allocate_buffers(
 
 
 def _first_values(buffer: Buffer, name: str, seed: int, dtype: torch.dtype) -> Tensor:
-    values = torch.zeros(buffer.shape, dtype=torch.float64)
+    values = torch.zeros(buffer.shape, dtype=torch.float64, device="cpu")
     if isinstance(buffer.init, Tensor):
         values = buffer.init.cpu()
     elif buffer.init is not None:
@@ -90,5 +90,5 @@ def start_streams(
 ) -> None:
     """Give every random stream its key, by its name and each member's seed, and a counter of 0."""
     for name, stream in streams.items():
-        keys = torch.tensor([random_key(seed, name) for seed in seeds]).T.contiguous()
+        keys = torch.tensor([random_key(seed, name) for seed in seeds], device="cpu").T.contiguous()
         stream.bind(keys.to(device), torch.zeros((), dtype=torch.int64, device=device), dtype)

@@ -225,8 +225,8 @@ class Loss(KeepsForBackward, ABC):
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
         """Return instances for the conformance kit, each with a sample prediction (N, …) and a target that fits it."""
-        generator = torch.Generator().manual_seed(0)
-        prediction, target = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+        generator = torch.Generator("cpu").manual_seed(0)
+        prediction, target = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64, device="cpu")
         return [(cls(reduction), prediction, target) for reduction in ("mean", "sum")]
 
     def __getstate__(self) -> dict[str, object]:

@@ -197,7 +197,9 @@ class StepRandom(Distributions):
         begin, block = self._ahead.get((draw, count), (t, None))
         if block is None or not begin <= t < begin + block.shape[1]:
             begin = t
-            block = uniform(self._key, torch.tensor(draw * STEPS + t), max(1, AHEAD // count), count, self.dtype)
+            block = uniform(
+                self._key, torch.tensor(draw * STEPS + t, device="cpu"), max(1, AHEAD // count), count, self.dtype
+            )
             self._ahead[draw, count] = begin, block
         return block[:, t - begin].clone()
 

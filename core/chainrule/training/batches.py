@@ -39,7 +39,9 @@ class TensorBatches:
         self.rows = x.shape[1] if per_member else x.shape[0]
         self.batch_size = min(batch_size, self.rows)
         self.tensors = [tensor.flatten(0, 1) if per_member else tensor for tensor in (x, y)]
-        self.offsets = torch.arange(len(self.seeds)).unsqueeze(1) * (self.rows if per_member else 0)  # (M, 1)
+        self.offsets = torch.arange(len(self.seeds), device="cpu").unsqueeze(1) * (
+            self.rows if per_member else 0
+        )  # (M, 1)
         row_elements = max(1, *(tensor[0].numel() for tensor in self.tensors)) * len(self.seeds)
         self.chunk = max(1, GATHERED_ELEMENTS // (row_elements * self.batch_size)) * self.batch_size
 
@@ -51,7 +53,8 @@ class TensorBatches:
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch, given its number."""
         orders = [
-            torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number))) for seed in self.seeds
+            torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number)), device="cpu")
+            for seed in self.seeds
         ]
         indices = (torch.stack(orders) + self.offsets).to(self.tensors[0].device)  # (M, N)
         whole = self.rows - self.rows % self.batch_size

@@ -89,7 +89,9 @@ class Clock:
         def agree(t: int) -> bool:
             one, other = together(t), apart(t)
             return one.keys() == other.keys() and all(
-                torch.allclose(torch.as_tensor(one[name], dtype=torch.float64), torch.as_tensor(other[name]))
+                torch.allclose(
+                    torch.as_tensor(one[name], dtype=torch.float64, device=self._device), torch.as_tensor(other[name])
+                )
                 for name in one
             )
 

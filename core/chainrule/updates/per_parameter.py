@@ -82,7 +82,7 @@ class PerParameterRule:
 
     def draw_as(self, seeds: Sequence[int]) -> None:
         for name, key in zip(self._names, self.keys, strict=True):
-            key.copy_(torch.tensor([random_key(seed, f"update/{name}") for seed in seeds]).T)
+            key.copy_(torch.tensor([random_key(seed, f"update/{name}") for seed in seeds], device="cpu").T)
         for _, own, _ in self._of_members:
             for tensors in own:
                 (tensors.ahead or {}).clear()

@@ -114,7 +114,7 @@ def _acts_elementwise(rule: Optimizer) -> bool:
 
 
 def _drawn() -> Tensor:
-    return torch.randn(1 + len(STEPS), SIZE, generator=random_stream(0, "watching"), dtype=torch.float64)
+    return torch.randn(1 + len(STEPS), SIZE, generator=random_stream(0, "watching"), dtype=torch.float64, device="cpu")
 
 
 def _moved(

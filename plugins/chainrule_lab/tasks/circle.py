@@ -42,6 +42,6 @@ class Circle(Task):
 
 
 def _points(seed: int, split: str, rows: int) -> tuple[Tensor, Tensor]:
-    x = torch.rand(rows, 2, generator=random_stream(seed, "circle", split), dtype=torch.float64)
+    x = torch.rand(rows, 2, generator=random_stream(seed, "circle", split), dtype=torch.float64, device="cpu")
     y = ((x - 0.5).square().sum(1) < RADIUS**2).long()
     return x.to(torch.get_default_dtype()), y

@@ -58,8 +58,8 @@ class CrossEntropy(Loss):
 
     @classmethod
     def examples(cls) -> list[tuple[CrossEntropy, Tensor, Tensor]]:
-        generator = torch.Generator().manual_seed(0)
-        logits = torch.randn(5, 3, generator=generator, dtype=torch.float64)
-        classes = torch.randint(3, (5,), generator=generator)
-        probabilities = torch.rand(5, 3, generator=generator, dtype=torch.float64).softmax(-1)
+        generator = torch.Generator("cpu").manual_seed(0)
+        logits = torch.randn(5, 3, generator=generator, dtype=torch.float64, device="cpu")
+        classes = torch.randint(3, (5,), generator=generator, device="cpu")
+        probabilities = torch.rand(5, 3, generator=generator, dtype=torch.float64, device="cpu").softmax(-1)
         return [(cls(reduction), logits, t) for reduction in ("mean", "sum") for t in (classes, probabilities)]

@@ -1,0 +1,101 @@
+"""What a process shares, such as torch's default device and dtype, changes nothing of a network."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from chainrule import Optimizer, evaluate, fit, metrics, training_step
+from chainrule.activations import tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import cross_entropy
+from chainrule.optimizers import adam, ema, lookahead, sgd
+from tests.contracts.correct_modules import BatchNorm, Dropout
+
+GENERATOR = torch.Generator().manual_seed(0)
+X = torch.randn(12, 3, generator=GENERATOR)
+Y = torch.randint(2, (12,), generator=GENERATOR)
+PER_MEMBER = torch.tensor([0.1, 0.2])
+
+
+@contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def deterministic_algorithms():
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+# On "meta" tensors have no values, so that whatever is made there by mistake raises, as on a GPU that is not here.
+PROCESSES = {
+    "device": lambda: torch.device("meta"),
+    "dtype": lambda: default_dtype(torch.float64),
+    "deterministic": deterministic_algorithms,
+}
+
+
+class Noisy(Optimizer):
+    """Descend along the normed gradient with noise."""
+
+    def update(self, parameter, grad, state, step):
+        return grad / grad.norm().clamp_min(1e-3) + 0.01 * step.random.normal(parameter.shape)
+
+
+def everything(rule, seeds, compile):
+    """Return the parameters after building, training, evaluating, saving and loading."""
+    layers = linear(3, 4), BatchNorm(4), tanh(), Dropout(0.2), linear(4, 2)
+    network = sequential(*layers).build(seeds=seeds, dtype=torch.float32)
+    history = fit(
+        network,
+        cross_entropy(),
+        rule,
+        train=(X, Y),
+        validation=(X, Y),
+        epochs=2,
+        batch_size=5,
+        metrics={"accuracy": metrics.accuracy},
+        clip_norm=1.0,
+        compile=compile,
+    )
+    network.load_state_dict(network.state_dict())
+    network.load_random_state(network.random_state())
+    history.updater.load_state_dict(history.updater.state_dict())
+    evaluate(network.member(0), cross_entropy(), (X, Y))
+    training_step(network, cross_entropy(), rule)(X, Y)
+    return network.flat.data
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize(
+    ("rule", "seeds"),
+    [
+        (sgd(lr=0.1, momentum=0.9), None),
+        (Noisy(lr=0.1), None),
+        (Noisy(lr=0.1), [0, 1]),
+        (ema(inner=adam()), None),
+        (lookahead(inner=adam(lr=PER_MEMBER, betas=(PER_MEMBER, 0.9))), [0, 1]),
+    ],
+    ids=str,
+)
+def test_training_gives_the_same_bits(rule, seeds, process):
+    expected = everything(rule, seeds, compile=False)
+    with PROCESSES[process]():
+        assert torch.equal(everything(rule, seeds, compile=False), expected)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_compiled_training_gives_the_same_bits(process):
+    expected = everything(adam(), [0, 1], compile=True)
+    with PROCESSES[process]():
+        assert torch.equal(everything(adam(), [0, 1], compile=True), expected)
