@@ -15,6 +15,7 @@ from chainrule.base.module import named_held, named_modules, named_parameters
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
+from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.building import (
     allocate_buffers,
     checked_seeds,
@@ -26,7 +27,7 @@ from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.ops import expect_tensor
 
-_DERIVED = ("flat", "_known_inputs", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
+_DERIVED = ("flat", "_changes", "_known_inputs", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
 
 
 class Network:
@@ -78,10 +79,28 @@ class Network:
     def _look_inside(self) -> None:
         # Once, since checking attributes against a protocol is slow.
         self._known_inputs: set[tuple[torch.Size, torch.dtype]] = set()
+        self._changes = KeepsForBackward.changes
         self._modules = [inner for _, inner in named_modules(self.module)]
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
         self._named_streams = dict(named_held(self.module, Random))
+
+    def expect_same_parts(self) -> None:
+        """Find modules that have taken another's place since `build`, such as another activation.
+
+        Raises:
+            StateError: if there are other parameters, buffers or random streams than were built.
+        """
+        now: dict[str, object] = dict(named_parameters(self.module))
+        now |= {name: part for kind in (Buffer, Random) for name, part in named_held(self.module, kind)}
+        built: dict[str, object] = {**self._named_parameters, **self._named_buffers, **self._named_streams}
+        for name in [*built, *now]:
+            if built.get(name) is not now.get(name):
+                raise StateError(
+                    f"network: parameters, buffers and streams must stay those that were built, got another {name}. "
+                    "Change the module before build, or values with load_state_dict."
+                )
+        self._look_inside()
 
     @property
     def members(self) -> int:
@@ -189,6 +208,8 @@ class Network:
 
     def train(self, mode: bool = True) -> Network:
         """Switch to train mode, or with False to eval mode; return the network."""
+        if KeepsForBackward.changes != self._changes:
+            self.expect_same_parts()
         for module in self._modules:
             module.training = mode
         return self
@@ -266,6 +287,7 @@ class Network:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return copies of parameters and persistent buffers by name; shapes as in PyTorch, an ensemble's with M."""
+        self.expect_same_parts()
         return {name: self._outside(tensor).clone() for name, tensor in self._state().items()}
 
     def declared_tensors(self) -> dict[str, Any]:
@@ -297,21 +319,24 @@ class Network:
         Raises:
             StateError: if names or shapes differ; nothing is changed then.
         """
-        own = self.state_dict()
+        own = self._state()
         if missing := sorted(own.keys() ^ state.keys()):
             raise StateError(
                 f"network: a state must have the names {sorted(own)}, got a difference in {missing}. "
                 "Load it into a network of the same layers."
             )
         for name, values in state.items():
-            if values.shape != own[name].shape:
+            shape = self._outside(own[name]).shape
+            if not isinstance(values, Tensor) or values.shape != shape:
+                got = tuple(values.shape) if isinstance(values, Tensor) else f"a {type(values).__name__}"
                 raise StateError(
-                    f"network: {name} must have shape {tuple(own[name].shape)}, got {tuple(values.shape)}. "
-                    "Load it into a network of the same sizes and members."
+                    f"network: {name} must have shape {tuple(shape)}, got {got}. "
+                    "Load a state_dict into a network of the same sizes and members."
                 )
         with torch.no_grad():
-            for name, tensor in self._state().items():
-                self._outside(tensor).copy_(state[name])
+            copies = {name: values.clone() for name, values in state.items()}  # they may be views of these parameters
+            for name, tensor in own.items():
+                self._outside(tensor).copy_(copies[name])
 
     def member(self, i: int) -> Network:
         """Return a single network with copies of member i's parameters; -1 is the last member."""
@@ -353,12 +378,19 @@ class Network:
         return {**kept, "placement": (self.dtype, self.device)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        dtype, device = state.pop("placement")
-        vars(self).update(state)
+        if "flat" in vars(self):
+            raise StateError(
+                "network: __setstate__ must be called on a new object, got a built network. Use load_state_dict(…)."
+            )
+        kept = dict(state)
+        dtype, device = kept.pop("placement")
+        if any(parameter.data._is_view() for _, parameter in named_parameters(kept["module"])):
+            kept["module"] = copy.deepcopy(kept["module"])  # that of a network, which keeps its own
+        vars(self).update(kept)
         self._look_inside()
-        kept = [(parameter.data, parameter.grad) for parameter in self.parameters()]
+        values = [(parameter.data, parameter.grad) for parameter in self.parameters()]
         self.flat = FlatBuffers(self.parameters(), self.members, dtype, device)
-        for parameter, (data, grad) in zip(self.parameters(), kept, strict=True):
+        for parameter, (data, grad) in zip(self.parameters(), values, strict=True):
             parameter.data.copy_(data)
             parameter.grad.copy_(grad)
 

@@ -4,12 +4,12 @@ import pickle
 import pytest
 import torch
 
-from chainrule import ChainruleError, Parameter, fit
-from chainrule.activations import tanh
+from chainrule import Buffer, ChainruleError, Module, Network, Parameter, StateError, fit
+from chainrule.activations import relu, tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
-from chainrule.optimizers import adam, sgd
+from chainrule.optimizers import adam, ema, sgd
 
 X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
 COPIES = [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))]  # noqa: S301  # its own bytes
@@ -128,3 +128,117 @@ def test_a_shallow_copy_of_a_network_takes_nothing_from_it():
     for name, values in network.state_dict().items():
         assert torch.equal(values, before[name] - 0.1)
         assert torch.equal(other.state_dict()[name], before[name])
+
+
+def by_protocol(original):
+    """Return a copy as libraries make it that know no more than the copy protocol."""
+    other = type(original).__new__(type(original))
+    other.__setstate__(original.__getstate__())
+    return other
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, by_protocol])
+def test_a_network_trains_on_after_it_was_copied(duplicate):
+    network, other = trained(), trained()
+    updater, expected = (adam(lr=0.01).attach(one) for one in (network, other))
+    for one in (updater, expected):
+        one.network.flat.grad.fill_(1.0)
+        one.step()
+    copied = duplicate(network)
+    before = copied.state_dict()
+    for one in (updater, expected):
+        one.step()
+    assert all(torch.equal(values, other.state_dict()[name]) for name, values in network.state_dict().items())
+    assert all(torch.equal(values, before[name]) for name, values in copied.state_dict().items())
+
+
+@pytest.mark.parametrize("part", [lambda network: network, lambda network: network.parameters()[0]])
+def test_the_state_of_a_built_object_is_not_replaced(part):
+    owner = part(trained())
+    with pytest.raises(ChainruleError, match=r"__setstate__ must be called on a new object, got a built "):
+        owner.__setstate__(owner.__getstate__())
+
+
+def test_a_shallow_copy_of_a_module_shares_no_values():
+    class Counting(linear):
+        def __init__(self):
+            super().__init__(3, 3)
+            self.rows = Buffer(1)
+
+    network = Counting().build()
+    module = network.module
+    other = copy.copy(module)
+    for mine, theirs in [
+        (module.weight, other.weight),
+        (module.rows, other.rows),
+        (module.weight, copy.copy(module.weight)),
+        (module.rows, copy.copy(module.rows)),
+    ]:
+        assert mine.data.data_ptr() != theirs.data.data_ptr()
+
+
+def test_layers_from_shallow_copies_are_trained_apart():
+    block = linear(3, 3)
+    assert sequential(block, copy.copy(block)).build().flat.data.numel() == 2 * 12
+
+
+def test_a_state_of_views_of_the_own_parameters_is_loaded_as_it_was():
+    network = sequential(linear(3, 3, bias=False), linear(3, 3, bias=False)).build()
+    first, last = network.state_dict().values()
+    views = [parameter.data[0] for parameter in network.parameters()]
+    network.load_state_dict({"0.weight": views[1], "1.weight": views[0]})
+    assert torch.equal(network.state_dict()["0.weight"], last)
+    assert torch.equal(network.state_dict()["1.weight"], first)
+
+
+def test_settings_keep_their_values_when_the_tensors_they_were_given_change():
+    lr, beta = torch.tensor([0.1, 0.2]), torch.tensor([0.8, 0.9])
+    rule = adam(lr=lr, betas=(beta, 0.999))
+    lr.zero_(), beta.zero_()
+    assert rule == adam(lr=torch.tensor([0.1, 0.2]), betas=(torch.tensor([0.8, 0.9]), 0.999))
+
+
+def test_the_trained_parameters_of_a_loaded_state_are_copied():
+    network = trained()
+    updater = ema(inner=sgd(lr=0.1)).attach(network)
+    updater.step()
+    updater.show_evaluation_parameters()
+    saved = updater.state_dict()
+    expected = saved["trained"].clone()
+    updater.load_state_dict(saved)
+    saved["trained"].zero_()
+    updater.show_trained_parameters()
+    assert torch.equal(network.flat.data, expected)
+
+
+class Two(Module):
+    """Two parts, of which one stands in a list."""
+
+    def __init__(self):
+        self.first, self.rest = linear(3, 3), [tanh()]
+
+    def forward(self, x):
+        return self.rest[0].forward(self.first.forward(x))
+
+    def backward(self, grad_output):
+        return self.first.backward(self.rest[0].backward(grad_output))
+
+
+@pytest.mark.parametrize("use", [Network.eval, Network.state_dict, adam().attach], ids=["eval", "state_dict", "attach"])
+def test_a_parameter_that_takes_anothers_place_after_build_is_refused(use):
+    network = Two().build()
+    network.module.first = Two().build().module.first
+    for _ in range(2):
+        with pytest.raises(StateError, match=r"must stay those that were built, got another first\.weight\."):
+            use(network)
+
+
+def test_an_activation_that_takes_anothers_place_after_build_follows_the_mode():
+    network = Two().build()
+    network.module.rest = [relu()]
+    assert not network.eval().module.rest[0].training
+    network.module.rest[0] = tanh()
+    network.state_dict()
+    assert network.train().module.rest[0].training
+    network.eval()
+    assert not network.module.rest[0].training

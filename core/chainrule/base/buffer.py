@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NoReturn
 
 import torch
@@ -64,6 +65,9 @@ class Buffer:
         if name == "data":
             raise ChainruleError(f"{self!r}: data needs a built module. Call build() on the module first.")
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __copy__(self) -> Buffer:
+        return copy.deepcopy(self)  # a shallow one would share the values
 
     def __repr__(self) -> str:
         return f"Buffer({', '.join(map(str, self.shape))})"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -135,6 +136,9 @@ class Module(KeepsForBackward, ABC):
         of its rows, in several orders and with repetitions.
         """
         return [(cls(), (4,))]
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)  # a shallow one would share the parameters
 
     def __repr__(self) -> str:
         settings = {

@@ -73,10 +73,14 @@ class Parameter:
         return {**declared, "tensors": (self.data.clone(), self.grad.clone())} if self.is_built else declared
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        tensors = state.pop("tensors", None)
-        vars(self).update(state)
-        if tensors is not None:
-            self.bind(*tensors)
+        if self.is_built:
+            raise ChainruleError(
+                f"{self!r}: __setstate__ must be called on a new object, got a built parameter. "
+                "Write parameter.data.copy_(…)."
+            )
+        vars(self).update({name: value for name, value in state.items() if name != "tensors"})
+        if "tensors" in state:
+            self.bind(*state["tensors"])
 
     def __repr__(self) -> str:
         return f"Parameter({', '.join(map(str, self.shape))})"

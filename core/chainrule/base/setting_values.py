@@ -55,7 +55,7 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
         )
     for number in _numbers(value):
         _check_bounds(owner, field, number)
-    return value
+    return _copied(value)
 
 
 def takes_numbers(declared: Any) -> bool:
@@ -110,6 +110,13 @@ def _in_python(value: Any) -> Any:
     if isinstance(value, np.generic) or (isinstance(value, Tensor) and value.dim() == 0):
         return value.item()
     return tuple(map(_in_python, value)) if type(value) is tuple else value
+
+
+def _copied(value: Any) -> Any:
+    """Return the value with copies of its tensors, since settings do not change with what they were given."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    return tuple(map(_copied, value)) if type(value) is tuple else value
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ def training_step(
     step, updater = make_step(
         "training_step", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
     )
-    return NetworkStep(network, step, updater)
+    return NetworkStep(network, loss, step, updater)
 
 
 class NetworkStep:
@@ -73,9 +73,10 @@ class NetworkStep:
         updater: its updater, for `set_lr`, `state_dict` and `evaluating`.
     """
 
-    def __init__(self, network: Network, step: StepForm, updater: Updater) -> None:
+    def __init__(self, network: Network, loss: LossLike, step: StepForm, updater: Updater) -> None:
         self.network = network
         self.updater = updater
+        self._loss = loss
         self._step = step
 
     def __call__(self, x: Tensor, y: Tensor, *, per_member: bool = False) -> Tensor:
@@ -99,6 +100,14 @@ class NetworkStep:
         if isinstance(self._step, TrainingStep):
             keep_as_ordinary_tensors(network.modules())
         return value.clone() if network.is_ensemble else value[0].clone()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"loss": self._loss, "form": type(self._step), "updater": self.updater}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A step holds tensors of its network and functions compiled for them; a copy makes its own.
+        updater, loss = state["updater"], state["loss"]
+        NetworkStep.__init__(self, updater.network, loss, state["form"](updater.network, loss, updater), updater)
 
 
 def check_parts(caller: str, network: Network, loss: LossLike, optimizer: Attachable) -> None:

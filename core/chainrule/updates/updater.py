@@ -57,6 +57,7 @@ class Updater:
             raise ChainruleError(
                 f"attach: network must be a built network, got {network!r}. Call build() on the module first."
             )
+        network.expect_same_parts()
         if compile:
             require_compiler(network.device)
         self.network = network
@@ -243,6 +244,8 @@ class Updater:
         for applied in self.applied_rules:
             applied.draw_as(self._seeds)
         self._trained, self._shown = saved.get("trained"), None
+        if self._trained is not None:
+            self._trained = self._trained.clone()
         self.t = int(saved["t"])
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A loop of one's own around the step that `fit` takes."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -231,3 +232,13 @@ def test_freezing_what_is_frozen_keeps_the_state_of_a_compiled_step():
             step(X, Y)
         states.append(step.updater.state_dict()["state"])
     assert_close(*states, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda step: pickle.loads(pickle.dumps(step))])  # noqa: S301
+def test_a_copied_step_goes_on_alike_and_by_itself(duplicate, compile):
+    step = training_step(build([0, 1]), mse(), adam(lr=0.1), compile=compile)
+    step(X, Y)
+    copied = duplicate(step)
+    theirs = [copied(X, Y) for _ in range(3)]
+    assert torch.equal(torch.stack(theirs), torch.stack([step(X, Y) for _ in range(3)]))
