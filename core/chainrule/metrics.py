@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from chainrule.errors import ShapeError
@@ -16,7 +17,8 @@ Metric: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the fraction of rows whose largest score is at the target's class.
 
-    Shapes: prediction (M, N, C), target (M, N) class indices or (M, N, C) probabilities, result (M,)
+    Shapes: prediction (M, N, C), target (M, N) class indices or (M, N, C) probabilities, result (M,); NaN for a member
+    that predicts one, since it has diverged
 
     Raises:
         ShapeError: for other shapes.
@@ -27,13 +29,13 @@ def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
             f"accuracy: target must be class indices (N,) for scores (N, C), got {tuple(target.shape[1:])} for "
             f"{tuple(prediction.shape[1:])}. Use binary_accuracy for one output."
         )
-    return (prediction.argmax(-1) == classes).to(prediction.dtype).mean(1)
+    return _fraction(prediction.argmax(-1) == classes, prediction.amax(-1))
 
 
 def binary_accuracy(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the fraction of probabilities on the target's side of 0.5.
 
-    Shapes: prediction (M, N, 1), target (M, N, 1) of zeros and ones, result (M,)
+    Shapes: prediction (M, N, 1), target (M, N, 1) of zeros and ones, result (M,); NaN for a member that predicts one
 
     Raises:
         ShapeError: for other shapes.
@@ -43,4 +45,9 @@ def binary_accuracy(prediction: Tensor, target: Tensor) -> Tensor:
             f"binary_accuracy: prediction and target must have shape (N, 1), got {tuple(prediction.shape[1:])} and "
             f"{tuple(target.shape[1:])}. Use accuracy for several classes."
         )
-    return ((prediction > 0.5) == (target > 0.5)).to(prediction.dtype).mean((1, 2))
+    return _fraction(((prediction > 0.5) == (target > 0.5))[..., 0], prediction[..., 0])
+
+
+def _fraction(is_right: Tensor, scores: Tensor) -> Tensor:
+    """Return the fraction of rows that are right, (M,); NaN for a member with a score that is NaN."""
+    return is_right.to(scores.dtype).masked_fill_(scores.isnan(), torch.nan).mean(1)

@@ -22,6 +22,16 @@ def test_binary_accuracy_decides_at_one_half():
     assert binary_accuracy(prediction, target).tolist() == [0.75, 0.75]
 
 
+def test_a_member_that_has_diverged_has_no_accuracy():
+    scores = SCORES.clone()
+    scores[0, 0] = -torch.inf  # masked classes alone
+    scores[1, 2, 1] = torch.nan
+    assert accuracy(scores, CLASSES).isnan().tolist() == [False, True]
+    probabilities = SCORES[..., :1] / 2
+    probabilities[1, 3] = torch.nan
+    assert binary_accuracy(probabilities, torch.ones(2, 4, 1)).isnan().tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [

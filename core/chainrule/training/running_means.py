@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from chainrule.errors import ShapeError
 
 
 class RunningMeans:
-    """Means by name, each (M,): sums that are divided at the end, without synchronising in between."""
+    """Means by name, each (M,): float64 sums that are divided at the end, without synchronising in between."""
 
     def __init__(self, members: int) -> None:
         self._members = members
         self._totals: dict[str, Tensor] = {}
+        self._dtypes: dict[str, torch.dtype] = {}
         self._weights: dict[str, float | Tensor] = {}
 
     def add(self, name: str, value: Tensor, weight: float | Tensor, *, is_sum: bool = False) -> None:
@@ -29,12 +31,13 @@ class RunningMeans:
             )
         times = 1 if is_sum else weight
         if name not in self._totals:
-            self._totals[name] = value * times
+            self._totals[name], self._dtypes[name] = value.double() * times, value.dtype
         elif isinstance(times, Tensor):
             self._totals[name].add_(value * times)
         else:
             self._totals[name].add_(value, alpha=times)
-        self._weights[name] = self._weights.get(name, 0) + weight
+        own = weight.double() if isinstance(weight, Tensor) else weight
+        self._weights[name] = self._weights.get(name, 0) + own
 
     def means(self) -> dict[str, Tensor]:
         """Return the mean of each quantity over all items, (M,).
@@ -48,4 +51,5 @@ class RunningMeans:
                     f"{name}: a mean over all rows needs a denominator other than 0 for each member, got "
                     f"{weight.tolist()}. Leave out data in which no row counts."
                 )
-        return {name: total / self._weights[name] for name, total in self._totals.items()}
+        means = {name: total / self._weights[name] for name, total in self._totals.items()}
+        return {name: mean.to(self._dtypes[name]) for name, mean in means.items()}

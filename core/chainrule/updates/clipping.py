@@ -9,12 +9,31 @@ from torch import Tensor
 
 from chainrule.base.parameter import Parameter
 
+SCALES = {torch.float32: 2.0**-80, torch.float64: 2.0**-530}
+"""Powers of two, so that nothing is rounded, by which squares of any finite numbers can be summed."""
+
 
 def clip_gradients(parameters: Sequence[Parameter], max_norm: float) -> Tensor:
-    """Scale each member's gradient so that its global norm is at most max_norm; return the norms before, (M,)."""
-    norms = [torch.linalg.vector_norm(p.grad.reshape(len(p.grad), -1), dim=1) for p in parameters]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    """Scale each member's gradient so that its global norm is at most max_norm; return the norms before, (M,).
+
+    A gradient whose squares overflow is clipped like any other; its norm is infinite where it is no finite number.
+    """
+    norm = _norm(parameters)
     factor = (max_norm / norm).clamp(max=1.0)  # a norm of 0 gives inf, then 1
+    readable = type(norm) is Tensor and norm.device.type == "cpu" and not torch.compiler.is_compiling()
+    if not readable or not torch.isfinite(norm).all():
+        scale = SCALES[norm.dtype]
+        scaled = _norm(parameters, scale)
+        factor = torch.where(torch.isfinite(norm), factor, (max_norm * scale / scaled).clamp(max=1.0))
+        norm = torch.where(torch.isfinite(norm), norm, scaled / scale)
     for parameter in parameters:
         parameter.grad.mul_(factor.view(-1, *[1] * len(parameter.shape)))
+    return norm
+
+
+def _norm(parameters: Sequence[Parameter], scale: float | None = None) -> Tensor:
+    """Return each member's norm over all gradients, (M,), times the scale if there is one."""
+    grads = [parameter.grad.reshape(len(parameter.grad), -1) for parameter in parameters]
+    norms = [torch.linalg.vector_norm(grad if scale is None else grad * scale, dim=1) for grad in grads]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     return norm

@@ -2,10 +2,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import HyperparameterError, Module, Optimizer, Parameter
+from chainrule import HyperparameterError, Module, Optimizer, Parameter, fit
 from chainrule.activations import tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
+from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
 from chainrule.updates import elementwise
 
@@ -94,6 +95,37 @@ def test_a_parameter_that_is_one_number_is_clipped_too():
     network.flat.grad.copy_(torch.tensor([3.0, -0.25]))
     sgd().attach(network, clip_norm=0.5).step()
     assert_close(network.flat.grad, torch.tensor([0.5, -0.25], dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("dtype", "exponent"), [(torch.float32, 90), (torch.float64, 600)])
+def test_a_gradient_whose_squares_overflow_is_clipped_like_any_other(dtype, exponent):
+    ends = []
+    for scale in (1.0, 2.0**exponent):
+        network = linear(2, 3).build(seeds=[0, 1], dtype=dtype)
+        network.flat.grad.copy_(torch.arange(1, 19))
+        for parameter in network.parameters():
+            parameter.grad[1] *= scale  # of one member
+        sgd(lr=1.0).attach(network, clip_norm=0.5).step()
+        ends.append(network.flat.data)
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_fit_whose_gradient_overflows_goes_on_clipped(compile):
+    network = linear(2, 1).build(seed=0)
+    before = network.flat.data.clone()
+    x = torch.ones(4, 2)
+    fit(network, mse(), sgd(lr=1.0), train=(x, x[:, :1] * 1e19), clip_norm=0.5, batch_size=4, compile=compile)
+    assert_close(torch.linalg.vector_norm(network.flat.data - before), torch.tensor(0.5))
+
+
+@pytest.mark.parametrize("broken", [torch.inf, torch.nan])
+def test_a_gradient_that_is_no_number_is_not_hidden_by_clipping(broken):
+    network = linear(2, 1).build(seeds=[0, 1])
+    network.parameters()[0].grad[1, 0, 0] = broken
+    sgd(lr=1.0).attach(network, clip_norm=0.5).step()
+    assert network.state_dict()["weight"][1].isnan().any()
+    assert network.state_dict()["weight"][0].isfinite().all()
 
 
 @pytest.mark.parametrize("clip_norm", [0, -1.0, float("nan")])
