@@ -16,16 +16,24 @@ from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError, label
 
 
-def checked_seeds(seed: int | None, seeds: Sequence[int] | None) -> list[int]:
+def checked_seeds(seed: int | None, seeds: Sequence[int] | None, members: int | None) -> list[int]:
     """Return one seed per member.
 
     Raises:
-        ChainruleError: if both are given, there is no member, or a seed is not an integer of at least 0.
+        ChainruleError: if seeds are given beside seed or members, there is no member, or a seed is not an integer of at
+            least 0.
     """
-    if seed is not None and seeds is not None:
+    if seeds is not None and (seed is not None or members is not None):
         raise ChainruleError(
-            f"build: takes seed or seeds, got both ({seed} and {list(seeds)}). Pass seeds for an ensemble."
+            f"build: seeds must stand alone, got seeds={seeds}, seed={seed} and members={members}. "
+            "Pass seeds for members of different seeds, or seed and members for members of one."
         )
+    if members is not None:
+        if not isinstance(members, int) or isinstance(members, bool) or members < 1:
+            raise ChainruleError(
+                f"build: members must be an integer of at least 1, got {members!r}. Pass members=10, for example."
+            )
+        seeds = [0 if seed is None else seed] * members
     if seeds is not None and not isinstance(seeds, Iterable):
         raise ChainruleError(
             f"build: seeds must be a sequence, one for each member, got {seeds!r}. Pass seeds=range({seeds!r})."

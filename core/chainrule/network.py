@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.buffer import Buffer
+from chainrule.base.ensemble_outputs import mark
 from chainrule.base.module import named_held, named_modules, named_parameters
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
@@ -49,11 +50,12 @@ class Network:
         *,
         seed: int | None = None,
         seeds: Sequence[int] | None = None,
+        members: int | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.is_ensemble = seeds is not None
-        self.seeds = checked_seeds(seed, seeds)
+        self.is_ensemble = seeds is not None or members is not None
+        self.seeds = checked_seeds(seed, seeds, members)
         self.module = module
         self.frozen: frozenset[str] = frozenset()
         self._output_shape: torch.Size | None = None
@@ -138,6 +140,8 @@ class Network:
         y = self.module.forward(x)
         expect_tensor(self.module, y)
         output = y if self.is_ensemble else y[0]
+        if self.members > 1:
+            mark(output)
         self._output_shape = output.shape if self.training else None
         return output
 

@@ -99,6 +99,32 @@ def test_the_manual_loop_shares_inputs_and_targets():
         assert_close(single.module.modules[0].weight.grad[0], ensemble.module.modules[0].weight.grad[i])
 
 
+@pytest.mark.parametrize("view", [lambda y: y, lambda y: y.squeeze(-1), lambda y: y[:, :2], lambda y: y.unsqueeze(1)])
+def test_a_loss_for_single_models_refuses_the_output_of_an_ensemble(view):
+    prediction = view(linear(4, 1).build(seeds=[0, 1], dtype=torch.float64)(X[0]))
+    with pytest.raises(
+        ShapeError, match=r"^mse: prediction must be that of a single network, got an ensemble's, of shape"
+    ):
+        mse()(prediction, torch.zeros_like(prediction))
+    assert mse(members=True)(prediction, torch.zeros_like(prediction), per_member=True).shape == (2,)
+
+
+def test_a_loss_for_single_models_takes_the_output_of_one_member():
+    prediction = linear(4, 1).build(seeds=[0, 1], dtype=torch.float64)(X[0, :2])
+    assert mse()(prediction[1], torch.zeros(2, 1, dtype=torch.float64)) == prediction[1].square().mean()
+
+
+def test_members_of_one_seed_equal_the_single_network_of_that_seed():
+    rates = torch.tensor([0.1, 0.01], dtype=torch.float64)
+    ensemble = build(seed=3, members=2)
+    fit(ensemble, cross_entropy(), sgd(lr=rates), train=(X[0], CLASSES[0]), epochs=3, batch_size=20)
+    singles = [build(seed=3) for _ in rates]
+    for rate, single in zip(rates.tolist(), singles, strict=True):
+        fit(single, cross_entropy(), sgd(lr=rate), train=(X[0], CLASSES[0]), epochs=3, batch_size=20)
+    assert (ensemble.seeds, ensemble.is_ensemble, build(members=1).is_ensemble) == ([3, 3], True, True)
+    assert_equal_runs(ensemble, singles, 1e-12)
+
+
 def test_the_gradient_of_the_input_is_returned_only_where_asked_for():
     network = build(seed=0)
     assert network.backward(torch.ones_like(network(X[0]))) is None

@@ -114,7 +114,13 @@ def test_building_twice_raises():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"seed": 1, "seeds": [2]}, "build: takes seed or seeds, got both (1 and [2])."),
+        (
+            {"seed": 1, "seeds": [2]},
+            "build: seeds must stand alone, got seeds=[2], seed=1 and members=None. Pass seeds",
+        ),
+        ({"seeds": [2], "members": 1}, "build: seeds must stand alone, got seeds=[2], seed=None and members=1."),
+        ({"members": 0}, "build: members must be an integer of at least 1, got 0. Pass members=10, for example."),
+        ({"members": 2.0}, "build: members must be an integer of at least 1, got 2.0."),
         ({"seeds": []}, "build: seeds must name at least one member, got []."),
         ({"seeds": [0, -1]}, "build: a seed must be an integer of at least 0, got -1."),
         ({"seed": 1.5}, "build: a seed must be an integer of at least 0, got 1.5."),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.class_attributes import check_class_attributes
+from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
@@ -21,9 +22,8 @@ class Loss(KeepsForBackward, ABC):
     something else than their number, `denominator`; all three see the member axis. The reduction, the weights of terms,
     and adding and removing that axis are done here.
 
-    Without members=True, axis 0 of a prediction is its rows. Predictions of an ensemble are then refused where the
-    target has no member axis; with a target (M, N, …) as well, members cannot be told from rows, and a mean over all of
-    them gives each member's gradient divided by M.
+    Without members=True, axis 0 of a prediction is its rows, and the output of an ensemble is refused. In what is
+    computed from such an output, members cannot be told from rows: a mean gives each member's gradient divided by M.
 
     Args:
         reduction: "mean" or "sum" over the terms, or "none" to return them, as for torch's loss of the same name.
@@ -213,6 +213,11 @@ class Loss(KeepsForBackward, ABC):
                 raise ShapeError(
                     f"{label(self)}: per_member must be False for a single model, got True. "
                     f"Make the loss as {label(self)}(members=True)."
+                )
+            if is_marked(prediction):
+                raise ShapeError(
+                    f"{label(self)}: prediction must be that of a single network, got an ensemble's, of shape "
+                    f"{tuple(prediction.shape)}. Make the loss as {label(self)}(members=True)."
                 )
             return prediction.unsqueeze(0), target.unsqueeze(0)
         if not per_member:

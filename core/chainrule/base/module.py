@@ -108,24 +108,27 @@ class Module(KeepsForBackward, ABC):
         *,
         seed: int | None = None,
         seeds: Sequence[int] | None = None,
+        members: int | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> Network:
         """Check the shapes, allocate and initialize every parameter, and return the network.
 
         Args:
-            seed: the seed of a single network; 0 if neither is given.
+            seed: the seed of a single network, or of all members; 0 if not given.
             seeds: the seeds of an ensemble, one per member; member i starts as the single network with seeds[i] does.
+            members: the number of members of an ensemble that share a seed, and so start alike and see the same
+                batches, to compare settings that are given per member.
             dtype: the parameters' dtype; torch's default dtype if not given.
             device: the parameters' device, on which their first values do not depend.
 
         Raises:
             ShapeError: if neighbouring modules do not fit.
-            ChainruleError: if both seed and seeds are given, or the module is already built.
+            ChainruleError: if seeds are given beside seed or members, or the module is already built.
         """
         from chainrule.network import Network
 
-        return Network(self, seed=seed, seeds=seeds, dtype=dtype, device=device)
+        return Network(self, seed=seed, seeds=seeds, members=members, dtype=dtype, device=device)
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Any, tuple[int, ...] | Tensor]]:
