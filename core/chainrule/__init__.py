@@ -118,9 +118,6 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+    from chainrule.registry.distributions import installed_version
 
-    try:
-        return version("chainrule")
-    except PackageNotFoundError:  # run from its source without being installed
-        return "0+unknown"
+    return installed_version("chainrule") or "0+unknown"  # run from its source without being installed

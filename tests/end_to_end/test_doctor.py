@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from importlib import metadata
 
 import pytest
 
@@ -312,7 +313,7 @@ def test_an_extra_with_a_hyphen_is_looked_up_whole(faults):
 
 
 def test_metadata_of_packages_that_declare_nothing_is_none_of_the_doctors_business(sites):
-    """Broken records, empty folders and unreadable files, the last of a package whose version is printed."""
+    """Broken records, empty folders and files that are not UTF-8, beside a package whose version is printed."""
     sites.add("unrelated", {"unrelated.py": ""}, "[console_scripts]\nunrelated = unrelated:main\n")
     sites.install()
     (info,) = sites.folder.glob("site/unrelated*.dist-info")
@@ -321,7 +322,7 @@ def test_metadata_of_packages_that_declare_nothing_is_none_of_the_doctors_busine
     info.with_name("rich-0.dist-info").mkdir()
     (info.with_name("rich-0.dist-info") / "METADATA").write_bytes(b"Name: r\xefch\n")
     report = _report(sites)
-    assert report["versions"]["rich"] == "unknown"
+    assert report["versions"]["rich"] == metadata.version("rich")
     assert report["findings"] == []
 
 
@@ -341,7 +342,7 @@ def test_requirements_on_a_chainrule_without_a_proper_version_are_not_judged(sit
 
 
 class TestLeftovers:
-    """What interrupted upgrades leave may hide a package; deleting what the finding names ends it."""
+    """What interrupted upgrades leave is told; deleting what the finding names ends it."""
 
     @pytest.fixture
     def cured(self, sites):
@@ -383,6 +384,11 @@ class TestLeftovers:
         empty = _package(sites, "lion").with_name("chainrule-0.0.1.dist-info")
         empty.mkdir()
         assert cured(empty, "chainrule") == []
+
+    def test_an_empty_folder_of_what_may_have_been_a_plugin(self, sites, cured):
+        empty = _package(sites, "sound").with_name("chainrule_lion-0.0.1.dist-info")
+        empty.mkdir()
+        assert cured(empty, "chainrule-lion") == []
 
     def test_a_folder_with_a_hyphen_in_the_name_of_its_package(self, sites, cured):
         info = _package(sites, "lion")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import asdict
-from importlib import metadata
 from typing import Annotated
 
 import typer
 
 from chainrule.cli.output import print_json
+from chainrule.registry.distributions import installed_version
 
 
 def doctor(
@@ -26,7 +26,9 @@ def doctor(
     from chainrule.cli.doctor.examination import examine
 
     versions = {"python": platform.python_version(), "platform": platform.platform(), "executable": sys.executable}
-    versions |= {name: _version(name) for name in ("chainrule", "torch", "pluggy", "typer", "rich")}
+    versions |= {
+        name: installed_version(name) or "not installed" for name in ("chainrule", "torch", "pluggy", "typer", "rich")
+    }
     findings, loaded, total = examine(limit)
     wrong = sum(finding.level == "wrong" for finding in findings)
     if as_json:
@@ -42,12 +44,3 @@ def doctor(
         typer.echo(f"\nLoaded {loaded} of {total}: {f'{wrong} wrong' if wrong else 'nothing is wrong'}.")
     if wrong:
         raise typer.Exit(1)
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name) or "unknown"
-    except metadata.PackageNotFoundError:
-        return "not installed"
-    except (KeyError, ValueError):  # from metadata without a version, or in an unknown encoding
-        return "unknown"

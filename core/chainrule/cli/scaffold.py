@@ -9,7 +9,6 @@ import keyword
 import shutil
 import tempfile
 from collections.abc import Mapping
-from importlib import metadata
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from chainrule import registry
 from chainrule.errors import ChainruleError
 from chainrule.registry.component import NAME_RULE, canonical_distribution, is_valid_name
 from chainrule.registry.contract import API
+from chainrule.registry.distributions import installed_version
 from chainrule.registry.kinds import singular
 
 LICENSES = {"mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
@@ -43,8 +43,7 @@ def check_name(kind: str, name: str) -> None:
         raise ChainruleError(
             f'new: "{name}" is already registered among the {kind}, by {taken[0].distribution}. Choose another name.'
         )
-    installed = {canonical_distribution(found.name) for found in metadata.distributions() if found.name}
-    if package_name(name) in installed or find_spec(_module_name(name)) is not None:
+    if installed_version(package_name(name)) is not None or find_spec(_module_name(name)) is not None:
         raise ChainruleError(
             f'new: the package of "{name}", {package_name(name)}, is already installed. Choose another name.'
         )

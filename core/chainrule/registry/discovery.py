@@ -8,6 +8,7 @@ from importlib import metadata
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.registry.component import Component, canonical_distribution
 from chainrule.registry.contract import API, API_GROUP
+from chainrule.registry.distributions import fields_of, first_named, is_set_aside, name_of
 from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS
 
 GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
@@ -30,34 +31,40 @@ def read_declarations() -> Declarations:
     """
     found = Declarations()
     seen: set[str] = set()
-    for distribution in metadata.distributions():
+    everything = list(metadata.distributions())
+    for distribution in everything:
         try:
             # Parsing the whole metadata of every distribution would take most of a command's time.
             if "[chainrule." not in (distribution.read_text("entry_points.txt") or ""):
                 continue
-            name = canonical_distribution(distribution.metadata["Name"])
+            name = canonical_distribution(name_of(distribution))
             if name in seen:
                 continue
+            # Without components itself, an earlier one of the same name may hide this one.
+            first = first_named(name, everything) if name else None
+            if first is None:
+                reason = "its installation was interrupted" if is_set_aside(distribution) else "it has no Name"
+                found.problems.append(_unreadable(distribution, reason))
+                continue
             seen.add(name)
-            # Looked up by name, since one without components, earlier on the path, may hide this one.
-            found.components += _components_of(metadata.distribution(name))
+            found.components += _components_of(first)
         except BrokenComponentError as problem:
             found.problems.append(problem)
         except Exception as error:  # noqa: BLE001  # a faulty distribution must not hide the others
-            found.problems.append(_unreadable(distribution, error))
+            found.problems.append(_unreadable(distribution, one_line(error), error))
     return found
 
 
 def _components_of(distribution: metadata.Distribution) -> list[Component]:
-    described = distribution.metadata  # parsed at each access
+    described = fields_of(distribution)
     api = stated_contract(distribution)
     return [
         Component(
             kind=GROUPS[entry_point.group],
             name=entry_point.name,
             entry_point=entry_point.value,
-            distribution=described["Name"],
-            version=described["Version"] or "unknown",
+            distribution=str(described["Name"]),
+            version=str(described.get("Version") or "unknown"),
             api=api,
         )
         for entry_point in distribution.entry_points
@@ -76,16 +83,19 @@ def stated_contract(distribution: metadata.Distribution) -> int | None:
         return None
     if len(stated) > 1 or not stated[0].isdecimal():
         raise BrokenComponentError(
-            f"{distribution.name}: the group {API_GROUP} must hold one contract, such as 1, got {', '.join(stated)}. "
+            f"{name_of(distribution)}: the group {API_GROUP} must hold one contract, such as 1, "
+            f"got {', '.join(stated)}. "
             f'Write {API} = "chainrule:API" there.'
         )
     return int(stated[0])
 
 
-def _unreadable(distribution: metadata.Distribution, error: Exception) -> ChainruleError:
+def _unreadable(
+    distribution: metadata.Distribution, reason: str, error: Exception | None = None
+) -> BrokenComponentError:
     location = getattr(distribution, "_path", None) or distribution.locate_file("")
     problem = BrokenComponentError(
-        f"The metadata of a distribution in {location} cannot be read ({one_line(error)}). Reinstall it."
+        f"The metadata of a distribution in {location} cannot be read ({reason}). Reinstall it."
     )
     problem.__cause__ = error
     return problem

@@ -19,6 +19,7 @@ from chainrule.errors import one_line
 from chainrule.registry.component import OWN_DISTRIBUTION, Component, canonical_distribution
 from chainrule.registry.contract import API_GROUP
 from chainrule.registry.discovery import GROUPS
+from chainrule.registry.distributions import fields_of, folder_of, is_set_aside
 from chainrule.registry.kinds import did_you_mean
 
 Points: TypeAlias = set[tuple[str, str, str]]
@@ -29,21 +30,21 @@ class Installed:
     """The metadata in one folder, as far as it can be read.
 
     Attributes:
+        name: the one in the metadata; empty if there is none.
         key: the canonical name of the package.
         found_as: the canonical name by which Python finds the folder, which is up to the first hyphen of its own.
     """
 
     def __init__(self, distribution: metadata.Distribution) -> None:
-        self.distribution, self.folder = distribution, Path(str(getattr(distribution, "_path", "")))
-        self.name, self.version, self.points, self.requires = "", "", Points(), list[str]()
+        self.distribution, self.folder = distribution, Path(folder_of(distribution))
+        fields = fields_of(distribution)
+        self.name, self.version = (str(fields.get(field) or "") for field in ("Name", "Version"))
+        self.requires = [str(requirement) for requirement in fields.get_all("Requires-Dist") or ()]
         try:
-            points = _points((point.group, point.name, point.value) for point in distribution.entry_points)
-            fields = distribution.metadata  # parsed at each access
-            self.requires = distribution.requires or []
-            self.name, self.version = ((fields.get_all(field) or [""])[0] for field in ("Name", "Version"))
-            self.points = points
-        except Exception:  # noqa: BLE001, S110  # a problem of the catalogue if components may be declared there
-            pass
+            self.requires = self.requires or distribution.requires or []  # an egg-info has them in a file of their own
+            self.points = _points((point.group, point.name, point.value) for point in distribution.entry_points)
+        except Exception:  # noqa: BLE001  # a problem of the catalogue if components may be declared there
+            self.points = Points()
         by_folder = self.folder.stem.partition("-")[0] if self.folder.suffix in (".dist-info", ".egg-info") else ""
         self.key = canonical_distribution(self.name or by_folder)
         self.found_as = canonical_distribution(by_folder or self.name)
@@ -60,13 +61,20 @@ def distribution_findings(contributed: Iterable[Component]) -> Iterator[Finding]
     concerned = {each.key for each in everything if each.points}
     installed: dict[str, Installed] = {}
     for each in everything:
-        if each.name and each.key == each.found_as:
+        if each.name and not is_set_aside(each.distribution):
             first = installed.setdefault(each.key, each)
-            if each.key in concerned and (each.points, each.version) != (first.points, first.version):
+            if (
+                each.key == each.found_as
+                and each.key in concerned
+                and (each.points, each.version) != (first.points, first.version)
+            ):
                 places = [f"{one.version or 'no version'} in {one.folder}" for one in (first, each)]
                 message = f"{each.name} must be installed once, got {places[0]}, which hides {places[1]}."
                 yield each.finding("shadowed", f"{message} Uninstall both and install one again.")
-        elif not concerned.isdisjoint((each.key, each.found_as)):
+        declares = not concerned.isdisjoint((each.key, each.found_as)) or each.found_as.startswith(
+            f"{OWN_DISTRIBUTION}-"
+        )
+        if declares and (not each.name or each.key != each.found_as):
             content = f"that of {each.name}" if each.name else "none that can be read"
             message = f"{each.folder} must hold the metadata of {each.found_as}, got {content}."
             yield each.finding("metadata", f"{message} Delete it and reinstall {each.key}.")

@@ -1,0 +1,108 @@
+"""Metadata of other packages, or what is left of it, hides no component and changes no version."""
+
+import shutil
+from importlib import metadata
+
+import pytest
+
+POINTS = "[chainrule.optimizers]\nlion = lion_package:Lion\n"
+HEADER = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
+
+
+def _empty(site, info):
+    for version in range(8):  # the order in which a folder is listed is the file system's
+        (site / f"chainrule_lion-0.0.{version}.dist-info").mkdir()
+        (site / f"chainrule-0.0.{version}.dist-info").mkdir()
+
+
+def _set_aside(site, info):
+    shutil.copytree(info, site / "~hainrule_lion-0.9.dist-info")
+
+
+def _egg(site, info):
+    (site / "chainrule-lion.egg-info").mkdir()
+    (site / "chainrule-lion.egg-info" / "PKG-INFO").write_text(HEADER.format("chainrule-lion", "1.0"))
+    (site / "chainrule-lion.egg-info" / "entry_points.txt").write_text(POINTS)
+
+
+def _another_ones_metadata(site, info):
+    (site / "chainrule_lion-0.8.dist-info").mkdir()
+    (site / "chainrule_lion-0.8.dist-info" / "METADATA").write_text(HEADER.format("unrelated", "3"))
+    (site / "chainrule-0.dist-info").mkdir()
+    (site / "chainrule-0.dist-info" / "METADATA").write_text(HEADER.format("unrelated", "3"))
+
+
+def _hyphens(site, info):
+    info.rename(site / "chainrule-lion-1.0.dist-info")
+
+
+def _latin_1(site, info):
+    with (info / "METADATA").open("ab") as file:
+        file.write("Author: Zoë\n".encode("latin-1"))
+
+
+FAULTS = {
+    "empty folders of other versions": _empty,
+    "a folder that pip has set aside": _set_aside,
+    "a copy as egg-info with a hyphen": _egg,
+    "the metadata of another package": _another_ones_metadata,
+    "a folder with hyphens": _hyphens,
+    "metadata that is not UTF-8": _latin_1,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("folder", ["site", "before"])
+def test_nothing_is_hidden_and_every_version_is_right(lion, fault, folder):
+    site = lion.root / folder
+    site.mkdir(exist_ok=True)
+    fault(site, lion.root / "site" / "chainrule_lion-1.0.dist-info")
+    if folder == "before":
+        lion.folders.insert(0, site)
+    printed = lion.python(
+        "import chainrule\nfrom chainrule import registry\n"
+        "found = registry.resolve('lion')\n"
+        "print(found.full_name, found.version, registry.state(found), registry.problems())\n"
+        "print(chainrule.get('optimizers', 'lion').__name__, registry.resolve('adam').version)\n"
+        "print(chainrule.__version__)"
+    ).splitlines()
+    own = metadata.version("chainrule")  # of this process, which has none of the faults
+    assert printed == ["chainrule-lion:lion 1.0 declared []", f"Lion {own}", own]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "reason"),
+    [
+        ("METADATA", None, "it has no Name"),
+        ("METADATA", b"Metadata-Version: 2.1\nVersion: 1.0\n", "it has no Name"),
+        ("entry_points.txt", b"[chainrule.optimizers]\nmy.lion\n", "TypeError"),
+        ("entry_points.txt", b"[chainrule.optimizers]\n\xff = x:Y\n", "UnicodeDecodeError"),
+    ],
+)
+def test_what_cannot_be_read_is_a_problem_that_names_its_folder(lion, file, text, reason):
+    lion.add("garbled", POINTS.replace("lion", "garbled"))
+    path = lion.root / "site" / "garbled-1.0.dist-info" / file
+    path.write_bytes(text) if text is not None else path.unlink()
+    printed = lion.python(
+        "from chainrule import registry; print(*registry.problems()); print('lion' in registry.names('optimizers'))"
+    )
+    assert printed.startswith(f"The metadata of a distribution in {path.parent} cannot be read ({reason}")
+    assert printed.endswith("Reinstall it.\nTrue\n")
+
+
+def test_a_package_of_which_only_a_set_aside_folder_is_left_is_a_problem(lion):
+    info = lion.root / "site" / "chainrule_lion-1.0.dist-info"
+    aside = info.rename(info.with_name("~hainrule_lion-1.0.dist-info"))
+    message = lion.error("chainrule.get('optimizers', 'lion')")
+    assert (
+        f"Also: The metadata of a distribution in {aside} cannot be read (its installation was interrupted)" in message
+    )
+
+
+def test_new_takes_leftovers_for_no_installed_package(packages):
+    (packages.root / "site" / "nothing-1.dist-info").mkdir(parents=True)
+    (packages.root / "site" / "latin-1.dist-info").mkdir()
+    (packages.root / "site" / "latin-1.dist-info" / "METADATA").write_bytes(b"Name: \xe9\n")
+    packages.folders.append(packages.root / "site")
+    done = packages.chainrule("new", "optimizer", "fresh_rule")
+    assert (done.returncode, done.stderr) == (0, "")
