@@ -49,17 +49,18 @@ class Catalogue:
 
     Attributes:
         manager: the plugin manager, with the records that are usable by their bare name.
-        records: every record, by key, including those that are invalid, blocked or ambiguous.
+        records: every record, by key, including those that are invalid, blocked or ambiguous; replaced, never changed,
+            since other threads may be reading it.
         hooks: the modules that may contribute records.
         session: the objects that were registered in this process, by key.
         problems: the errors in reading and loading declarations, with chained causes.
 
     Args:
-        contributed: records to use in place of those that the modules in ``chainrule.hooks`` contribute, so that no
-            plugin is imported.
+        contributed: records in addition to those declared. None is asked of the modules in ``chainrule.hooks`` before
+            `ask_hooks`, so that no plugin is imported.
     """
 
-    def __init__(self, contributed: Iterable[Component] | None = None) -> None:
+    def __init__(self, contributed: Iterable[Component] = ()) -> None:
         self.manager = _Manager(PROJECT)
         self.manager.add_hookspecs(CatalogueHooks)
         self.records: dict[str, list[Component]] = {}
@@ -70,12 +71,23 @@ class Catalogue:
         self.problems: list[ChainruleError] = declarations.problems
         self.hooks = [component for component in declarations.components if component.kind == HOOKS]
         declared = [component for component in declarations.components if component.kind != HOOKS]
-        for component in [*declared, *(self.contributed() if contributed is None else contributed)]:
-            self.records.setdefault(component.key, []).append(component)
-        for key, components in self.records.items():
-            for component in components:
-                if self.state(component) == "declared":
-                    self.manager.register(component, name=key)
+        self._add([*declared, *contributed])
+
+    def ask_hooks(self) -> None:
+        """Add the records that the modules in ``chainrule.hooks`` contribute."""
+        self._add(self.contributed(self.hooks))
+
+    def _add(self, components: Iterable[Component]) -> None:
+        records = {key: list(known) for key, known in self.records.items()}
+        for component in components:
+            records.setdefault(component.key, []).append(component)
+        self.records = records
+        for component in (each for known in records.values() for each in known):
+            usable, held = self.state(component) == "declared", self.manager.has_plugin(component.key)
+            if usable and not held:
+                self.manager.register(component, name=component.key)
+            elif held and not usable and self.manager.get_plugin(component.key) is component:
+                self.manager.unregister(name=component.key)
 
     def state(self, component: Component) -> str:
         """Return ``declared``, or why the bare name is unusable: ``invalid``, ``blocked`` or ``ambiguous``."""
@@ -171,12 +183,12 @@ class Catalogue:
                     f'register: "{component.key}" is already registered for {earlier.entry_point} '
                     f"({earlier.distribution}). Choose another name."
                 )
+        self.session[component.key] = obj
+        others = [other for other in self.records.get(component.key, ()) if other != component]
+        self.records = {**self.records, component.key: [*others, component]}
         if self.manager.has_plugin(component.key):
             self.manager.unregister(name=component.key)
         self.manager.register(component, name=component.key)
-        others = [other for other in self.records.get(component.key, ()) if other != component]
-        self.records[component.key] = [*others, component]
-        self.session[component.key] = obj
 
     def _block(self, disabled: str) -> None:
         for entry in filter(None, (part.strip() for part in disabled.split(","))):
@@ -192,10 +204,10 @@ class Catalogue:
                     "Write, for example, optimizers:lion,dist:some-package."
                 )
 
-    def contributed(self, modules: Iterable[Component] | None = None) -> list[Component]:
-        """Return the records that modules in ``chainrule.hooks``, by default all, contribute; add to `problems`."""
+    def contributed(self, modules: Iterable[Component]) -> list[Component]:
+        """Return the records that modules in ``chainrule.hooks`` contribute, and add to `problems`."""
         contributed: list[Component] = []
-        for module in self.hooks if modules is None else modules:
+        for module in modules:
             if self.is_blocked(module):
                 continue
             name = f"{HOOKS}:{module.full_name}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from chainrule.errors import AmbiguousComponentError, ChainruleError
@@ -32,9 +33,24 @@ _Task: TypeAlias = Literal["task", "tasks"]
 _MISSING: Any = object()
 
 
-@cache
+_LOCK = RLock()
+if hasattr(os, "register_at_fork"):  # a child must not inherit the lock from a thread that it lacks
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+
+_of_process: list[Catalogue] = []
+
+
 def _catalogue() -> Catalogue:
-    return Catalogue()
+    """Return the catalogue of this process, built by the first thread that needs it."""
+    with _LOCK:
+        if not _of_process:
+            _of_process.append(Catalogue())  # before the hooks, which may use the registry themselves
+            try:
+                _of_process[0].ask_hooks()
+            except BaseException:  # such as KeyboardInterrupt
+                _of_process.clear()
+                raise
+        return _of_process[0]
 
 
 def components(kind: str | None = None) -> list[Component]:
@@ -139,7 +155,8 @@ def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
         raise ChainruleError(f'register: "{name}" must be a class or a function, got {obj!r}. Register its class.')
     definition = obj if hasattr(obj, "__qualname__") else type(obj)
     address = f"{definition.__module__}:{definition.__qualname__}"
-    _catalogue().add_to_session(Component(kind=kind, name=name, entry_point=address, distribution=SESSION), obj)
+    with _LOCK:
+        _catalogue().add_to_session(Component(kind=kind, name=name, entry_point=address, distribution=SESSION), obj)
     return obj
 
 

@@ -9,9 +9,9 @@ from chainrule.registry import lookup
 
 @pytest.fixture(autouse=True)
 def _fresh_catalogue():
-    lookup._catalogue.cache_clear()
+    lookup._of_process.clear()
     yield
-    lookup._catalogue.cache_clear()
+    lookup._of_process.clear()
 
 
 class Mine:

@@ -19,7 +19,7 @@ TOPICS = {"invalid": "name", "blocked": "blocked", "ambiguous": "collision"}
 
 def examine(limit: float) -> tuple[list[Finding], int, int]:
     """Return the findings, and how many of how many components, commands and hooks could be loaded."""
-    catalogue = Catalogue(contributed=())
+    catalogue = Catalogue()
     hooks = [hook for hook in catalogue.hooks if not catalogue.is_blocked(hook)]
     results = list(load_each([*hooks, *_usable(catalogue)], limit))
     contributed = [Component(**record) for _, outcome in results for record in outcome.contributed]

@@ -88,7 +88,7 @@ def main() -> None:
     lines = os.dup(1)
     os.dup2(2, 1)  # what plugins print must not mix with the lines
     faulthandler.enable(2)
-    catalogue, process, status = Catalogue(contributed=()), os.getpid(), 1
+    catalogue, process, status = Catalogue(), os.getpid(), 1
     try:
         for record, limit in json.load(sys.stdin):
             os.ftruncate(2, 0)
