@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import inspect
-import sys
 import typing
 from functools import cache
 from typing import Any, ClassVar
 
+from chainrule.base.annotations import own_annotations
 from chainrule.base.setting_values import fits, in_words
 from chainrule.errors import ContractError, label
 
 NEAR = 0.85
 """The similarity from which on a name counts as misspelt; "scalar" and "scalars" have 0.92."""
-
-
-def own_annotations(cls: type) -> dict[str, Any]:
-    """Return the annotations that the class itself has, unevaluated where its module postpones that."""
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
-    return inspect.get_annotations(cls)
 
 
 def check_class_attributes(cls: type, parent: type) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from types import EllipsisType
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, final
 import torch
 from torch import Tensor
 
+from chainrule.base.annotations import signature_of
 from chainrule.base.buffer import Buffer
 from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.parameter import Parameter
@@ -146,7 +146,7 @@ class Module(KeepsForBackward, ABC):
     def __repr__(self) -> str:
         settings = {
             name: getattr(self, name, argument.default)
-            for name, argument in inspect.signature(type(self)).parameters.items()
+            for name, argument in signature_of(type(self)).parameters.items()
             if getattr(self, name, argument.default) != argument.default
         }
         shown = [f"{name}={value!r}" for name, value in settings.items() if not isinstance(value, Parameter)]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule.base.class_attributes import own_annotations
+from chainrule.base.annotations import own_annotations
 from chainrule.base.setting_values import checked
 from chainrule.errors import HyperparameterError, label
 

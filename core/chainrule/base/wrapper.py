@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from chainrule.base.class_attributes import own_annotations
+from chainrule.base.annotations import own_annotations
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.step import Step
 from chainrule.errors import ContractError, HyperparameterError, label

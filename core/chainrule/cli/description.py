@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from chainrule import registry
+from chainrule.base.annotations import signature_of
 from chainrule.errors import ChainruleError
 from chainrule.registry.component import Component
 from chainrule.registry.source_files import source_file
@@ -75,7 +76,7 @@ def _source_file(component: Component, loaded: Any) -> str | None:
 
 def _hyperparameters(loaded: Any) -> list[dict[str, Any]]:
     try:
-        parameters = inspect.signature(loaded).parameters.values()
+        parameters = signature_of(loaded).parameters.values()
     except (TypeError, ValueError):  # compiled code has no signature
         return []
     fields = {field.name: field for field in dataclasses.fields(loaded)} if dataclasses.is_dataclass(loaded) else {}

@@ -42,12 +42,12 @@ def read_declarations() -> Declarations:
                 continue
             # Without components itself, an earlier one of the same name may hide this one.
             first = first_named(name, everything) if name else None
-            if first is None:
-                reason = "its installation was interrupted" if is_set_aside(distribution) else "it has no Name"
+            if not name or (first is None and is_set_aside(distribution)):
+                reason = "its installation was interrupted" if name else "it has no Name"
                 found.problems.append(_unreadable(distribution, reason))
                 continue
             seen.add(name)
-            found.components += _components_of(first)
+            found.components += _components_of(first or distribution)  # in a folder of another name
         except BrokenComponentError as problem:
             found.problems.append(problem)
         except Exception as error:  # noqa: BLE001  # a faulty distribution must not hide the others

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from chainrule import registry
+from chainrule.base.annotations import signature_of
 from chainrule.errors import ChainruleError, ShapeError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
@@ -134,4 +135,4 @@ def _kind_of(component: Any) -> str:
 def _takes_one_number(cls: type) -> bool:
     """Return whether calling an instance takes one argument, as for a schedule."""
     call = vars(cls).get("__call__")
-    return inspect.isfunction(call) and len(inspect.signature(call).parameters) == 2  # self and t
+    return inspect.isfunction(call) and len(signature_of(call).parameters) == 2  # self and t

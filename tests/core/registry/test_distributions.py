@@ -36,6 +36,10 @@ def _hyphens(site, info):
     info.rename(site / "chainrule-lion-1.0.dist-info")
 
 
+def _another_folder(site, info):
+    info.rename(site / "unrelated-1.0.dist-info")
+
+
 def _latin_1(site, info):
     with (info / "METADATA").open("ab") as file:
         file.write("Author: Zoë\n".encode("latin-1"))
@@ -47,6 +51,7 @@ FAULTS = {
     "a copy as egg-info with a hyphen": _egg,
     "the metadata of another package": _another_ones_metadata,
     "a folder with hyphens": _hyphens,
+    "a folder of another name": _another_folder,
     "metadata that is not UTF-8": _latin_1,
 }
 
