@@ -26,7 +26,10 @@ class CatalogueHooks:
 
 
 class TrainingHooks:
-    """Hooks of one fit, implemented by the callbacks that are given to it; ``run`` is a `chainrule.Run`."""
+    """Hooks of one fit, implemented by the callbacks that are given to it; ``run`` is a `chainrule.Run`.
+
+    Every event reaches every callback, in the order given, even if one of them raises.
+    """
 
     @hookspec
     def chainrule_fit_start(self, run: Any) -> None:
@@ -42,4 +45,4 @@ class TrainingHooks:
 
     @hookspec
     def chainrule_fit_end(self, run: Any, error: BaseException | None) -> None:
-        """Called once, after the last step or after the error that ended the fit."""
+        """Called once, after the last step or after the error that ended the fit, an error of a callback included."""

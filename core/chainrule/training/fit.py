@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from chainrule.base.protocols import LossLike
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, one_line
 from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
@@ -70,7 +71,8 @@ def fit(
         ShapeError: if data, network and loss do not fit.
         ChainruleError: if cuda_graph=True and the network is not on a CUDA device, or compile=True and the machine has
             no compiler, or the loss's reduction is "none".
-        CallbackError: if a callback raises; its error is chained.
+        CallbackError: if a callback raises, after every callback has been told of the event and of the end; its error
+            is chained. Where the fit itself failed, errors of callbacks at its end are notes of the fit's error.
     """
     check_parts("fit", network, loss, optimizer)
     if not isinstance(epochs, int) or not isinstance(batch_size, int):
@@ -99,7 +101,6 @@ def fit(
     )
     run = Run(network, updater, epochs, source.steps, callbacks)
     running = None if "train" in splits else metrics
-    error: BaseException | None = None
     try:
         with torch.no_grad():
             run.call("chainrule_fit_start")
@@ -113,13 +114,21 @@ def fit(
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.history.append(record)
                 run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
         updater.show_evaluation_parameters()
-        run.call("chainrule_fit_end", error=error)
+    except BaseException as error:
+        _end_after(error, run)
+        raise
+    run.call("chainrule_fit_end", error=None)
     return run.history
+
+
+def _end_after(error: BaseException, run: Run) -> None:
+    """End a fit that failed; whatever else fails in doing so becomes a note of its error."""
+    for end in (run.updater.show_evaluation_parameters, partial(run.call, "chainrule_fit_end", error=error)):
+        try:
+            end()
+        except Exception as failure:  # noqa: BLE001 - the error of the fit is the one to raise
+            error.add_note(one_line(failure))
 
 
 def _train(

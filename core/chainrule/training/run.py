@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import Any, NoReturn
 
 import pluggy
 from torch import Tensor
 
 from chainrule.base.hookspecs import PROJECT, TrainingHooks
-from chainrule.errors import CallbackError, label
+from chainrule.errors import CallbackError, ChainruleError, label, one_line
 from chainrule.network import Network
 from chainrule.training.history import History
 from chainrule.updates.updater import Updater
@@ -59,11 +60,7 @@ class Run:
                 ) from error
             callers = self._manager.get_hookcallers(callback)
             for one in (one for caller in callers or () for one in caller.get_hookimpls() if one.plugin is callback):
-                if one.wrapper or one.hookwrapper or one.tryfirst or one.trylast:
-                    raise CallbackError(
-                        f"{label(callback)}: hooks run in the order of the callbacks and take no options, got one on "
-                        f"{one.function.__name__}. Write @chainrule.hookimpl without wrapper, tryfirst or trylast."
-                    )
+                _expect_plain(one)
             if not callers:
                 raise CallbackError(
                     f"{label(callback)}: {callback!r} implements no training hook. "
@@ -83,7 +80,7 @@ class Run:
     def event(self, hook: str) -> Callable[..., None] | None:
         """Return a function that calls every callback's implementation of the hook, in order; None if there is none.
 
-        It raises CallbackError if one of them raises.
+        It calls all of them even if some raise, and then raises CallbackError.
         """
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         if not implementations:
@@ -91,14 +88,14 @@ class Run:
 
         def call(**arguments: Any) -> None:
             arguments["run"] = self
+            failures: list[tuple[object, BaseException]] = []
             for implementation in implementations:
                 try:
                     implementation.function(*(arguments[name] for name in implementation.argnames))
-                except Exception as cause:
-                    raise CallbackError(
-                        f"{label(implementation.plugin)}: {hook} raised {type(cause).__name__}: {cause}. "
-                        "Mend the callback or leave it out."
-                    ) from cause
+                except BaseException as error:  # noqa: BLE001 - raised below, once the others have been called
+                    failures.append((implementation.plugin, error))
+            if failures:
+                _raise_first(hook, failures)
 
         return call
 
@@ -107,3 +104,33 @@ class Run:
         event = self.event(hook)
         if event:
             event(**arguments)
+
+
+def _expect_plain(implementation: pluggy.HookImpl) -> None:
+    """Raise CallbackError if an implementation has options of pluggy's, or would return without having run."""
+    function, owner = implementation.function, label(implementation.plugin)
+    if implementation.wrapper or implementation.hookwrapper or implementation.tryfirst or implementation.trylast:
+        raise CallbackError(
+            f"{owner}: hooks run in the order of the callbacks and take no options, got one on {function.__name__}. "
+            "Write @chainrule.hookimpl without wrapper, tryfirst or trylast."
+        )
+    if any(is_other(function) for is_other in (isgeneratorfunction, iscoroutinefunction, isasyncgenfunction)):
+        raise CallbackError(
+            f"{owner}: hooks must be plain functions, got {function.__name__} with yield or async, which would never "
+            "run. Write it with neither."
+        )
+
+
+def _raise_first(hook: str, failures: Sequence[tuple[object, BaseException]]) -> NoReturn:
+    """Raise a CallbackError that names every callback that failed, from the first error; an interrupt goes first."""
+    told = "; ".join(f"{label(plugin)}: {hook} raised {one_line(error).rstrip('.')}" for plugin, error in failures)
+    for _, error in failures:
+        if not isinstance(error, Exception):
+            if len(failures) > 1:
+                error.add_note(f"{told}.")
+            raise error
+    plugin, first = failures[0]
+    if isinstance(first, ChainruleError) and str(first).startswith(f"{label(plugin)}: ") and len(failures) == 1:
+        raise CallbackError(str(first)) from first  # it names owner, rule and fix already
+    fix = "Mend the callback or leave it out" if len(failures) == 1 else "Mend the callbacks or leave them out"
+    raise CallbackError(f"{told}. {fix}.") from first

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from chainrule import CallbackError, fit, hookimpl
+from chainrule import CallbackError, ChainruleError, fit, hookimpl
 from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
@@ -94,6 +94,85 @@ def test_a_callback_that_raises_is_named_and_the_others_are_told():
     assert log[-1] == ("a", "end", 2, caught.value)
 
 
+EVENTS = ["fit_start", "step_end", "epoch_end", "fit_end"]
+
+
+def failing(event, error, name="Faulty"):
+    def fail(self):
+        raise error
+
+    fail.__name__ = hook = f"chainrule_{event}"
+    return type(name, (), {hook: hookimpl(fail)})()
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_an_event_and_the_end_reach_those_after_a_callback_that_raises(event):
+    log = []
+    first, second = failing(event, OSError("no network")), failing(event, KeyError("gone"), "Other")
+    with pytest.raises(CallbackError) as caught:
+        train(Recorder(log, "a"), first, Recorder(log, "b"), second, Recorder(log, "c"), epochs=2)
+    hook = f"chainrule_{event}"
+    assert str(caught.value) == (
+        f"faulty: {hook} raised OSError: no network; other: {hook} raised KeyError: 'gone'. "
+        "Mend the callbacks or leave them out."
+    )
+    assert isinstance(caught.value.__cause__, OSError)
+    assert [entry[0] for entry in log] == list("abc") * (len(log) // 3)
+    assert [entry[1] for entry in log if entry[0] == "a"][-1] == "end"
+    assert log[-1][-1] is (None if event == "fit_end" else caught.value)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_an_interrupt_of_a_callback_stays_one_and_the_others_are_told(event):
+    log = []
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(failing(event, ValueError("odd")), failing(event, KeyboardInterrupt(), "Slow"), Recorder(log, "a"))
+    assert log[-1][1] == "end"
+    assert caught.value.__notes__ == [
+        f"faulty: chainrule_{event} raised ValueError: odd; slow: chainrule_{event} raised KeyboardInterrupt."
+    ]
+
+
+class Interrupted:
+    def __iter__(self):
+        yield X, Y
+        raise KeyboardInterrupt
+
+
+def test_the_error_of_the_fit_is_raised_and_those_of_callbacks_at_its_end_are_its_notes():
+    log, ends = [], (failing("fit_end", OSError("no network")), failing("fit_end", KeyError("gone"), "Other"))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(*ends, Recorder(log, "a"), train=Interrupted())
+    assert log[-1] == ("a", "end", 1, caught.value)
+    (note,) = caught.value.__notes__
+    assert note.startswith("CallbackError: faulty: chainrule_fit_end raised OSError: no network; other: chainrule_fit")
+
+
+def test_a_rule_that_fails_in_evaluating_does_not_keep_callbacks_from_the_end():
+    class Unevaluated(type(sgd())):
+        def evaluation_parameter(self, parameter, state):
+            raise ValueError("no mean yet")
+
+    log = []
+    for epochs in (0, 1):
+        with pytest.raises(ValueError, match="no mean yet") as caught:
+            fit(linear(3, 3).build(), mse(), Unevaluated(), train=(X, Y), epochs=epochs, callbacks=[Recorder(log, "a")])
+        assert log[-1] == ("a", "end", epochs, caught.value)
+
+
+def test_an_error_message_on_several_lines_becomes_one_and_one_that_names_the_callback_is_kept():
+    with pytest.raises(CallbackError, match=r"^faulty: chainrule_epoch_end raised ValueError: two lines\. Mend the"):
+        train(failing("epoch_end", ValueError("two\nlines.")))
+    own = ChainruleError("faulty: the path must be a file, got a folder. Choose another.")
+    with pytest.raises(CallbackError) as caught:
+        train(failing("fit_start", own))
+    assert str(caught.value) == str(own)
+    with pytest.raises(
+        CallbackError, match=r"^faulty: .* raised ChainruleError: linear: x must .*\. Mend the callback"
+    ):
+        train(failing("epoch_end", ChainruleError("linear: x must be a tensor, got 3. Pass one.")))
+
+
 def test_an_error_in_training_ends_the_fit_with_it():
     log = []
     with pytest.raises(ValueError, match="linear: x must have shape") as caught:
@@ -113,6 +192,18 @@ class UnknownArgument:
         pass
 
 
+class Yields:
+    @hookimpl
+    def chainrule_epoch_end(self, run):
+        yield
+
+
+class Waits:
+    @hookimpl
+    async def chainrule_epoch_end(self, run):
+        pass
+
+
 class Unmarked:
     def chainrule_epoch_end(self, run):
         pass
@@ -123,6 +214,8 @@ class Unmarked:
     [
         (UnknownHook(), r"^unknown_hook: hooks must have the names .* unknown hook 'chainrule_epochend'"),
         (UnknownArgument(), r"^unknown_argument: hooks must have .* Argument\(s\) {'nonsense'}"),
+        (Yields(), r"^yields: hooks must be plain functions, got chainrule_epoch_end with yield or async"),
+        (Waits(), r"^waits: hooks must be plain functions, got chainrule_epoch_end with yield or async"),
         (Unmarked(), r"^unmarked: .* implements no training hook. Mark its methods with @chainrule\."),
     ],
 )

@@ -117,7 +117,7 @@ def callback_is_silent_off_a_terminal(subject: Subject) -> None:
 
 @check("callbacks", once=True, cause="a chainrule_fit_end that assumes the fit succeeded.")
 def callback_lets_errors_through(subject: Subject) -> None:
-    """An error in the middle of a fit propagates unchanged, not masked by an error of the callback."""
+    """An error in the middle of a fit is raised as it is, and the callback adds none of its own at the fit's end."""
     for callback in subject.make_examples():
         got: object = "no error"
         with _aside():
@@ -126,6 +126,8 @@ def callback_lets_errors_through(subject: Subject) -> None:
             except Exception as error:  # noqa: BLE001 - a callback may raise anything
                 got = error
         expect(isinstance(got, OSError), f"{label(callback)} must let the fit's OSError propagate, got {got!r}.")
+        notes = " ".join(getattr(got, "__notes__", ()))
+        expect(not notes, f"{label(callback)} must raise nothing at the end of a fit that failed, got {notes}")
 
 
 def _expect_alike(what: str, got: tuple[Network, History], expected: tuple[Network, History]) -> None:

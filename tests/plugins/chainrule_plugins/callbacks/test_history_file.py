@@ -1,10 +1,15 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from chainrule import fit
+from chainrule import CallbackError, ChainruleError, fit
 from chainrule.callbacks import history_file
 from chainrule.layers import linear
 from chainrule.losses import mse
@@ -18,34 +23,141 @@ def no_constant(name):
 
 
 def read(path):
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=no_constant)
+    text = path.read_text(encoding="utf-8")
+    assert not text or text.endswith("\n")
+    return [json.loads(line, parse_constant=no_constant) for line in text.splitlines()]
+
+
+def train(path, *, epochs=3, lr=0.01, **settings):
+    network = linear(3, 3).build(**settings)
+    return fit(
+        network, mse(), sgd(lr=lr), train=(X, Y), validation=(X, Y), epochs=epochs, callbacks=[history_file(path)]
+    )
 
 
 @pytest.mark.parametrize("settings", [{"seed": 0}, {"seeds": [0, 1]}], ids=str)
 def test_it_holds_the_curves(tmp_path, settings):
-    path = tmp_path / "runs" / "history.json"
-    network = linear(3, 3).build(**settings)
-    history = fit(network, mse(), sgd(), train=(X, Y), validation=(X, Y), epochs=3, callbacks=[history_file(str(path))])
-    assert read(path) == {name: curve.tolist() for name, curve in history.items()}
-    assert [file.name for file in path.parent.iterdir()] == ["history.json"]
+    path = tmp_path / "runs" / "history.jsonl"
+    for _ in range(2):  # the second fit starts the file anew
+        history = train(str(path), **settings)
+        curves = {name: curve.tolist() for name, curve in history.items()}
+        assert read(path) == [{"epoch": e + 1, **{name: curves[name][e] for name in curves}} for e in range(3)]
+    assert [file.name for file in path.parent.iterdir()] == ["history.jsonl"]
 
 
 @pytest.mark.parametrize("settings", [{"seed": 0}, {"seeds": [0, 1]}], ids=str)
 def test_a_run_that_diverges_leaves_valid_json(tmp_path, settings):
-    path = tmp_path / "history.json"
-    fit(linear(3, 3).build(**settings), mse(), sgd(lr=1e30), train=(X, Y), epochs=4, callbacks=[history_file(path)])
-    assert read(path)["train_loss"][-1] in (None, [None, None])
+    path = tmp_path / "history.jsonl"
+    train(path, epochs=4, lr=1e30, **settings)
+    assert read(path)[-1]["train_loss"] in (None, [None, None])
 
 
-def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):
-    path = tmp_path / "history.json"
-    seen, write_text = [], Path.write_text
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="needs Linux's count of the bytes written")
+def test_what_it_writes_grows_linearly_with_the_epochs(tmp_path):
+    def written(epochs):
+        def count():
+            return int(Path("/proc/self/io").read_text().split("wchar:")[1].split()[0])
 
-    def write_and_look(self, *arguments, **settings):
-        assert self != path
-        seen.append(len(read(path)["train_loss"]) if path.exists() else 0)
-        return write_text(self, *arguments, **settings)
+        before = count()
+        train(tmp_path / "history.jsonl", epochs=epochs)
+        return count() - before
 
-    monkeypatch.setattr(Path, "write_text", write_and_look)
-    fit(linear(3, 3).build(), mse(), sgd(), train=(X, Y), epochs=3, callbacks=[history_file(path)])
-    assert seen == [0, 1, 2]
+    assert written(200) < 1.2 * (tmp_path / "history.jsonl").stat().st_size
+
+
+TRAIN = """
+import resource, sys, torch
+from chainrule import CallbackError, fit
+from chainrule.callbacks import history_file
+from chainrule.layers import linear
+from chainrule.losses import mse
+from chainrule.optimizers import sgd
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+x = torch.ones(2, 3)
+network = linear(3, 3).build(seeds=range(int(sys.argv[3])))
+try:
+    fit(network, mse(), sgd(), train=(x, x), epochs=100_000, callbacks=[history_file(sys.argv[1])])
+except CallbackError as error:
+    print(error)
+"""
+
+
+def test_a_killed_fit_leaves_whole_lines(tmp_path):
+    path = tmp_path / "history.jsonl"
+    child = subprocess.Popen([sys.executable, "-c", TRAIN, str(path), str(1 << 30), "1000"])
+    while child.poll() is None and (not path.exists() or path.stat().st_size < 200_000):
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    assert [record["epoch"] for record in read(path)] == list(range(1, len(read(path)) + 1))
+
+
+def test_a_full_disk_is_one_line_and_leaves_whole_lines(tmp_path):
+    path = tmp_path / "history.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(path), "10000", "3"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (
+        f"history_file: the path must be that of a file that can be written, got {path} (File too large). "
+        "Choose another.\n"
+    )
+    assert 9_800 < path.stat().st_size < 10_000
+    assert len(read(path)) > 1
+
+
+def test_a_link_stays_one_and_its_target_is_written(tmp_path):
+    target, link = tmp_path / "elsewhere.jsonl", tmp_path / "history.jsonl"
+    link.symlink_to(target)
+    for _ in range(2):
+        train(link)
+        assert link.is_symlink()
+        assert len(read(target)) == 3
+
+
+def test_a_pipe_stays_one_and_its_reader_gets_the_lines(tmp_path):
+    path = tmp_path / "history.jsonl"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    train(path)
+    assert path.is_fifo()
+    assert [json.loads(line)["epoch"] for line in os.read(reader, 10_000).splitlines()] == [1, 2, 3]
+    os.close(reader)
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    train("~/runs/history.jsonl")
+    assert len(read(tmp_path / "runs" / "history.jsonl")) == 3
+    with pytest.raises(ChainruleError, match=r'^history_file: the path must begin .*, got "~nobody-here/history'):
+        history_file("~nobody-here/history.jsonl")
+
+
+def test_a_relative_path_is_that_of_the_folder_in_which_the_fit_began(tmp_path, monkeypatch):
+    class Moves:
+        def __iter__(self):
+            monkeypatch.chdir("/")
+            yield X, Y
+
+    monkeypatch.chdir(tmp_path)
+    fit(linear(3, 3).build(), mse(), sgd(), train=Moves(), callbacks=[history_file("history.jsonl")])
+    assert len(read(tmp_path / "history.jsonl")) == 1
+
+
+@pytest.mark.parametrize("path", [".", "file/below.jsonl", "/proc/none/here.jsonl"])
+def test_a_path_that_cannot_be_written_is_one_line_before_training(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    for train_data in ((X, Y), [(X[:, :2], Y)]):  # the second fails in its first step
+        message = rf"^history_file: the path must be .*, got {path} \(.*\)\. Choose another\.$"
+        with pytest.raises(CallbackError, match=message):
+            fit(linear(3, 3).build(), mse(), sgd(), train=train_data, callbacks=[history_file(path)])
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_fit_that_fails_in_its_first_epoch_leaves_the_curves_of_an_earlier_one(tmp_path):
+    path = tmp_path / "history.jsonl"
+    train(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="linear: x must have shape"):
+        fit(linear(3, 3).build(), mse(), sgd(), train=[(X[:, :2], Y)], callbacks=[history_file(path)])
+    assert path.read_bytes() == before
