@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from chainrule.registry import get as get
     from chainrule.registry import register as register
     from chainrule.registry.contract import API as API
+    from chainrule.terminal import console as console
     from chainrule.training import History as History
     from chainrule.training import Run as Run
     from chainrule.training import evaluate as evaluate
@@ -93,6 +94,7 @@ _MODULES = {
     "registry.contract": ("API",),
     "registry": ("Component", "components", "create", "get", "register"),
     "base.task": ("Splits", "Task"),
+    "terminal": ("console",),
     "training": ("History", "Run", "evaluate", "fit", "training_step"),
     "updates.param_groups": ("param_groups",),
     "updates.updater": ("Updater",),

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_name
-from chainrule.cli.output import print_json, stdout_kept_for
+from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
 from chainrule.errors import BrokenComponentError, ChainruleError
 from chainrule.registry.kinds import KINDS
+from chainrule.terminal import console
 
 if TYPE_CHECKING:
     from chainrule.testing import Check, Result, Subject
@@ -112,8 +113,8 @@ def _print_checks(checks: list[Check], as_json: bool) -> None:
         print_json(rows)
         return
     for check in checks:
-        typer.secho(f"{check.name}  ({', '.join(check.kinds)})", bold=True)
-        typer.echo(f"    {check.description}")
+        echo(styled(f"{check.name}  ({', '.join(check.kinds)})"))
+        echo(f"    {check.description}")
 
 
 def _shown(subject: Subject, results: Iterable[Result], *, table: bool) -> list[Result]:
@@ -123,39 +124,35 @@ def _shown(subject: Subject, results: Iterable[Result], *, table: bool) -> list[
         for result in results:
             done.append(result)
             if table and not sys.stdout.isatty():
-                typer.echo(f"{result.outcome}\t{result.seconds:.2f} s\t{result.check}\t{_reason(result)}")
+                echo(f"{result.outcome}\t{result.seconds:.2f} s\t{result.check}\t{_reason(result)}")
     if table and sys.stdout.isatty():
         _print_table(done)
     counts = {outcome: sum(result.outcome == outcome for result in done) for outcome in COLOURS}
     seconds = sum(result.seconds for result in done)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    sign = typer.style("FAILED" if counts["failed"] else "ok", fg="red" if counts["failed"] else "green")
-    typer.echo(f"{subject.label}: {sign}, {summary} in {seconds:.1f} s")
+    sign = styled("FAILED", colour="red") if counts["failed"] else styled("ok", colour="green")
+    echo(f"{subject.label}: {sign}, {summary} in {seconds:.1f} s")
     return done
 
 
 def _status(text: str) -> AbstractContextManager[Any]:
     if not sys.stdout.isatty():
         return nullcontext()
-    from rich.console import Console
-
-    return Console().status(text)
+    return console().status(text, spinner="line")
 
 
 def _print_table(results: list[Result]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("check", "outcome", "seconds", "reason"):
-        table.add_column(
-            column, justify="right" if column == "seconds" else "left", ratio=1 if column == "reason" else None
-        )
+        justify: Literal["left", "right"] = "right" if column == "seconds" else "left"
+        table.add_column(column, justify=justify, ratio=1 if column == "reason" else None, overflow="fold")
     for result in results:
         outcome = Text(result.outcome, style=COLOURS[result.outcome])
         table.add_row(result.check, outcome, f"{result.seconds:.2f}", _reason(result))
-    Console().print(table)
+    console().print(table)
 
 
 def _reason(result: Result) -> str:
@@ -165,8 +162,8 @@ def _reason(result: Result) -> str:
 def _print_failures(results: list[Result]) -> None:
     for result in results:
         if result.outcome == "failed":
-            typer.echo("")
-            typer.secho(result.detail, fg="red")
+            echo("")
+            echo(styled(result.detail, colour="red"))
     ran = sum(result.outcome != "skipped" for result in results)
     failed = sum(result.outcome == "failed" for result in results)
-    typer.echo(f"\n{ran} check{'s' * (ran != 1)} ran, {failed} failed, {len(results) - ran} skipped with a reason.")
+    echo(f"\n{ran} check{'s' * (ran != 1)} ran, {failed} failed, {len(results) - ran} skipped with a reason.")

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from chainrule import registry
+from chainrule.cli.output import echo
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.registry.component import Component
 from chainrule.registry.kinds import COMMANDS
@@ -64,11 +65,16 @@ class CommandGroup(TyperGroup):
         """Run a command; a ChainruleError is printed as one line, any other error is a bug and keeps its traceback."""
         arguments = list(sys.argv[1:] if args is None else args)
         try:
-            return self._run([argument for argument in arguments if argument != "--traceback"], *rest, **settings)
+            try:
+                return self._run([argument for argument in arguments if argument != "--traceback"], *rest, **settings)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # the reader has seen enough
+            sys.exit(1)
         except ChainruleError as error:
             if "--traceback" in arguments:
                 raise
-            typer.echo(f"chainrule: {' '.join(str(error).split())}", err=True)
+            echo(f"chainrule: {' '.join(str(error).split())}", err=True)
             sys.exit(1)
 
     def _run(self, arguments: list[str], *rest: Any, **settings: Any) -> Any:

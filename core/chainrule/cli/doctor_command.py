@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.output import print_json
+from chainrule.cli.output import echo, print_json, styled
 from chainrule.registry.distributions import installed_version
 
 
@@ -35,12 +35,12 @@ def doctor(
         report = {"versions": versions, "loaded": loaded, "total": total, "ok": not wrong}
         print_json({**report, "findings": [asdict(finding) for finding in findings]})
     else:
-        typer.echo("\n".join(f"{name:<12}{version}" for name, version in versions.items()))
+        echo("\n".join(f"{name:<12}{version}" for name, version in versions.items()))
         for finding in findings:
-            heading = typer.style(finding.level, fg="red" if finding.level == "wrong" else "yellow", bold=True)
-            typer.echo(f"\n{heading} {finding.topic} {finding.subject}\n  {finding.message}")
+            heading = styled(finding.level, colour="red" if finding.level == "wrong" else "yellow")
+            echo(f"\n{heading} {finding.topic} {finding.subject}\n  {finding.message}")
             for line in finding.traceback.splitlines():
-                typer.echo(f"    {line}")
-        typer.echo(f"\nLoaded {loaded} of {total}: {f'{wrong} wrong' if wrong else 'nothing is wrong'}.")
+                echo(f"    {line}")
+        echo(f"\nLoaded {loaded} of {total}: {f'{wrong} wrong' if wrong else 'nothing is wrong'}.")
     if wrong:
         raise typer.Exit(1)

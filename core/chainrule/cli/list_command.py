@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -11,11 +10,12 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_kind, complete_name
-from chainrule.cli.output import print_json
+from chainrule.cli.output import echo, print_json
 from chainrule.errors import UnknownComponentError
 from chainrule.registry.component import Component
 from chainrule.registry.kinds import KINDS, did_you_mean, kind_named, kind_or_none
 from chainrule.registry.source_files import summary
+from chainrule.terminal import console
 
 COLUMNS = ("kind", "name", "summary", "package", "version", "state")
 LEAST_SUMMARY = 24
@@ -50,9 +50,9 @@ def list_components(
         _print_table(rows)
     else:
         for row in rows:
-            typer.echo("\t".join(row[column] for column in COLUMNS))
+            echo("\t".join(row[column] for column in COLUMNS))
     for problem in registry.problems():
-        typer.echo(f"chainrule: {problem}", err=True)
+        echo(f"chainrule: {problem}", err=True)
 
 
 def _kind_and_pattern(text: str) -> tuple[str | None, str | None]:
@@ -87,19 +87,18 @@ def _row(component: Component) -> dict[str, str]:
 
 
 def _print_table(rows: list[dict[str, str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    width = shutil.get_terminal_size().columns  # rich would print nothing for COLUMNS=0
+    out = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = _fitting_columns(rows, width)
+    columns = _fitting_columns(rows, out.width)
     for column in columns:
-        table.add_column(column, ratio=1 if column == "summary" else None, no_wrap=column != "summary")
+        table.add_column(column, ratio=1 if column == "summary" else None, overflow="fold")
     for row in rows:
         style = "" if row["state"] == "declared" else "yellow"
         table.add_row(*(Text(row[column]) for column in columns), style=style)
-    Console(width=width).print(table)
+    out.print(table)
 
 
 def _fitting_columns(rows: list[dict[str, str]], width: int) -> list[str]:

@@ -13,7 +13,7 @@ from chainrule.cli.completion import join_words_split_at_colons
 from chainrule.cli.doctor_command import doctor
 from chainrule.cli.list_command import list_components
 from chainrule.cli.new_command import new
-from chainrule.cli.output import escape_what_cannot_be_encoded
+from chainrule.cli.output import echo, prepare_streams
 from chainrule.cli.show_command import show
 from chainrule.cli.stubs_command import stubs
 
@@ -30,7 +30,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         import chainrule
 
-        typer.echo(f"chainrule {chainrule.__version__}")
+        echo(f"chainrule {chainrule.__version__}")
         raise typer.Exit
 
 
@@ -51,6 +51,6 @@ def chainrule_command(
 
 def main() -> None:
     """Run the command line; exit with 0 on success, 1 on an error, 2 on a usage error."""
-    escape_what_cannot_be_encoded()
+    prepare_streams()
     join_words_split_at_colons(os.environ)
     typer.main.get_command(app)(prog_name="chainrule")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.completion import complete_license, complete_singular_kind
+from chainrule.cli.output import echo
 from chainrule.errors import ChainruleError
 from chainrule.registry.kinds import COMMANDS, KINDS, kind_named, singular
 
@@ -42,8 +43,8 @@ def new(
     target = directory or Path(package_name(name))
     texts = package_files(kind, name, license_name)
     write_package(texts, target)
-    typer.echo(f"Wrote {target}:")
+    echo(f"Wrote {target}:")
     for path in sorted(texts):
-        typer.echo(f"  {path}")
+        echo(f"  {path}")
     folder = f'"{target}"' if " " in str(target) else target
-    typer.echo(f'\nNext:\n  pip install -e "{target}[test]"\n  chainrule check {kind}:{name}\n  pytest {folder}')
+    echo(f'\nNext:\n  pip install -e "{target}[test]"\n  chainrule check {kind}:{name}\n  pytest {folder}')

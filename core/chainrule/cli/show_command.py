@@ -8,7 +8,7 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.completion import complete_name
-from chainrule.cli.output import print_json, stdout_kept_for
+from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
 from chainrule.errors import ChainruleError
 from chainrule.registry.kinds import COMMANDS, KINDS, kind_or_none
 
@@ -48,7 +48,7 @@ def show(
         code = {"code": source_code(component, loaded)} if source else {}
         print_json(describe(component, loaded) | code)
     elif source:
-        typer.echo(source_code(component, loaded).rstrip())
+        echo(source_code(component, loaded).rstrip())
     else:
         _print(describe(component, loaded))
 
@@ -64,22 +64,22 @@ def _show_contract(kind: str, as_json: bool) -> None:
     for member in members:
         if member.role != role:
             role = member.role
-            typer.secho(f"{HEADINGS[role]}", bold=True)
-        typer.echo(f"  {member.name}{member.declaration}\n      {member.meaning}")
+            echo(styled(HEADINGS[role]))
+        echo(f"  {member.name}{member.declaration}\n      {member.meaning}")
 
 
 def _print(described: dict[str, Any]) -> None:
-    typer.secho(f"{described['kind']}:{described['name']}", bold=True)
-    typer.echo(described["docstring"] or "(no docstring)")
+    echo(styled(f"{described['kind']}:{described['name']}"))
+    echo(described["docstring"] or "(no docstring)")
     if described["hyperparameters"]:
-        typer.secho("\nHyperparameters", bold=True)
+        echo(styled("\nHyperparameters"))
         for hyperparameter in described["hyperparameters"]:
-            typer.echo(f"  {_line(hyperparameter)}")
-    typer.secho("\nExample", bold=True)
+            echo(f"  {_line(hyperparameter)}")
+    echo(styled("\nExample"))
     for line in described["example"].splitlines():
-        typer.echo(f"  {line}")
-    typer.echo(f"\nSource file: {described['source_file'] or 'unknown'}")
-    typer.echo(f"Package:     {described['package']} {described['version']}")
+        echo(f"  {line}")
+    echo(f"\nSource file: {described['source_file'] or 'unknown'}")
+    echo(f"Package:     {described['package']} {described['version']}")
 
 
 def _line(hyperparameter: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chainrule import registry
+from chainrule.cli.output import echo
 from chainrule.cli.stub_text import kind_stub
 from chainrule.errors import ChainruleError
 from chainrule.registry.component import Component
@@ -40,9 +41,9 @@ def stubs(
         raise ChainruleError(
             f"stubs: {package} must be writable, got {error.strerror or error}. Choose another with --out."
         ) from error
-    typer.echo(f'Wrote {package}. For mypy, set mypy_path = "{out}".')
+    echo(f'Wrote {package}. For mypy, set mypy_path = "{out}".')
     for distribution in untyped:
-        typer.echo(f"chainrule: {distribution} has no py.typed, so mypy treats its components as Any.", err=True)
+        echo(f"chainrule: {distribution} has no py.typed, so mypy treats its components as Any.", err=True)
 
 
 def _init_stub() -> str:

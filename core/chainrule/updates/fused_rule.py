@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.errors import ChainruleError, label
+from chainrule.terminal import console
 from chainrule.updates.chain import Chain
 from chainrule.updates.moment import Moment, TensorMoment
 from chainrule.updates.watching import questions
@@ -56,9 +56,9 @@ class FusedRule:
 @contextmanager
 def first_use(name: str) -> Iterator[None]:
     """Show in a terminal that something is being compiled."""
-    console = Console(stderr=True)
+    shown = console(stderr=True)
     with (
-        console.status(f"compiling {name}, once …") if console.is_terminal else nullcontext(),
+        shown.status(f"compiling {name}, once …", spinner="line") if shown.is_terminal else nullcontext(),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler imports parts that torch deprecates

@@ -47,8 +47,8 @@ def versions() -> dict[str, str]:
 
 
 def to_json(results: Mapping[str, Any]) -> str:
-    """Return strict JSON with each list of numbers on one line."""
-    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
+    """Return strict JSON in ASCII, which every encoding has, with each list of numbers on one line."""
+    text = json.dumps(results, indent=1, allow_nan=False)
     return re.sub(r'\[\s+([^\[\]{}"]*?)\s+\]', lambda match: f"[{' '.join(match[1].split())}]", text) + "\n"
 
 

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from chainrule import hookimpl
+from chainrule import console, hookimpl
 from chainrule_lab.paper.experiment_settings import Setting
 from chainrule_lab.paper.report import number, percent, points, signed
 from chainrule_lab.paper.reproduction import Reproduction
@@ -37,12 +36,12 @@ class _Advance:
 @contextmanager
 def training_progress(epochs: int) -> Iterator[Callbacks]:
     """Show one progress bar for all settings, on a terminal only; yield the function that makes its callbacks."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    shown = console(stderr=True)
+    if not shown.is_terminal:
         yield lambda _: ()
         return
     columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=shown, transient=True) as bar:
         task = bar.add_task("", total=epochs)
 
         def callbacks(setting: Setting) -> Sequence[object]:
@@ -52,14 +51,14 @@ def training_progress(epochs: int) -> Iterator[Callbacks]:
         yield callbacks
 
 
-def announce(reproduction: Reproduction, folder: Path, seconds: float, console: Console | None = None) -> None:
+def announce(reproduction: Reproduction, folder: Path, seconds: float) -> None:
     """Print the table, the verdicts, the report's path and the elapsed time."""
-    console = console or Console()
+    out = console()
     runs = f"{len(reproduction.seeds)} seeds, {reproduction.epochs} epochs"
     table = Table(title=f"Test loss and accuracy (%), {runs}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("Setting", no_wrap=True)
+    table.add_column("Setting", overflow="fold")
     for heading in ("Loss", "Paper", "Diff.", "Accuracy", "Paper", "Diff."):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", overflow="fold")
     for row in reproduction.table:
         loss, accuracy = row.loss, row.accuracy
         table.add_row(
@@ -71,11 +70,11 @@ def announce(reproduction: Reproduction, folder: Path, seconds: float, console: 
             percent(accuracy.printed),
             points(accuracy.difference),
         )
-    console.print(table)
-    console.print()
+    out.print(table)
+    out.print()
     answers = Table(box=None, pad_edge=False, show_header=False)
     for claim in reproduction.claims:
         verdict = Text(claim.verdict, style=VERDICT_STYLES[claim.verdict])
         answers.add_row(claim.letter, verdict, Text(claim.statement))
-    console.print(answers)
-    console.print(Text(f"\nReport: {folder / 'report.html'}, after {seconds:.0f} seconds"), soft_wrap=True)
+    out.print(answers)
+    out.print(Text(f"\nReport: {folder / 'report.html'}, after {seconds:.0f} seconds"), soft_wrap=True)

@@ -3,45 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from torch import Tensor
 
-from chainrule import Run, hookimpl
+from chainrule import Run, console, hookimpl
+
+REFRESH = 0.1
+"""Seconds between two lines sent to a notebook; a terminal's bar is drawn as often."""
 
 
 class Progress:
-    """Show a bar with the epoch, the latest values (for an ensemble, their means) and steps per second.
+    """Show the epoch, the latest values (for an ensemble, their means) and steps per second.
 
-    It is silent where the output is not a terminal.
+    A terminal shows a bar on stderr, a notebook a line below its cell; elsewhere it is silent.
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console
         self._bar: Bar | None = None
+        self._line: _NotebookLine | None = None
+        self._started = 0.0
 
     @hookimpl
     def chainrule_fit_start(self, run: Run) -> None:
-        if not self.console.is_terminal:
-            return
-        columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-        self._bar = Bar(*columns, TextColumn("{task.fields[values]}"), console=self.console)
-        self._bar.add_task("", total=run.epochs, values="")
-        self._bar.start()
+        self._bar = self._line = None
+        self._started = perf_counter()
+        out = self.console or console(stderr=True)
+        if out.is_jupyter:
+            self._line = _NotebookLine(f"epoch 0/{run.epochs}")
+        elif out.is_terminal:
+            columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+            self._bar = Bar(*columns, TextColumn("{task.fields[values]}", markup=False), console=out)
+            self._bar.add_task("", total=run.epochs, values="")
+            self._bar.start()
 
     @hookimpl
-    def chainrule_epoch_end(self, run: Run, metrics: Mapping[str, Tensor]) -> None:
-        if self._bar is None:
+    def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
+        if self._bar is None and self._line is None:
             return
-        task = self._bar.tasks[0]
-        rate = run.step / task.elapsed if task.elapsed else 0.0
-        values = "  ".join(f"{name} {float(value.double().mean()):.4g}" for name, value in metrics.items())
-        self._bar.update(task.id, advance=1, values=f"{values}  {rate:,.0f} steps/s")
+        rate = run.step / (perf_counter() - self._started)
+        curves = "  ".join(f"{name} {float(value.double().mean()):.4g}" for name, value in metrics.items())
+        values = f"{curves}  {rate:,.0f} steps/s"
+        if self._line is not None:
+            self._line.show(f"epoch {epoch}/{run.epochs}  {values}")
+        elif self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=1, values=values)
 
     @hookimpl
     def chainrule_fit_end(self) -> None:
+        if self._line is not None:
+            self._line.end()
         if self._bar is not None:
             self._bar.stop()
-            self._bar = None
+        self._bar = self._line = None
+
+
+class _NotebookLine:
+    """A line of text below the cell that runs, which follows the latest text as often as a reader can see."""
+
+    def __init__(self, text: str) -> None:
+        from IPython.display import display
+
+        self._text = text
+        self._handle: Any = display({"text/plain": text}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._sent = perf_counter()
+
+    def show(self, text: str) -> None:
+        self._text = text
+        if perf_counter() - self._sent >= REFRESH:
+            self.end()
+
+    def end(self) -> None:
+        """Send the latest text."""
+        self._sent = perf_counter()
+        self._handle.update({"text/plain": self._text}, raw=True)
