@@ -13,7 +13,8 @@ from chainrule import ChainruleError
 
 def check_folder(owner: str, folder: Path) -> None:
     """Raise ChainruleError if the folder cannot be created or written to."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    folder = _resolved(owner, folder)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
         raise ChainruleError(f"{owner}: the output must be a folder, got the file {existing}. Choose another name.")
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -24,14 +25,15 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collectio
     """Write files into a folder, each complete or not at all.
 
     They are first written to a temporary folder. Renaming then puts a new folder in place as a whole, and replaces the
-    files of an existing folder one by one. Other files in the folder are kept.
+    files of an existing folder one by one. Other files in the folder are kept, and so are links, to whose targets the
+    files go.
 
     Args:
         folder: the target, created with its parents if it does not exist.
         files: the contents by name.
         owned: names that an earlier call may have written; those that are not in files are removed.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=_place_to_rename_from(folder)))
     try:
@@ -42,7 +44,7 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collectio
                 os.fsync(file.fileno())
         if folder.exists():
             for name in files:
-                (temporary / name).replace(folder / name)
+                _replace(temporary / name, folder / name)
             for name in set(owned) - files.keys():
                 (folder / name).unlink(missing_ok=True)
         else:
@@ -50,6 +52,25 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collectio
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _resolved(owner: str, folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself
+        raise ChainruleError(
+            f"{owner}: the output must be a folder, got {folder} ({error}). Choose another."
+        ) from error
+
+
+def _replace(new: Path, target: Path) -> None:
+    """Rename a new file to a target; a link's target, which may be on another disk, gets a copy that is renamed."""
+    if target.is_symlink():
+        target = target.resolve()
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            shutil.copyfile(new, Path(beside) / target.name).replace(target)
+    else:
+        new.replace(target)
 
 
 def _place_to_rename_from(folder: Path) -> Path:

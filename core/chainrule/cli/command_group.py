@@ -84,8 +84,8 @@ class CommandGroup(TyperGroup):
             if error.name != "torch":
                 raise
             raise ChainruleError("chainrule needs torch, which is not installed: pip install torch.") from error
-        except PermissionError as error:
-            if "--install-completion" not in arguments:
+        except OSError as error:
+            if "--install-completion" not in arguments or error.filename is None:
                 raise
             raise ChainruleError(
                 f"--install-completion: {error.filename} must be writable, got {error.strerror}. "

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from chainrule.cli.paths import expanded
 from chainrule.errors import ChainruleError, one_line
 from chainrule.registry.kinds import kind_or_none
 from chainrule.testing import Subject, subject
@@ -26,7 +27,7 @@ def subject_in_file(text: str) -> Subject | None:
     path, _, name = (address, "", "") if address.endswith(".py") else address.rpartition(":")
     if not path.endswith(".py"):
         return None
-    file = Path(path)
+    file = expanded("check", Path(path))
     if not file.is_file():
         raise ChainruleError(f"check: no such file: {path}.")
     module = _imported(file)

@@ -9,6 +9,7 @@ import typer
 
 from chainrule.cli.completion import complete_license, complete_singular_kind
 from chainrule.cli.output import echo
+from chainrule.cli.paths import expanded
 from chainrule.errors import ChainruleError
 from chainrule.registry.kinds import COMMANDS, KINDS, kind_named, singular
 
@@ -40,7 +41,7 @@ def new(
     if license_name not in LICENSES:
         raise ChainruleError(f'new: --license must be one of {", ".join(LICENSES)}, got "{license_name}". Choose one.')
     check_name(kind, name)
-    target = directory or Path(package_name(name))
+    target = expanded("new", directory or Path(package_name(name)))
     texts = package_files(kind, name, license_name)
     write_package(texts, target)
     echo(f"Wrote {target}:")

@@ -96,13 +96,14 @@ def write_package(texts: Mapping[str, str], target: Path) -> None:
     Raises:
         ChainruleError: if the target is not a new or empty folder in an existing one, or is not writable.
     """
-    target = target.absolute()
     try:
+        target = target.resolve()  # so that a link to an empty folder stays one
         _check_target(target)
         _write(texts, target)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter from a link to itself
+        reason = getattr(error, "strerror", None) or error
         raise ChainruleError(
-            f"new: {target} must be writable, got {error.strerror or error}. Choose another with --directory."
+            f"new: {target} must be writable, got {reason}. Choose another with --directory."
         ) from error
 
 

@@ -9,6 +9,7 @@ import typer
 
 from chainrule import registry
 from chainrule.cli.output import echo
+from chainrule.cli.paths import expanded, write_whole
 from chainrule.cli.stub_text import kind_stub
 from chainrule.errors import ChainruleError
 from chainrule.registry.component import Component
@@ -27,20 +28,20 @@ def stubs(
 
     Example: chainrule stubs, with mypy_path = "typings" for mypy; pyright and VS Code search typings by default
     """
+    out = expanded("stubs", out)
     package = out / "chainrule"
-    if package.exists() and not _is_ours(package):
-        raise ChainruleError(
-            f"stubs: {package} exists and was not written by chainrule stubs. Choose another with --out."
-        )
     untyped = sorted({found.distribution for found in registry.components() if _is_declared(found) and _untyped(found)})
+    texts = {"__init__": _init_stub(), **{kind: _kind_stub(kind) for kind in KINDS}}
     try:
-        package.mkdir(parents=True, exist_ok=True)
-        for name, text in {"__init__": _init_stub(), **{kind: _kind_stub(kind) for kind in KINDS}}.items():
-            (package / f"{name}.pyi").write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ChainruleError(
-            f"stubs: {package} must be writable, got {error.strerror or error}. Choose another with --out."
-        ) from error
+        if package.exists() and not _is_ours(package):
+            raise ChainruleError(
+                f"stubs: {package} exists and was not written by chainrule stubs. Choose another with --out."
+            )
+        package.resolve().mkdir(parents=True, exist_ok=True)
+        write_whole({package / f"{name}.pyi": text for name, text in texts.items()})
+    except (OSError, RuntimeError) as error:  # the latter from a link to itself
+        reason = getattr(error, "strerror", None) or error
+        raise ChainruleError(f"stubs: {package} must be writable, got {reason}. Choose another with --out.") from error
     echo(f'Wrote {package}. For mypy, set mypy_path = "{out}".')
     for distribution in untyped:
         echo(f"chainrule: {distribution} has no py.typed, so mypy treats its components as Any.", err=True)
@@ -73,4 +74,4 @@ def _untyped(component: Component) -> bool:
 
 def _is_ours(package: Path) -> bool:
     stub = package / "__init__.pyi"
-    return stub.is_file() and stub.read_text(encoding="utf-8").startswith(HEADING.partition(";")[0])
+    return stub.is_file() and stub.read_bytes().startswith(HEADING.partition(";")[0].encode())

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from chainrule import ChainruleError
+from chainrule.cli.paths import expanded
 
 
 def reproduce(
@@ -32,11 +33,18 @@ def reproduce(
         from chainrule_lab.paper.results import to_json
         from chainrule_lab.paper.terminal import announce, training_progress
 
+    out = expanded("reproduce", out)
     check_folder("reproduce", out)
     start = perf_counter()
     with training_progress(len(of_figure(figure)) * epochs) as callbacks:
         reproduction = reproduce_paper(figure, range(seeds), epochs, callbacks)
-    write_together(out, reproduction.files(), owned=FILES)
+    try:
+        write_together(out, reproduction.files(), owned=FILES)
+    except OSError as error:
+        raise ChainruleError(
+            f"reproduce: {out} must be a folder with room for files, got {error.strerror or error}. "
+            "Choose another with --out."
+        ) from error
     if as_json:
         typer.echo(to_json(reproduction.results()), nl=False)
     else:

@@ -103,3 +103,29 @@ def test_a_folder_whose_parent_cannot_be_written_to_is_still_replaced(tmp_path, 
     write_together(out, NEW)
     assert made == [out]
     assert contents(out) == NEW
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_links_stay_links_and_their_targets_are_written(tmp_path, existing):
+    out, target, linked = tmp_path / "out", tmp_path / "disk" / "target", tmp_path / "notes.md"
+    target.parent.mkdir()
+    out.symlink_to(target)
+    if existing:
+        target.mkdir()
+        (target / "report.md").symlink_to(linked)
+        linked.write_bytes(b"old")
+    check_folder("reproduce", out)
+    write_together(out, NEW)
+    assert out.is_symlink()
+    assert contents(target) == NEW
+    assert [path.name for path in target.parent.iterdir()] == ["target"]
+    if existing:
+        assert (target / "report.md").is_symlink()
+        assert linked.read_bytes() == NEW["report.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", *["notes.md"] * existing, "out"]
+
+
+def test_a_link_to_itself_is_named(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ChainruleError, match=r"reproduce: the output must be a folder, got .*loop"):
+        check_folder("reproduce", tmp_path / "loop")
