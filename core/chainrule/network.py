@@ -74,6 +74,7 @@ class Network:
                 f"build: dtype must be torch.float32 or torch.float64, got {dtype}. Lower precision is not supported."
             )
         self.flat = FlatBuffers(self.parameters(), self.members, dtype, torch.device(device))
+        self._device_type = self.device.type
         initialize_parameters(self._named_parameters, self.seeds)
         allocate_buffers(self._named_buffers, self.seeds, dtype, self.device)
         start_streams(self._named_streams, self.seeds, dtype, self.device)
@@ -190,7 +191,13 @@ class Network:
 
         Raises:
             ShapeError: if x does not fit.
+            ChainruleError: within torch.autocast, which would change the dtype.
         """
+        if torch.is_autocast_enabled(self._device_type):
+            raise ChainruleError(
+                f"network: must run in {self.dtype}, got torch.autocast for {self._device_type}. "
+                f'Leave its block, or write torch.autocast("{self._device_type}", enabled=False) around the call.'
+            )
         form = (x.shape[2:], x.dtype)
         if form in self._known_inputs:
             return

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from chainrule import Optimizer, evaluate, fit, metrics, training_step
+from chainrule import ChainruleError, Optimizer, evaluate, fit, metrics, training_step
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
-from chainrule.losses import cross_entropy
+from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
 from tests.contracts.correct_modules import BatchNorm, Dropout
 
@@ -99,3 +99,13 @@ def test_compiled_training_gives_the_same_bits(process):
     expected = everything(adam(), [0, 1], compile=True)
     with PROCESSES[process]():
         assert torch.equal(everything(adam(), [0, 1], compile=True), expected)
+
+
+@pytest.mark.parametrize("use", [lambda network: network(X), lambda network: fit(network, mse(), sgd(), train=(X, X))])
+def test_autocast_is_refused(use):
+    network = linear(3, 3).build()
+    with (
+        torch.autocast("cpu", dtype=torch.bfloat16),
+        pytest.raises(ChainruleError, match=r"^network: must run in torch\.float32, got torch\.autocast for cpu\."),
+    ):
+        use(network)
