@@ -188,6 +188,8 @@ def import_by_name(kind: str) -> tuple[Callable[[str], Any], Callable[[], list[s
     """Return the ``__getattr__`` and ``__dir__`` of the module from which components of a kind are imported."""
 
     def __getattr__(name: str) -> Any:  # noqa: N807
+        if name == "__all__":
+            return names(kind)
         # Python and its tools look up names like these on modules; no component may have one.
         if name.startswith("_"):
             raise AttributeError(f"module 'chainrule.{kind}' has no attribute {name!r}")

@@ -55,6 +55,12 @@ def test_every_built_in_can_be_imported(kind):
         assert f"{loaded.__module__}:{loaded.__qualname__}" == address
 
 
+def test_a_star_import_gives_every_installed_name():
+    names = {}
+    exec("from chainrule.activations import *", names)  # noqa: S102
+    assert set(ENTRY_POINTS["chainrule.activations"]) <= names.keys()
+
+
 def test_an_unknown_name_keeps_its_hint_in_an_import():
     with pytest.raises(chainrule.UnknownComponentError, match=r'registered as "adm"\. Did you mean "adam"'):
         from chainrule.optimizers import adm  # noqa: F401
