@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from functools import reduce
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +11,7 @@ from chainrule.cli.paths import expanded
 from chainrule.errors import ChainruleError, one_line
 from chainrule.registry.kinds import kind_or_none
 from chainrule.testing import Subject, subject
+from chainrule.testing.module_file import import_file
 
 
 def subject_in_file(text: str) -> Subject | None:
@@ -45,26 +44,12 @@ def subject_in_file(text: str) -> Subject | None:
 
 
 def _imported(file: Path) -> ModuleType:
-    """Import a file under its dotted name, so that relative imports and pickles of its classes work."""
-    folder = file.resolve().parent
-    names = [] if file.stem == "__init__" else [file.stem]
-    while (folder / "__init__.py").is_file():
-        names.insert(0, folder.name)
-        folder = folder.parent
-    name = ".".join(names)
-    sys.path.insert(0, str(folder))
     try:
-        module = importlib.import_module(name)
+        return import_file(file)
     except (Exception, SystemExit) as error:
         raise ChainruleError(
             f"check: {file} cannot be imported: {one_line(error).rstrip('.')}. Run it with python for the traceback."
         ) from error
-    origin = getattr(module, "__file__", None)
-    if origin is None or not file.samefile(origin):
-        raise ChainruleError(
-            f'check: {file} has the same name as another module, "{name}" in {origin or "Python itself"}. Rename it.'
-        )
-    return module
 
 
 def _choices(path: str, module: ModuleType) -> str:

@@ -1,7 +1,11 @@
 """``chainrule check``: components by name or in a file, and what is said where there is none."""
 
+import inspect
 import json
+import pickle
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -118,11 +122,71 @@ def test_a_file_that_cannot_be_imported_is_named_with_its_cause(tmp_path, source
         subject_in_file(f"{file}:Rule")
 
 
-def test_a_file_with_the_name_of_another_module_takes_nothings_place(tmp_path):
-    for name in ("random", "sys"):
-        (tmp_path / f"{name}.py").write_text(TWO, encoding="utf-8")
-        with pytest.raises(ChainruleError, match=rf'{name}\.py has the same name as another module, "{name}" in '):
-            subject_in_file(f"{tmp_path / name}.py:Down")
+@pytest.mark.parametrize("name", ["random", "sys", "torch", "rule.v2", "my rule", "my-rule", "2rule", "class", "ünï"])
+def test_a_file_may_have_any_name_and_takes_nothings_place(tmp_path, name):
+    before = sys.modules.get(name)
+    file = tmp_path / f"{name}.py"
+    file.write_text(TWO, encoding="utf-8")
+    found = subject_in_file(f"{file}:Down")
+    assert found.label == "optimizers:down"
+    assert sys.modules.get(name) in (before, sys.modules[found.component.__module__])
+    assert before is None or sys.modules[name] is before
+    assert inspect.getsource(found.component).startswith("class Down")
+    assert pickle.loads(pickle.dumps(found.component(lr=2))) == found.component(lr=2)  # noqa: S301
+    assert subject_in_file(f"{file}:Down").component is found.component
+
+
+def test_files_of_one_name_in_two_folders_are_two_modules(tmp_path):
+    for folder, source in {"one": TWO, "other": TWO.replace("number = 3", "number = 4")}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same_rules.py").write_text(source, encoding="utf-8")
+    one, other = (subject_in_file(f"{tmp_path / folder}/same_rules.py:Down").component for folder in ("one", "other"))
+    assert one is not other
+    assert [sys.modules[kind.__module__].number for kind in (one, other)] == [3, 4]
+
+
+def test_a_link_and_a_file_in_a_home_are_found(tmp_path, two, monkeypatch):
+    (tmp_path / "linked_rules.py").symlink_to(two)
+    assert subject_in_file(f"{tmp_path / 'linked_rules.py'}:Down").label == "optimizers:down"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert subject_in_file("optimizer:~/two_rules.py:factory").label == "optimizers:factory"
+    with pytest.raises(ChainruleError, match=r"check: no such file: ~nobody-at-all/rule\.py\."):
+        subject_in_file("~nobody-at-all/rule.py:Down")
+
+
+def test_neighbours_take_no_modules_place_and_may_be_imported(packages):
+    """Neither in the process that checks, nor in those that it starts to resume a run and to compile."""
+    for name in ("profile", "queue", "secrets", "statistics", "torch", "numpy", "pluggy"):
+        (packages.root / f"{name}.py").write_text("1 / 0\n")
+    (packages.root / "my_helpers.py").write_text("def down(grad):\n    return grad\n")
+    source = TWO.replace("        return grad\n", "        return down(grad)\n", 1)
+    (packages.root / "rule.v2.py").write_text(f"from my_helpers import down\n{source}", encoding="utf-8")
+    script = Path(sys.executable).with_name("chainrule")
+    command = [script, "check", "rule.v2.py:Down", "--json"]
+    done = subprocess.run(command, cwd=packages.root, capture_output=True, text=True, check=False)
+    outcomes = {row["check"]: (row["outcome"], row["detail"]) for row in json.loads(done.stdout)}
+    for check in ("resumes_in_a_fresh_process", "compiled_equals_eager"):
+        assert outcomes[check] == ("passed", "")
+
+
+def test_a_package_under_development_is_checked_though_another_version_of_it_is_installed(packages):
+    packages.add("own-rules", modules={"own_rules/__init__.py": "", "own_rules/down.py": "1 / 0\n"})
+    package = packages.root / "src" / "own_rules"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from .down import Down\n")
+    (package / "down.py").write_text(TWO, encoding="utf-8")
+    checks = ["resumes_in_a_fresh_process", "--json"]
+    done = packages.chainrule("check", "src/own_rules/down.py:Down", "-k", *checks)
+    assert [row["outcome"] for row in json.loads(done.stdout)] == ["passed"], done.stdout
+
+
+def test_a_package_with_the_name_of_pythons_own_is_refused(tmp_path):
+    package = tmp_path / "random"
+    package.mkdir()
+    (package / "__init__.py").write_text(TWO, encoding="utf-8")
+    with pytest.raises(ChainruleError, match='"random" is the name of another module, in '):
+        subject_in_file(f"{package / '__init__.py'}:Down")
 
 
 def test_a_file_in_a_package_may_import_its_siblings(tmp_path):

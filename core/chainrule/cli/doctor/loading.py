@@ -58,7 +58,8 @@ def _load_in_subprocess(components: Sequence[Component], limit: float) -> list[t
     """Return the outcomes of all components, or of those up to the one that ended the subprocess."""
     limits = [limit if component.kind != MODULES else max(limit, NEEDED_LIMIT) for component in components]
     given = json.dumps(list(zip(map(asdict, components), limits, strict=True))).encode()
-    program = f"import sys; sys.path[:] = {sys.path!r}; from chainrule.cli.doctor import loading; loading.main()"
+    path = [entry for entry in sys.path if isinstance(entry, str)]  # Python ignores others, such as a Path
+    program = f"import sys; sys.path[:] = {path!r}; from chainrule.cli.doctor import loading; loading.main()"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         lines, log = Path(folder) / "lines", Path(folder) / "log"
         with lines.open("wb") as out, log.open("ab") as err:  # a process that an import forks keeps pipes open

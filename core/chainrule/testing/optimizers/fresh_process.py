@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -13,15 +13,19 @@ from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
 from chainrule.testing.check import CheckFailed, NotApplicable
+from chainrule.testing.module_file import files_of, import_files
 from chainrule.testing.optimizers.trials import take, weights
 from chainrule.updates.updater import Updater
 
 NOT_IMPORTABLE = 3
 """The exit status of a process that cannot import the rule."""
 
-_PROGRAM = (
-    "import sys; from chainrule.testing.optimizers.fresh_process import go_on; go_on(sys.argv[1], int(sys.argv[2]))"
-)
+_PROGRAM = """
+import sys
+sys.path[:] = {path!r}
+from chainrule.testing.optimizers.fresh_process import go_on
+go_on(sys.argv[1], int(sys.argv[2]), {files!r})
+"""
 
 
 def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path) -> dict[str, Tensor]:
@@ -36,9 +40,11 @@ def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path
     except (AttributeError, pickle.PicklingError) as error:
         raise NotApplicable(f"another process cannot import the rule: {error}") from error
     torch.save({"network": updater.network.state_dict(), "updater": updater.state_dict()}, folder / "before.pt")
+    path = [entry for entry in sys.path if isinstance(entry, str)]  # Python ignores others, such as a Path
+    path += filter(None, [_root_of(type(rule))])
+    program = _PROGRAM.format(path=path, files=files_of(type(rule).__module__))
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(folder), str(steps)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, _root_of(type(rule))]))},
+        [sys.executable, "-c", program, str(folder), str(steps)],
         capture_output=True,
         text=True,
         check=False,
@@ -59,10 +65,17 @@ def _root_of(kind: type) -> str:
     return str(Path(file).parents[kind.__module__.count(".")]) if file else ""
 
 
-def go_on(folder: str, steps: int) -> None:
-    """Resume the run that `in_fresh_process` saved in the folder, and save the final parameters there."""
+def go_on(folder: str, steps: int, files: Iterable[tuple[str, str]]) -> None:
+    """Resume the run that `in_fresh_process` saved in the folder, and save the final parameters there.
+
+    Args:
+        folder: where it is.
+        steps: further steps to take.
+        files: those of the rule's module, as `files_of` returns them.
+    """
     place = Path(folder)
     try:
+        import_files(files)
         rule = pickle.loads((place / "rule.pickle").read_bytes())  # noqa: S301 - written by this user just before
     except (AttributeError, ImportError) as error:
         print(error, file=sys.stderr)
