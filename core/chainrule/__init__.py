@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chainrule.base.task import Task as Task
     from chainrule.base.wrapper import Wrapper as Wrapper
     from chainrule.errors import AmbiguousComponentError as AmbiguousComponentError
+    from chainrule.errors import ArgumentError as ArgumentError
     from chainrule.errors import BackwardError as BackwardError
     from chainrule.errors import BlockedComponentError as BlockedComponentError
     from chainrule.errors import BrokenComponentError as BrokenComponentError
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from chainrule.errors import HyperparameterError as HyperparameterError
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.errors import StateError as StateError
+    from chainrule.errors import UnknownAttributeError as UnknownAttributeError
     from chainrule.errors import UnknownComponentError as UnknownComponentError
+    from chainrule.errors import UnknownCurveError as UnknownCurveError
     from chainrule.errors import label as label
     from chainrule.network import Network as Network
     from chainrule.registry import Component as Component
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "errors": (
         "AmbiguousComponentError",
+        "ArgumentError",
         "BackwardError",
         "BlockedComponentError",
         "BrokenComponentError",
@@ -73,7 +77,9 @@ _MODULES = {
         "HyperparameterError",
         "ShapeError",
         "StateError",
+        "UnknownAttributeError",
         "UnknownComponentError",
+        "UnknownCurveError",
         "label",
     ),
     "base.buffer": ("Buffer",),

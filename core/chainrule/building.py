@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from chainrule.arguments import integer, shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.module import parts_inside
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random, random_key
 from chainrule.base.random_streams import random_stream
-from chainrule.errors import ChainruleError, label
+from chainrule.errors import ChainruleError, ShapeError, label
 
 
 def checked_seeds(seed: int | None, seeds: Sequence[int] | None, members: int | None) -> list[int]:
@@ -25,27 +26,44 @@ def checked_seeds(seed: int | None, seeds: Sequence[int] | None, members: int | 
     """
     if seeds is not None and (seed is not None or members is not None):
         raise ChainruleError(
-            f"build: seeds must stand alone, got seeds={seeds}, seed={seed} and members={members}. "
+            f"build: seeds must stand alone, got {shown(seeds)} with seed={shown(seed)} and members={shown(members)}. "
             "Pass seeds for members of different seeds, or seed and members for members of one."
         )
-    if members is not None:
-        if not isinstance(members, int) or isinstance(members, bool) or members < 1:
-            raise ChainruleError(
-                f"build: members must be an integer of at least 1, got {members!r}. Pass members=10, for example."
-            )
-        seeds = [0 if seed is None else seed] * members
-    if seeds is not None and not isinstance(seeds, Iterable):
+    if seeds is None:
+        one = integer("build", "a seed", 0 if seed is None else seed, at_least=0)
+        return [one] * (1 if members is None else integer("build", "members", members, at_least=1))
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) != 1:
         raise ChainruleError(
-            f"build: seeds must be a sequence, one for each member, got {seeds!r}. Pass seeds=range({seeds!r})."
+            f"build: seeds must be a sequence of integers, one for each member, got {shown(seeds)}. "
+            "Pass seeds=range(10), for example."
         )
-    found = list(seeds) if seeds is not None else [0 if seed is None else seed]
+    found = [integer("build", "a seed", one, at_least=0) for one in seeds]
     if not found:
         raise ChainruleError("build: seeds must name at least one member, got []. Pass seeds=[0, 1, …].")
-    for one in found:
-        if not isinstance(one, int) or isinstance(one, bool) or one < 0:
-            raise ChainruleError(
-                f"build: a seed must be an integer of at least 0, got {one!r}. Pass seed=0, for example."
-            )
+    return found
+
+
+def checked_dtype(dtype: torch.dtype | None) -> torch.dtype:
+    """Return the dtype of parameters, torch's default if none is given, or raise ShapeError if it cannot be theirs."""
+    dtype = torch.get_default_dtype() if dtype is None else dtype
+    if dtype not in (torch.float32, torch.float64):
+        named = getattr(torch, str(dtype), None) if isinstance(dtype, str) else None
+        fix = f"Pass {named}." if isinstance(named, torch.dtype) else "Lower precision is not supported."
+        raise ShapeError(f"build: dtype must be torch.float32 or torch.float64, got {shown(dtype)}. {fix}")
+    return dtype
+
+
+def checked_device(device: torch.device | str) -> torch.device:
+    """Return the device, or raise ChainruleError if this machine has none of that name."""
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        usable = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        raise ChainruleError(
+            f"build: device must be one that this machine and this torch have, got {shown(device)}. "
+            f"Pass {' or '.join(map(repr, usable))}."
+        ) from error
     return found
 
 

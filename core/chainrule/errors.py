@@ -1,10 +1,35 @@
 """The errors of chainrule: a base class, and a subclass for each error that a caller may want to catch."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable
 
 
 class ChainruleError(Exception):
     """A mistake that the user can fix; one line names the thing, the rule, the value and the fix."""
+
+    def __str__(self) -> str:
+        # The message as it is, where other parents have a form of their own; values in it may have several lines.
+        return " ".join(line.strip() for line in Exception.__str__(self).splitlines())
+
+
+class ArgumentError(ChainruleError, TypeError):
+    """A call does not fit the signature: an argument is unknown, missing, or one too many."""
+
+
+class UnknownAttributeError(ChainruleError, AttributeError):
+    """An object has no attribute of that name; the message is made only when it is shown, since many are probed for."""
+
+    def __init__(self, message: str | Callable[[], str]) -> None:
+        super().__init__()
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message if isinstance(self._message, str) else self._message()
+
+    def __reduce__(self) -> tuple[type[UnknownAttributeError], tuple[str]]:
+        return type(self), (str(self),)
 
 
 class ShapeError(ChainruleError, ValueError):
@@ -25,6 +50,10 @@ class BackwardError(ChainruleError, RuntimeError):
 
 class StateError(ChainruleError, ValueError):
     """A saved state does not match the object that loads it."""
+
+
+class UnknownCurveError(ChainruleError, KeyError):
+    """A history has no curve of that name."""
 
 
 class CallbackError(ChainruleError, RuntimeError):

@@ -24,7 +24,7 @@ def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
         ShapeError: for other shapes.
     """
     classes = target.argmax(-1) if target.is_floating_point() and target.dim() == 3 else target
-    if prediction.dim() != 3 or classes.shape != prediction.shape[:2]:
+    if prediction.dim() != 3 or prediction.shape[2] < 2 or classes.shape != prediction.shape[:2]:
         raise ShapeError(
             f"accuracy: target must be class indices (N,) for scores (N, C), got {tuple(target.shape[1:])} for "
             f"{tuple(prediction.shape[1:])}. Use binary_accuracy for one output."

@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import expect_state, flag, integer, shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.ensemble_outputs import mark
+from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.module import named_held, named_modules, named_parameters
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
@@ -19,19 +21,22 @@ from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.building import (
     allocate_buffers,
+    checked_device,
+    checked_dtype,
     checked_seeds,
     expect_all_found,
     initialize_parameters,
     start_streams,
 )
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
-from chainrule.ops import expect_tensor
+from chainrule.ops import expect_module, expect_tensor
 
 _DERIVED = ("flat", "_changes", "_known_inputs", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
 
 
-class Network:
+class Network(ExplainsAttributes):
     """A built module whose parameters are views of two flat buffers: one model, or an ensemble of M.
 
     Created by `Module.build`.
@@ -44,6 +49,27 @@ class Network:
         frozen: the names of the parameters that no updater changes.
     """
 
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("to", "cpu", "cuda", "float", "double"),
+            'Build another with build(device="cuda", dtype=torch.float64), and load the state_dict of this one.',
+        ),
+        "half": "Lower precision is not supported.",
+        "forward": "Call it: network(x).",
+        "predict": "Call it: network(x).",
+        "fit": "Write chainrule.fit(network, loss, optimizer, train=(x, y)).",
+        "step": "The updater has it: updater = optimizer.attach(network), updater.step().",
+        "save": "Write torch.save(network.state_dict(), path).",
+        "compile": "Write chainrule.fit(…, compile=True).",
+        "build": "It is built; a module is what build() is called on.",
+        "seed": "A single network's is network.seeds[0].",
+        "requires_grad_": 'Keep parameters out of training with network.freeze("*.bias").',
+        "buffers": "Write network.named_buffers().",
+        **dict.fromkeys(("children", "named_modules", "apply"), "Write network.modules()."),
+        **dict.fromkeys(("weight", "bias"), "The layers are in network.module, the parameters in named_parameters()."),
+    }
+
+    @explained
     def __init__(
         self,
         module: ModuleLike,
@@ -54,6 +80,7 @@ class Network:
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
+        expect_module("network", "module", module)
         self.is_ensemble = seeds is not None or members is not None
         self.seeds = checked_seeds(seed, seeds, members)
         self.module = module
@@ -68,12 +95,8 @@ class Network:
             )
         if hasattr(module, "output_shape"):
             module.output_shape((...,))
-        dtype = torch.get_default_dtype() if dtype is None else dtype
-        if dtype not in (torch.float32, torch.float64):
-            raise ShapeError(
-                f"build: dtype must be torch.float32 or torch.float64, got {dtype}. Lower precision is not supported."
-            )
-        self.flat = FlatBuffers(self.parameters(), self.members, dtype, torch.device(device))
+        dtype = checked_dtype(dtype)
+        self.flat = FlatBuffers(self.parameters(), self.members, dtype, checked_device(device))
         self._device_type = self.device.type
         initialize_parameters(self._named_parameters, self.seeds)
         allocate_buffers(self._named_buffers, self.seeds, dtype, self.device)
@@ -138,7 +161,11 @@ class Network:
         """
         x = self.with_member_axis(x, per_member=per_member)
         self.check_input(x)
-        y = self.module.forward(x)
+        try:
+            y = self.module.forward(x)
+        except (RuntimeError, NotImplementedError):
+            expect_dense("network", "x", x, self.device)
+            raise
         expect_tensor(self.module, y)
         output = y if self.is_ensemble else y[0]
         if self.members > 1:
@@ -156,14 +183,28 @@ class Network:
             BackwardError: if there was no call in train mode before.
             ShapeError: if grad_output has another shape than the output.
         """
-        if grad_output.shape != self._output_shape and self._output_shape is not None:
+        shape = getattr(grad_output, "shape", None)
+        if shape != self._output_shape and self._output_shape is not None:
+            expect_input("network", "grad_output", grad_output, self.dtype)
             raise ShapeError(
                 f"network: grad_output must have the output's shape {tuple(self._output_shape)}, "
                 f"got {tuple(grad_output.shape)}. Pass what loss.backward() returns."
             )
         if self.module.needs_input_grad != input_grad:
             self.module.needs_input_grad = input_grad
-        grad = self.module.backward(grad_output if self.is_ensemble else grad_output.unsqueeze(0))
+        try:
+            grad = self.module.backward(grad_output if self.is_ensemble else grad_output.unsqueeze(0))
+        except (AttributeError, RuntimeError, NotImplementedError) as error:
+            if isinstance(error, ChainruleError):
+                raise
+            expect_input("network", "grad_output", grad_output, self.dtype)
+            expect_dense("network", "grad_output", grad_output, self.device)
+            if grad_output.dtype != self.dtype:
+                raise ShapeError(
+                    f"network: grad_output must have dtype {self.dtype}, got {grad_output.dtype}. "
+                    "Pass what loss.backward() returns."
+                ) from error
+            raise
         if grad is None or not input_grad:
             return None
         return grad if self.is_ensemble else grad[0]
@@ -177,8 +218,14 @@ class Network:
             ShapeError: for per_member=True on a single network, or another number of members.
         """
         if not per_member:
-            return x.expand(self.members, *x.shape) if self.is_ensemble else x.unsqueeze(0)
-        if not self.is_ensemble or x.shape[0] != self.members:
+            try:
+                return x.expand(self.members, *x.shape) if self.is_ensemble else x.unsqueeze(0)
+            except (AttributeError, RuntimeError, NotImplementedError):
+                expect_input("network", "x", x, self.dtype)
+                expect_dense("network", "x", x, self.device)
+                raise
+        expect_input("network", "x", x, self.dtype)
+        if not self.is_ensemble or x.shape[:1] != (self.members,):
             built = f"an ensemble of {self.members}" if self.is_ensemble else "a single network"
             raise ShapeError(
                 f"network: per_member=True needs x (M, N, …) and an ensemble of M, got {tuple(x.shape)} "
@@ -201,10 +248,14 @@ class Network:
         form = (x.shape[2:], x.dtype)
         if form in self._known_inputs:
             return
+        expect_dense("network", "x", x, self.device)
         takes_integers = getattr(self.module, "integer_inputs", not x.is_floating_point())
         if takes_integers == x.is_floating_point():
             wanted = "integers" if takes_integers else f"dtype {self.dtype}"
-            raise ShapeError(f"network: x must have {wanted}, got {x.dtype}. Convert it with x.to(…).")
+            raise ShapeError(
+                f"network: x must have {wanted}, got {x.dtype}. Convert it with "
+                f"x.{'long()' if takes_integers else 'to(network.dtype)'}."
+            )
         if x.is_floating_point() and x.dtype != self.dtype:
             raise ShapeError(
                 f"network: x must have dtype {self.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
@@ -219,6 +270,7 @@ class Network:
 
     def train(self, mode: bool = True) -> Network:
         """Switch to train mode, or with False to eval mode; return the network."""
+        mode = flag("train", "mode", mode)
         if KeepsForBackward.changes != self._changes:
             self.expect_same_parts()
         for module in self._modules:
@@ -245,6 +297,11 @@ class Network:
 
     def _matching(self, method: str, patterns: Sequence[str]) -> frozenset[str]:
         for pattern in patterns or [""]:
+            if not isinstance(pattern, str):
+                first = next(iter(self._named_parameters), "*")
+                raise ChainruleError(
+                    f'{method}: a pattern must be text, got {shown(pattern)}. Write {method}("{first}").'
+                )
             if not fnmatch.filter(self._named_parameters, pattern):
                 raise ChainruleError(
                     f'{method}: a pattern must match a parameter, got "{pattern}". '
@@ -282,6 +339,7 @@ class Network:
             StateError: if names or numbers of members differ; nothing is changed then.
         """
         own = self.random_state()
+        expect_state("network", state)
         if different := sorted(own.keys() ^ state.keys()):
             raise StateError(
                 f"network: a random state must have the names {sorted(own)}, got a difference in {different}. "
@@ -324,6 +382,7 @@ class Network:
     def _outside(self, tensor: Tensor) -> Tensor:
         return tensor if self.is_ensemble else tensor[0]
 
+    @explained
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Copy in parameters and buffers by name; a single network takes a torch module's state_dict of the same names.
 
@@ -331,17 +390,22 @@ class Network:
             StateError: if names or shapes differ; nothing is changed then.
         """
         own = self._state()
+        expect_state("network", state)
         if missing := sorted(own.keys() ^ state.keys()):
             raise StateError(
                 f"network: a state must have the names {sorted(own)}, got a difference in {missing}. "
                 "Load it into a network of the same layers."
             )
         for name, values in state.items():
-            shape = self._outside(own[name]).shape
-            if not isinstance(values, Tensor) or values.shape != shape:
-                got = tuple(values.shape) if isinstance(values, Tensor) else f"a {type(values).__name__}"
+            if not isinstance(values, Tensor) or values.is_meta or values.is_sparse or values.is_complex():
                 raise StateError(
-                    f"network: {name} must have shape {tuple(shape)}, got {got}. "
+                    f"network: {name} must be a tensor of real numbers, got {shown(values)}. "
+                    "Load what state_dict() returned."
+                )
+            shape = self._outside(own[name]).shape
+            if values.shape != shape:
+                raise StateError(
+                    f"network: {name} must have shape {tuple(shape)}, got {tuple(values.shape)}. "
                     "Load a state_dict into a network of the same sizes and members."
                 )
         with torch.no_grad():
@@ -349,8 +413,10 @@ class Network:
             for name, tensor in own.items():
                 self._outside(tensor).copy_(copies[name])
 
+    @explained
     def member(self, i: int) -> Network:
         """Return a single network with copies of member i's parameters; -1 is the last member."""
+        i = integer("network", "member", i)
         if not -self.members <= i < self.members:
             raise ChainruleError(
                 f"network: member must be from {-self.members} to {self.members - 1}, got {i}. It has {self.members}."

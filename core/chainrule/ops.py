@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import advice, flag, integer, shown
 from chainrule.base.module import Shape
 from chainrule.base.parameter import Parameter
-from chainrule.errors import ContractError, ShapeError, label
+from chainrule.base.protocols import ModuleLike
+from chainrule.errors import ChainruleError, ContractError, ShapeError, label
 
 
 def affine(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
@@ -50,6 +53,25 @@ def expect_tensor(owner: object, output: object) -> None:
             f"{label(owner)}: forward must return one tensor, got a {type(output).__name__}. "
             "Concatenate several outputs, and split them in the loss."
         )
+
+
+def expect_module(owner: object, name: str, module: object) -> None:
+    """Raise ChainruleError, naming the owner, unless this is a module, ready for use."""
+    if isinstance(module, type) or not isinstance(module, ModuleLike):  # its class has the methods too
+        several = isinstance(module, list | tuple | Iterator)
+        fix = "Pass modules one by one: sequential(*modules)." if several else advice("module", module)
+        owner = owner if isinstance(owner, str) else label(owner)
+        raise ChainruleError(f"{owner}: {name} must be a module, got {shown(module)}. {fix}")
+
+
+def expect_size(owner: object, name: str, size: int) -> int:
+    """Return a size as Python's int; raise ShapeError, naming the owner, unless it is an integer of at least 1."""
+    return integer(label(owner), name, size, at_least=1, error=ShapeError)
+
+
+def expect_flag(owner: object, name: str, value: bool) -> bool:
+    """Return a truth value as Python's bool; raise ChainruleError, naming the owner, unless it is True or False."""
+    return flag(label(owner), name, value)
 
 
 def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:

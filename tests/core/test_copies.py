@@ -103,7 +103,7 @@ def test_an_updater_moves_shared_weights_once():
 
 @pytest.mark.parametrize("sizes", [(3, 0), (5, -1), (2.5, 4)])
 def test_a_parameter_needs_positive_sizes(sizes):
-    with pytest.raises(ValueError, match=r"^Parameter: every size must be a positive integer, got "):
+    with pytest.raises(ValueError, match=r"^Parameter: every size must be an integer of at least 1, got "):
         Parameter(*sizes, init=zeros(), fan_in=3, fan_out=1)
 
 

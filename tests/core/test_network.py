@@ -116,10 +116,10 @@ def test_building_twice_raises():
     [
         (
             {"seed": 1, "seeds": [2]},
-            "build: seeds must stand alone, got seeds=[2], seed=1 and members=None. Pass seeds",
+            "build: seeds must stand alone, got [2] with seed=1 and members=None. Pass seeds",
         ),
-        ({"seeds": [2], "members": 1}, "build: seeds must stand alone, got seeds=[2], seed=None and members=1."),
-        ({"members": 0}, "build: members must be an integer of at least 1, got 0. Pass members=10, for example."),
+        ({"seeds": [2], "members": 1}, "build: seeds must stand alone, got [2] with seed=None and members=1."),
+        ({"members": 0}, "build: members must be an integer of at least 1, got 0. Pass 1, for example."),
         ({"members": 2.0}, "build: members must be an integer of at least 1, got 2.0."),
         ({"seeds": []}, "build: seeds must name at least one member, got []."),
         ({"seeds": [0, -1]}, "build: a seed must be an integer of at least 0, got -1."),

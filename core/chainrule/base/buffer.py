@@ -8,11 +8,14 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from chainrule.arguments import shown
+from chainrule.base.declarations import checked_initializer, checked_shape
 from chainrule.base.protocols import InitializerLike
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ChainruleError, ShapeError
 
 
-class Buffer:
+class Buffer(ExplainsAttributes):
     """Declare a tensor that is kept, copied and saved with the module and changed in place, such as a running mean.
 
     Args:
@@ -32,6 +35,7 @@ class Buffer:
 
     data: Tensor
 
+    @explained
     def __init__(
         self,
         *shape: int,
@@ -40,12 +44,14 @@ class Buffer:
         persistent: bool = True,
         shared: bool = False,
     ) -> None:
-        if not all(isinstance(size, int) and size > 0 for size in shape):
-            raise ShapeError(f"Buffer: every size must be a positive integer, got {shape}. Pass sizes of at least 1.")
-        if isinstance(init, Tensor) and init.shape != shape:
+        self.shape = checked_shape("Buffer", shape)
+        if isinstance(init, Tensor) and init.shape != self.shape:
             raise ShapeError(f"Buffer: init must have shape {shape}, got {tuple(init.shape)}. Reshape it.")
-        self.shape = torch.Size(shape)
-        self.init = init
+        if dtype is not None and not isinstance(dtype, torch.dtype):
+            raise ChainruleError(
+                f"Buffer: dtype must be one of torch's, got {shown(dtype)}. Pass torch.int64, for example."
+            )
+        self.init = init if init is None or isinstance(init, Tensor) else checked_initializer("Buffer", init)
         self.dtype = dtype
         self.persistent = persistent
         self.shared = shared
@@ -64,7 +70,7 @@ class Buffer:
     def __getattr__(self, name: str) -> NoReturn:
         if name == "data":
             raise ChainruleError(f"{self!r}: data needs a built module. Call build() on the module first.")
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return super().__getattr__(name)  # type: ignore[misc]
 
     def __copy__(self) -> Buffer:
         return copy.deepcopy(self)  # a shallow one would share the values

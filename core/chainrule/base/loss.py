@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import flag, shown
 from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.ensemble_outputs import is_marked
+from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.saved_tensors import KeepsForBackward
+from chainrule.calls import ExplainedType
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
 
-class Loss(KeepsForBackward, ABC):
+class Loss(KeepsForBackward, metaclass=ExplainedType):
     """A distance between predictions and targets, term by term, and its gradient.
 
     A subclass writes `forward`, the terms, and `gradient`, the gradient of their sum, and, where the mean divides by
@@ -40,6 +44,13 @@ class Loss(KeepsForBackward, ABC):
     batch_independent: ClassVar[bool] = True
     """Whether each term depends on the part of the prediction at its own index alone; not so for a contrastive loss."""
 
+    _use: ClassVar[str] = "Make the loss first: loss = mse(), then loss(prediction, target)."
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("to", "cpu", "cuda", "parameters"), "A loss has no tensors; leave it out."),
+        "zero_grad": "Write network.zero_grad().",
+        "item": "The call returns the value: loss(prediction, target).item().",
+    }
+
     _scale: float | Tensor = 1.0
     _returned: torch.Size | None = None
     _counted: tuple[tuple[torch.Size, torch.Size], int] = ((torch.Size(), torch.Size()), 0)
@@ -49,12 +60,13 @@ class Loss(KeepsForBackward, ABC):
         check_class_attributes(cls, Loss)
 
     def __init__(self, reduction: Literal["mean", "sum", "none"] = "mean", *, members: bool = False) -> None:
-        if reduction not in ("mean", "sum", "none"):
+        if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
             raise HyperparameterError(
-                f'{label(self)}: reduction must be "mean", "sum" or "none", got {reduction!r}. Choose one of the three.'
+                f'{label(self)}: reduction must be "mean", "sum" or "none", got {shown(reduction)}. '
+                f"{'Choose one of the three.' if isinstance(reduction, str | None) else self._use}"
             )
         self.reduction: str = reduction
-        self.members = members
+        self.members = flag(label(self), "members", members)
 
     @abstractmethod
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -151,7 +163,11 @@ class Loss(KeepsForBackward, ABC):
                 f"{label(self)}: prediction and target must have the same rows, got {self._shown(prediction)} and "
                 f"{self._shown(target)}. Predictions (M, N, …) of an ensemble need {label(self)}(members=True)."
             )
-        terms = self.forward(prediction, target)
+        try:
+            terms = self.forward(prediction, target)
+        except (RuntimeError, NotImplementedError) as error:
+            self._expect_tensors_alike(prediction, target, error)
+            raise
         if is_new:
             wanted = prediction.shape[: terms.dim()] if self.batch_independent else terms.shape
             if terms.dim() < 2 or terms.shape != wanted or len(terms) != len(prediction):
@@ -208,21 +224,34 @@ class Loss(KeepsForBackward, ABC):
             )
 
     def _with_member_axis(self, prediction: Tensor, target: Tensor, per_member: bool) -> tuple[Tensor, Tensor]:
-        if not self.members:
-            if per_member:
-                raise ShapeError(
-                    f"{label(self)}: per_member must be False for a single model, got True. "
-                    f"Make the loss as {label(self)}(members=True)."
-                )
-            if is_marked(prediction):
-                raise ShapeError(
-                    f"{label(self)}: prediction must be that of a single network, got an ensemble's, of shape "
-                    f"{tuple(prediction.shape)}. Make the loss as {label(self)}(members=True)."
-                )
-            return prediction.unsqueeze(0), target.unsqueeze(0)
-        if not per_member:
-            target = target.expand(prediction.shape[0], *target.shape)
-        return prediction, target
+        if per_member and not self.members:
+            raise ShapeError(
+                f"{label(self)}: per_member must be False for a single model, got True. "
+                f"Make the loss as {label(self)}(members=True)."
+            )
+        try:
+            if not self.members:
+                if is_marked(prediction):
+                    raise ShapeError(
+                        f"{label(self)}: prediction must be that of a single network, got an ensemble's, of shape "
+                        f"{tuple(prediction.shape)}. Make the loss as {label(self)}(members=True)."
+                    )
+                return prediction.unsqueeze(0), target.unsqueeze(0)
+            return prediction, target if per_member else target.expand(prediction.shape[0], *target.shape)
+        except (AttributeError, TypeError):
+            expect_input(self, "prediction", prediction)
+            expect_input(self, "target", target)
+            raise
+
+    def _expect_tensors_alike(self, prediction: Tensor, target: Tensor, error: Exception) -> None:
+        """Raise ShapeError if tensors of these kinds are what torch refused."""
+        expect_dense(self, "prediction", prediction, prediction.device)
+        expect_dense(self, "target", target, prediction.device)
+        if not prediction.is_floating_point():
+            raise ShapeError(
+                f"{label(self)}: prediction must have a floating dtype, got {prediction.dtype}. "
+                "Pass a network's output."
+            ) from error
 
     def _shown(self, tensor: Tensor) -> tuple[int, ...]:
         return tuple(tensor.shape if self.members else tensor.shape[1:])

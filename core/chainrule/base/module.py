@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, final
 
@@ -18,6 +18,7 @@ from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
+from chainrule.calls import ExplainedType, explained
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -28,7 +29,7 @@ Shape: TypeAlias = tuple[int | EllipsisType | None, ...]
 """The shape of one example: sizes, None for an unknown size, ... for any number of unknown axes."""
 
 
-class Module(KeepsForBackward, ABC):
+class Module(KeepsForBackward, metaclass=ExplainedType):
     """A differentiable map whose backward is written by hand.
 
     A constructor only declares; `build` allocates. Axis 0 of every tensor is the member axis: x is (M, N, …), a
@@ -49,6 +50,17 @@ class Module(KeepsForBackward, ABC):
 
     finite: ClassVar[bool] = True
     """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; not so for exp."""
+
+    _use: ClassVar[str] = "A module is called once it is built: network = module.build(), network(x)."
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("to", "cpu", "cuda"), 'A device is chosen when it is built: build(device="cuda").'),
+        **dict.fromkeys(("float", "double"), "A dtype is chosen when it is built: build(dtype=torch.float64)."),
+        **dict.fromkeys(
+            ("state_dict", "load_state_dict", "zero_grad", "freeze", "member", "summary"),
+            "The network has it, which build() returns.",
+        ),
+        "requires_grad_": 'Build it, and keep parameters out of training with network.freeze("*.bias").',
+    }
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -103,6 +115,7 @@ class Module(KeepsForBackward, ABC):
         self.train(False)
 
     @final
+    @explained
     def build(
         self,
         *,

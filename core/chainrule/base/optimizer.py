@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform, final
 
 from torch import Tensor
 
+from chainrule.arguments import advice, shown
 from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.settings import Settings, hyperparameter
 from chainrule.base.step import Step
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ContractError, HyperparameterError, label
 
 if TYPE_CHECKING:
@@ -28,6 +31,18 @@ def present(value: float | Tensor) -> bool:
     return isinstance(value, Tensor) or value != 0
 
 
+def _takes_a_step(schedule: object) -> bool:
+    if isinstance(schedule, type) or not callable(schedule):
+        return False
+    try:
+        inspect.signature(schedule).bind(1)
+    except TypeError:
+        return False
+    except ValueError:  # a function that is not written in Python may have no signature
+        return True
+    return True
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(hyperparameter,))
 class _KeywordSettings(Settings):
     """Settings that are passed by name alone, each number of which may be given per member."""
@@ -36,7 +51,7 @@ class _KeywordSettings(Settings):
     _per_member = True
 
 
-class Optimizer(_KeywordSettings):
+class Optimizer(_KeywordSettings, ExplainsAttributes):
     """Hyperparameters and an update rule for one tensor.
 
     A subclass declares its hyperparameters as annotated fields and writes `update` and, if it has state, `init`. It
@@ -68,6 +83,17 @@ class Optimizer(_KeywordSettings):
     gradient_range: ClassVar[tuple[float, float]] = (1e-15, 1e15)
     """The range of float32 gradient magnitudes for which parameters stay finite."""
 
+    _use: ClassVar[str] = "It gets a network by attach(network), or from fit."
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("step", "state_dict", "load_state_dict", "set_lr"),
+            "The updater has it: updater = optimizer.attach(network).",
+        ),
+        "zero_grad": "Write network.zero_grad().",
+        **dict.fromkeys(("param_groups", "add_param_group"), 'Write chainrule.param_groups({"*.bias": …, "*": …}).'),
+        "learning_rate": "Write lr.",
+    }
+
     lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
     """The learning rate; redeclare it for another default."""
 
@@ -80,10 +106,10 @@ class Optimizer(_KeywordSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.schedule is not None and not callable(self.schedule):
+        if self.schedule is not None and not _takes_a_step(self.schedule):
             raise HyperparameterError(
-                f"{label(self)}: schedule must be a callable t -> factor, got {self.schedule!r}. "
-                "Pass one such as chainrule.schedules.constant()."
+                f"{label(self)}: schedule must be a callable t -> factor, got {shown(self.schedule)}. "
+                f"{advice('schedule', self.schedule)}"
             )
 
     def init(self, parameter: Tensor) -> State:
@@ -140,6 +166,7 @@ class Optimizer(_KeywordSettings):
         return parameter
 
     @final
+    @explained
     def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return an Updater that applies this rule to every parameter of the network.
 

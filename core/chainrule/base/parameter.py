@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
 
-import torch
 from torch import Tensor
 
+from chainrule.arguments import integer
+from chainrule.base.declarations import checked_initializer, checked_shape
 from chainrule.base.protocols import InitializerLike
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ChainruleError, ShapeError
 
 
-class Parameter:
+class Parameter(ExplainsAttributes):
     """A trainable tensor, declared with its shape and initializer; `build` allocates its values and its gradient.
 
     Attributes:
@@ -30,15 +33,21 @@ class Parameter:
     row: Tensor
     grad_row: Tensor
 
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("requires_grad", "requires_grad_"), 'Keep it out of training with network.freeze("*.bias").'),
+        **dict.fromkeys(
+            ("detach", "item", "numpy", "tolist", "cpu", "to", "clone", "copy_", "norm", "device", "dtype", "layout"),
+            "Its values are parameter.data, with the member axis in front.",
+        ),
+        **dict.fromkeys(("numel", "size", "dim", "ndim"), "Its shape without the member axis is parameter.shape."),
+    }
+
+    @explained
     def __init__(self, *shape: int, init: InitializerLike, fan_in: int, fan_out: int) -> None:
-        if not all(isinstance(size, int) and size > 0 for size in shape):
-            raise ShapeError(
-                f"Parameter: every size must be a positive integer, got {shape}. Pass sizes of at least 1."
-            )
-        self.shape = torch.Size(shape)
-        self.init = init
-        self.fan_in = fan_in
-        self.fan_out = fan_out
+        self.shape = checked_shape("Parameter", shape)
+        self.init = checked_initializer("Parameter", init)
+        self.fan_in = integer("Parameter", "fan_in", fan_in, at_least=1, error=ShapeError)
+        self.fan_out = integer("Parameter", "fan_out", fan_out, at_least=1, error=ShapeError)
 
     def bind(self, data: Tensor, grad: Tensor) -> None:
         """Take these tensors, each (M, *shape), as values and gradient."""
@@ -65,7 +74,7 @@ class Parameter:
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("data", "grad", "row", "grad_row", "transposed") and not self.is_built:
             raise ChainruleError(f"{self!r}: {name} needs a built module. Call build() on the module first.")
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return super().__getattr__(name)  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         # Pickling or copying a view would take the whole flat buffer along.

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 import torch
 from torch import Tensor
 
+from chainrule.calls import ExplainsAttributes
 from chainrule.errors import ChainruleError
 
 ROUNDS = 10
@@ -79,7 +80,7 @@ class Distributions(ABC):
         return numbers.to(self.dtype).reshape(self.members, *shape)
 
 
-class Random(Distributions):
+class Random(ExplainsAttributes, Distributions):
     """Declare a stream of random numbers of the module's own; `build` gives every member its key.
 
     The numbers follow from (member's seed, dotted name of the stream, number of draws so far) alone: they are the same
@@ -134,7 +135,7 @@ class Random(Distributions):
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("key", "counter"):
             raise ChainruleError("Random: drawing needs a built module. Call build() on the module first.")
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return super().__getattr__(name)  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: value for name, value in vars(self).items() if name != "_ahead"}

@@ -6,8 +6,13 @@ from hashlib import blake2b
 
 from torch import Generator
 
+from chainrule.arguments import integer
+from chainrule.calls import explained
 
+
+@explained
 def random_stream(seed: int, purpose: str, name: str = "") -> Generator:
     """Return a CPU generator seeded from these three alone."""
+    seed = integer("random_stream", "seed", seed)
     digest = blake2b(f"{seed}/{purpose}/{name}".encode(), digest_size=8).digest()
     return Generator().manual_seed(int.from_bytes(digest, "little") >> 1)

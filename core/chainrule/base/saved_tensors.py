@@ -7,13 +7,14 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from chainrule.calls import ExplainsAttributes
 from chainrule.errors import BackwardError, label
 
 BOOKKEEPING = frozenset({"_saved", "_versions", "_scale", "_returned", "_counted", "needs_input_grad"})
 """Attributes that the core sets in every step."""
 
 
-class KeepsForBackward:
+class KeepsForBackward(ExplainsAttributes):
     """Save tensors in a forward for the one backward that follows it, and count the attributes that are set.
 
     Attributes:

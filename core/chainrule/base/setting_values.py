@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Union
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from chainrule.arguments import shown
 from chainrule.errors import HyperparameterError, label
 
 _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -22,6 +24,8 @@ _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "below": (operator.lt, "below"),
 }
 
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: Any, *, per_member: bool) -> Any:
     """Return the value as a setting keeps it: scalars of numpy and 0-dim tensors as the Python numbers that they are.
@@ -30,17 +34,17 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
         HyperparameterError: if it is not of the declared type or outside the field's bounds; or if it is a tensor,
             unless per_member allows one value for each member.
     """
-    value = _in_python(value)
+    given, value = value, as_kept(value, declared)
     for tensor in _tensors(value):
         if not per_member or not takes_numbers(declared):
             raise HyperparameterError(
-                f"{label(owner)}: {field.name} must be one value for all members, got a tensor of shape "
-                f"{tuple(tensor.shape)}. Pass {in_words(declared)}."
+                f"{label(owner)}: {field.name} must be one value for all members, got {shown(given)}. "
+                f"Pass {in_words(declared)}."
             )
-        if tensor.dim() != 1 or not tensor.is_floating_point() or not len(tensor):
+        if tensor.dim() != 1 or not tensor.is_floating_point() or not len(tensor) or tensor.is_meta or tensor.is_sparse:
             raise HyperparameterError(
-                f"{label(owner)}: {field.name} must be a number or a floating tensor of shape (M,), "
-                f"got {tensor.dtype} of shape {tuple(tensor.shape)}. Pass one value per member."
+                f"{label(owner)}: {field.name} must be a number or one for each member, (M,), "
+                f"got {tensor.dtype} of shape {tuple(tensor.shape)}. Pass a list of numbers or such a tensor."
             )
         for number in tensor.tolist():
             if not _is_number(number):
@@ -48,10 +52,12 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
                     f"{label(owner)}: {field.name} must be a number for each member, got {number}. "
                     f"The default is {field.default!r}."
                 )
+    given = value if isinstance(value, int | float | str) else given
     if not fits(value, declared):
         default = "" if field.default is dataclasses.MISSING else f" The default is {field.default!r}."
         raise HyperparameterError(
-            f"{label(owner)}: {field.name} must be {in_words(declared)}, got {value!r}.{default or ' Pass one.'}"
+            f"{label(owner)}: {field.name} must be {in_words(declared)}, got {shown(given)}."
+            f"{_meant(declared, given) or default or ' Pass one.'}"
         )
     for number in _numbers(value):
         _check_bounds(owner, field, number)
@@ -60,6 +66,8 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
 
 def takes_numbers(declared: Any) -> bool:
     """Return whether floats are of the declared type, or of a part of it."""
+    if typing.get_origin(declared) is Callable:
+        return False
     return declared is float or any(map(takes_numbers, typing.get_args(declared)))
 
 
@@ -106,10 +114,39 @@ def bounds(declared: Mapping[str, Any]) -> str:
     )
 
 
-def _in_python(value: Any) -> Any:
-    if isinstance(value, np.generic) or (isinstance(value, Tensor) and value.dim() == 0):
+def as_kept(value: Any, declared: Any) -> Any:
+    """Return scalars of numpy and torch as Python's, a sequence as a declared tuple, or as a tensor (M,) of numbers."""
+    if (
+        isinstance(value, np.generic | np.ndarray | Tensor)
+        and not value.ndim
+        and getattr(value, "is_meta", False) is False
+    ):
         return value.item()
-    return tuple(map(_in_python, value)) if type(value) is tuple else value
+    tuples = [one for one in (declared, *typing.get_args(declared)) if typing.get_origin(one) is tuple]
+    if tuples and isinstance(value, tuple | list | np.ndarray | Tensor):
+        (inner, *_) = typing.get_args(tuples[0])
+        return tuple(as_kept(item, inner) for item in value)
+    if takes_numbers(declared) and isinstance(value, tuple | list | np.ndarray | Tensor):
+        return _per_member(value)
+    return value
+
+
+def _per_member(values: Any) -> Any:
+    """Return a sequence of numbers as a tensor of floating numbers; anything else as it is."""
+    numbers = values.tolist() if isinstance(values, np.ndarray) else values
+    if isinstance(numbers, tuple | list):
+        numbers = [as_kept(number, float) for number in numbers]
+        if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+            return values
+        numbers = torch.tensor(numbers, dtype=torch.float64)
+    return numbers.double() if numbers.dtype in INTEGERS else numbers
+
+
+def _meant(declared: Any, given: object) -> str:
+    """Return a sentence on what somebody seems to mean who gives this value; or nothing."""
+    if takes_numbers(declared) and callable(given):
+        return " A factor that changes by the step is passed as schedule."
+    return ""
 
 
 def _copied(value: Any) -> Any:

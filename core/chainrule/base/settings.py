@@ -14,9 +14,11 @@ from torch import Tensor
 
 from chainrule.base.annotations import own_annotations
 from chainrule.base.setting_values import checked
+from chainrule.calls import ExplainedType, explained
 from chainrule.errors import HyperparameterError, label
 
 
+@explained
 def hyperparameter(
     default: Any = dataclasses.MISSING,
     *,
@@ -53,7 +55,7 @@ def hyperparameter(
     return dataclasses.field(default=default, metadata=declared)
 
 
-class Settings:
+class Settings(metaclass=ExplainedType):
     """Settings that are declared as annotated fields, checked when an instance is made, and frozen from then on.
 
     Every subclass becomes a dataclass. Two instances are equal if they are of one class with equal settings.
@@ -97,7 +99,7 @@ class Settings:
         dataclasses.dataclass(frozen=True, kw_only=cls._keyword_only, eq=False)(cls)
 
     def __post_init__(self) -> None:
-        types_of = _declared_types(type(self))  # type: ignore[arg-type]  # mypy takes __hash__ for the class's own
+        types_of = _declared_types(type(self))
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             per_member = self._per_member and field.metadata.get("per_member") is not False
             given = getattr(self, field.name)

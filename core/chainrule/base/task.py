@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chainrule.base.loss import Loss
 from chainrule.base.module import Module
+from chainrule.calls import ExplainedType
 from chainrule.metrics import Metric
 
 
@@ -21,7 +22,7 @@ class Splits(NamedTuple):
     test: tuple[Tensor, Tensor]
 
 
-class Task(ABC):
+class Task(metaclass=ExplainedType):
     """A data set drawn from a seed, with its reference network, loss, metrics and settings."""
 
     metrics: ClassVar[Mapping[str, Metric]]

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from chainrule.arguments import advice, shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.step import Step
@@ -42,11 +43,8 @@ class Wrapper(Optimizer):
     def __post_init__(self) -> None:
         inner = self.inner
         if not isinstance(inner, Optimizer):
-            called = isinstance(inner, type) and issubclass(inner, Optimizer)
-            name = inner if isinstance(inner, str) else label(inner) if called else "adam"
             raise HyperparameterError(
-                f"{label(self)}: inner must be an optimizer, got {inner!r}. "
-                f"Pass inner={name if name.isidentifier() else 'adam'}(…), from chainrule.optimizers."
+                f"{label(self)}: inner must be an optimizer, got {shown(inner)}. {advice('optimizer', inner)}"
             )
         super().__post_init__()
         if type(self).change_direction is not Wrapper.change_direction:

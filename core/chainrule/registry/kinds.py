@@ -59,9 +59,9 @@ def kind_named(text: str) -> str:
     Raises:
         UnknownComponentError: if there is no such kind.
     """
-    kind = kind_or_none(text)
+    kind = kind_or_none(str(text))
     if kind is None:
-        hint = did_you_mean(text, KINDS)
+        hint = did_you_mean(str(text), KINDS)
         raise UnknownComponentError(f'No kind of component is called "{text}".{hint} Kinds: {", ".join(KINDS)}.')
     return kind
 

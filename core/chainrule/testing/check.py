@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from chainrule.errors import ContractError, one_line
+from chainrule.registry.kinds import kind_named
 from chainrule.testing.subject import Subject
 
 CHECKS: list[Check] = []
@@ -87,7 +88,8 @@ def check(*kinds: str, cause: str, once: bool = False) -> Callable[[Callable[[An
 
 def checks_of(kind: str) -> list[Check]:
     """Return the checks on one kind of component."""
-    return [check for check in CHECKS if kind in check.kinds]
+    plural = kind_named(kind)
+    return [check for check in CHECKS if plural in check.kinds]
 
 
 @contextmanager

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.arguments import shown
+from chainrule.base.input_tensors import expect_dense
 from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.network import Network
 
-Data: TypeAlias = tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]]
+Batches: TypeAlias = Iterable[tuple[Tensor, Tensor]]
+
+Data: TypeAlias = tuple[Tensor, Tensor] | Batches
 """A pair (x, y) of tensors, or an iterable of batches such as a DataLoader."""
 
 GATHERED_ELEMENTS = 2**24
@@ -32,9 +37,7 @@ class TensorBatches:
     """
 
     def __init__(self, x: Tensor, y: Tensor, network: Network, batch_size: int, *, per_member: bool) -> None:
-        check_pair("train", x, y, network, per_member=per_member)
-        if batch_size < 1:
-            raise ShapeError(f"fit: batch_size must be at least 1, got {batch_size}. Pass 20, for example.")
+        check_pair("fit: train", x, y, network, per_member=per_member)
         self.seeds = network.seeds
         self.rows = x.shape[1] if per_member else x.shape[0]
         self.batch_size = min(batch_size, self.rows)
@@ -74,7 +77,10 @@ class TensorBatches:
 class IterableBatches:
     """Batches from an iterable, such as a DataLoader; shapes as in `TensorBatches`."""
 
-    def __init__(self, batches: Iterable[tuple[Tensor, Tensor]], network: Network, *, per_member: bool) -> None:
+    def __init__(
+        self, name: str, batches: Iterable[tuple[Tensor, Tensor]], network: Network, *, per_member: bool
+    ) -> None:
+        self.name = name
         self.batches = batches
         self.network = network
         self.per_member = per_member
@@ -87,45 +93,87 @@ class IterableBatches:
         except TypeError:  # the __len__ of a DataLoader over an iterable data set raises
             return None
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002 - as for tensors
         """Yield the batches of one pass over the iterable."""
         count = 0
         for count, batch in enumerate(self.batches, start=1):  # noqa: B007
-            x, y = as_pair("fit: a batch of train", batch)
-            check_pair("train", x, y, self.network, per_member=self.per_member)
+            x, y = _batch(self.name, batch)
+            check_pair(self.name, x, y, self.network, per_member=self.per_member)
             lift = partial(self.network.with_member_axis, per_member=self.per_member)
             yield lift(x), lift(y)
         if not count:
             raise ChainruleError(
-                f"fit: train yielded no batch in epoch {number}. "
-                "Pass a list or a DataLoader; a generator ends after one pass."
+                f"{self.name} yielded no batch. Pass a list or a DataLoader; a generator ends after one pass."
             )
 
 
-def as_pair(name: str, data: object) -> tuple[Tensor, Tensor]:
-    """Return x and y, or raise ShapeError if the data is not two tensors."""
-    parts = data if isinstance(data, tuple | list) else ()
-    if [isinstance(part, Tensor) for part in parts] == [True, True]:
-        x, y = parts
+def is_pair(data: object) -> TypeGuard[tuple[Tensor, Tensor]]:
+    """Return whether data is x and y, not an iterable of batches."""
+    return isinstance(data, tuple | list) and [isinstance(part, Tensor) for part in data] == [True, True]
+
+
+def checked_data(name: str, data: Any) -> Data:
+    """Return x and y, or an iterable that may yield batches.
+
+    Raises:
+        ShapeError: if the data is neither; the message, which begins with the name, has the form to pass.
+    """
+    if is_pair(data):
+        return data
+    if isinstance(data, Iterable) and not isinstance(data, tuple | str | Mapping | Tensor | np.ndarray | type):
+        return data
+    raise ShapeError(f"{name} must be two tensors x and y, or batches of these, got {_parts(data)}. {_form(data)}")
+
+
+def _batch(name: str, batch: object) -> tuple[Tensor, Tensor]:
+    """Return the x and y of a batch."""
+    if is_pair(batch):
+        x, y = batch
         return x, y
-    of = f" of {', '.join(type(part).__name__ for part in parts)}" if parts else ""
+    caller, _, split = name.partition(": ")
     raise ShapeError(
-        f"{name} must be two tensors x and y, got a {type(data).__name__}{of}. "
-        "Pass (x, y); for batches of such pairs, a list or a DataLoader."
+        f"{caller}: a batch of {split} must be two tensors x and y, got {_parts(batch)}. {_form(batch, of_batch=True)}"
     )
+
+
+def _parts(data: object) -> str:
+    if isinstance(data, Mapping):
+        return f"a {type(data).__name__}"
+    if isinstance(data, tuple | list) and data:
+        kinds = ", ".join(type(part).__name__ for part in data[:3])
+        return f"a {type(data).__name__} of {kinds}{', …' if len(data) > 3 else ''}"
+    return shown(data)
+
+
+def _form(data: Any, *, of_batch: bool = False) -> str:
+    """Return a sentence with the form to pass in place of this data."""
+    if isinstance(data, Mapping):
+        keys = [f"[{key!r}]" for key in data][:2]
+        return f"Pass (data{keys[0]}, data{keys[-1]})." if len(keys) == 2 else "Pass (x, y)."
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return f"Pass one of its parts, such as data.{data._fields[0]}."
+    if isinstance(data, tuple | list) and any(isinstance(part, np.ndarray | list) for part in data):
+        return "Convert each with torch.as_tensor(part, dtype=network.dtype)."
+    if hasattr(data, "__getitem__") and not isinstance(data, Iterable | type):  # a data set of rows
+        return "Pass torch.utils.data.DataLoader(data, batch_size=32)."
+    return "Yield pairs (x, y)." if of_batch else "Pass (x, y), or a list or a DataLoader of such pairs."
 
 
 def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member: bool) -> None:
     """Raise ShapeError if x and y are not rows of one data set that fits the network."""
+    caller, _, split = name.partition(": ")
+    for part, tensor in (("x", x), ("y", y)):
+        expect_dense(caller, f"{part} of {split}", tensor, network.device)
     axes = 2 if per_member else 1
     if x.dim() < axes or y.dim() < axes or x.shape[:axes] != y.shape[:axes] or 0 in x.shape[:axes]:
         leading = "(M, N, …)" if per_member else "(N, …)"
         raise ShapeError(
-            f"fit: x and y of {name} must have shape {leading} with the same rows, at least one, "
+            f"{caller}: x and y of {split} must have shape {leading} with the same rows, at least one, "
             f"got {tuple(x.shape)} and {tuple(y.shape)}. Pair each row of x with one of y."
         )
     if x.is_floating_point() and x.dtype != network.dtype:
         raise ShapeError(
-            f"fit: x of {name} must have dtype {network.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
+            f"{caller}: x of {split} must have dtype {network.dtype}, got {x.dtype}. "
+            "Convert it with x.to(network.dtype)."
         )
     network.check_input(network.with_member_axis(x, per_member=per_member))

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import flag, integer
 from chainrule.base.protocols import LossLike
-from chainrule.errors import ChainruleError, one_line
+from chainrule.calls import explained
+from chainrule.errors import ShapeError, one_line
 from chainrule.metrics import Metric
 from chainrule.network import Network
-from chainrule.training.batches import Data, IterableBatches, TensorBatches, as_pair, check_pair
-from chainrule.training.evaluation import check_metrics, evaluate
+from chainrule.training.batches import (
+    Batches,
+    Data,
+    IterableBatches,
+    TensorBatches,
+    check_pair,
+    checked_data,
+    is_pair,
+)
+from chainrule.training.evaluation import means_over
 from chainrule.training.history import History
+from chainrule.training.passed_parts import check_parts, check_reduction, checked_callbacks, checked_metrics
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.eager import keep_as_ordinary_tensors
-from chainrule.training.training_step import Attachable, StepForm, check_parts, make_step
+from chainrule.training.training_step import Attachable, StepForm, make_step
 
 
+@explained
 def fit(
     network: Network,
     loss: LossLike,
     optimizer: Attachable,
     *,
     train: Data,
-    validation: tuple[Tensor, Tensor] | None = None,
+    validation: Data | None = None,
     epochs: int = 1,
     batch_size: int = 32,
     metrics: Mapping[str, Metric] | None = None,
@@ -53,7 +66,7 @@ def fit(
         loss: called on each batch; its reduction, "mean" or "sum", sets the scale of the gradient.
         optimizer: an optimizer, or `param_groups({…})`.
         train: tensors x and y, each (N, …), or an iterable of batches, with one pass per epoch.
-        validation: tensors x and y.
+        validation: the same; an iterable needs one pass per epoch too.
         epochs: the number of passes over train.
         batch_size: rows per step and member; ignored for an iterable of batches.
         metrics: functions (prediction, target) -> (M,) by name.
@@ -74,27 +87,25 @@ def fit(
         CallbackError: if a callback raises, after every callback has been told of the event and of the end; its error
             is chained. Where the fit itself failed, errors of callbacks at its end are notes of the fit's error.
     """
-    check_parts("fit", network, loss, optimizer)
-    if not isinstance(epochs, int) or not isinstance(batch_size, int):
-        raise ChainruleError(
-            f"fit: epochs and batch_size must be integers, got {epochs!r} and {batch_size!r}. Round them."
-        )
-    if epochs < 0:
-        raise ChainruleError(f"fit: epochs must be at least 0, got {epochs}. Pass 100, for example.")
-    loss, metrics = loss.over_members(), metrics or {}
-    check_metrics(metrics)
-    splits: dict[str, tuple[Tensor, Tensor]] = {}
+    check_parts("fit", network=network, loss=loss, optimizer=optimizer)
+    check_reduction("fit", loss)
+    epochs = integer("fit", "epochs", epochs, at_least=0)
+    batch_size = integer("fit", "batch_size", batch_size, at_least=1, error=ShapeError)
+    per_member, evaluate_train = flag("fit", "per_member", per_member), flag("fit", "evaluate_train", evaluate_train)
+    loss, metrics, callbacks = loss.over_members(), checked_metrics(metrics), checked_callbacks(callbacks)
+    splits: dict[str, Data] = {}
     source: TensorBatches | IterableBatches
-    if isinstance(train, tuple):
-        x, y = as_pair("fit: train", train)
-        source = TensorBatches(x, y, network, batch_size, per_member=per_member)
+    train = checked_data("fit: train", train)
+    if is_pair(train):
+        source = TensorBatches(*train, network, batch_size, per_member=per_member)
         if evaluate_train:
-            splits["train"] = x, y
+            splits["train"] = train
     else:
-        source = IterableBatches(train, network, per_member=per_member)
+        source = IterableBatches("fit: train", cast("Batches", train), network, per_member=per_member)
     if validation is not None:
-        x, y = splits["validation"] = as_pair("fit: validation", validation)
-        check_pair("validation", x, y, network, per_member=per_member)
+        splits["validation"] = checked_data("fit: validation", validation)
+        if is_pair(splits["validation"]):
+            check_pair("fit: validation", *splits["validation"], network, per_member=per_member)
 
     step, updater = make_step(
         "fit", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
@@ -110,7 +121,7 @@ def fit(
                 values = {"train": _train(run, step, source.epoch(run.epoch), loss, running)}
                 updater.show_evaluation_parameters()
                 for name, split in splits.items():
-                    values[name] = evaluate(network, loss, split, metrics=metrics, per_member=per_member)
+                    values[name] = means_over(f"fit: {name}", network, loss, split, metrics, per_member=per_member)
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.history.append(record)
                 run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)

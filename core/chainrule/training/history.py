@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import nearest
+from chainrule.calls import ExplainsAttributes
+from chainrule.errors import UnknownCurveError
 from chainrule.updates.updater import Updater
 
 
-class History(Mapping[str, Tensor]):
+class History(ExplainsAttributes, Mapping[str, Tensor]):
     """Curves by name, such as ``history["train_loss"]``.
 
     Shapes: each curve (epochs,), for an ensemble (epochs, M)
@@ -18,6 +22,11 @@ class History(Mapping[str, Tensor]):
     Attributes:
         updater: that of the fit, with which training can go on.
     """
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        "loss": 'Write history["train_loss"].',
+        "history": "It is the mapping itself: dict(history).",
+    }
 
     def __init__(self, updater: Updater) -> None:
         self.updater = updater
@@ -34,6 +43,11 @@ class History(Mapping[str, Tensor]):
         return max((len(records) for records in self._records.values()), default=0)
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self._records:
+            recorded = f"It has {', '.join(self._records)}." if self._records else "No epoch has ended."
+            raise UnknownCurveError(
+                f"history: no curve is called {name!r}.{nearest(str(name), self._records) or f' {recorded}'}"
+            )
         return torch.stack(self._records[name])
 
     def __iter__(self) -> Iterator[str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import flag
 from chainrule.base.protocols import LossLike
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ChainruleError
 from chainrule.network import Network
+from chainrule.training.passed_parts import check_parts, check_reduction
 from chainrule.training.steps.compiled import BELOW_PARAMETERS, CompiledStep
 from chainrule.training.steps.cuda_graph import GraphedStep
 from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
@@ -33,6 +37,7 @@ class StepForm(Protocol):
         """Heed settings that have changed."""
 
 
+@explained
 def training_step(
     network: Network,
     loss: LossLike,
@@ -57,7 +62,8 @@ def training_step(
     Raises:
         ChainruleError: if a part is not ready for use, or the machine cannot compile or capture.
     """
-    check_parts("training_step", network, loss, optimizer)
+    check_parts("training_step", network=network, loss=loss, optimizer=optimizer)
+    check_reduction("training_step", loss)
     loss = loss.over_members()
     step, updater = make_step(
         "training_step", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
@@ -65,13 +71,18 @@ def training_step(
     return NetworkStep(network, loss, step, updater)
 
 
-class NetworkStep:
+class NetworkStep(ExplainsAttributes):
     """One training step as a function; created by `training_step`.
 
     Attributes:
         network: the network that it trains.
         updater: its updater, for `set_lr`, `state_dict` and `evaluating`.
     """
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        "step": "Call it: value = step(x, y).",
+        "backward": "Call it: value = step(x, y).",
+    }
 
     def __init__(self, network: Network, loss: LossLike, step: StepForm, updater: Updater) -> None:
         self.network = network
@@ -110,23 +121,6 @@ class NetworkStep:
         NetworkStep.__init__(self, updater.network, loss, state["form"](updater.network, loss, updater), updater)
 
 
-def check_parts(caller: str, network: Network, loss: LossLike, optimizer: Attachable) -> None:
-    """Raise ChainruleError, in the caller's name, unless a step can be made of these."""
-    for name, part, needed in (
-        ("network", network, "flat"),
-        ("loss", loss, "over_members"),
-        ("optimizer", optimizer, "attach"),
-    ):
-        if isinstance(part, type) or not hasattr(part, needed):
-            hint = "Call build() on the module first." if name == "network" else "Did you forget to call it?"
-            raise ChainruleError(f"{caller}: the {name} must be ready for use, got {part!r}. {hint}")
-    if loss.reduction == "none":
-        raise ChainruleError(
-            f'{caller}: the loss must have reduction "mean" or "sum", got "none". Use "mean", or write the loop and '
-            "weigh the terms with loss.backward(weights)."
-        )
-
-
 def make_step(
     caller: str,
     network: Network,
@@ -138,6 +132,7 @@ def make_step(
     cuda_graph: bool = False,
 ) -> tuple[StepForm, Updater]:
     """Return the step in the form asked for, and its updater; the loss is over members, the caller named in errors."""
+    compile, cuda_graph = flag(caller, "compile", compile), flag(caller, "cuda_graph", cuda_graph)
     if cuda_graph and network.device.type != "cuda":
         raise ChainruleError(
             f"{caller}: cuda_graph=True needs a network on a CUDA device, got one on {network.device}. "

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chainrule.base.member_values import converted, member_values, of_each_member
 from chainrule.base.optimizer import LearningRate
+from chainrule.base.setting_values import as_kept
 from chainrule.base.settings import Settings
 from chainrule.errors import HyperparameterError, label
 from chainrule.updates.chain import Chain
@@ -52,12 +53,14 @@ class Clock:
         """
         lr = self.lr
         if self._schedule is not None:
-            factor = self._schedule(t)
-            self._check_factor(factor, t)
+            factor = self._checked_factor(self._schedule(t), t)
             lr = lr * (factor.to(self._device, torch.float64) if isinstance(factor, Tensor) else factor)
         return Moment(t, lr, self._scalars(t), None, self._is_per_member or isinstance(lr, Tensor))
 
-    def _check_factor(self, factor: Any, t: int) -> None:
+    def _checked_factor(self, factor: Any, t: int) -> Any:
+        """Return a schedule's factor, as a setting would be kept."""
+        if type(factor) is not float:
+            factor = as_kept(factor, float)
         numbers = [factor]
         if isinstance(factor, Tensor):
             numbers = factor.tolist() if factor.shape == (self._members,) else [None]
@@ -71,6 +74,7 @@ class Clock:
                     f"{label(self.chain.inner)}: schedule({t}) must be a finite number of at least 0{several}, "
                     f"got {shown}. Return a factor on lr."
                 )
+        return factor
 
     def _float64(self, values: Tensor) -> Tensor:
         return values.detach().to(self._device, torch.float64)

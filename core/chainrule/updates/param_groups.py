@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from chainrule.base.optimizer import Optimizer
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.network import Network
-from chainrule.updates.updater import Updater
+from chainrule.updates.updater import Updater, check_groups
 
 
-class ParamGroups:
+class ParamGroups(ExplainsAttributes):
     """Rules by what selects their parameters, such as ``{"matrices": muon(), "*": adam()}``; the first match counts.
 
     A key is a pattern of names (``*.bias``), ``matrices`` (all of rank 2 but those of embeddings), ``vectors`` (all of
     rank 0 and 1: biases and the scales of norms), or ``layer:`` with a pattern of the layer's kind (``layer:*_norm``).
     """
 
+    _instead: ClassVar[Mapping[str, str]] = {"step": "The updater has it: updater = param_groups({…}).attach(network)."}
+
+    @explained
     def __init__(self, groups: Mapping[str, Optimizer]) -> None:
+        check_groups(groups)
         self.groups = dict(groups)
 
+    @explained
     def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return an Updater that applies each rule to its parameters; arguments as for `Optimizer.attach`.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
+from chainrule.arguments import expect_state, integer, shown
 from chainrule.errors import StateError
 from chainrule.network import Network
 
@@ -22,10 +23,14 @@ def check_saved(
         rules: the names of their rules.
         network: the network that they belong to.
     """
+    expect_state("updater", saved)
     if not {"t", "rules", "state"} <= saved.keys():
         raise StateError(
             f'updater: a state must have "t", "rules" and "state", got {sorted(saved)}. Save updater.state_dict().'
         )
+    integer("updater", "t", saved["t"], at_least=0, error=StateError)
+    for part in ("rules", "state"):
+        expect_state(f"updater: {part}", saved[part])
     different = own.keys() ^ saved["state"].keys() - network.frozen
     if different:
         raise StateError(
@@ -39,19 +44,25 @@ def check_saved(
                 "Attach the rule it was saved with."
             )
     for name, state in own.items():
+        expect_state(f"updater: the state of {name}", saved["state"][name])
         mine = {key: tuple(value.shape) for key, value in state.items()}
-        theirs = {key: tuple(value.shape) for key, value in saved["state"][name].items()}
+        theirs = {
+            key: tuple(value.shape) if isinstance(value, Tensor) and not value.is_complex() else shown(value)
+            for key, value in saved["state"][name].items()
+        }
         if mine != theirs:
             raise StateError(
                 f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule it was saved with."
             )
-    if len(saved.get("seeds", network.seeds)) != network.members:
+    seeds = saved.get("seeds", network.seeds)
+    if not isinstance(seeds, Sequence) or len(seeds) != network.members:
         raise StateError(
-            f"updater: a state must have seeds for {network.members} members, got {saved['seeds']}. "
+            f"updater: a state must have seeds for {network.members} members, got {shown(seeds)}. "
             "Attach to a network of as many members."
         )
-    if "trained" in saved and saved["trained"].shape != network.flat.data.shape:
+    trained = saved.get("trained", network.flat.data)
+    if getattr(trained, "shape", None) != network.flat.data.shape:
         raise StateError(
             f"updater: trained parameters must have shape {tuple(network.flat.data.shape)}, "
-            f"got {tuple(saved['trained'].shape)}. Attach to a network of the same layers."
+            f"got {shown(trained)}. Attach to a network of the same layers."
         )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import advice, flag, shown
 from chainrule.base.optimizer import LearningRate, Optimizer
 from chainrule.base.parameter import Parameter
+from chainrule.base.setting_values import as_kept, fits
 from chainrule.base.wrapper import Wrapper
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ChainruleError, HyperparameterError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, is_per_member
@@ -28,7 +31,7 @@ from chainrule.updates.selectors import selected
 from chainrule.updates.watching import is_elementwise
 
 
-class Updater:
+class Updater(ExplainsAttributes):
     """Applies each group's rule to its parameters, once per `step`.
 
     Elementwise rules run over slices of the flat buffer, whatever the number of layers; others get each parameter of
@@ -41,6 +44,17 @@ class Updater:
         applied_rules: each rule with the parameters that it updates together.
     """
 
+    _instead: ClassVar[Mapping[str, str]] = {
+        "zero_grad": "Write network.zero_grad().",
+        **dict.fromkeys(
+            ("lr", "param_groups"), "updater.groups has the rules, and updater.set_lr(0.1) changes the rate."
+        ),
+        "add_param_group": 'Attach chainrule.param_groups({"*.bias": …, "*": …}).',
+        "backward": "Write network.backward(loss.backward()).",
+        "freeze": "Write network.freeze(…).",
+    }
+
+    @explained
     def __init__(
         self,
         network: Network,
@@ -49,15 +63,20 @@ class Updater:
         clip_norm: float | None = None,
         compile: bool = False,
     ) -> None:
-        if clip_norm is not None and not clip_norm > 0:
+        clip_norm = as_kept(clip_norm, float)
+        if clip_norm is not None and not (
+            isinstance(clip_norm, int | float) and fits(clip_norm, float) and clip_norm > 0
+        ):
             raise HyperparameterError(
-                f"attach: clip_norm must be above 0, got {clip_norm}. Leave it out for no clipping."
+                f"attach: clip_norm must be a number above 0, got {shown(clip_norm)}. Leave it out for no clipping."
             )
         if not isinstance(network, Network):
             raise ChainruleError(
-                f"attach: network must be a built network, got {network!r}. Call build() on the module first."
+                f"attach: network must be a built network, got {shown(network)}. {advice('network', network)}"
             )
         network.expect_same_parts()
+        flag("attach", "compile", compile)
+        check_groups(groups)
         if compile:
             require_compiler(network.device)
         self.network = network
@@ -135,6 +154,7 @@ class Updater:
         for applied, moment in zip(self.applied_rules, moments, strict=True):
             applied.apply(moment)
 
+    @explained
     def set_lr(self, lr: LearningRate, group: str | None = None) -> None:
         """Continue with another learning rate, before the schedule.
 
@@ -227,6 +247,7 @@ class Updater:
             "state": {name: {key: value.clone() for key, value in state.items()} for name, state in states.items()},
         }
 
+    @explained
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Continue from a saved state, bit for bit; the next step starts from the trained parameters if it has them.
 
@@ -272,6 +293,19 @@ class Updater:
 
     def _trained_parameters(self) -> Iterator[tuple[str, Parameter]]:
         return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen)
+
+
+def check_groups(groups: object) -> None:
+    """Raise ChainruleError unless these are optimizers by what selects their parameters."""
+    if not isinstance(groups, Mapping) or not all(isinstance(key, str) for key in groups):
+        raise ChainruleError(
+            f'param_groups: takes a dict of optimizers by pattern, got {shown(groups)}. Write {{"*.bias": …, "*": …}}.'
+        )
+    for key, rule in groups.items():
+        if not isinstance(rule, Optimizer):
+            raise ChainruleError(
+                f'param_groups: "{key}" must have an optimizer, got {shown(rule)}. {advice("optimizer", rule)}'
+            )
 
 
 def with_lr(rule: Optimizer, lr: LearningRate) -> Optimizer:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from chainrule import InitializerLike, Module, Parameter, Shape
 from chainrule.initializers import uniform
-from chainrule.ops import affine, affine_backward, expect_shape
+from chainrule.ops import affine, affine_backward, expect_flag, expect_shape, expect_size
 
 
 class Linear(Module):
@@ -28,11 +28,12 @@ class Linear(Module):
         weight_init: InitializerLike | None = None,
         bias_init: InitializerLike | None = None,
     ) -> None:
-        fans = {"fan_in": in_features, "fan_out": out_features}
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = Parameter(out_features, in_features, init=weight_init or uniform(), **fans)
-        self.bias = Parameter(out_features, init=bias_init or uniform(), **fans) if bias else None
+        self.in_features = expect_size(self, "in_features", in_features)
+        self.out_features = expect_size(self, "out_features", out_features)
+        fans = {"fan_in": self.in_features, "fan_out": self.out_features}
+        inits = [uniform() if init is None else init for init in (weight_init, bias_init)]
+        self.weight = Parameter(self.out_features, self.in_features, init=inits[0], **fans)
+        self.bias = Parameter(self.out_features, init=inits[1], **fans) if expect_flag(self, "bias", bias) else None
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_shape(self, input_shape, (..., self.in_features))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from chainrule import BackwardError, ChainruleError, Module, ModuleLike, Shape, ShapeError, label
-from chainrule.ops import expect_tensor
+from chainrule.ops import expect_module, expect_tensor
 
 
 class Sequential(Module):
@@ -24,10 +24,7 @@ class Sequential(Module):
         if not modules:
             raise ChainruleError("sequential: needs at least one module. Pass modules, such as linear(2, 1).")
         for position, module in enumerate(modules):
-            if isinstance(module, type) or not isinstance(module, ModuleLike):  # its class has the methods too
-                raise ChainruleError(
-                    f"sequential: position {position} must be a module, got {module!r}. Did you forget to call it?"
-                )
+            expect_module(self, f"position {position}", module)
         self.modules = modules
         inside = [module for _, module in self.named_modules()]
         for module in inside:

@@ -90,7 +90,7 @@ def test_names_and_values_are_those_of_torch():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Buffer(0), ShapeError, r"^Buffer: every size must be a positive integer, got \(0,\)\."),
+        (lambda: Buffer(0), ShapeError, r"^Buffer: every size must be an integer of at least 1, got 0"),
         (lambda: Buffer(2, init=torch.zeros(3)), ShapeError, r"^Buffer: init must have shape \(2,\), got \(3,\)\."),
         (lambda: Buffer(2).data, ChainruleError, r"^Buffer\(2\): data needs a built module\. Call build\(\)"),
     ],

@@ -96,7 +96,7 @@ def test_a_generator_that_has_ended_raises():
     with pytest.raises(ChainruleError) as caught:
         fit(build(), cross_entropy(), sgd(), train=batches, epochs=2)
     assert str(caught.value) == (
-        "fit: train yielded no batch in epoch 2. Pass a list or a DataLoader; a generator ends after one pass."
+        "fit: train yielded no batch. Pass a list or a DataLoader; a generator ends after one pass."
     )
 
 
@@ -122,12 +122,10 @@ ROWS = "must have shape (N, …) with the same rows, at least one, got"
         ({"train": (X[:, :3], Y)}, "linear: x must have shape (N, …, 4), got (N, 3)."),
         ({"train": (X, X)}, "cross_entropy: target must be class indices (N,) or floating probabilities (N, C)"),
         ({"train": (X, Y), "validation": (XV, Y)}, f"fit: x and y of validation {ROWS} (7, 4) and (23,)."),
-        ({"train": (X,)}, "fit: train must be two tensors x and y, got a tuple of Tensor."),
-        ({"train": (X.numpy(), Y.numpy())}, "fit: train must be two tensors x and y, got a tuple of ndarray, ndarray."),
-        ({"train": [X, Y]}, "fit: a batch of train must be two tensors x and y, got a Tensor."),
-        ({"train": (X, Y), "validation": [(XV, YV)]}, "fit: validation must be two tensors x and y, got a list of"),
-        ({"train": (X, Y), "batch_size": 0}, "fit: batch_size must be at least 1, got 0."),
-        ({"train": (X, Y), "epochs": -1}, "fit: epochs must be at least 0, got -1."),
+        ({"train": (X,)}, "fit: train must be two tensors x and y, or batches of these, got a tuple of Tensor."),
+        ({"train": [X]}, "fit: a batch of train must be two tensors x and y, got a tensor (23, 4)."),
+        ({"train": (X, Y), "batch_size": 0}, "fit: batch_size must be an integer of at least 1, got 0."),
+        ({"train": (X, Y), "epochs": -1}, "fit: epochs must be an integer of at least 0, got -1."),
         ({"train": (X, Y), "per_member": True}, "fit: x and y of train must have shape (M, N, …)"),
     ],
 )

@@ -108,7 +108,7 @@ def test_evaluation_parameters_are_at_hand():
     ("parts", "message"),
     [
         ((linear(3, 3), mse(), sgd()), "training_step: the network must be ready for use, got .* Call build"),
-        ((None, mse, sgd()), "training_step: the loss must be ready for use, got <class"),
+        ((None, mse, sgd()), "training_step: the loss must be ready for use, got the class Mse. Did you"),
         ((None, mse("none"), sgd()), 'training_step: the loss must have reduction "mean" or "sum", got "none"'),
         ((None, mse(), sgd), "training_step: the optimizer must be ready for use"),
     ],

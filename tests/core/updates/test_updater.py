@@ -130,7 +130,7 @@ def test_a_gradient_that_is_no_number_is_not_hidden_by_clipping(broken):
 
 @pytest.mark.parametrize("clip_norm", [0, -1.0, float("nan")])
 def test_a_norm_to_clip_to_must_be_positive(clip_norm):
-    with pytest.raises(HyperparameterError, match=rf"^attach: clip_norm must be above 0, got {clip_norm}\."):
+    with pytest.raises(HyperparameterError, match=rf"^attach: clip_norm must be a number above 0, got {clip_norm}\."):
         adam().attach(linear(2, 1).build(), clip_norm=clip_norm)
 
 

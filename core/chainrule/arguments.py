@@ -1,0 +1,138 @@
+"""What users pass: integers and flags in every form that means one, and how messages show a value and what to do."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chainrule.errors import ChainruleError, StateError
+
+LONGEST = 90
+"""The most characters of a value that a message shows."""
+
+FOREIGN = ("torch.nn", "torch.optim", "transformers", "sklearn", "tensorflow", "keras", "jax", "flax", "optax")
+"""Packages whose networks, losses and optimizers users pass by mistake."""
+
+ADVICE = {
+    "network": "Write it with chainrule.layers and call build(): linear(2, 1).build().",
+    "module": "Pass one of chainrule.layers or chainrule.activations, such as linear(2, 1).",
+    "loss": "Pass one of chainrule.losses, such as mse().",
+    "optimizer": "Pass one of chainrule.optimizers, such as adam(lr=0.001).",
+    "schedule": "Pass a callable t -> factor on lr, such as lambda t: 0.99**t.",
+    "initializer": "Pass one of chainrule.initializers, such as uniform().",
+    "callback": "Pass one of chainrule.callbacks, such as progress().",
+}
+"""What to pass in the place of something else, by what is needed."""
+
+
+def integer(
+    owner: str, name: str, value: Any, *, at_least: int | None = None, error: type[ChainruleError] = ChainruleError
+) -> int:
+    """Return an integer of Python, numpy or torch as Python's int.
+
+    Raises:
+        ChainruleError: or the given error, if it is none, or below the bound.
+    """
+    try:
+        number = None if is_flag(value) or getattr(value, "ndim", None) else operator.index(value)
+    except (TypeError, RuntimeError):  # the latter for a tensor without values
+        number = None
+    if number is None or (at_least is not None and number < at_least):
+        bound = "" if at_least is None else f" of at least {at_least}"
+        raise error(
+            f"{owner}: {name} must be an integer{bound}, got {shown(value)}. Pass {at_least or 0}, for example."
+        )
+    return number
+
+
+def flag(owner: str, name: str, value: Any) -> bool:
+    """Return a truth value of Python, numpy or torch as Python's bool, or raise ChainruleError."""
+    if not is_flag(value):
+        raise ChainruleError(f"{owner}: {name} must be True or False, got {shown(value)}. Pass one of the two.")
+    return bool(value)
+
+
+def expect_state(owner: str, state: object) -> None:
+    """Raise StateError unless a saved state is a mapping by names."""
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        fix = "Pass its state_dict()." if hasattr(state, "state_dict") else "Pass what state_dict() returned."
+        raise StateError(f"{owner}: a state must be a dict by names, got {shown(state)}. {fix}")
+
+
+def is_flag(value: Any) -> bool:
+    """Return whether a value is True or False, of Python, or as a number of numpy's or torch's type for these."""
+    return isinstance(value, bool) or (
+        str(getattr(value, "dtype", "")) in ("bool", "torch.bool") and not getattr(value, "ndim", 0)
+    )
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it: on one line, not too long, and without an address in memory."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}{_of_package(value)}"
+    if isinstance(value, tuple | list) and len(value) > 1 and any(getattr(part, "shape", ()) for part in value):
+        return f"{_article(type(value).__name__)} of {', '.join(type(part).__name__ for part in value)}"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:  # a tensor or an array
+        name = {"Tensor": "a tensor", "ndarray": "a numpy array"}.get(type(value).__name__) or _article(
+            type(value).__name__
+        )
+        return f"{name} {tuple(shape)}"
+    text = " ".join(repr(value).split())
+    package = _of_package(type(value))
+    if package or re.search(r" at 0x[0-9a-f]+>", text):
+        name = str(getattr(value, "__name__", ""))
+        is_function = callable(value) and bool(name)
+        return (
+            ("a lambda" if name == "<lambda>" else f"the function {name}")
+            if is_function
+            else f"{type(value).__name__}{package}"
+            if package
+            else _article(type(value).__name__)
+        )
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def advice(needed: str, value: object) -> str:
+    """Return the sentence on what to pass where something is needed, such as a "loss", in place of this value."""
+    if isinstance(value, type) and not _of_package(value):
+        return "Did you forget to call it?"
+    if needed == "network" and hasattr(value, "build"):
+        return "Call build() on the module first."
+    if needed == "optimizer" and isinstance(value, Mapping):
+        return "Write chainrule.param_groups(…) around it."
+    return ADVICE[needed]
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return `` Did you mean "lr"?`` with the name that is meant, by letters, beginning or initials; or nothing."""
+    from difflib import get_close_matches
+
+    known = {other.lower(): other for other in names}
+    lowered = name.lower()
+    close = get_close_matches(lowered, known, n=1, cutoff=0.7) or [
+        other
+        for other in known
+        if min(len(other), len(lowered)) > 1
+        and (other.startswith(lowered) or lowered.startswith(other) or _initials(lowered) == other)
+    ]
+    return f' Did you mean "{known[close[0]]}"?' if close else ""
+
+
+def _initials(name: str) -> str:
+    return "".join(word[:1] for word in name.split("_"))
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def _of_package(cls: type) -> str:
+    """Return `` of torch.nn`` for a class that inherits from one of another framework's."""
+    for parent in cls.__mro__:
+        for package in FOREIGN:
+            if parent.__module__ == package or parent.__module__.startswith(f"{package}."):
+                return f" of {package}"
+    return ""

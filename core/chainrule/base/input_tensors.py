@@ -1,0 +1,33 @@
+"""What a tensor from outside must be; looked at when something new or wrong is passed, never step by step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule.arguments import shown
+from chainrule.errors import ShapeError, label
+
+
+def expect_input(owner: object, name: str, value: object, dtype: torch.dtype | None = None) -> None:
+    """Raise ShapeError, naming the owner, unless the value is a tensor."""
+    if not isinstance(value, Tensor):
+        wanted = "…" if dtype is None else f"dtype={dtype}"
+        fix = f"torch.as_tensor({name}, {wanted})"
+        raise ShapeError(f"{_text(owner)}: {name} must be a tensor, got {shown(value)}. Pass one, as from {fix}.")
+
+
+def expect_dense(owner: object, name: str, value: Tensor, device: torch.device) -> None:
+    """Raise ShapeError, naming the owner, unless the tensor is dense and on the device."""
+    if value.layout != torch.strided or value.is_nested:
+        raise ShapeError(
+            f"{_text(owner)}: {name} must be dense, got layout {value.layout}. Convert it with .to_dense()."
+        )
+    if value.device != device:
+        raise ShapeError(
+            f'{_text(owner)}: {name} must be on {device}, got a tensor on {value.device}. Move it with .to("{device}").'
+        )
+
+
+def _text(owner: object) -> str:
+    return owner if isinstance(owner, str) else label(owner)
