@@ -8,7 +8,7 @@ from importlib import metadata
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.registry.component import Component, canonical_distribution
 from chainrule.registry.contract import API, API_GROUP
-from chainrule.registry.distributions import fields_of, first_named, is_set_aside, name_of
+from chainrule.registry.distributions import distributions, fields_of, first_named, is_set_aside, name_of
 from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS
 
 GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
@@ -31,7 +31,7 @@ def read_declarations() -> Declarations:
     """
     found = Declarations()
     seen: set[str] = set()
-    everything = list(metadata.distributions())
+    everything = distributions()
     for distribution in everything:
         try:
             # Parsing the whole metadata of every distribution would take most of a command's time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import sys
 from collections.abc import Iterable
 from email.message import Message
 from importlib import metadata
@@ -10,6 +11,11 @@ from pathlib import PurePath
 from typing import cast
 
 from chainrule.registry.component import canonical_distribution
+
+
+def distributions() -> list[metadata.Distribution]:
+    """Return what is installed in the folders from which Python imports: entries other than text are not among them."""
+    return list(metadata.distributions(path=[entry for entry in sys.path if isinstance(entry, str)]))
 
 
 def folder_of(distribution: metadata.Distribution) -> PurePath:
@@ -35,9 +41,9 @@ def is_set_aside(distribution: metadata.Distribution) -> bool:
     return folder_of(distribution).name.startswith("~")
 
 
-def first_named(name: str, distributions: Iterable[metadata.Distribution]) -> metadata.Distribution | None:
+def first_named(name: str, among: Iterable[metadata.Distribution]) -> metadata.Distribution | None:
     """Return the first distribution with this canonical name, or None; only folders of such names are read."""
-    for distribution in distributions:
+    for distribution in among:
         folder = canonical_distribution(folder_of(distribution).name)
         may_be = not folder or folder.startswith(name)
         if may_be and not is_set_aside(distribution) and canonical_distribution(name_of(distribution)) == name:
@@ -47,5 +53,5 @@ def first_named(name: str, distributions: Iterable[metadata.Distribution]) -> me
 
 def installed_version(name: str) -> str | None:
     """Return the version of a distribution, "unknown" if its metadata has none, or None if it is not installed."""
-    found = first_named(canonical_distribution(name), metadata.distributions())
+    found = first_named(canonical_distribution(name), distributions())
     return None if found is None else str(fields_of(found).get("Version") or "unknown")

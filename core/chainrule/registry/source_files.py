@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
+from importlib.util import decode_source, find_spec
 from pathlib import Path
 
 from chainrule.registry.component import Component
@@ -35,17 +37,38 @@ def _summary(module: str, attribute: str, reexports: int) -> str:
     if file is None:
         return ""
     try:
-        body = _parse(file.read_text(encoding="utf-8-sig"), attribute)
-    except (OSError, SyntaxError, ValueError):
+        body = _parse(_text(file), attribute)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return ""  # a file that cannot be read has no summary; loading it reports the error
-    for node in body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
+    name, _, inside = attribute.partition(".")
+    for node in _statements(body):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            definition = _inside(node, inside)
+            return "" if definition is None else (ast.get_docstring(definition) or "").partition("\n")[0]
         if isinstance(node, ast.ImportFrom) and reexports:
             for alias in node.names:
-                if attribute == (alias.asname or alias.name):
-                    return _summary(_imported_module(node, module, file), alias.name, reexports - 1)
+                if name == (alias.asname or alias.name):
+                    origin = ".".join(filter(None, (alias.name, inside)))
+                    return _summary(_imported_module(node, module, file), origin, reexports - 1)
     return ""
+
+
+def _inside(definition: ast.ClassDef | ast.FunctionDef, attribute: str) -> ast.ClassDef | ast.FunctionDef | None:
+    """Return the class that an attribute of a class, such as ``Inner.Rule``, names; itself if the name is empty."""
+    name, _, rest = attribute.partition(".")
+    if not name:
+        return definition
+    found = (node for node in definition.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return next((_inside(node, rest) for node in found), None)
+
+
+def _text(file: Path) -> str:
+    """Return a source, decoded as its first lines declare where it is not UTF-8."""
+    source = file.read_bytes()
+    try:
+        return source.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        return decode_source(source)
 
 
 def _parse(text: str, attribute: str) -> list[ast.stmt]:
@@ -54,12 +77,21 @@ def _parse(text: str, attribute: str) -> list[ast.stmt]:
     Parsing whole files would take a third of the time of listing a hundred components.
     """
     part = re.search(rf'^(?:class|def) {re.escape(attribute)}\b.*?:\n\s+""".*?"""', text, re.DOTALL | re.MULTILINE)
-    if part is not None:
-        try:
-            return ast.parse(part[0]).body
-        except SyntaxError:  # those quotes did not end a docstring
-            return ast.parse(text).body
-    return ast.parse(text).body
+    with warnings.catch_warnings(action="ignore"):  # such as for a backslash in a docstring; importing shows it
+        if part is not None:
+            try:
+                return ast.parse(part[0]).body
+            except SyntaxError:  # those quotes did not end a docstring
+                pass
+        return ast.parse(text).body
+
+
+def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield the statements that run when a module is imported, and those in its conditions."""
+    for node in nodes:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.ExceptHandler):
+            yield from _statements(ast.iter_child_nodes(node))
 
 
 def _imported_module(node: ast.ImportFrom, module: str, file: Path) -> str:
@@ -75,7 +107,7 @@ def _top_level(package: str) -> ModuleSpec | None:
     """Return the spec of a top-level package; looking up a dotted name would import its parents."""
     try:
         return find_spec(package)
-    except (ImportError, ValueError):  # refused by a finder, or already imported without a spec
+    except Exception:  # noqa: BLE001  # whatever a finder raises, or it is already imported without a spec
         return None
 
 

@@ -111,3 +111,13 @@ def test_new_takes_leftovers_for_no_installed_package(packages):
     packages.folders.append(packages.root / "site")
     done = packages.chainrule("new", "optimizer", "fresh_rule")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_python_does_not_import_from_is_not_searched(lion):
+    printed = lion.python(
+        "import sys, pathlib\n"
+        "sys.path += [pathlib.Path('site'), b'site', None, 3, '/nowhere', '']\n"
+        "from chainrule import registry\n"
+        "print('lion' in registry.names('optimizers'), registry.problems())"
+    )
+    assert printed == "True []\n"

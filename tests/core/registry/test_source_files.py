@@ -21,6 +21,19 @@ CASES = {
     "escaped quotes": ('class Rule:\n    """Say \\""" x."""\n', 'Say """ x.'),
     "an import": ("from .other import Thing as Rule\n", "Other's line."),
     "an absolute import": ("from reading_package.other import Thing as Rule\n", "Other's line."),
+    "a raw docstring": ('class Rule:\n    r"""First \\s line."""\n', "First \\s line."),
+    "a backslash": ('class Rule:\n    """First \\s line."""\n', "First \\s line."),
+    "a condition": ('if True:\n    class Rule:\n        """First line."""\n', "First line."),
+    "an attempt": (
+        'try:\n    import nowhere\nexcept ImportError:\n    def Rule():\n        """First line."""\n',
+        "First line.",
+    ),
+    "an attempted import": (
+        "try:\n    from .other import Thing as Rule\nexcept ImportError:\n    pass\n",
+        "Other's line.",
+    ),
+    "more than a parser takes": ("x = " + "-" * 10_000 + "1\n", ""),
+    "more than Python's stack takes": ("x = " + "a." * 10_000 + "a\n", ""),
     "a syntax error": ("class Rule(:\n", ""),
     "nothing": ("", ""),
 }
@@ -68,6 +81,36 @@ def test_the_summary_is_the_first_line_of_the_docstring(tmp_path, monkeypatch, m
     monkeypatch.syspath_prepend(tmp_path)
     component = Component(kind="optimizers", name="rule", entry_point=f"{module}:Rule")
     assert source_files.summary(component) == expected
+
+
+@pytest.mark.parametrize(
+    ("attribute", "expected"),
+    [("Outer.Rule", "Inner."), ("Outer.Other", ""), ("Outer", "Outer."), ("Again.Rule", "Inner.")],
+)
+def test_an_attribute_of_a_class_has_a_summary(tmp_path, monkeypatch, attribute, expected):
+    text = 'class Outer:\n    """Outer."""\n\n    class Rule:\n        """Inner."""\n'
+    (tmp_path / "holding_rules.py").write_text(text)
+    (tmp_path / "again_rules.py").write_text("from holding_rules import Outer as Again\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = "again_rules" if "Again" in attribute else "holding_rules"
+    component = Component(kind="optimizers", name="rule", entry_point=f"{module}:{attribute}")
+    assert source_files.summary(component) == expected
+
+
+def test_a_source_is_decoded_as_it_declares(tmp_path, monkeypatch):
+    text = '# -*- coding: latin-1 -*-\nclass Rule:\n    """By Zoë."""\n'
+    (tmp_path / "old_rules.py").write_text(text, encoding="latin-1")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert source_files.summary(Component(kind="optimizers", name="rule", entry_point="old_rules:Rule")) == "By Zoë."
+
+
+def test_a_finder_that_fails_leaves_a_summary_empty(monkeypatch):
+    class Failing(importlib.abc.MetaPathFinder):
+        def find_spec(self, fullname, path, target=None):
+            raise KeyError(fullname)
+
+    monkeypatch.setattr(sys, "meta_path", [Failing(), *sys.meta_path])
+    assert source_files.summary(Component(kind="optimizers", name="rule", entry_point="odd_rules:Rule")) == ""
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from chainrule.errors import one_line
 from chainrule.registry.component import OWN_DISTRIBUTION, Component, canonical_distribution
 from chainrule.registry.contract import API_GROUP
 from chainrule.registry.discovery import GROUPS
-from chainrule.registry.distributions import fields_of, folder_of, is_set_aside
+from chainrule.registry.distributions import distributions, fields_of, folder_of, is_set_aside
 from chainrule.registry.kinds import did_you_mean
 
 Points: TypeAlias = set[tuple[str, str, str]]
@@ -57,7 +57,7 @@ class Installed:
 
 def distribution_findings(contributed: Iterable[Component]) -> Iterator[Finding]:
     """Yield what is wrong with the metadata of each distribution that declares components, or that hides one."""
-    everything = [Installed(distribution) for distribution in metadata.distributions()]
+    everything = [Installed(distribution) for distribution in distributions()]
     concerned = {each.key for each in everything if each.points}
     installed: dict[str, Installed] = {}
     for each in everything:
