@@ -171,6 +171,23 @@ def test_damaged_metadata_is_told_though_torch_itself_stumbles_over_it(sites):
     assert "adam" in sites.chainrule("list", "optimizers").stdout
     report = _report(sites)
     assert [finding["topic"] for finding in report["findings"]] == ["metadata", "torch"]
+    assert report["findings"][1]["message"].endswith("Mend the metadata named above first.")
+    shutil.rmtree(entry_points.parent)
+    assert _report(sites)["findings"] == []
+
+
+def test_files_of_metadata_that_the_system_refuses_are_told(sites):
+    points = _package(sites, "refused") / "entry_points.txt"
+    points.unlink()
+    points.mkdir()  # which Python takes for no file at all
+    (_package(sites, "nested") / "direct_url.json").write_text("[" * 100_000)
+    linked = _package(sites, "linked") / "METADATA"
+    linked.unlink()
+    linked.symlink_to(linked)
+    report = _report(sites)
+    assert _told(report, "refused")["message"] == f"{points} must be a file that can be read. Reinstall refused."
+    assert f"{linked.parent} must hold the metadata of linked, got none" in _told(report, "linked")["message"]
+    assert "direct_url.json must be readable, got RecursionError" in _told(report, "nested")["message"]
 
 
 def _package(sites, name, **settings):

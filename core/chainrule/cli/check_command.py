@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,7 +15,7 @@ import typer
 from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
-from chainrule.errors import BrokenComponentError, ChainruleError
+from chainrule.errors import BrokenComponentError, ChainruleError, UnknownComponentError
 from chainrule.registry.kinds import KINDS
 from chainrule.terminal import console
 
@@ -92,7 +93,15 @@ def _subject(name: str) -> Subject:
     from chainrule.cli.component_file import subject_in_file
     from chainrule.testing import checks_of, subject
 
-    found = subject_in_file(name) or subject(name)
+    try:
+        found = subject_in_file(name) or subject(name)
+    except UnknownComponentError as error:
+        path, _, attribute = name.rpartition(":")
+        file = next((file for file in (path, f"{path}.py") if Path(file).is_file()), None)
+        if file is None:
+            raise
+        fix = "Rename the file." if file == path else f"Write {file}:{attribute}."
+        raise ChainruleError(f"check: a file must be given as FILE.py:Class, got {name}. {fix}") from error
     if not checks_of(found.kind):
         raise ChainruleError(f"check: no checks for {found.label}; there are checks for {', '.join(KINDS)}.")
     return found

@@ -196,7 +196,7 @@ class Catalogue:
             known = kind_or_none(kind)
             if kind == "dist" and name:
                 self._blocked_distributions.add(canonical_distribution(name))
-            elif name and known is not None:
+            elif name and ":" not in name and known is not None:
                 self.manager.set_blocked(f"{known}:{name}")
             else:
                 raise ChainruleError(

@@ -8,7 +8,7 @@ from importlib import metadata
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.registry.component import Component, canonical_distribution
 from chainrule.registry.contract import API, API_GROUP
-from chainrule.registry.distributions import distributions, fields_of, first_named, is_set_aside, name_of
+from chainrule.registry.distributions import distributions, first_named, is_set_aside, name_of, version_of
 from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS
 
 GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS)}
@@ -35,8 +35,11 @@ def read_declarations() -> Declarations:
     for distribution in everything:
         try:
             # Parsing the whole metadata of every distribution would take most of a command's time.
-            if "[chainrule." not in (distribution.read_text("entry_points.txt") or ""):
+            text = distribution.read_text("entry_points.txt") or ""
+            if "[chainrule." not in text:
                 continue
+            if text.startswith("\ufeff"):  # with which Python does not recognize the first group
+                raise ValueError("entry_points.txt begins with a byte order mark")
             name = canonical_distribution(name_of(distribution))
             if name in seen:
                 continue
@@ -56,15 +59,14 @@ def read_declarations() -> Declarations:
 
 
 def _components_of(distribution: metadata.Distribution) -> list[Component]:
-    described = fields_of(distribution)
-    api = stated_contract(distribution)
+    name, version, api = name_of(distribution), version_of(distribution) or "unknown", stated_contract(distribution)
     return [
         Component(
             kind=GROUPS[entry_point.group],
             name=entry_point.name,
             entry_point=entry_point.value,
-            distribution=str(described["Name"]),
-            version=str(described.get("Version") or "unknown"),
+            distribution=name,
+            version=version,
             api=api,
         )
         for entry_point in distribution.entry_points

@@ -24,16 +24,23 @@ def folder_of(distribution: metadata.Distribution) -> PurePath:
 
 
 def fields_of(distribution: metadata.Distribution) -> Message:
-    """Return the metadata, with a replacement character for each byte that is not UTF-8."""
+    """Return the metadata, with a replacement character for each byte that is not UTF-8; none if there is no file."""
     try:
         return cast("Message", distribution.metadata)
     except UnicodeDecodeError as error:
         return email.message_from_string(error.object.decode(errors="replace"))
+    except OSError:  # of a disk, or of links that lead nowhere
+        return Message()
 
 
 def name_of(distribution: metadata.Distribution) -> str:
     """Return the Name in the metadata, or an empty string if there is none."""
-    return str(fields_of(distribution).get("Name") or "")
+    return str(fields_of(distribution).get("Name") or "").strip()
+
+
+def version_of(distribution: metadata.Distribution) -> str:
+    """Return the Version in the metadata, or an empty string if there is none."""
+    return str(fields_of(distribution).get("Version") or "").strip()
 
 
 def is_set_aside(distribution: metadata.Distribution) -> bool:
@@ -54,4 +61,4 @@ def first_named(name: str, among: Iterable[metadata.Distribution]) -> metadata.D
 def installed_version(name: str) -> str | None:
     """Return the version of a distribution, "unknown" if its metadata has none, or None if it is not installed."""
     found = first_named(canonical_distribution(name), distributions())
-    return None if found is None else str(fields_of(found).get("Version") or "unknown")
+    return None if found is None else version_of(found) or "unknown"

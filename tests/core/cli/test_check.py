@@ -181,6 +181,17 @@ def test_a_package_under_development_is_checked_though_another_version_of_it_is_
     assert [row["outcome"] for row in json.loads(done.stdout)] == ["passed"], done.stdout
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "fix"),
+    [("rule.py", "rule:Down", "Write rule.py:Down."), ("rule.txt", "rule.txt:Down", "Rename the file.")],
+)
+def test_a_file_without_its_suffix_is_told_from_an_unknown_name(packages, file, text, fix):
+    (packages.root / file).write_text(TWO, encoding="utf-8")
+    done = packages.chainrule("check", text)
+    assert done.returncode == 1
+    assert done.stderr == f"chainrule: check: a file must be given as FILE.py:Class, got {text}. {fix}\n"
+
+
 def test_a_package_with_the_name_of_pythons_own_is_refused(tmp_path):
     package = tmp_path / "random"
     package.mkdir()

@@ -40,6 +40,17 @@ def _another_folder(site, info):
     info.rename(site / "unrelated-1.0.dist-info")
 
 
+def _link_to_itself(site, info):
+    for name in ("chainrule", "chainrule_lion"):
+        other = site / f"{name}-0.dist-info"
+        other.mkdir()
+        (other / "METADATA").symlink_to(other / "METADATA")
+
+
+def _spaces(site, info):
+    (info / "METADATA").write_text("Name:  Chainrule_Lion \nVersion:  1.0 \n")
+
+
 def _latin_1(site, info):
     with (info / "METADATA").open("ab") as file:
         file.write("Author: Zoë\n".encode("latin-1"))
@@ -51,6 +62,8 @@ FAULTS = {
     "a copy as egg-info with a hyphen": _egg,
     "the metadata of another package": _another_ones_metadata,
     "a folder with hyphens": _hyphens,
+    "metadata that is a link to itself": _link_to_itself,
+    "metadata with spaces": _spaces,
     "a folder of another name": _another_folder,
     "metadata that is not UTF-8": _latin_1,
 }
@@ -72,6 +85,7 @@ def test_nothing_is_hidden_and_every_version_is_right(lion, fault, folder):
         "print(chainrule.__version__)"
     ).splitlines()
     own = metadata.version("chainrule")  # of this process, which has none of the faults
+    printed[0] = printed[0].replace("Chainrule_Lion", "chainrule-lion")
     assert printed == ["chainrule-lion:lion 1.0 declared []", f"Lion {own}", own]
 
 
@@ -81,6 +95,11 @@ def test_nothing_is_hidden_and_every_version_is_right(lion, fault, folder):
         ("METADATA", None, "it has no Name"),
         ("METADATA", b"Metadata-Version: 2.1\nVersion: 1.0\n", "it has no Name"),
         ("entry_points.txt", b"[chainrule.optimizers]\nmy.lion\n", "TypeError"),
+        (
+            "entry_points.txt",
+            b"\xef\xbb\xbf[chainrule.optimizers]\nx = x:Y\n",
+            "ValueError: entry_points.txt begins with",
+        ),
         ("entry_points.txt", b"[chainrule.optimizers]\n\xff = x:Y\n", "UnicodeDecodeError"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
@@ -19,7 +20,7 @@ from chainrule.errors import one_line
 from chainrule.registry.component import OWN_DISTRIBUTION, Component, canonical_distribution
 from chainrule.registry.contract import API_GROUP
 from chainrule.registry.discovery import GROUPS
-from chainrule.registry.distributions import distributions, fields_of, folder_of, is_set_aside
+from chainrule.registry.distributions import distributions, fields_of, folder_of, is_set_aside, name_of, version_of
 from chainrule.registry.kinds import did_you_mean
 
 Points: TypeAlias = set[tuple[str, str, str]]
@@ -37,14 +38,14 @@ class Installed:
 
     def __init__(self, distribution: metadata.Distribution) -> None:
         self.distribution, self.folder = distribution, Path(folder_of(distribution))
-        fields = fields_of(distribution)
-        self.name, self.version = (str(fields.get(field) or "") for field in ("Name", "Version"))
-        self.requires = [str(requirement) for requirement in fields.get_all("Requires-Dist") or ()]
+        self.name, self.version = name_of(distribution), version_of(distribution)
+        self.requires = [str(requirement) for requirement in fields_of(distribution).get_all("Requires-Dist") or ()]
+        self.points = Points()
         try:
-            self.requires = self.requires or distribution.requires or []  # an egg-info has them in a file of their own
             self.points = _points((point.group, point.name, point.value) for point in distribution.entry_points)
-        except Exception:  # noqa: BLE001  # a problem of the catalogue if components may be declared there
-            self.points = Points()
+            self.requires = self.requires or distribution.requires or []  # an egg-info has them in a file of their own
+        except Exception:  # noqa: BLE001, S110  # a problem of the catalogue if components may be declared there
+            pass
         by_folder = self.folder.stem.partition("-")[0] if self.folder.suffix in (".dist-info", ".egg-info") else ""
         self.key = canonical_distribution(self.name or by_folder)
         self.found_as = canonical_distribution(by_folder or self.name)
@@ -78,6 +79,9 @@ def distribution_findings(contributed: Iterable[Component]) -> Iterator[Finding]
             content = f"that of {each.name}" if each.name else "none that can be read"
             message = f"{each.folder} must hold the metadata of {each.found_as}, got {content}."
             yield each.finding("metadata", f"{message} Delete it and reinstall {each.key}.")
+        file = each.folder / "entry_points.txt"
+        if os.path.lexists(file) and not (file.is_file() and os.access(file, os.R_OK)):
+            yield each.finding("metadata", f"{file} must be a file that can be read. Reinstall {each.key}.")
     if OWN_DISTRIBUTION not in concerned:
         message = "chainrule is not installed, so its own components are not declared: pip install chainrule."
         yield Finding("wrong", "metadata", OWN_DISTRIBUTION, OWN_DISTRIBUTION, message)
@@ -140,7 +144,14 @@ def _source_findings(each: Installed) -> Iterator[Finding]:
         file = folder / "pyproject.toml"
         gone = not folder.is_dir()
         written = _written(tomllib.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # of files, and of odd content
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # of files, and of odd content
         if each.points:
             message = f"{name}: {file} must be readable, got {one_line(error)}. Correct it or reinstall {name}."
             note = file.parent == each.folder

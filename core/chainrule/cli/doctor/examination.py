@@ -29,7 +29,7 @@ def examine(limit: float) -> tuple[list[Finding], int, int]:
     findings = [
         *_catalogue_findings(catalogue),
         *distribution_findings(contributed),
-        *(_loading_finding(component, outcome) for component, outcome in results if outcome.problem),
+        *(_loading_finding(component, outcome, catalogue) for component, outcome in results if outcome.problem),
     ]
     outcomes = [outcome for component, outcome in results if component.kind != MODULES]
     return findings, sum(not outcome.problem for outcome in outcomes), len(outcomes)
@@ -64,11 +64,13 @@ def _catalogue_findings(catalogue: Catalogue) -> Iterator[Finding]:
         yield Finding("note", "contract", name, name, message)
 
 
-def _loading_finding(component: Component, outcome: Outcome) -> Finding:
+def _loading_finding(component: Component, outcome: Outcome, catalogue: Catalogue) -> Finding:
     key, owner, problem = component.key, component.distribution, outcome.problem.rstrip(".")
     if component.kind == MODULES:
         owner = component.name.partition(".")[0]
-        message = f"{component.name} cannot be imported: {problem}. Reinstall {owner}."
+        # torch reads the entry points of all packages when it is imported.
+        fix = "Mend the metadata named above first." if catalogue.problems else f"Reinstall {owner}."
+        message = f"{component.name} cannot be imported: {problem}. {fix}"
         return Finding("wrong", owner, component.name, owner, message, outcome.traceback)
     what = f"{key} ({component.entry_point}) of {owner} {component.version} cannot be loaded"
     fix = f"Fix or reinstall {owner}; until then CHAINRULE_DISABLE=dist:{owner} leaves it out."
