@@ -140,7 +140,7 @@ def _shown(subject: Subject, results: Iterable[Result], *, table: bool) -> list[
     seconds = sum(result.seconds for result in done)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     sign = styled("FAILED", colour="red") if counts["failed"] else styled("ok", colour="green")
-    echo(f"{subject.label}: {sign}, {summary} in {seconds:.1f} s")
+    echo(f"{subject.label}: {sign}, {summary} in {seconds:.1f} s, by the kit of chainrule {done[0].version}")
     return done
 
 
@@ -165,7 +165,7 @@ def _print_table(results: list[Result]) -> None:
 
 
 def _reason(result: Result) -> str:
-    return {"passed": "", "skipped": result.detail, "failed": "see below"}[result.outcome]
+    return "see below" if result.outcome == "failed" else result.detail
 
 
 def _print_failures(results: list[Result]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+import chainrule
 from chainrule.errors import ContractError, one_line
 from chainrule.registry.kinds import kind_named
 from chainrule.testing.subject import Subject
@@ -37,6 +38,7 @@ class Check:
         description: what holds and why it matters, from the function's docstring.
         cause: the usual mistake behind a failure.
         once: whether it runs once per component rather than once per example.
+        limit: the number of examples that a slow check looks at, the first ones that it applies to; None for all.
         function: the implementation, which raises CheckFailed or NotApplicable.
     """
 
@@ -45,6 +47,7 @@ class Check:
     description: str
     cause: str
     once: bool
+    limit: int | None
     function: Callable[[Any], None]
 
 
@@ -56,9 +59,13 @@ class Result:
         component: its kind and name, such as "optimizers:lion".
         check: the name of the check.
         outcome: "passed", "failed" or "skipped".
-        detail: the failure message or the reason for the skip, empty if the check passed.
+        detail: the failure message, the reason for the skip, or which examples a check that passed has not looked at;
+            empty if it has looked at all.
         seconds: the duration.
         error: the exception behind a failure.
+        looked_at: the number of examples that the check has looked at.
+        examples: the number of examples of the component.
+        version: that of the kit, which is chainrule's.
     """
 
     component: str
@@ -67,20 +74,26 @@ class Result:
     detail: str
     seconds: float
     error: BaseException | None = None
+    looked_at: int = 0
+    examples: int = 0
+    version: str = chainrule.__version__
 
 
-def check(*kinds: str, cause: str, once: bool = False) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+def check(
+    *kinds: str, cause: str, once: bool = False, limit: int | None = None
+) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register a function as a check on components of the given kinds, with its docstring as the description.
 
     Args:
         kinds: such as "optimizers".
         cause: the usual mistake behind a failure.
         once: whether the function receives the Subject, once, rather than each example of the component.
+        limit: the number of examples that a slow check looks at.
     """
 
     def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
         description = " ".join((function.__doc__ or "").split())
-        CHECKS.append(Check(function.__name__, kinds, description, cause, once, function))
+        CHECKS.append(Check(function.__name__, kinds, description, cause, once, limit, function))
         return function
 
     return add
@@ -101,31 +114,50 @@ def _apart() -> Iterator[None]:
 
 
 def run(subject: Subject, check: Check) -> Result:
-    """Run one check on every example, with the same random seed each time, and return the result."""
+    """Run one check on every example, with the same random seed each time, and return the result.
+
+    A component without examples fails, since nothing of it would be looked at.
+    """
     start = time.perf_counter()
+    examples: list[Any] = []
     reasons: list[str] = []
-    ran = 0
+    looked_at = 0
+    where = " while making examples"
+
+    def result(outcome: Literal["passed", "failed", "skipped"], detail: str, error: BaseException | None) -> Result:
+        seconds = time.perf_counter() - start
+        return Result(subject.label, check.name, outcome, detail, seconds, error, looked_at, len(examples))
+
     try:
         with _apart():
-            for example in [subject] if check.once else subject.make_examples():
+            examples += subject.make_examples()
+            expect_examples(examples)
+            for example in [subject] if check.once else examples:
+                where = "" if check.once else f" on {_shown(example)}"
                 torch.manual_seed(0)
                 try:
                     check.function(example)
-                    ran += 1
                 except NotApplicable as reason:
                     reasons.append(str(reason))
+                else:
+                    looked_at += len(examples) if check.once else 1
+                if looked_at == check.limit:
+                    break
     except Exception as error:  # noqa: BLE001 - a component may raise anything
-        message = (
-            str(error)
-            if isinstance(error, CheckFailed)
-            else f"raised {type(error).__name__}: {str(error).rstrip('.')}."
-        )
-        shown = "" if check.once else f" on {_shown(example)}" if "example" in locals() else " while making examples"
-        detail = f"{subject.label}: {check.name} failed{shown}: {message} Usual cause: {check.cause}"
-        return Result(subject.label, check.name, "failed", detail, time.perf_counter() - start, error)
-    outcome: Literal["passed", "skipped"] = "passed" if ran else "skipped"
-    detail = "" if ran else "; ".join(dict.fromkeys(reasons)) or "no examples"
-    return Result(subject.label, check.name, outcome, detail, time.perf_counter() - start)
+        message = str(error) if isinstance(error, CheckFailed) else f"raised {one_line(error).rstrip('.')}."
+        detail = f"{subject.label}: {check.name} failed{where}: {message} Usual cause: {check.cause}"
+        return result("failed", detail, error)
+    why = "; ".join(dict.fromkeys(reasons))
+    if not looked_at:
+        return result("skipped", why, None)
+    part = f"looked at {looked_at} of {len(examples)} examples" if looked_at < len(examples) else ""
+    return result("passed", ": ".join(filter(None, (part, why))), None)
+
+
+def expect_examples(examples: Sequence[Any]) -> None:
+    """Raise CheckFailed if there are none."""
+    if not examples:
+        raise CheckFailed("there must be at least one example, got 0.")
 
 
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
@@ -135,12 +167,12 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
     """
     try:
         with _apart():
-            examples = subject.make_examples()
+            expect_examples(subject.make_examples())
     except Exception as error:  # noqa: BLE001 - a component may raise anything
-        detail = (
-            f"{subject.label}: nothing_to_check failed: making its examples raised {one_line(error).rstrip('.')}. "
-            "Usual cause: required arguments without an examples() that supplies them."
-        )
+        detail = f"{subject.label}: nothing_to_check failed: making its examples raised {one_line(error).rstrip('.')}. "
+        detail += "Usual cause: required arguments without an examples() that supplies them."
+        if isinstance(error, CheckFailed):
+            detail = f"{subject.label}: nothing_to_check failed: {error} Usual cause: examples() returns []."
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0, error)
         return
     for one in checks:
@@ -148,9 +180,6 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
         yield result
         if isinstance(result.error, ContractError):
             return
-    if not examples:
-        detail = f"{subject.label}: nothing_to_check failed: no examples to check. Usual cause: examples() returns []."
-        yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0)
 
 
 def _shown(example: Any) -> str:

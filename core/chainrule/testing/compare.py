@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from chainrule.errors import ChainruleError, one_line
 from chainrule.testing.check import CheckFailed, NotApplicable
+
+FEW_PLACES = 10
+"""The units in the last place from which on a difference is no mere rounding."""
 
 
 def expect(holds: bool, message: str) -> None:
@@ -20,6 +24,8 @@ def expect(holds: bool, message: str) -> None:
 
 def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float = 0.0, of: Tensor | None = None) -> None:
     """Raise CheckFailed unless two tensors have the same shape and dtype and agree within a tolerance.
+
+    NaN agrees with nothing, NaN included: two wrong computations give it alike.
 
     Args:
         what: the quantity, as the message names it.
@@ -33,17 +39,43 @@ def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float =
     if got.dtype != expected.dtype:
         raise CheckFailed(f"{what} must have dtype {expected.dtype}, got {got.dtype}.")
     allowed = tolerance * expected.abs().clamp(min=1.0)
-    same = (got == expected) | ((got - expected).abs() <= allowed) | (got.isnan() & expected.isnan())
+    same = (got == expected) | ((got - expected).abs() <= allowed)
     if same.all():
         return
     difference = (got - expected).abs().nan_to_num(nan=torch.inf).masked_fill(same, -1.0)
     worst = tuple(int(i) for i in torch.unravel_index(difference.argmax(), got.shape))
     where = f" at {list(worst)}" if worst else ""
     given = f" for input {of.tolist()}" if of is not None and of.numel() <= 24 else ""
+    shown, actual = _told_apart(expected[worst], got[worst])
     raise CheckFailed(
-        f"{what} must be {expected[worst].item():.12g}{where}, got {got[worst].item():.12g}{given} "
-        f"({int((~same).sum())} of {same.numel()} elements differ, tolerance {tolerance:g})."
+        f"{what} must be {shown}{where}, got {actual}{given} "
+        f"({int((~same).sum())} of {same.numel()} elements differ, tolerance {tolerance:g}"
+        f"{_last_places(expected[worst], got[worst])})."
     )
+
+
+def _told_apart(one: Tensor, other: Tensor) -> tuple[str, str]:
+    """Return two numbers with twelve digits, or all seventeen if they are equal in twelve."""
+    twelve, all_of_them = ((f"{one.item():.{n}g}", f"{other.item():.{n}g}") for n in (12, 17))
+    return twelve if twelve[0] != twelve[1] else all_of_them
+
+
+def _last_places(one: Tensor, other: Tensor) -> str:
+    """Return by how many units in the last place two floating-point numbers differ, if by few."""
+    if not one.is_floating_point():
+        return ""
+    largest = max(abs(one.item()), abs(other.item()), torch.finfo(one.dtype).tiny)
+    unit = torch.finfo(one.dtype).eps * 2.0 ** (math.frexp(largest)[1] - 1) if math.isfinite(largest) else math.nan
+    places = abs(one.item() - other.item()) / unit
+    if not 0 < places < FEW_PLACES:
+        return ""
+    return f", by {max(1, round(places))} unit{'s' * (round(places) > 1)} in the last place of {one.dtype}"
+
+
+def expect_different(what: str, got: Tensor, other: Tensor, message: str) -> None:
+    """Raise CheckFailed unless the values of a tensor are numbers and differ from another's somewhere."""
+    expect_finite(what, got)
+    expect(not torch.equal(got, other), message)
 
 
 def expect_finite(what: str, got: Tensor) -> None:

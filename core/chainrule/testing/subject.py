@@ -87,12 +87,12 @@ def subject(
             given = inputs if inputs is not None else (4,) if input_shape is None else input_shape
             made = found.examples() if of_class else [(found(*args, **settings), given)]
             return [_with_inputs(*example) for example in made]
-        if of_class:
-            return list(found.examples())
-        made = found(*args, **settings)
         if kind == "losses":
-            return [(made, prediction, target) for _, prediction, target in found.examples()]
-        return [made]
+            return [
+                _with_rows(loss if of_class else found(*args, **settings), prediction, target)
+                for loss, prediction, target in found.examples()
+            ]
+        return list(found.examples()) if of_class else [found(*args, **settings)]
 
     return Subject(kind, name, found, examples, reference)
 
@@ -117,6 +117,20 @@ def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
             f"{different} different rows in shape {tuple(inputs.shape)}. Leave out the repeated ones, and add others."
         )
     return module, inputs
+
+
+def _with_rows(loss: Any, prediction: Tensor, target: Tensor) -> tuple[Any, Tensor, Tensor]:
+    """Return an example of a loss.
+
+    Raises:
+        ShapeError: if the prediction has too few values to look at.
+    """
+    if prediction.dim() == 0 or len(prediction) < 2 or not prediction.numel():
+        raise ShapeError(
+            f"{label(loss)}: the prediction of an example must have at least 2 rows, which tell a mean from a sum, got "
+            f"shape {tuple(prediction.shape)}. Add rows."
+        )
+    return loss, prediction, target
 
 
 def _kind_of(component: Any) -> str:

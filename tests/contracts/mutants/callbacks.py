@@ -138,3 +138,14 @@ class ReadsTheHistoryAtTheEnd:
     @hookimpl
     def chainrule_fit_end(self, run: Any) -> None:
         self.last = run.history["train_loss"][-1]
+
+
+@wrong("callback_leaves_training_alone")
+class RuinsTheWeightsAsDeclared:
+    """Declare a change and make every weight NaN."""
+
+    changes_training = True
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any) -> None:
+        run.network.flat.data.fill_(torch.nan)

@@ -320,3 +320,27 @@ class NegativeIndicesWrapAround(CrossEntropy):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         is_index = not target.is_floating_point()
         return super().forward(prediction, target % prediction.shape[-1] if is_index else target)
+
+
+@wrong("loss_gradient_agrees_with_differences")
+@wrong("value_is_per_member")
+class NanOnBothSides(Mse):
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return super().forward(prediction, target) * torch.nan
+
+    def gradient(self) -> Tensor:
+        return super().gradient() * torch.nan
+
+
+@wrong("value_is_non_negative_unless_declared")
+class NanForLargePredictions(Mse):
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        terms = super().forward(prediction, target)
+        return terms.masked_fill(terms == terms.max(), torch.nan) if prediction.abs().max() > 5 else terms
+
+
+@wrong("mean_and_sum_are_of_the_same_terms")
+class OneRowAlone(Mse):
+    @classmethod
+    def examples(cls) -> list[tuple[Loss, Tensor, Tensor]]:
+        return [(loss, prediction[:1], target[:1]) for loss, prediction, target in super().examples()]

@@ -175,3 +175,33 @@ class InputGradientSummedOverMembers(Linear):
     def backward(self, grad_output: Tensor) -> Tensor:
         grad = super().backward(grad_output)
         return grad.sum(0).expand(grad.shape)
+
+
+@wrong("gradients_agree_with_autograd")
+@wrong("members_do_not_influence_each_other")
+class NanOnBothSides(Module):
+    """Give NaN for x < 0, in forward as in backward."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x.sqrt()
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return grad_output / (2 * x.sqrt())
+
+
+@wrong("members_do_not_influence_each_other")
+class NothingToLookAt(Module):
+    """Give no outputs."""
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*input_shape[:-1], 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x[..., :0]
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return torch.zeros_like(x)

@@ -308,3 +308,25 @@ class StatisticsNotSaved(Tanh):
         if self.training:
             self.mean.data.lerp_(x.flatten(1).mean(1), 0.5)
         return super().forward(x - self.mean.data.view(-1, *[1] * (x.dim() - 1)))
+
+
+@wrong("eval_mode_differs_only_if_declared")
+class NanInEvalMode(Tanh):
+    same_in_eval = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else x * torch.nan
+
+
+@wrong("rows_do_not_influence_each_other")
+class NanThoughDeclaredToMixRows(Tanh):
+    batch_independent = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * torch.nan
+
+
+@wrong("draws_differ_by_member_and_call")
+class NanInPlaceOfDraws(Dropout):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * torch.nan

@@ -258,3 +258,18 @@ class FourthPowers(Sgd):
 class NoEps(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad / (grad**4).sqrt().sqrt()
+
+
+@wrong("zero_gradient_is_as_declared")
+class NanAtRestThoughDeclaredToMove(Sgd):
+    rests_at_zero_gradient = False
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad / grad.abs()
+
+
+@wrong("runs_are_deterministic")
+@wrong("resumes_to_the_bit")
+class NanEveryTime(Sgd):
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad * torch.nan

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import chainrule
 from chainrule.cli.component_file import subject_in_file
 from chainrule.errors import ChainruleError
 
@@ -244,7 +245,7 @@ def test_a_component_without_examples_fails_and_one_whose_checks_have_nothing_to
     for name in ("Down", "Up"):
         done = packages.chainrule("check", f"two_rules.py:{name}", "-k", "scalars_depend*", "--json")
         outcomes[name] = done.returncode, [row["outcome"] for row in json.loads(done.stdout)]
-    assert outcomes == {"Down": (0, ["skipped"]), "Up": (1, ["skipped", "failed"])}
+    assert outcomes == {"Down": (0, ["skipped"]), "Up": (1, ["failed"])}
 
 
 def test_all_are_checked_though_one_cannot_be_loaded_and_others_have_no_such_check(packages):
@@ -267,3 +268,22 @@ def test_a_command_has_no_checks(packages):
     done = packages.chainrule("check", "commands:reproduce")
     assert (done.returncode, done.stdout) == (1, "")
     assert "check: no checks for commands:reproduce; there are checks for layers, activations" in done.stderr
+
+
+THREE = TWO.replace(
+    "class Up(Down):",
+    "class Up(Down):\n    @classmethod\n    def examples(cls):\n        return [cls(lr=0.1), cls(), cls()]\n",
+).replace("return -grad", "return grad")
+
+
+def test_what_was_looked_at_and_by_which_kit_is_told(packages):
+    (packages.root / "three.py").write_text(THREE, encoding="utf-8")
+    names, told = ["repr_makes_it_again", "fresh_process"], []
+    for name in names:
+        (row,) = json.loads(packages.chainrule("check", "three.py:Up", "-k", name, "--json").stdout)
+        assert (row["outcome"], row["examples"], row["version"]) == ("passed", 3, chainrule.__version__)
+        told.append((row["looked_at"], row["detail"]))
+    assert told == [(3, ""), (1, "looked at 1 of 3 examples")]
+    table, summary = packages.chainrule("check", "three.py:Up", "-k", "fresh_process").stdout.splitlines()[:2]
+    assert table.split("\t")[3] == "looked at 1 of 3 examples"
+    assert summary.endswith(f", by the kit of chainrule {chainrule.__version__}")

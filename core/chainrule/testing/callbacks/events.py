@@ -14,7 +14,7 @@ from chainrule.base.hookspecs import TrainingHooks
 from chainrule.errors import label
 from chainrule.network import Network
 from chainrule.testing.check import check
-from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.compare import expect, expect_close, expect_different
 from chainrule.testing.docstrings import expect_sections
 from chainrule.testing.optimizers.trials import expect_same
 from chainrule.testing.small_fit import small_fit
@@ -77,8 +77,10 @@ def callback_leaves_training_alone(subject: Subject) -> None:
                 drawn = torch.rand(())
                 expected = small_fit(seeds=seeds, epochs=history.epochs)
             if getattr(callback, "changes_training", False):
-                differs = not torch.equal(network.flat.data, expected[0].flat.data)
-                expect(differs, "a callback with changes_training = True must change the weights, got equal ones.")
+                expect_different(
+                    "the weights after a fit with the callback", network.flat.data, expected[0].flat.data,
+                    "a callback with changes_training = True must change the weights, got equal ones.",
+                )  # fmt: skip
                 continue
             expect(history.epochs > 0, "a fit with the callback must take at least one epoch, got 0.")
             _expect_alike("with the callback, as without it,", (network, history), expected)

@@ -201,7 +201,7 @@ def recorded_mean_changes_nothing(example: LossExample) -> None:
 def value_is_non_negative_unless_declared(example: LossExample) -> None:
     """The loss is at least 0, unless it declares non_negative = False; then it is negative at least once."""
     loss, _, _ = example
-    lowest = min(_values(example))
+    lowest = torch.tensor(_values(example)).min().item()  # NaN if any is
     if loss.non_negative:
         expect(lowest >= 0, f"the loss must be at least 0, got {lowest:g}.")
     else:

@@ -10,7 +10,7 @@ from torch import Tensor
 from chainrule.base.module import Module, named_modules, named_parameters
 from chainrule.errors import BackwardError
 from chainrule.testing.check import check
-from chainrule.testing.compare import expect, expect_close, expect_error, expect_no_error
+from chainrule.testing.compare import expect, expect_close, expect_different, expect_error, expect_no_error
 from chainrule.testing.modules.trials import Example, Pass, expect_same_pass, make_trial
 from chainrule.testing.subject import Subject
 
@@ -72,8 +72,10 @@ def eval_mode_differs_only_if_declared(example: Example) -> None:
     if module.same_in_eval:
         expect_close("the output in eval mode", got, expected, tolerance=1e-12, of=trial.x)
     else:
-        expect(
-            not torch.equal(got, expected),
+        expect_different(
+            "the output in eval mode",
+            got,
+            expected,
             "a module with same_in_eval = False must differ in eval mode, got the same output.",
         )
 
@@ -134,8 +136,10 @@ def rows_do_not_influence_each_other(example: Example) -> None:
         when = "of rows 1 to 3 after a change to row 0"
         expect_same_pass(when, got.part(*rest), expected.part(*rest), tolerance=1e-9)
     else:
-        same = torch.equal(got.output[:, 1:], expected.output[:, 1:])
-        expect(not same, "a module with batch_independent = False must mix rows, got rows 1 to 3 unchanged by row 0.")
+        expect_different(
+            "the output of rows 1 to 3", got.output[:, 1:], expected.output[:, 1:],
+            "a module with batch_independent = False must mix rows, got rows 1 to 3 unchanged by row 0.",
+        )  # fmt: skip
 
 
 @check(

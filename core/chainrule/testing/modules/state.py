@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 
-import torch
-
 from chainrule.base.buffer import Buffer
 from chainrule.base.module import named_held
 from chainrule.base.random_numbers import Random
 from chainrule.testing.check import NotApplicable, check
-from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.compare import expect, expect_close, expect_different
 from chainrule.testing.modules.trials import Example, make_trial
 from chainrule.training.steps.snapshot import Snapshot, undeclared_tensors
 
@@ -72,8 +70,9 @@ def draws_differ_by_member_and_call(example: Example) -> None:
         parameter.data.copy_(parameter.data[:1].expand_as(parameter.data))
     first = network.module.forward(x).clone()
     second = network.module.forward(x).clone()
-    expect(not torch.equal(first[0], first[1]), "two members must draw different numbers, got the same output.")
-    expect(not torch.equal(first, second), "two calls must draw different numbers, got the same output.")
+    what = "the output for equal inputs"
+    expect_different(what, first[0], first[1], "two members must draw different numbers, got the same output.")
+    expect_different(what, second, first, "two calls must draw different numbers, got the same output.")
 
 
 @check("layers", "activations", cause="state held in neither state_dict nor random_state.")

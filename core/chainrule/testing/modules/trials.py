@@ -104,6 +104,8 @@ def make_trial(
         x = x.to(dtype)
     output = copy.deepcopy(network).module.forward(x.clone())
     expect_tensor(network.module, output)
+    for what, tensor in (("an example's input", x), ("the output for an example", output)):
+        expect(tensor.numel() > 0, f"{what} must have values to look at, got shape {tuple(tensor.shape)}.")
     return Trial(network, x, draw(*output.shape).to(dtype))
 
 

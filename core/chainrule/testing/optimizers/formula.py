@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.wrapper import layers_of
 from chainrule.testing.check import NotApplicable, check
-from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.compare import expect, expect_close, expect_different
 from chainrule.testing.optimizers.trials import (
     SHAPES,
     STEPS,
@@ -173,10 +172,5 @@ def zero_gradient_is_as_declared(rule: Optimizer) -> None:
     if all(layer.rests_at_zero_gradient for layer in layers_of(rule)):
         expect_close("the parameters after steps with a zero gradient", network.flat.data, start)
     else:
-        expect(
-            _differ(network.flat.data, start), "a rule with rests_at_zero_gradient = False must move, got no change."
-        )
-
-
-def _differ(one: Tensor, other: Tensor) -> bool:
-    return not torch.equal(one, other)
+        message = "a rule with rests_at_zero_gradient = False must move, got no change."
+        expect_different("the parameters after steps with a zero gradient", network.flat.data, start, message)
