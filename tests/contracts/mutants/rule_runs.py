@@ -245,3 +245,11 @@ class HoldsAFunction(Sgd):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "transform", lambda grad: grad)
+
+
+@wrong("values_per_member_count_for_each")
+class FloatOfANumberAtItsLeast(Sgd):
+    power: float = hyperparameter(default=1.0, at_least=1.0)
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad.sign() * grad.abs() ** float(self.power)

@@ -211,7 +211,7 @@ def _values(rule: Optimizer, name: str) -> list[float] | None:
     A number that is 0 switches a term off, so that it takes values with which the term is there.
     """
     number = _numbers(rule)[name]
-    candidates = [number * factor for factor in (1.0, 0.5, 0.25, 0.75)] if number else [0.05, 0.1, 0.025, 0.2]
+    candidates = [number * factor for factor in (1.0, 0.5, 0.25, 0.75, 1.5, 2.0)] if number else [0.05, 0.1, 0.025, 0.2]
     allowed = []
     for value in candidates:
         try:

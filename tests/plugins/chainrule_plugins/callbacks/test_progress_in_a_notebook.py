@@ -2,8 +2,6 @@
 
 import re
 
-import nbclient
-import nbformat
 import pytest
 
 CELL = """
@@ -23,6 +21,9 @@ fit(network, mse(), sgd(), train=[(x, x), (x[:, :1], x)], callbacks=[shown])
 
 
 def test_each_fit_shows_one_line_that_ends_with_its_last_epoch():
+    import nbclient  # here, so that the other tests run without the extra's kernel
+    import nbformat
+
     cell = nbformat.v4.new_code_cell(CELL)
     notebook = nbformat.v4.new_notebook(cells=[cell])
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="linear: x must have shape"):
