@@ -55,8 +55,8 @@ class ExplainedType(ABCMeta):
 class ExplainsAttributes:
     """Answer for an attribute that does not exist with the nearest one, or with what does its work."""
 
+    # What to write, as a sentence, in place of attributes that are looked for by habit.
     _instead: ClassVar[Mapping[str, str]] = {}
-    """What to write, as a sentence, in place of attributes that are looked for by habit."""
 
     if not TYPE_CHECKING:  # type checkers know the attributes
 

@@ -130,7 +130,9 @@ class TestBlocking:
         )
         assert printed == "True\n"
 
-    @pytest.mark.parametrize("entry", ["lion", "dist:", "optimisers:lion", "optimizers:", "optimizers:chainrule-lion:lion"])
+    @pytest.mark.parametrize(
+        "entry", ["lion", "dist:", "optimisers:lion", "optimizers:", "optimizers:chainrule-lion:lion"]
+    )
     def test_an_entry_of_another_form_is_refused(self, packages, entry):
         message = packages.error("chainrule.components()", CHAINRULE_DISABLE=entry)
         assert message.startswith(
