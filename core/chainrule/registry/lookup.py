@@ -7,6 +7,8 @@ from collections.abc import Callable
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
+from chainrule.arguments import shown
+from chainrule.calls import explained
 from chainrule.errors import AmbiguousComponentError, ChainruleError
 from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import NAME_RULE, SESSION, Component, is_valid_name
@@ -99,6 +101,7 @@ def get(kind: _Schedule, name: str) -> Callable[..., Schedule]: ...
 def get(kind: _Task, name: str) -> Callable[..., Task]: ...
 @overload
 def get(kind: str, name: str) -> Any: ...
+@explained
 def get(kind: str, name: str) -> Any:
     """Return the class or factory that is registered under a name, importing nothing else.
 
@@ -112,6 +115,7 @@ def get(kind: str, name: str) -> Any:
         BlockedComponentError: if CHAINRULE_DISABLE disables it.
         BrokenComponentError: if it cannot be loaded.
     """
+    _expect_text("get", kind, name)
     return load(_catalogue().find(kind_named(kind), name))
 
 
@@ -129,6 +133,7 @@ def create(kind: _Schedule, name: str, /, *args: Any, **kwargs: Any) -> Schedule
 def create(kind: _Task, name: str, /, *args: Any, **kwargs: Any) -> Task: ...
 @overload
 def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any: ...
+@explained
 def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """Create a component with these arguments: ``create("optimizers", "lion", lr=1e-4)``."""
     return get(kind, name)(*args, **kwargs)
@@ -138,6 +143,7 @@ def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
 def register(kind: str, name: str, obj: T) -> T: ...
 @overload
 def register(kind: str, name: str) -> Callable[[T], T]: ...
+@explained
 def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
     """Register a class or factory for this session and return it; also usable as a decorator.
 
@@ -146,6 +152,7 @@ def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
     Raises:
         AmbiguousComponentError: if the name belongs to a package, or to another object of this session.
     """
+    _expect_text("register", kind, name)
     if obj is _MISSING:
         return lambda decorated: register(kind, name, decorated)
     kind = kind_named(kind)
@@ -158,6 +165,15 @@ def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
     with _LOCK:
         _catalogue().add_to_session(Component(kind=kind, name=name, entry_point=address, distribution=SESSION), obj)
     return obj
+
+
+def _expect_text(caller: str, kind: object, name: object) -> None:
+    """Raise ChainruleError unless kind and name are text."""
+    if not isinstance(kind, str) or not isinstance(name, str):
+        raise ChainruleError(
+            f"{caller}: kind and name must be text, got {shown(kind)} and {shown(name)}. "
+            'Pass both, as in ("optimizers", "adam").'
+        )
 
 
 def resolve(text: str) -> Component:

@@ -64,6 +64,7 @@ def answers(mistake, words):
         (lambda: sgd.attach(NETWORK), "attach: must be called on an instance, got the class."),
         (lambda: sgd().attach(NETWORK, max_norm=1), 'attach: takes no argument "max_norm".'),
         (lambda: chainrule.create("optimizers", "adam", learning_rate=1), 'Did you mean "lr"?'),
+        (lambda: chainrule.create("adam"), "create: needs name, got none. Write create(kind, name)."),
     ],
 )
 def test_a_call_that_does_not_fit_says_what_does(mistake, words):
@@ -128,7 +129,11 @@ def test_a_curve_that_was_not_recorded_is_answered_with_those_that_were():
     ("mistake", "words"),
     [
         (lambda: fit(THEIRS), "got Sequential of torch.nn. Write it with chainrule.layers and call build()"),
-        (lambda: fit(linear(2, 1)), "got Linear(in_features=2, out_features=1). Call build() on the module first."),
+        (
+            lambda: chainrule.create("optimizers", adam),
+            "kind and name must be text, got 'optimizers' and the class Adam.",
+        ),
+        (lambda: chainrule.register("optimizers", adam), "register: kind and name must be text"),
         (lambda: fit(loss=torch.nn.MSELoss()), "got MSELoss of torch.nn. Pass one of chainrule.losses"),
         (lambda: fit(optimizer=THEIR_RULE), "got Adam of torch.optim. Pass one of chainrule.optimizers"),
         (lambda: fit(optimizer=adam), "got the class Adam. Did you forget to call it?"),

@@ -59,7 +59,6 @@ def test_a_generator_validates_one_epoch():
         (lambda: fit(None), "fit: train must be two tensors x and y, or batches of these, got None."),
         (lambda: fit((X.numpy(), Y.numpy())), "Convert each with torch.as_tensor(part, dtype=network.dtype)."),
         (lambda: fit(Splits((X, Y), (X, Y), (X, Y))), "Pass one of its parts, such as data.train."),
-        (lambda: fit([{"x": X, "y": Y}]), "fit: a batch of train must be two tensors x and y, got a dict."),
         (lambda: fit((X, SPARSE)), "fit: y of train must be dense, got layout torch.sparse_coo."),
         (lambda: fit((X, META)), "fit: y of train must be on cpu, got a tensor on meta."),
         (lambda: network()(X.numpy()), "Pass one, as from torch.as_tensor(x, dtype=torch.float32)."),

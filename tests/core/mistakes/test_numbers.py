@@ -45,10 +45,6 @@ def test_epochs_batch_size_and_clip_norm_become_python_numbers():
     assert type(history.updater.clip_norm) is float
 
 
-def test_a_member_may_be_an_argmin():
-    assert SEVERAL.member(torch.tensor([0.3, 0.1]).argmin()).seeds == [1]
-
-
 @pytest.mark.parametrize("lr", [[0.1, 0.01], (0.1, 0.01), np.array([0.1, 0.01])], ids=type)
 def test_a_sequence_of_learning_rates_is_one_for_each_member(lr):
     assert torch.equal(adam(lr=lr).lr, torch.tensor([0.1, 0.01], dtype=torch.float64))
