@@ -157,11 +157,13 @@ class Module(KeepsForBackward, metaclass=ExplainedType):
         return copy.deepcopy(self)  # a shallow one would share the parameters
 
     def __repr__(self) -> str:
-        settings = {
-            name: getattr(self, name, argument.default)
-            for name, argument in signature_of(type(self)).parameters.items()
-            if getattr(self, name, argument.default) != argument.default
-        }
+        settings = {}
+        for name, argument in signature_of(type(self)).parameters.items():
+            value = getattr(self, name, argument.default)
+            if isinstance(argument.default, bool):
+                value = value is not None and value is not False  # an attribute may be what the flag asks for
+            if value != argument.default:
+                settings[name] = value
         shown = [f"{name}={value!r}" for name, value in settings.items() if not isinstance(value, Parameter)]
         return f"{type(self).__name__}({', '.join(shown)})"
 

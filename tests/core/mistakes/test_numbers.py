@@ -29,7 +29,7 @@ def test_seeds_become_python_integers(seeds):
 
 def test_sizes_become_python_integers():
     layer = linear(np.int64(2), torch.tensor(1), bias=np.bool_(False))
-    assert repr(layer) == "Linear(in_features=2, out_features=1, bias=None)"
+    assert repr(layer) == "Linear(in_features=2, out_features=1, bias=False)"
     assert Buffer(np.int32(3)).shape == Parameter(np.int64(3), init=uniform(), fan_in=np.int64(2), fan_out=2).shape
 
 

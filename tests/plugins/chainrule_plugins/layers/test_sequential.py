@@ -27,7 +27,7 @@ def test_training_mode_reaches_every_module():
     ("make", "message"),
     [
         (sequential, "sequential: needs at least one module."),
-        (lambda: sequential(linear(2, 3), relu), "sequential: position 1 must be a module, got <class"),
+        (lambda: sequential(linear(2, 3), relu), "sequential: position 1 must be a module, got the class"),
         (lambda: sequential([linear(2, 3)]), "sequential: position 0 must be a module, got [Linear("),
     ],
 )
