@@ -114,6 +114,12 @@ def test_a_loss_for_single_models_takes_the_output_of_one_member():
     assert mse()(prediction[1], torch.zeros(2, 1, dtype=torch.float64)) == prediction[1].square().mean()
 
 
+def test_the_output_of_an_ensemble_can_be_saved(tmp_path):
+    output = build(seeds=[0, 1])(X[0])
+    torch.save(output, tmp_path / "output.pt")
+    assert torch.equal(torch.load(tmp_path / "output.pt", weights_only=True), output)
+
+
 def test_members_of_one_seed_equal_the_single_network_of_that_seed():
     rates = torch.tensor([0.1, 0.01], dtype=torch.float64)
     ensemble = build(seed=3, members=2)

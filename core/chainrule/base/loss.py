@@ -14,6 +14,7 @@ from chainrule.arguments import flag, shown
 from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_dense, expect_input
+from chainrule.base.no_backward import answer_backward
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.calls import ExplainedType
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
@@ -113,6 +114,8 @@ class Loss(KeepsForBackward, metaclass=ExplainedType):
             value = value[0]
         own = self.__dict__  # setting attributes would take longer
         own["_scale"], own["_returned"] = scale, value.shape
+        if not per_member:
+            answer_backward(value)
         return value
 
     @final

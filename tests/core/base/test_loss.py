@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -211,3 +213,13 @@ def test_a_mean_over_no_rows_raises() -> None:
 def test_targets_per_member_need_a_loss_over_members() -> None:
     with pytest.raises(ShapeError, match=r"^mse: per_member must be False .* Make the loss as mse\(members=True\)\.$"):
         mse()(ROWS, ZEROS, per_member=True)
+
+
+@pytest.mark.parametrize("settings", [{}, {"members": True}, {"reduction": "none"}], ids=str)
+def test_a_value_answers_a_call_of_its_backward(settings, tmp_path):
+    value = mse(**settings)(ROWS.expand(2, 3, 2) if "members" in settings else ROWS, ZEROS)
+    torch.save(value, tmp_path / "value.pt")
+    for one in (value, copy.deepcopy(value)):
+        with pytest.raises(BackwardError, match=r"^loss: its value has no backward, .* network\.backward\(loss"):
+            one.backward()
+    assert torch.equal(torch.load(tmp_path / "value.pt", weights_only=True), value)
