@@ -177,6 +177,18 @@ def test_a_shallow_copy_of_a_module_shares_no_values():
         assert mine.data.data_ptr() != theirs.data.data_ptr()
 
 
+def test_a_deep_copy_of_ones_own_may_begin_with_a_shallow_one():
+    class Noted(linear):
+        def __deepcopy__(self, memo):
+            other = copy.copy(self)
+            other.note = "copied"
+            return other
+
+    network = Noted(3, 2).build()
+    assert copy.deepcopy(network).module.note == "copied"
+    assert torch.equal(copy.deepcopy(network)(X), network(X))
+
+
 def test_layers_from_shallow_copies_are_trained_apart():
     block = linear(3, 3)
     assert sequential(block, copy.copy(block)).build().flat.data.numel() == 2 * 12

@@ -208,12 +208,12 @@ def test_a_setting_shares_its_data_with_every_other_of_the_same_seed():
 
 def test_progress_is_shown_on_a_terminal_only(monkeypatch):
     monkeypatch.setattr(
-        "chainrule_lab.paper.terminal.Console", lambda **_: Console(file=io.StringIO(), force_terminal=True)
+        "chainrule_lab.paper.terminal.console", lambda **_: Console(file=io.StringIO(), force_terminal=True)
     )
     with training_progress(3) as callbacks:
         (callback,) = callbacks(SETTING["adam"])
         callback.chainrule_epoch_end()
         assert callback.bar.tasks[0].completed == 1
-    monkeypatch.setattr("chainrule_lab.paper.terminal.Console", lambda **_: Console(file=io.StringIO()))
+    monkeypatch.setattr("chainrule_lab.paper.terminal.console", lambda **_: Console(file=io.StringIO()))
     with training_progress(3) as callbacks:
         assert not callbacks(SETTING["adam"])

@@ -154,7 +154,10 @@ class Module(KeepsForBackward, metaclass=ExplainedType):
         return [(cls(), (4,))]
 
     def __copy__(self) -> Self:
-        return copy.deepcopy(self)  # a shallow one would share the parameters
+        # A shallow copy would share the parameters; and a __deepcopy__ of one's own may begin with a copy.
+        other = type(self).__new__(type(self))
+        vars(other).update(copy.deepcopy(self.__getstate__()))
+        return other
 
     def __repr__(self) -> str:
         settings = {}

@@ -109,7 +109,7 @@ class IterableBatches:
 
 def is_pair(data: object) -> TypeGuard[tuple[Tensor, Tensor]]:
     """Return whether data is x and y, not an iterable of batches."""
-    return isinstance(data, tuple | list) and [isinstance(part, Tensor) for part in data] == [True, True]
+    return isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(data[i], Tensor) for i in (0, 1))
 
 
 def checked_data(name: str, data: Any) -> Data:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 
 import torch
 from torch import Tensor
@@ -188,7 +187,9 @@ class RunningMeanInNoState(Module):
 @wrong("deepcopy_is_equal_and_apart")
 class ParameterSharedByCopies(Scale):
     def __deepcopy__(self, memo: dict) -> Module:
-        return copy.copy(self)
+        other = ParameterSharedByCopies.__new__(ParameterSharedByCopies)
+        vars(other).update(vars(self))
+        return other
 
 
 @wrong("pickle_is_equal_and_apart")

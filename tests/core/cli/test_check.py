@@ -152,7 +152,9 @@ def test_a_link_and_a_file_in_a_home_are_found(tmp_path, two, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert subject_in_file("optimizer:~/two_rules.py:factory").label == "optimizers:factory"
-    with pytest.raises(ChainruleError, match=r"check: no such file: ~nobody-at-all/rule\.py\."):
+    with pytest.raises(
+        ChainruleError, match=r"check: a path with ~ must begin with a home .*, got ~nobody-at-all/rule\.py\."
+    ):
         subject_in_file("~nobody-at-all/rule.py:Down")
 
 
@@ -233,7 +235,10 @@ def test_a_component_whose_examples_cannot_be_made_fails_once(packages):
     assert done.returncode == 1
     (row,) = json.loads(done.stdout)
     assert (row["check"], row["outcome"]) == ("nothing_to_check", "failed")
-    assert "'size'. Usual cause: required arguments without an examples() that supplies them." in row["detail"]
+    assert (
+        "down: needs size, got none. Write down(size=…). "
+        "Usual cause: required arguments without an examples() that supplies them." in row["detail"]
+    )
 
 
 def test_a_component_without_examples_fails_and_one_whose_checks_have_nothing_to_look_at_does_not(packages):
