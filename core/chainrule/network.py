@@ -33,7 +33,15 @@ from chainrule.errors import ChainruleError, ShapeError, StateError, label
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.ops import expect_module, expect_tensor
 
-_DERIVED = ("flat", "_changes", "_known_inputs", "_modules", "_named_parameters", "_named_buffers", "_named_streams")
+_DERIVED = (
+    "flat",
+    "_replacements",
+    "_known_inputs",
+    "_modules",
+    "_named_parameters",
+    "_named_buffers",
+    "_named_streams",
+)
 
 
 class Network(ExplainsAttributes):
@@ -105,7 +113,7 @@ class Network(ExplainsAttributes):
     def _look_inside(self) -> None:
         # Once, since checking attributes against a protocol is slow.
         self._known_inputs: set[tuple[torch.Size, torch.dtype]] = set()
-        self._changes = KeepsForBackward.changes
+        self._replacements = KeepsForBackward.replacements
         self._modules = [inner for _, inner in named_modules(self.module)]
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
@@ -271,7 +279,7 @@ class Network(ExplainsAttributes):
     def train(self, mode: bool = True) -> Network:
         """Switch to train mode, or with False to eval mode; return the network."""
         mode = flag("train", "mode", mode)
-        if KeepsForBackward.changes != self._changes:
+        if KeepsForBackward.replacements != self._replacements:
             self.expect_same_parts()
         for module in self._modules:
             module.training = mode

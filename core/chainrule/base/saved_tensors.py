@@ -19,9 +19,11 @@ class KeepsForBackward(ExplainsAttributes):
 
     Attributes:
         changes: how many attributes of modules and losses were set in this process; compiled steps look at it.
+        replacements: how many of these may hold a module, parameter, buffer or stream; networks look at it.
     """
 
     changes: ClassVar[int] = 0
+    replacements: ClassVar[int] = 0
 
     training: bool = True
     _saved: tuple[Tensor, ...] | None = None
@@ -30,6 +32,8 @@ class KeepsForBackward(ExplainsAttributes):
     def __setattr__(self, name: str, value: object) -> None:
         if name not in BOOKKEEPING and self.__dict__.get(name, BOOKKEEPING) is not value:
             KeepsForBackward.changes += 1
+            if not isinstance(value, int | float | str | Tensor):
+                KeepsForBackward.replacements += 1
         object.__setattr__(self, name, value)
 
     @final
