@@ -19,6 +19,7 @@ from chainrule.base.optimizer import Optimizer, State
 from chainrule.errors import ChainruleError, label
 from chainrule.terminal import console
 from chainrule.updates.chain import Chain
+from chainrule.updates.definition import definition
 from chainrule.updates.moment import Moment, TensorMoment
 from chainrule.updates.watching import questions
 
@@ -39,7 +40,7 @@ class FusedRule:
         self.moment = TensorMoment()
         self.asked = questions(rule)
         kind: Any = type(rule)
-        self.kernel = _kernel(kind, len(data), data.dtype, data.device.type)
+        self.kernel = _kernel(kind, definition(rule), len(data), data.dtype, data.device.type)
 
     def __call__(self, moment: Moment) -> None:
         """Apply the rule at this moment.
@@ -82,7 +83,7 @@ def require_compiler(device: torch.device) -> None:
 
 
 @lru_cache(maxsize=256)
-def _kernel(rule: type[Optimizer], elements: int, dtype: torch.dtype, device: str) -> Callable[..., Any]:  # noqa: ARG001
+def _kernel(*_: object) -> Callable[..., Any]:
     def kernel(
         rule: Optimizer,
         data: Tensor,

@@ -17,6 +17,7 @@ from chainrule.errors import ContractError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import RuleTensors, initial_state, values_on
 from chainrule.updates.chain import Chain
+from chainrule.updates.definition import definition
 from chainrule.updates.moment import Moment, TensorMoment
 
 
@@ -202,7 +203,7 @@ def _recordings(
     """Return the recordings of a rule on tensors of these kinds, to which new ones are added."""
     kinds = tuple((one.data.shape, one.data.dtype, *map(_kind, one.state.items())) for one in tensors)
     anyone = with_values(rule, dict.fromkeys(values, 0.0))  # the values per member are inputs
-    key = anyone, kinds, tuple(values), tensors[0].data.device, torch.get_default_dtype(), form
+    key = anyone, definition(rule), kinds, tuple(values), tensors[0].data.device, torch.get_default_dtype(), form
     if key not in _recorded:
         if len(_recorded) == RECORDINGS:
             del _recorded[next(iter(_recorded))]  # the oldest

@@ -17,6 +17,7 @@ from chainrule.base.optimizer import Optimizer
 from chainrule.base.random_streams import random_stream
 from chainrule.base.step import Due
 from chainrule.updates.chain import Chain
+from chainrule.updates.definition import definition
 from chainrule.updates.moment import Moment
 
 SIZE = 6
@@ -70,12 +71,21 @@ class _Reading(TorchFunctionMode):
 _SHAPES = (Tensor.shape.__get__, Tensor.ndim.__get__)  # type: ignore[attr-defined]  # descriptors of C types
 
 
-@lru_cache(maxsize=256)
 def is_elementwise(rule: Optimizer) -> bool:
     """Return whether every layer of the rule is elementwise: as its class declares, or else as it acts.
 
     A rule that sums over parameters, accepts only some ranks or draws random numbers is not. In doubt it is not.
     """
+    return _is_elementwise(rule, definition(rule))
+
+
+def questions(rule: Optimizer) -> list[tuple[int, int]]:
+    """Return what an elementwise rule asks `Step.every` about."""
+    return _questions(rule, definition(rule))
+
+
+@lru_cache(maxsize=256)
+def _is_elementwise(rule: Optimizer, _: object) -> bool:
     chain = Chain(rule)
     declared = [layer.elementwise for layer in chain.layers]
     if chain.has_sums or False in declared:
@@ -98,8 +108,7 @@ def _watching() -> Iterator[None]:
 
 
 @lru_cache(maxsize=256)
-def questions(rule: Optimizer) -> list[tuple[int, int]]:
-    """Return what an elementwise rule asks `Step.every` about."""
+def _questions(rule: Optimizer, _: object) -> list[tuple[int, int]]:
     asked: set[tuple[int, int]] = set()
     with torch.inference_mode(False), torch.no_grad():
         _moved(rule, _drawn(), asked=asked)
