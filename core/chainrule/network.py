@@ -35,6 +35,7 @@ from chainrule.ops import expect_module, expect_tensor
 
 _DERIVED = (
     "flat",
+    "_output_shape",
     "_replacements",
     "_known_inputs",
     "_modules",
@@ -77,6 +78,9 @@ class Network(ExplainsAttributes):
         **dict.fromkeys(("weight", "bias"), "The layers are in network.module, the parameters in named_parameters()."),
     }
 
+    _output_shape: torch.Size | None = None
+    """That of the last call in train mode."""
+
     @explained
     def __init__(
         self,
@@ -93,7 +97,6 @@ class Network(ExplainsAttributes):
         self.seeds = checked_seeds(seed, seeds, members)
         self.module = module
         self.frozen: frozenset[str] = frozenset()
-        self._output_shape: torch.Size | None = None
         self._look_inside()
         streams = self._named_streams.values()
         expect_all_found(self._modules, [*self.parameters(), *self._named_buffers.values(), *streams])

@@ -4,12 +4,12 @@ import pickle
 import pytest
 import torch
 
-from chainrule import Buffer, ChainruleError, Module, Network, Parameter, StateError, fit
+from chainrule import BackwardError, Buffer, ChainruleError, Module, Network, Parameter, StateError, fit, hookimpl
 from chainrule.activations import relu, tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
-from chainrule.optimizers import adam, ema, sgd
+from chainrule.optimizers import adam, cautious, ema, sgd
 
 X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
 COPIES = [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))]  # noqa: S301  # its own bytes
@@ -254,3 +254,75 @@ def test_an_activation_that_takes_anothers_place_after_build_follows_the_mode():
     assert network.train().module.rest[0].training
     network.eval()
     assert not network.module.rest[0].training
+
+
+def test_a_member_knows_nothing_of_the_calls_of_its_ensemble():
+    network = linear(3, 2).build(seeds=[0, 1])
+    network(X)
+    with pytest.raises(BackwardError, match="backward called without a forward in train mode"):
+        network.member(0).backward(torch.ones(20, 2))
+
+
+def test_first_values_of_a_buffer_do_not_change_with_the_tensor_they_were_given_as():
+    class Shifted(Module):
+        def __init__(self, by):
+            self.by = Buffer(*by.shape, init=by)
+
+        def forward(self, x):
+            return x + self.by.data.unsqueeze(1)
+
+        def backward(self, grad_output):
+            return grad_output
+
+    by = torch.ones(3)
+    module = Shifted(by)
+    by.zero_()
+    assert torch.equal(module.build()(X), X + 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rule", [sgd, lambda lr: cautious(inner=sgd(lr=lr))], ids=["over slices", "per parameter"])
+def test_an_attached_rule_does_not_change_with_the_tensors_of_its_settings(rule, dtype):
+    rule = rule(lr=torch.tensor([0.5, 0.25], dtype=torch.float64))
+    network = linear(1, 1).build(seeds=[0, 1], dtype=dtype)
+    updater = rule.attach(network)
+    rule.lr.zero_()
+    before = network.flat.data.clone()
+    network.flat.grad.fill_(1.0)
+    updater.step()
+    torch.testing.assert_close(before - network.flat.data, torch.tensor([0.5, 0.25, 0.5, 0.25], dtype=dtype))
+
+
+def test_rules_are_exchanged_by_attaching_others_alone():
+    updater = sgd().attach(linear(3, 2).build())
+    with pytest.raises(TypeError):
+        updater.groups["*"] = adam()
+    with pytest.raises(AttributeError):
+        updater.groups = {"*": adam()}
+
+
+class Snapshots:
+    def __init__(self):
+        self.histories = []
+
+    @hookimpl
+    def chainrule_epoch_end(self, run, metrics):
+        self.histories.append(copy.copy(run.history))
+        for value in metrics.values():
+            value.zero_()
+        metrics.clear()
+
+
+def test_what_one_callback_does_with_a_copy_or_the_metrics_stays_its_own():
+    first, second = Snapshots(), Snapshots()
+    seen = []
+
+    class Sees:
+        @hookimpl
+        def chainrule_epoch_end(self, metrics):
+            seen.append(metrics["train_loss"])
+
+    history = fit(linear(3, 3).build(), mse(), sgd(), train=(X, Y), epochs=3, callbacks=[first, second, Sees()])
+    assert [one.epochs for one in first.histories] == [1, 2, 3]
+    assert torch.equal(torch.stack(seen), history["train_loss"])
+    assert history["train_loss"].all()

@@ -51,6 +51,8 @@ class Buffer(ExplainsAttributes):
             raise ChainruleError(
                 f"Buffer: dtype must be one of torch's, got {shown(dtype)}. Pass torch.int64, for example."
             )
+        if isinstance(init, Tensor):
+            init = init.detach().clone()  # the first values do not change with the tensor that they were given as
         self.init = init if init is None or isinstance(init, Tensor) else checked_initializer("Buffer", init)
         self.dtype = dtype
         self.persistent = persistent

@@ -41,7 +41,7 @@ class TrainingHooks:
 
     @hookspec
     def chainrule_epoch_end(self, run: Any, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """Called after every epoch, counted from 1, with the metrics measured in it."""
+        """Called after every epoch, counted from 1, with its metrics, in a dict of the callback's own."""
 
     @hookspec
     def chainrule_fit_end(self, run: Any, error: BaseException | None) -> None:

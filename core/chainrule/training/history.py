@@ -32,6 +32,11 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
         self.updater = updater
         self._records: dict[str, list[Tensor]] = {}
 
+    def __copy__(self) -> History:
+        other = History(self.updater)
+        other._records = {name: list(values) for name, values in self._records.items()}  # which a fit goes on to fill
+        return other
+
     def append(self, metrics: Mapping[str, Tensor]) -> None:
         """Add one epoch's values, each () or (M,)."""
         for name, value in metrics.items():

@@ -91,7 +91,7 @@ class Run:
             failures: list[tuple[object, BaseException]] = []
             for implementation in implementations:
                 try:
-                    implementation.function(*(arguments[name] for name in implementation.argnames))
+                    implementation.function(*(_own(arguments[name]) for name in implementation.argnames))
                 except BaseException as error:  # noqa: BLE001 - raised below, once the others have been called
                     failures.append((implementation.plugin, error))
             if failures:
@@ -104,6 +104,11 @@ class Run:
         event = self.event(hook)
         if event:
             event(**arguments)
+
+
+def _own(argument: Any) -> Any:
+    """Return an event's argument for one callback: values by name as copies, since another may change what it gets."""
+    return {name: value.clone() for name, value in argument.items()} if type(argument) is dict else argument
 
 
 def _expect_plain(implementation: pluggy.HookImpl) -> None:

@@ -78,8 +78,9 @@ def check_ranks(chain: Chain, parameters: list[Parameter]) -> None:
 
 
 def values_on(rule: Optimizer, network: Network) -> Values:
-    """Return the rule's numbers that are given per member, as tensors of the network's dtype and device."""
-    return {name: value.detach().to(network.flat.data) for name, value in member_values(rule).items()}
+    """Return the rule's numbers that are given per member, as tensors of its own, of the network's dtype and device."""
+    data = network.flat.data
+    return {name: value.detach().to(data.device, data.dtype, copy=True) for name, value in member_values(rule).items()}
 
 
 def initial_state(chain: Chain, data: Tensor) -> State:

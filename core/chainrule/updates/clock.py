@@ -77,7 +77,7 @@ class Clock:
         return factor
 
     def _float64(self, values: Tensor) -> Tensor:
-        return values.detach().to(self._device, torch.float64)
+        return values.detach().to(self._device, torch.float64, copy=True)
 
     def _per_member_scalars(self) -> Callable[[int], Mapping[str, float | Tensor]]:
         together = Chain(converted(self.chain.rule, self._float64)).scalars

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -39,7 +40,6 @@ class Updater(ExplainsAttributes):
 
     Attributes:
         network: the network to update.
-        groups: the rules, by name pattern.
         t: the number of steps taken.
         applied_rules: each rule with the parameters that it updates together.
     """
@@ -80,7 +80,7 @@ class Updater(ExplainsAttributes):
         if compile:
             require_compiler(network.device)
         self.network = network
-        self.groups = dict(groups)
+        self._groups = dict(groups)
         self.clip_norm = clip_norm
         self.compile = compile
         self.t = 0
@@ -171,9 +171,14 @@ class Updater(ExplainsAttributes):
         groups = {key: with_lr(rule, lr) if group in (None, key) else rule for key, rule in self.groups.items()}
         for rule in groups.values():
             check_member_values(rule, self.network)
-        self.groups = groups
+        self._groups = groups
         for key, clock in zip(self._keys, self._clocks, strict=True):
             clock.set_lr(groups[key].lr)
+
+    @property
+    def groups(self) -> Mapping[str, Optimizer]:
+        """The rules, by name pattern; read-only, since each has its state."""
+        return MappingProxyType(self._groups)
 
     @property
     def settings(self) -> tuple[Any, ...]:
@@ -270,8 +275,8 @@ class Updater(ExplainsAttributes):
         self.t = int(saved["t"])
 
     def __getstate__(self) -> dict[str, Any]:
-        settings = {name: vars(self)[name] for name in ("network", "groups", "clip_norm", "compile")}
-        return {"settings": settings, "state": self.state_dict()}
+        settings = {name: vars(self)[name] for name in ("network", "clip_norm", "compile")}
+        return {"settings": {**settings, "groups": self._groups}, "state": self.state_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Applied rules hold views of the network's buffers, which a copied network allocates anew.
