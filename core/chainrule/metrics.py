@@ -18,7 +18,7 @@ def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the fraction of rows whose largest score is at the target's class.
 
     Shapes: prediction (M, N, C), target (M, N) class indices or (M, N, C) probabilities, result (M,); NaN for a member
-    that predicts one, since it has diverged
+    that predicts one, since it has diverged, or has one as a target
 
     Raises:
         ShapeError: for other shapes.
@@ -29,13 +29,14 @@ def accuracy(prediction: Tensor, target: Tensor) -> Tensor:
             f"accuracy: target must be class indices (N,) for scores (N, C), got {tuple(target.shape[1:])} for "
             f"{tuple(prediction.shape[1:])}. Use binary_accuracy for one output."
         )
-    return _fraction(prediction.argmax(-1) == classes, prediction.amax(-1))
+    return _fraction(prediction.argmax(-1) == classes, prediction, target)
 
 
 def binary_accuracy(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the fraction of probabilities on the target's side of 0.5.
 
-    Shapes: prediction (M, N, 1), target (M, N, 1) of zeros and ones, result (M,); NaN for a member that predicts one
+    Shapes: prediction (M, N, 1), target (M, N, 1) of zeros and ones, result (M,); NaN for a member that predicts one or
+    has one as a target
 
     Raises:
         ShapeError: for other shapes.
@@ -45,9 +46,13 @@ def binary_accuracy(prediction: Tensor, target: Tensor) -> Tensor:
             f"binary_accuracy: prediction and target must have shape (N, 1), got {tuple(prediction.shape[1:])} and "
             f"{tuple(target.shape[1:])}. Use accuracy for several classes."
         )
-    return _fraction(((prediction > 0.5) == (target > 0.5))[..., 0], prediction[..., 0])
+    return _fraction(((prediction > 0.5) == (target > 0.5))[..., 0], prediction, target)
 
 
-def _fraction(is_right: Tensor, scores: Tensor) -> Tensor:
-    """Return the fraction of rows that are right, (M,); NaN for a member with a score that is NaN."""
-    return is_right.to(scores.dtype).masked_fill_(scores.isnan(), torch.nan).mean(1)
+def _fraction(is_right: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the fraction of rows that are right, (M,); NaN for a member with a row that has one."""
+    fraction = is_right.to(prediction.dtype)
+    for tensor in (prediction, target):
+        row = tensor.amax(-1) if tensor.dim() == 3 else tensor
+        fraction.masked_fill_(row.isnan(), torch.nan)
+    return fraction.mean(1)

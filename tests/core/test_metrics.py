@@ -32,6 +32,19 @@ def test_a_member_that_has_diverged_has_no_accuracy():
     assert binary_accuracy(probabilities, torch.ones(2, 4, 1)).isnan().tolist() == [False, True]
 
 
+def test_a_target_that_is_no_number_is_not_the_first_class():
+    probabilities = torch.eye(3)[CLASSES]
+    assert accuracy(SCORES, probabilities).tolist() == accuracy(SCORES, CLASSES).tolist()
+    probabilities[1, 2] = torch.nan
+    classes = CLASSES.float()
+    classes[1, 2] = torch.nan
+    for target in (probabilities, classes):
+        assert accuracy(SCORES, target).isnan().tolist() == [False, True]
+    binary = torch.zeros(2, 4, 1)
+    binary[1, 3] = torch.nan
+    assert binary_accuracy(torch.zeros(2, 4, 1), binary).isnan().tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [

@@ -207,7 +207,7 @@ class Updater(ExplainsAttributes):
     def show_evaluation_parameters(self) -> None:
         """Let the network hold the parameters that its rules evaluate with, until the next step puts the trained back.
 
-        Where a user has changed them by then, that step starts from what is there.
+        Where a user has changed a member's by then, its step starts from what is there.
         """
         elsewhere = [applied for applied in self.applied_rules if applied.chain.evaluates_elsewhere]
         if self._trained is not None or not elsewhere:
@@ -221,9 +221,17 @@ class Updater(ExplainsAttributes):
 
     def show_trained_parameters(self) -> None:
         """Let the network hold the parameters that its rules train."""
-        data = self.network.flat.data
-        if self._trained is not None and (self._shown is None or torch.equal(data, self._shown)):
-            data.copy_(self._trained)
+        if self._trained is not None and self._shown is None:
+            self.network.flat.data.copy_(self._trained)
+        elif self._trained is not None and self._shown is not None:
+            flat = self.network.flat
+            rows = [
+                [tensor[span].view(flat.members, -1) for tensor in (flat.data, self._trained, self._shown)]
+                for span in flat.spans.values()
+            ]
+            unchanged = torch.stack([(_bits(data) == _bits(shown)).all(1) for data, _, shown in rows]).all(0)  # (M,)
+            for data, trained, _ in rows:
+                data.copy_(torch.where(unchanged.unsqueeze(1), trained, data))
         self._trained = self._shown = None
 
     @contextmanager
@@ -318,6 +326,11 @@ def with_lr(rule: Optimizer, lr: LearningRate) -> Optimizer:
     if isinstance(rule, Wrapper):
         return dataclasses.replace(rule, inner=with_lr(rule.inner, lr))
     return dataclasses.replace(rule, lr=lr)
+
+
+def _bits(values: Tensor) -> Tensor:
+    """Return the numbers' bits as integers, which are equal for NaN too."""
+    return values.view(torch.int32 if values.dtype == torch.float32 else torch.int64)
 
 
 def _adjacent(network: Network, parameters: list[Parameter]) -> list[list[Parameter]]:

@@ -135,3 +135,36 @@ def test_what_is_shown_stays_after_a_look():
     with updater.evaluating():
         assert torch.equal(network.flat.data, shown)
     assert torch.equal(network.flat.data, shown)
+
+
+@pytest.mark.parametrize("cls", [Averaged, AveragedByParameter])
+@pytest.mark.parametrize("change", [torch.Tensor.zero_, lambda values: values.fill_(torch.nan)], ids=["changed", "NaN"])
+def test_the_others_train_on_where_a_member_was_changed_while_averages_were_shown(cls, change):
+    def trained(seeds, *, changes):
+        network = linear(3, 3).build(seeds=seeds, dtype=torch.float64)
+        updater = cls(lr=0.1).attach(network)
+        for _ in range(2):
+            network.flat.grad.fill_(1.0)
+            updater.step()
+            updater.show_evaluation_parameters()
+            if changes:
+                change(network.module.weight.data[0])
+        network.flat.grad.fill_(1.0)
+        updater.step()
+        return network
+
+    together = trained([0, 1], changes=True)
+    assert_close(together.member(0).flat.data, trained([0], changes=True).flat.data, equal_nan=True)
+    assert_close(together.member(1).flat.data, trained([1], changes=False).flat.data)
+
+
+def test_a_member_that_diverges_leaves_the_training_of_the_others_as_it_is():
+    def others(lr):
+        network = linear(3, 3).build(seeds=[0, 1], dtype=torch.float64)
+        rule = Averaged(lr=torch.tensor([lr, 0.05], dtype=torch.float64))
+        fit(network, mse(), rule, train=(X, Y), epochs=20)
+        return network.member(0).flat.data, network.member(1).flat.data
+
+    (diverged, other), (_, expected) = others(1e300), others(0.01)
+    assert not diverged.isfinite().any()
+    assert torch.equal(other, expected)
