@@ -193,7 +193,9 @@ class Network(ExplainsAttributes):
         Raises:
             BackwardError: if there was no call in train mode before.
             ShapeError: if grad_output has another shape than the output.
+            ChainruleError: within torch.autocast.
         """
+        self.expect_no_autocast()
         shape = getattr(grad_output, "shape", None)
         if shape != self._output_shape and self._output_shape is not None:
             expect_input("network", "grad_output", grad_output, self.dtype)
@@ -249,13 +251,9 @@ class Network(ExplainsAttributes):
 
         Raises:
             ShapeError: if x does not fit.
-            ChainruleError: within torch.autocast, which would change the dtype.
+            ChainruleError: within torch.autocast.
         """
-        if torch.is_autocast_enabled(self._device_type):
-            raise ChainruleError(
-                f"network: must run in {self.dtype}, got torch.autocast for {self._device_type}. "
-                f'Leave its block, or write torch.autocast("{self._device_type}", enabled=False) around the call.'
-            )
+        self.expect_no_autocast()
         form = (x.shape[2:], x.dtype)
         if form in self._known_inputs:
             return
@@ -274,6 +272,14 @@ class Network(ExplainsAttributes):
         if hasattr(self.module, "output_shape"):
             self.module.output_shape(tuple(x.shape[2:]))
         self._known_inputs.add(form)
+
+    def expect_no_autocast(self) -> None:
+        """Raise ChainruleError within torch.autocast, which would compute products in another dtype."""
+        if torch.is_autocast_enabled(self._device_type):
+            raise ChainruleError(
+                f"network: must run in {self.dtype}, got torch.autocast for {self._device_type}. "
+                f'Leave its block, or write torch.autocast("{self._device_type}", enabled=False) around the call.'
+            )
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""

@@ -101,9 +101,18 @@ def test_compiled_training_gives_the_same_bits(process):
         assert torch.equal(everything(adam(), [0, 1], compile=True), expected)
 
 
-@pytest.mark.parametrize("use", [lambda network: network(X), lambda network: fit(network, mse(), sgd(), train=(X, X))])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda network: network(X),
+        lambda network: network.backward(X),
+        lambda network: sgd().attach(network).step(),
+        lambda network: fit(network, mse(), sgd(), train=(X, X)),
+    ],
+)
 def test_autocast_is_refused(use):
     network = linear(3, 3).build()
+    network(X)
     with (
         torch.autocast("cpu", dtype=torch.bfloat16),
         pytest.raises(ChainruleError, match=r"^network: must run in torch\.float32, got torch\.autocast for cpu\."),

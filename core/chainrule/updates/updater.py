@@ -129,7 +129,12 @@ class Updater(ExplainsAttributes):
 
     @torch.inference_mode()  # a tenth quicker
     def step(self) -> None:
-        """Update every parameter from its accumulated gradient."""
+        """Update every parameter from its accumulated gradient.
+
+        Raises:
+            ChainruleError: within torch.autocast.
+        """
+        self.network.expect_no_autocast()
         self.apply(self.advance())
 
     def advance(self) -> list[Moment]:
@@ -261,6 +266,7 @@ class Updater(ExplainsAttributes):
         }
 
     @explained
+    @torch.no_grad()
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Continue from a saved state, bit for bit; the next step starts from the trained parameters if it has them.
 

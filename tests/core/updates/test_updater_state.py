@@ -125,3 +125,17 @@ def test_a_rule_of_equal_state_but_another_name_is_refused():
 
     with pytest.raises(StateError, match=r"the state of 0\.weight must be that of adam, got that of other\."):
         adam().attach(build()).load_state_dict(Other().attach(build()).state_dict())
+
+
+def test_a_state_of_tensors_that_require_grad_is_loaded_without_history():
+    updater = sgd(momentum=0.9).attach(build())
+    updater.network.flat.grad.fill_(1.0)
+    updater.step()
+    saved = updater.state_dict()
+    for state in saved["state"].values():
+        state["b"].requires_grad_()
+    updater.load_state_dict(saved)
+    updater.step()
+    loaded = updater.state_dict()["state"]
+    assert not any(state["b"].requires_grad for state in loaded.values())
+    assert all(torch.equal(state["b"], saved["state"][name]["b"] * 0.9 + 1) for name, state in loaded.items())
