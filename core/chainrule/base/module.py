@@ -160,14 +160,13 @@ class Module(KeepsForBackward, metaclass=ExplainedType):
         return other
 
     def __repr__(self) -> str:
-        settings = {}
+        shown = []
         for name, argument in signature_of(type(self)).parameters.items():
             value = getattr(self, name, argument.default)
-            if isinstance(argument.default, bool):
-                value = value is not None and value is not False  # an attribute may be what the flag asks for
-            if value != argument.default:
-                settings[name] = value
-        shown = [f"{name}={value!r}" for name, value in settings.items() if not isinstance(value, Parameter)]
+            if isinstance(argument.default, bool) and (value is None or isinstance(value, Parameter)):
+                value = value is not None  # bias=True leaves a parameter of that name, bias=False None
+            if value != argument.default and not isinstance(value, Parameter):
+                shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

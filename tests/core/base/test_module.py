@@ -1,0 +1,24 @@
+"""The repr of a module, which makes the same again."""
+
+import pytest
+
+from chainrule import Parameter
+from chainrule.activations import identity
+from chainrule.initializers import zeros
+
+
+class Gated(identity):
+    """Hold a parameter for each of two flags."""
+
+    def __init__(self, *, bias: bool = True, gate: bool = False) -> None:
+        self.bias, self.gate = (
+            Parameter(2, init=zeros(), fan_in=1, fan_out=1) if flag else None for flag in (bias, gate)
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [({}, ""), ({"bias": False}, "bias=False"), ({"gate": True}, "gate=True"), ({"bias": True, "gate": False}, "")],
+)
+def test_repr_shows_the_flag_of_a_parameter_of_its_name(settings, shown):
+    assert repr(Gated(**settings)) == f"Gated({shown})"
