@@ -195,7 +195,7 @@ class GlobalNorm(Optimizer):
         return {"square": (grad * grad).sum()}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        return grad / torch.as_tensor(step["square"]).sqrt().clamp_min(1e-30)
+        return grad / torch.as_tensor(step["square"], device=grad.device).sqrt().clamp_min(1e-30)
 
 
 class Averaged(Optimizer):
@@ -270,7 +270,7 @@ class Langevin(Optimizer):
         return {"noise": math.sin(1000.0 * t)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        index = torch.arange(1, parameter.numel() + 1, dtype=grad.dtype).reshape(grad.shape)
+        index = torch.arange(1, parameter.numel() + 1, dtype=grad.dtype, device=grad.device).reshape(grad.shape)
         return grad + 0.01 * (step["noise"] * index).sin()
 
 

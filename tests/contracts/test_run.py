@@ -1,12 +1,13 @@
 """What a check has looked at is told, and no component passes unseen."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
 import torch
 
 import chainrule
-from chainrule.testing import CHECKS, Check, CheckFailed, NotApplicable, checks_of, run, run_all
+from chainrule.testing import CHECKS, Check, CheckFailed, NotApplicable, checks_of, run, run_all, subject
 from chainrule.testing.compare import expect_close
 from chainrule.testing.subject import Subject
 from chainrule_plugins.optimizers.sgd import Sgd
@@ -77,6 +78,29 @@ def test_numbers_that_differ_in_the_last_place_are_told_apart(dtype, value, plac
     assert must != does
     assert [float(must), float(does)] == pytest.approx([expected[1].item(), got[1].item()], rel=1e-11)
     assert f"by {places} unit{'s' * (places > 1)} in the last place of {dtype})." in str(caught.value)
+
+
+@contextmanager
+def other_defaults():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("name", ["layers:linear", "losses:cross_entropy", "initializers:zeros", "tasks:circle"])
+def test_the_defaults_of_the_caller_change_no_outcome(name):
+    target = subject(name)
+    expected = [(found.check, found.outcome, found.detail) for found in run_all(target, checks_of(target.kind))]
+    with other_defaults():
+        got = [(found.check, found.outcome, found.detail) for found in run_all(target, checks_of(target.kind))]
+        assert torch.get_default_device().type == "meta"
+        assert torch.get_default_dtype() == torch.float64
+        assert torch.is_inference_mode_enabled()
+    assert got == expected
 
 
 def test_numbers_that_differ_much_are_given_with_twelve_digits():

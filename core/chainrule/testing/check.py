@@ -107,10 +107,21 @@ def checks_of(kind: str) -> list[Check]:
 
 @contextmanager
 def _apart() -> Iterator[None]:
-    """Run the block without autograd, and isolate the caller's random state and warning filters."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=UserWarning)
-        yield
+    """Run the block on the CPU, in float32 and without autograd, apart from the caller's random state and warnings."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.device("cpu"),
+            torch.inference_mode(False),
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", category=UserWarning)
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 def run(subject: Subject, check: Check) -> Result:

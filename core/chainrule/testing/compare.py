@@ -23,7 +23,7 @@ def expect(holds: bool, message: str) -> None:
 
 
 def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float = 0.0, of: Tensor | None = None) -> None:
-    """Raise CheckFailed unless two tensors have the same shape and dtype and agree within a tolerance.
+    """Raise CheckFailed unless two tensors have the same shape, dtype and device and agree within a tolerance.
 
     NaN agrees with nothing, NaN included: two wrong computations give it alike.
 
@@ -38,6 +38,8 @@ def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float =
         raise CheckFailed(f"{what} must have shape {tuple(expected.shape)}, got {tuple(got.shape)}.")
     if got.dtype != expected.dtype:
         raise CheckFailed(f"{what} must have dtype {expected.dtype}, got {got.dtype}.")
+    if got.device != expected.device:
+        raise CheckFailed(f"{what} must be on {expected.device}, got a tensor on {got.device}.")
     allowed = tolerance * expected.abs().clamp(min=1.0)
     same = (got == expected) | ((got - expected).abs() <= allowed)
     if same.all():

@@ -1,6 +1,7 @@
 """Wrong components, each made wrong in one way, with the check that must notice.
 
-A file for each kind holds a list, `MUTANTS`; a class enters it by the decorator that `collect` returns:
+A file for each kind, or for one mistake in several, holds a list, `MUTANTS`; a class enters it by the decorator that
+`collect` returns:
 
     MUTANTS, wrong = collect("layers")
 
