@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABCMeta
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from abc import ABC
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -30,26 +32,75 @@ def explained(function: Function) -> Function:
     return call  # type: ignore[return-value]  # of the same signature
 
 
-class ExplainedType(ABCMeta):
-    """The type of classes whose construction is explained."""
+def signature_of(function: Any) -> inspect.Signature:
+    """Return the signature of a function or class; on Python 3.14, its annotations are text.
 
-    if not TYPE_CHECKING:  # for type checkers, the signature is that of the class's __init__
+    Raises:
+        TypeError, ValueError: if it has none, as for compiled code.
+    """
+    if sys.version_info >= (3, 14):
+        import annotationlib
 
-        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-            """Return a new instance."""
-            try:
-                return super().__call__(*args, **kwargs)
-            except TypeError:
-                _expect_bound(label(cls), cls.__signature__, args, kwargs, getattr(cls, "_use", ""))
-                raise
+        return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+    return inspect.signature(function)
 
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """The signature of a construction, which `inspect` would read from `__call__` here."""
-        if cls.__init__ is object.__init__:  # type: ignore[misc]
+
+class _ConstructorSignature:
+    """The signature of a class, which is that of its constructor, and which its instances do not have."""
+
+    def __get__(self, instance: object, cls: type) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        parents = [parent for parent in cls.__mro__ if not vars(parent).get("_is_protocol")]  # these only forward
+        inits = [vars(parent)["__init__"] for parent in parents if "__init__" in vars(parent)]
+        written = next(init for init in inits if init is not Explained.__init__)
+        if written is object.__init__:
             return inspect.Signature()
-        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        signature = signature_of(written)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+class Explained(ABC):  # noqa: B024 - its subclasses have abstract methods
+    """Parent of classes whose construction is explained, without a metaclass that could conflict with another's."""
+
+    _use: ClassVar[str] = ""  # what to do with the object, as a sentence, where it is given to the constructor
+
+    if not TYPE_CHECKING:  # for type checkers, the signature is that of the class's own __init__
+        __signature__ = _ConstructorSignature()
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            """Pass everything on to the next parent, which object refuses."""
+            with _explaining(self, Explained, args, kwargs):
+                super().__init__(*args, **kwargs)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        explain_construction(cls)
+
+
+def explain_construction(cls: type[Explained]) -> None:
+    """Wrap the constructor of a class, if it has its own, so that a call that does not fit says what does."""
+    if "__init__" not in vars(cls):
+        return
+    written = vars(cls)["__init__"]
+
+    @wraps(written)
+    def __init__(self: Explained, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
+        with _explaining(self, cls, args, kwargs):
+            written(self, *args, **kwargs)
+
+    cls.__init__ = __init__  # type: ignore[method-assign, assignment]
+
+
+@contextmanager
+def _explaining(owner: Explained, cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """Turn a TypeError of the constructor of a class, called for its subclass's instance perhaps, into what fits."""
+    try:
+        yield
+    except TypeError:
+        called = type(owner) if type(owner).__init__ is cls.__init__ else cls  # type: ignore[misc]
+        _expect_bound(label(called), called.__signature__, args, kwargs, owner._use)  # type: ignore[attr-defined]
+        raise
 
 
 class ExplainsAttributes:
@@ -61,6 +112,8 @@ class ExplainsAttributes:
     if not TYPE_CHECKING:  # type checkers know the attributes
 
         def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property whose own code lacks an attribute
+                return object.__getattribute__(self, name)
             raise UnknownAttributeError(lambda: _no_attribute(self, name))
 
 
@@ -74,7 +127,7 @@ def _no_attribute(owner: object, name: str) -> str:
 
 
 def _expect_fit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = list(signature_of(function).parameters.values())
     owner, name = function.__qualname__.rpartition(".")[0], function.__name__
     if not parameters or parameters[0].name != "self":
         _expect_bound(name, inspect.Signature(parameters), args, kwargs)

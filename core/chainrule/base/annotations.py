@@ -14,16 +14,3 @@ def own_annotations(cls: type) -> dict[str, Any]:
 
         return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
     return inspect.get_annotations(cls)
-
-
-def signature_of(function: Any) -> inspect.Signature:
-    """Return the signature of a function or class; on Python 3.14, its annotations are text.
-
-    Raises:
-        TypeError, ValueError: if it has none, as for compiled code.
-    """
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
-    return inspect.signature(function)

@@ -16,7 +16,17 @@ NEAR = 0.85
 
 
 def check_class_attributes(cls: type, parent: type) -> None:
-    """Raise ContractError if the class gives a class variable of its parent another type, or misspells its name."""
+    """Raise ContractError if the class gives a class variable of its parent another type, or misspells its name.
+
+    So for attributes in slots, where nothing finds, copies or watches them.
+    """
+    declared_slots = [vars(ancestor).get("__slots__", ()) for ancestor in cls.__mro__]
+    slots = [name for names in declared_slots for name in ((names,) if isinstance(names, str) else names)]
+    if slots := [name for name in slots if name not in ("__dict__", "__weakref__")]:
+        raise ContractError(
+            f"{label(cls)}: attributes must stand in __dict__, where they are found, got __slots__ with "
+            f'"{slots[0]}". Leave __slots__ out.'
+        )
     annotated, declared = own_annotations(cls), _class_variables(parent)
     for name in sorted(vars(cls).keys() & declared.keys()):
         value = vars(cls)[name]

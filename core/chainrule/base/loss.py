@@ -16,11 +16,11 @@ from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.no_backward import answer_backward
 from chainrule.base.saved_tensors import KeepsForBackward
-from chainrule.calls import ExplainedType
+from chainrule.calls import Explained
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
 
-class Loss(KeepsForBackward, metaclass=ExplainedType):
+class Loss(Explained, KeepsForBackward):
     """A distance between predictions and targets, term by term, and its gradient.
 
     A subclass writes `forward`, the terms, and `gradient`, the gradient of their sum, and, where the mean divides by

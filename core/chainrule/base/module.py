@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, final
 import torch
 from torch import Tensor
 
-from chainrule.base.annotations import signature_of
 from chainrule.base.buffer import Buffer
 from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
-from chainrule.calls import ExplainedType, explained
+from chainrule.calls import Explained, explained, signature_of
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -29,7 +28,7 @@ Shape: TypeAlias = tuple[int | EllipsisType | None, ...]
 """The shape of one example: sizes, None for an unknown size, ... for any number of unknown axes."""
 
 
-class Module(KeepsForBackward, metaclass=ExplainedType):
+class Module(Explained, KeepsForBackward):
     """A differentiable map whose backward is written by hand.
 
     A constructor only declares; `build` allocates. Axis 0 of every tensor is the member axis: x is (M, N, …), a

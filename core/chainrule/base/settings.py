@@ -6,6 +6,8 @@ import dataclasses
 import sys
 import types
 import typing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from chainrule.base.annotations import own_annotations
 from chainrule.base.setting_values import checked
-from chainrule.calls import ExplainedType, explained
+from chainrule.calls import Explained, explain_construction, explained, signature_of
 from chainrule.errors import HyperparameterError, label
 
 
@@ -55,7 +57,7 @@ def hyperparameter(
     return dataclasses.field(default=default, metadata=declared)
 
 
-class Settings(metaclass=ExplainedType):
+class Settings(Explained):
     """Settings that are declared as annotated fields, checked when an instance is made, and frozen from then on.
 
     Every subclass becomes a dataclass. Two instances are equal if they are of one class with equal settings.
@@ -96,7 +98,17 @@ class Settings(metaclass=ExplainedType):
             declared = {key: said for key, said in field.metadata.items() if said is not None}
             field.metadata = types.MappingProxyType({**inherited[name].metadata, **declared})
             setattr(cls, name, field)
-        dataclasses.dataclass(frozen=True, kw_only=cls._keyword_only, eq=False)(cls)
+        try:
+            with _module_of(cls):
+                dataclasses.dataclass(frozen=True, kw_only=cls._keyword_only, eq=False)(cls)
+        except (TypeError, ValueError) as error:  # such as a mutable default
+            raise HyperparameterError(f"{label(cls)}: {error}.") from error
+        kept = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # it is a dataclass now
+        if others := [name for name in signature_of(cls).parameters if name not in kept]:
+            raise HyperparameterError(
+                f"{label(cls)}: {others[0]} must be a setting that is kept, got an InitVar. Leave InitVar out."
+            )
+        explain_construction(cls)
 
     def __post_init__(self) -> None:
         types_of = _declared_types(type(self))
@@ -125,6 +137,28 @@ def _is_same(mine: object, theirs: object) -> bool:
     return type(mine) is type(theirs) and bool(mine == theirs)
 
 
+@contextmanager
+def _module_of(cls: type) -> Iterator[None]:
+    """Let dataclasses find the module of a class in sys.modules, where a loader need not have put it."""
+    if cls.__module__ in sys.modules:
+        yield
+        return
+    stand_in = types.ModuleType(cls.__module__)
+    vars(stand_in).update(_globals_of(cls))
+    sys.modules[cls.__module__] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[cls.__module__]
+
+
+def _globals_of(cls: type) -> Mapping[str, Any]:
+    """Return the names of a class's module, from one of its methods where that is not in sys.modules."""
+    if cls.__module__ in sys.modules:
+        return vars(sys.modules[cls.__module__])
+    return next((value.__globals__ for value in vars(cls).values() if isinstance(value, types.FunctionType)), {})
+
+
 @cache
 def _declared_types(cls: type) -> dict[str, Any]:
     """Return the type of each field; of one whose annotation cannot be evaluated, that of its default."""
@@ -133,7 +167,7 @@ def _declared_types(cls: type) -> dict[str, Any]:
         owner = next(parent for parent in cls.__mro__ if field.name in own_annotations(parent))
         annotated = types.SimpleNamespace(__annotations__={field.name: field.type})
         try:
-            found |= typing.get_type_hints(annotated, vars(sys.modules[owner.__module__]))
+            found |= typing.get_type_hints(annotated, dict(_globals_of(owner)))
         except Exception:  # noqa: BLE001 - evaluating an annotation may raise anything
             known = field.default is not dataclasses.MISSING and field.default is not None
             found[field.name] = type(field.default) if known else Any

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.base.loss import Loss
 from chainrule.base.module import Module
-from chainrule.calls import ExplainedType
+from chainrule.calls import Explained
 from chainrule.metrics import Metric
 
 
@@ -22,7 +22,7 @@ class Splits(NamedTuple):
     test: tuple[Tensor, Tensor]
 
 
-class Task(metaclass=ExplainedType):
+class Task(Explained):
     """A data set drawn from a seed, with its reference network, loss, metrics and settings."""
 
     metrics: ClassVar[Mapping[str, Metric]]

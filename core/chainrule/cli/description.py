@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from chainrule import registry
-from chainrule.base.annotations import signature_of
+from chainrule.calls import signature_of
 from chainrule.errors import ChainruleError
 from chainrule.registry.component import Component
 from chainrule.registry.source_files import source_file

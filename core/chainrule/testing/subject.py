@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chainrule import registry
-from chainrule.base.annotations import signature_of
+from chainrule.calls import signature_of
 from chainrule.errors import ChainruleError, ShapeError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from chainrule.base.annotations import signature_of
+from chainrule.calls import signature_of
 from chainrule.cli.description import describe
 from chainrule.errors import HyperparameterError
 from chainrule.registry import Component
