@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,7 +15,7 @@ from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
 from chainrule.errors import BrokenComponentError, ChainruleError, UnknownComponentError
-from chainrule.registry.kinds import KINDS
+from chainrule.registry.kinds import KINDS, kind_or_none
 from chainrule.terminal import console
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def check(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="NAME, KIND:NAME, FILE.py:Class or KIND:FILE.py:Class, one or more.",
+            help="NAME, KIND:NAME, KIND, FILE.py:Class or KIND:FILE.py:Class, one or more.",
             autocompletion=complete_name,
             show_default=False,
         ),
@@ -58,15 +57,17 @@ def check(
         _print_checks(chosen(CHECKS), as_json)
         return
     with stdout_kept_for(as_json):
-        subjects, results = ([_subject(name) for name in names], []) if names else _all_subjects()
+        found = [_subjects_of(name) for name in names or KINDS]
+    subjects = [subject for some, _ in found for subject in some]
+    results = [failure for _, failures in found for failure in failures]
     planned = [(subject, checks) for subject in subjects if (checks := chosen(checks_of(subject.kind)))]
     if subjects and not planned:
         labels = ", ".join(subject.label for subject in subjects)
         raise ChainruleError(f'check: no check on {labels} matches "{pattern}". All: chainrule check --list.')
     with stdout_kept_for(as_json):
         for subject, checks in planned:
-            found = run_all(subject, checks)
-            results += found if as_json else _shown(subject, found, table=not everything)
+            rows = run_all(subject, checks)
+            results += rows if as_json else _shown(subject, rows, table=len(planned) <= len(names or []))
     if as_json:
         print_json([_row(result) for result in results])
     else:
@@ -75,12 +76,15 @@ def check(
         raise typer.Exit(1)
 
 
-def _all_subjects() -> tuple[list[Subject], list[Result]]:
-    """Return every component that loads, and a failure for each that does not."""
+def _subjects_of(name: str) -> tuple[list[Subject], list[Result]]:
+    """Return the component of that name, or every one of a kind that loads and a failure for each that does not."""
     from chainrule.testing import Result
 
+    kind = kind_or_none(name)
+    if kind not in KINDS:
+        return [_subject(name)], []
     subjects, failures = [], []
-    for component in registry.components():
+    for component in registry.components(kind):
         if registry.state(component) == "declared":
             try:
                 subjects.append(_subject(component.key))
@@ -90,18 +94,15 @@ def _all_subjects() -> tuple[list[Subject], list[Result]]:
 
 
 def _subject(name: str) -> Subject:
-    from chainrule.cli.component_file import subject_in_file
+    from chainrule.cli.component_file import file_hint, subject_in_file
     from chainrule.testing import checks_of, subject
 
     try:
         found = subject_in_file(name) or subject(name)
     except UnknownComponentError as error:
-        path, _, attribute = name.rpartition(":")
-        file = next((file for file in (path, f"{path}.py") if Path(file).is_file()), None)
-        if file is None:
+        if not (hint := file_hint(name)):
             raise
-        fix = "Rename the file." if file == path else f"Write {file}:{attribute}."
-        raise ChainruleError(f"check: a file must be given as FILE.py:Class, got {name}. {fix}") from error
+        raise ChainruleError(f"check: a file must be given as FILE.py:Class, got {name}. {hint}") from error
     if not checks_of(found.kind):
         raise ChainruleError(f"check: no checks for {found.label}; there are checks for {', '.join(KINDS)}.")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ def subject_in_file(text: str) -> Subject | None:
     Raises:
         ChainruleError: if the file cannot be imported, or has no such component.
     """
+    text = text.replace("::", ":")  # as pytest writes it
     first, _, rest = text.partition(":")
     kind = kind_or_none(first) if rest else None
     address = rest if kind is not None else text
@@ -41,6 +43,30 @@ def subject_in_file(text: str) -> Subject | None:
             f"check: {name} in {path} must be a class or a function that returns a component, got {found!r}. Name one."
         )
     return subject(found, kind=kind)
+
+
+def file_hint(text: str) -> str:
+    """Return what to write in place of a text that names a file or folder in another way, or an empty string."""
+    address = text.partition(":")[2] if kind_or_none(text.partition(":")[0]) else text
+    path, _, attribute = address.rpartition(":") if ":" in address else (address, "", "Class")
+    if Path(path).is_dir():
+        return f"Write {Path(path) / 'FILE.py'}:{attribute}."
+    if Path(path).is_file():
+        return "Rename the file." if ":" in address else "Put the class into a file FILE.py."
+    module, _, last = path.rpartition(".")
+    for stem, name in ((path, attribute), (module, last)):
+        if stem and (file := Path(f"{stem.replace('.', '/')}.py")).is_file():
+            return f"Write {file}:{name}."
+    return _installed_file(path, attribute) if ":" in address else ""
+
+
+def _installed_file(module: str, name: str) -> str:
+    """Return a hint to the file of a module that is installed, or an empty string."""
+    try:
+        found = find_spec(module)
+    except Exception:  # noqa: BLE001 - it imports the packages around the module, which may raise anything
+        return ""
+    return f"Write {found.origin}:{name}." if found and found.origin and found.origin.endswith(".py") else ""
 
 
 def _imported(file: Path) -> ModuleType:

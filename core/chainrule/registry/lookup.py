@@ -13,7 +13,7 @@ from chainrule.errors import AmbiguousComponentError, ChainruleError
 from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import NAME_RULE, SESSION, Component, is_valid_name
 from chainrule.registry.hints import unknown_component
-from chainrule.registry.kinds import KINDS, kind_named, kind_or_none
+from chainrule.registry.kinds import KINDS, kind_named, kind_or_none, kinds_of_class
 
 if TYPE_CHECKING:
     from chainrule.base.initializer import Initializer
@@ -151,15 +151,21 @@ def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
 
     Raises:
         AmbiguousComponentError: if the name belongs to a package, or to another object of this session.
+        ChainruleError: if the name is not valid, or the object is not a class or factory of that kind.
     """
     _expect_text("register", kind, name)
-    if obj is _MISSING:
-        return lambda decorated: register(kind, name, decorated)
     kind = kind_named(kind)
     if not is_valid_name(name):
         raise ChainruleError(f'register: the name must match {NAME_RULE}, got "{name}". Choose another.')
+    if obj is _MISSING:
+        return lambda decorated: register(kind, name, decorated)
     if not callable(obj):
         raise ChainruleError(f'register: "{name}" must be a class or a function, got {obj!r}. Register its class.')
+    if (found := kinds_of_class(obj)) and kind not in found:
+        raise ChainruleError(
+            f'register: "{name}" must be one of the {kind}, got {shown(obj)} of the {" or ".join(found)}. '
+            "Register it among those."
+        )
     definition = obj if hasattr(obj, "__qualname__") else type(obj)
     address = f"{definition.__module__}:{definition.__qualname__}"
     with _LOCK:

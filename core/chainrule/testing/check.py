@@ -12,7 +12,9 @@ from typing import Any, Literal
 import torch
 
 import chainrule
-from chainrule.errors import ContractError, one_line
+from chainrule.arguments import shown
+from chainrule.calls import explained
+from chainrule.errors import ChainruleError, ContractError, one_line
 from chainrule.registry.kinds import kind_named
 from chainrule.testing.subject import Subject
 
@@ -79,6 +81,7 @@ class Result:
     version: str = chainrule.__version__
 
 
+@explained
 def check(
     *kinds: str, cause: str, once: bool = False, limit: int | None = None
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
@@ -90,10 +93,11 @@ def check(
         once: whether the function receives the Subject, once, rather than each example of the component.
         limit: the number of examples that a slow check looks at.
     """
+    plural = tuple(kind_named(kind) for kind in kinds)
 
     def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
         description = " ".join((function.__doc__ or "").split())
-        CHECKS.append(Check(function.__name__, kinds, description, cause, once, limit, function))
+        CHECKS.append(Check(function.__name__, plural, description, cause, once, limit, function))
         return function
 
     return add
@@ -124,11 +128,21 @@ def _apart() -> Iterator[None]:
         torch.set_default_dtype(dtype)
 
 
+@explained
 def run(subject: Subject, check: Check) -> Result:
     """Run one check on every example, with the same random seed each time, and return the result.
 
     A component without examples fails, since nothing of it would be looked at.
+
+    Raises:
+        ChainruleError: if the arguments are no subject and check, or the check is one of another kind.
     """
+    _expect_subject("run", subject)
+    if not isinstance(check, Check):
+        raise ChainruleError(f"run: check must be one of checks_of(kind), got {shown(check)}. Pass one of these.")
+    if subject.kind not in check.kinds:
+        kinds = " and ".join(check.kinds)
+        raise ChainruleError(f"run: {check.name} must be run on {kinds}, got {subject.label}. Pass one of its checks.")
     start = time.perf_counter()
     examples: list[Any] = []
     reasons: list[str] = []
@@ -171,11 +185,17 @@ def expect_examples(examples: Sequence[Any]) -> None:
         raise CheckFailed("there must be at least one example, got 0.")
 
 
+def _expect_subject(owner: str, given: object) -> None:
+    if not isinstance(given, Subject):
+        raise ChainruleError(f"{owner}: subject must be a Subject, got {shown(given)}. Make it with subject(…).")
+
+
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
     """Yield the result of each check, plus a failure if the component has no examples.
 
     A ContractError ends it, since every other check would fail by the same mistake.
     """
+    _expect_subject("run_all", subject)
     try:
         with _apart():
             expect_examples(subject.make_examples())

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from chainrule import registry
-from chainrule.calls import signature_of
+from chainrule.arguments import shown
+from chainrule.calls import explained, signature_of
 from chainrule.errors import ChainruleError, ShapeError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
@@ -43,13 +44,14 @@ class Subject:
         return f"{self.kind}:{self.name}"
 
 
+@explained
 def subject(
     component: str | type | Callable[..., Any],
     /,
     *args: Any,
     kind: str | None = None,
     reference: Reference | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int] | int | None = None,
     inputs: Tensor | None = None,
     **settings: Any,
 ) -> Subject:
@@ -60,14 +62,16 @@ def subject(
         args: positional arguments of the one instance to check; without any arguments, `examples()` are checked.
         kind: the kind of component; required if it cannot be inferred, as for most factories.
         reference: for an optimizer, an independent implementation of its rule.
-        input_shape: for a layer created with arguments, the shape of one example input; (4,) by default.
+        input_shape: for a layer created with arguments, the shape of one example input, or its only size; (4,) by
+            default.
         inputs: in place of input_shape, a tensor (N, …) of inputs, as from `Module.examples`.
         settings: keyword arguments of the instance to check.
 
     Raises:
-        ChainruleError: if the component is unknown, its kind cannot be inferred, or both input_shape and inputs are
-            given.
+        ChainruleError: if the component is unknown, is an instance, or is of another kind; if its kind cannot be
+            inferred or has no use for an argument; or if both input_shape and inputs are given.
     """
+    input_shape = (input_shape,) if isinstance(input_shape, int) else input_shape
     if input_shape is not None and inputs is not None:
         raise ChainruleError(
             f"subject: one of input_shape and inputs must be left out, got {tuple(input_shape)} and a tensor of shape "
@@ -80,6 +84,11 @@ def subject(
         found = component
         name = label(component) if isinstance(component, type) else getattr(component, "__name__", repr(component))
         kind = kind_named(kind) if kind is not None else _kind_of(component)
+        if (kinds := kinds_of_class(component)) and kind not in kinds:
+            raise ChainruleError(
+                f"check: {name} must be one of the {kind}, got one of the {' or '.join(kinds)}. Leave the kind out."
+            )
+    _expect_use(kind, reference=reference, input_shape=input_shape, inputs=inputs)
 
     def examples() -> Sequence[Any]:
         of_class = not args and not settings and hasattr(found, "examples")
@@ -95,6 +104,21 @@ def subject(
         return list(found.examples()) if of_class else [found(*args, **settings)]
 
     return Subject(kind, name, found, examples, reference)
+
+
+def _expect_use(kind: str, **given: Any) -> None:
+    """Raise ChainruleError unless components of the kind have a use for the arguments that are given."""
+    modules = ("layers", "activations")
+    for name, value in given.items():
+        kinds = ("optimizers",) if name == "reference" else modules
+        if value is not None and kind not in kinds:
+            raise ChainruleError(f"subject: {name} must be left out but for {' and '.join(kinds)}, got it for {kind}.")
+    if given["reference"] is not None and not callable(given["reference"]):
+        raise ChainruleError(
+            f"subject: reference must be a function (rule, parameter, gradients), got {shown(given['reference'])}."
+        )
+    if given["inputs"] is not None and not isinstance(given["inputs"], Tensor):
+        raise ChainruleError(f"subject: inputs must be a tensor (N, …), got {shown(given['inputs'])}. Make it one.")
 
 
 def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
@@ -136,6 +160,11 @@ def _with_rows(loss: Any, prediction: Tensor, target: Tensor) -> tuple[Any, Tens
 def _kind_of(component: Any) -> str:
     if kinds := kinds_of_class(component):
         return next(iter(kinds))
+    if kinds_of_class(type(component)):
+        raise ChainruleError(
+            f"check: a component must be a name, a class or a factory, got {shown(component)}. "
+            f"Pass its class {type(component).__name__}, and its arguments after that."
+        )
     if any(hasattr(method, "chainrule_impl") for _, method in inspect.getmembers(component)):
         return "callbacks"
     if isinstance(component, type) and _takes_one_number(component):

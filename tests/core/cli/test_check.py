@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import chainrule
-from chainrule.cli.component_file import subject_in_file
+from chainrule.cli.component_file import file_hint, subject_in_file
 from chainrule.errors import ChainruleError
+from chainrule_plugins.layers import linear
 
 TWO = '''from chainrule import Optimizer
 
@@ -235,10 +236,8 @@ def test_a_component_whose_examples_cannot_be_made_fails_once(packages):
     assert done.returncode == 1
     (row,) = json.loads(done.stdout)
     assert (row["check"], row["outcome"]) == ("nothing_to_check", "failed")
-    assert (
-        "down: needs size, got none. Write down(size=…). "
-        "Usual cause: required arguments without an examples() that supplies them." in row["detail"]
-    )
+    cause = "Usual cause: required arguments without an examples() that supplies them."
+    assert f"needs size, got none. Write down(size=…). {cause}" in row["detail"]
 
 
 def test_a_component_without_examples_fails_and_one_whose_checks_have_nothing_to_look_at_does_not(packages):
@@ -292,3 +291,37 @@ def test_what_was_looked_at_and_by_which_kit_is_told(packages):
     table, summary = packages.chainrule("check", "three.py:Up", "-k", "fresh_process").stdout.splitlines()[:2]
     assert table.split("\t")[3] == "looked at 1 of 3 examples"
     assert summary.endswith(f", by the kit of chainrule {chainrule.__version__}")
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("two_rules", "Write two_rules.py:Class."),
+        ("two_rules.Down", "Write two_rules.py:Down."),
+        ("optimizer:two_rules:Down", "Write two_rules.py:Down."),
+        ("notes.ipynb", "Put the class into a file FILE.py."),
+        ("folder", f"Write {Path('folder') / 'FILE.py'}:Class."),
+        (f"{linear.__name__}:Linear", f"Write {linear.__file__}:Linear."),
+    ],
+)
+def test_another_form_of_the_address_of_a_file_is_answered_with_the_right_one(tmp_path, monkeypatch, address, hint):
+    (tmp_path / "two_rules.py").write_text(TWO, encoding="utf-8")
+    (tmp_path / "notes.ipynb").write_text("{}", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert file_hint(address) == hint
+
+
+@pytest.mark.parametrize("address", ["json", "no_such_rule", "no.such:Rule"])
+def test_a_name_that_is_that_of_no_file_has_no_hint_to_one(address):
+    assert not file_hint(address)
+
+
+def test_a_class_may_be_named_as_pytest_names_it(two):
+    assert subject_in_file(f"{two}::Down").label == "optimizers:down"
+
+
+def test_every_component_of_a_kind_is_checked(packages):
+    done = packages.chainrule("check", "optimizer", "-k", "lr_of_zero_freezes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {"optimizers:adam", "optimizers:sgd"} <= {row["component"] for row in json.loads(done.stdout)}
