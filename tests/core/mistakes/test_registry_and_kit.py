@@ -17,7 +17,7 @@ CHECK = checks_of("optimizers")[0]
     [
         (lambda: chainrule.create("adam"), "create: needs name, got none. Write create(kind, name)."),
         (lambda: chainrule.create("optimizers", None), "get: kind and name must be text, got 'optimizers' and None."),
-        (lambda: chainrule.register("mine", adam), 'No kind of component is called "mine".'),
+        (lambda: chainrule.register("mine", "adam", adam), 'No kind of component is called "mine".'),
         (lambda: chainrule.register("optimizers", "My-Rule"), "register: the name must match"),
         (
             lambda: chainrule.register("optimizers", "mine", linear),
