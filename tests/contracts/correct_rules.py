@@ -230,7 +230,7 @@ class Rprop(Optimizer):
 
     def apply(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> None:
         same = grad * state["before"]
-        factor = torch.where(same > 0, 1.2, torch.where(same < 0, 0.5, 1.0)).to(grad.dtype)
+        factor = torch.ones_like(grad).masked_fill(same > 0, 1.2).masked_fill(same < 0, 0.5)
         state["size"].mul_(factor).clamp_(1e-6, 50)
         state["before"].copy_(grad)
         parameter.sub_(state["size"] * grad.sign() * step.lr)

@@ -162,7 +162,26 @@ SKIPS = (
     Skip(
         "its terms depend on several rows, as declared",
         declares(batch_independent=False),
-        ("terms_are_those_of_their_rows", "weighted_gradient_agrees_with_differences"),
+        (
+            "terms_are_those_of_their_rows",
+            "weighted_gradient_agrees_with_differences",
+            "loss_of_many_rows_is_that_of_its_parts",
+        ),
+    ),
+    Skip(
+        "its rows depend on each other, as declared",
+        declares(batch_independent=False),
+        ("many_rows_are_those_of_their_parts",),
+    ),
+    Skip(
+        "it draws random numbers, others for each batch",
+        holds_a("Random"),
+        ("many_rows_are_those_of_their_parts",),
+    ),
+    Skip(
+        "its target has another form than the prediction",
+        lambda loss: all(target.shape != prediction.shape for _, prediction, target in loss.examples()),
+        ("gradient_at_the_target_is_between_the_slopes",),
     ),
     Skip("its standard deviation is 0", negated(draws_numbers), ("another_seed_gives_other_values",)),
     Skip("the rule sums over parameters, so the core does not slice it", sums, ("elementwise_is_as_declared",)),

@@ -149,3 +149,24 @@ class RuinsTheWeightsAsDeclared:
     @hookimpl
     def chainrule_epoch_end(self, run: Any) -> None:
         run.network.flat.data.fill_(torch.nan)
+
+
+RUNS: list[Any] = []
+
+
+@wrong("callback_lets_go_of_the_run")
+class KeepsEveryRun:
+    """Keep the run in a list of the module."""
+
+    @hookimpl
+    def chainrule_step_end(self, run: Any) -> None:
+        RUNS.append(run)
+
+
+@wrong("callback_lets_go_of_the_run")
+class KeepsTheRun:
+    """Keep the run in an attribute."""
+
+    @hookimpl
+    def chainrule_fit_start(self, run: Any) -> None:
+        self.run = run

@@ -205,3 +205,24 @@ class NothingToLookAt(Module):
     def backward(self, grad_output: Tensor) -> Tensor:
         (x,) = self.saved_tensors()
         return torch.zeros_like(x)
+
+
+@wrong("many_rows_are_those_of_their_parts")
+class BiasSummedOverEightRows(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        input_grad = super().backward(grad_output)
+        if self.bias is not None:
+            self.bias.grad.sub_(grad_output[:, 8:].flatten(1, -2).sum(1))
+        return input_grad
+
+
+@wrong("backward_is_linear")
+class LargeGradientsClipped(Tanh):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        return super().backward(grad_output).clamp(-50, 50)
+
+
+@wrong("backward_is_linear")
+class SmallGradientsDropped(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        return super().backward(grad_output.masked_fill(grad_output.abs() < 1e-5, 0))

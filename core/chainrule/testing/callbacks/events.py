@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from chainrule.base.hookspecs import TrainingHooks
+from chainrule.base.hookspecs import TrainingHooks, hookimpl
 from chainrule.errors import label
 from chainrule.network import Network
 from chainrule.testing.check import check
@@ -139,3 +141,23 @@ def _expect_alike(what: str, got: tuple[Network, History], expected: tuple[Netwo
     expect_same(what, got[0].state_dict(), expected[0].state_dict())
     for name, curve in expected[1].items():
         expect_close(f"the curve {name} {what}", got[1][name], curve)
+
+
+class _Witness:
+    """Keep a weak reference to the run."""
+
+    @hookimpl
+    def chainrule_fit_start(self, run: Any) -> None:
+        """Refer to the run."""
+        self.run = weakref.ref(run)
+
+
+@check("callbacks", once=True, cause="run kept in an attribute or a global; keep the numbers that are needed instead.")
+def callback_lets_go_of_the_run(subject: Subject) -> None:
+    """No callback holds the run after a fit, so that its network, optimizer and data can be freed."""
+    for callback in subject.make_examples():
+        with _aside():
+            witness = _Witness()
+            small_fit([callback, witness], epochs=1)
+            gc.collect()
+            expect(witness.run() is None, f"the run must be freed after the fit, got one that {callback!r} holds.")

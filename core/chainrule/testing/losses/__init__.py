@@ -1,4 +1,5 @@
 """Checks on losses."""
 
+from chainrule.testing.losses import rows as rows
 from chainrule.testing.losses import targets as targets
 from chainrule.testing.losses import values as values

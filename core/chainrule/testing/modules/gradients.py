@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import central_difference, expect, expect_close
-from chainrule.testing.modules.trials import Example, Trial, expect_same_pass, given, make_trial, trials
+from chainrule.testing.modules.trials import Example, Pass, Trial, expect_same_pass, given, make_trial, trials
 
 FALSE_START = 0.5
 """The value of gradients before a pass, which must add to it."""
@@ -135,3 +135,39 @@ def members_do_not_influence_each_other(example: Example) -> None:
         grads = {name: grad[i : i + 1] for name, grad in together.parameter_grads.items()}
         got = replace(together.part(slice(i, i + 1)), parameter_grads=grads)
         expect_same_pass(f"of member {i} among three", got, alone, of=trial.x[i])
+
+
+@check("layers", "activations", cause="a special case for the number of rows, such as a sum that leaves some out.")
+def many_rows_are_those_of_their_parts(example: Example) -> None:
+    """A pass over 70 rows gives what passes over its parts of 7 give, and the sum of their parameter gradients."""
+    module, _ = example
+    if not module.batch_independent:
+        raise NotApplicable("its rows depend on each other, as declared")
+    trial = make_trial(example, members=2, rows=70)
+    if trial.draws_numbers():
+        raise NotApplicable("it draws random numbers, others for each batch")
+    parts = [slice(i, i + 7) for i in range(0, 70, 7)]
+    passes = [trial.given(trial.x[:, rows], trial.grad_output[:, rows]).run() for rows in parts]
+    input_grads = [part.input_grad for part in passes if part.input_grad is not None]
+    expected = Pass(
+        torch.cat([part.output for part in passes], 1),
+        torch.cat(input_grads, 1) if input_grads else None,
+        {name: sum(part.parameter_grads[name] for part in passes) for name in passes[0].parameter_grads},  # type: ignore[misc]
+    )
+    expect_same_pass("of 70 rows", trial.run(), expected, tolerance=1e-9)
+
+
+@check(
+    "layers",
+    "activations",
+    cause="gradients clipped, rounded or compared with a constant inside backward; clip with fit(…, clip_norm=…).",
+)
+def backward_is_linear(example: Example) -> None:
+    """For grad_output times 2²⁰ or 2⁻²⁰, backward gives as many times its gradients, as every derivative does."""
+    trial = make_trial(example, members=3)
+    expected = trial.run()
+    for factor in (2.0**20, 2.0**-20):
+        found = trial.given(grad_output=factor * trial.grad_output).run()
+        input_grad = None if found.input_grad is None else found.input_grad / factor
+        got = Pass(found.output, input_grad, {name: grad / factor for name, grad in found.parameter_grads.items()})
+        expect_same_pass(f"for grad_output times {factor:g}, divided by that,", got, expected, tolerance=1e-9)

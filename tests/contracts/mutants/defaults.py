@@ -1,4 +1,4 @@
-"""Components of several kinds that make tensors on torch's default device."""
+"""Components of several kinds that make tensors on torch's default device or of its default dtype."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ INITIALIZERS, wrong_initializer = collect("initializers")
 OPTIMIZERS, wrong_optimizer = collect("optimizers")
 
 
-@wrong_module("passes_stay_on_the_device_given")
+@wrong_module("passes_follow_no_default")
 class PositionsOnTheDefaultDevice(Tanh):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x + torch.arange(x.shape[-1], dtype=x.dtype))
 
 
-@wrong_module("passes_stay_on_the_device_given")
+@wrong_module("passes_follow_no_default")
 class MaskOfTheGradientOnTheDefaultDevice(Relu):
     def backward(self, grad_output: Tensor) -> Tensor:
         return super().backward(grad_output) * torch.ones(grad_output.shape, dtype=grad_output.dtype)
 
 
-@wrong_module("passes_stay_on_the_device_given")
+@wrong_module("passes_follow_no_default")
 class OutputOfEvaluationOnTheDefaultDevice(Tanh):
     same_in_eval = False
 
@@ -44,44 +44,56 @@ class OutputOfEvaluationOnTheDefaultDevice(Tanh):
         return super().forward(x) if self.training else torch.zeros(x.shape, dtype=x.dtype)
 
 
-@wrong_loss("losses_stay_on_the_device_given")
+@wrong_loss("losses_follow_no_default")
 class WeightsOnTheDefaultDevice(Mse):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         return super().forward(prediction, target) * torch.ones(prediction.shape[-1], dtype=prediction.dtype)
 
 
-@wrong_loss("losses_stay_on_the_device_given")
+@wrong_loss("losses_follow_no_default")
 class GradientOnTheDefaultDevice(Mse):
     def gradient(self) -> Tensor:
         grad = super().gradient()
         return grad + torch.zeros(grad.shape, dtype=grad.dtype)
 
 
-@wrong_loss("losses_stay_on_the_device_given")
+@wrong_loss("losses_follow_no_default")
 class DenominatorOnTheDefaultDevice(CrossEntropy):
     def denominator(self, prediction: Tensor, target: Tensor) -> Tensor:
         return torch.full(prediction.shape[:1], super().denominator(prediction, target), dtype=prediction.dtype)
 
 
-@wrong_initializer("values_are_made_on_the_device_given")
+@wrong_initializer("values_follow_no_default")
 class DrawnOnTheDefaultDevice(Uniform):
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         tensor.copy_(torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype))
 
 
-@wrong_optimizer("steps_stay_on_the_device_given")
+@wrong_initializer("values_follow_no_default")
+class DrawnInTheDefaultDtype(Uniform):
+    def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
+        tensor.copy_(torch.rand(tensor.shape, generator=generator, device=tensor.device))
+
+
+@wrong_module("passes_follow_no_default")
+class FactorInTheDefaultDtype(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x * torch.tensor(0.1, device=x.device))
+
+
+@wrong_optimizer("steps_follow_no_default")
 class StateOnTheDefaultDevice(Adam):
     def init(self, parameter: Tensor) -> State:
         return {name: torch.zeros(parameter.shape, dtype=parameter.dtype) for name in super().init(parameter)}
 
 
-@wrong_optimizer("steps_stay_on_the_device_given")
+@wrong_optimizer("steps_follow_no_default")
 class FactorOnTheDefaultDevice(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return super().update(parameter, grad, state, step) * torch.tensor(0.5, dtype=grad.dtype)
 
 
-@wrong_optimizer("steps_stay_on_the_device_given")
+@wrong_optimizer("steps_follow_no_default")
 class EvaluatedOnTheDefaultDevice(Optimizer):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad
