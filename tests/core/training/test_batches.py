@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from chainrule import ShapeError
 from chainrule.layers import linear
 from chainrule.training import batches
-from chainrule.training.batches import TensorBatches
+from chainrule.training.batches import TensorBatches, is_pair
 
 ROWS = torch.arange(23.0)
 
@@ -58,3 +58,12 @@ def test_gathering_in_chunks_gives_the_same_batches(elements, per_member, monkey
 def test_data_of_another_number_of_members_raises():
     with pytest.raises(ShapeError, match=r"got \(2, 23, 1\) for an ensemble of 3"):
         of(linear(1, 1).build(seeds=[0, 1, 2]), x=torch.zeros(2, 23), per_member=True)
+
+
+def test_a_list_of_batches_is_not_gone_through_before_the_fit():
+    class Lazy(list):
+        def __iter__(self):
+            yield self[0]
+            raise AssertionError("the second batch is not asked for yet")
+
+    assert not is_pair(Lazy([(torch.ones(2, 2), torch.ones(2, 2))] * 2))
