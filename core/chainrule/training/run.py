@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, NoReturn
 
 import pluggy
 from torch import Tensor
 
+from chainrule.arguments import shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
 from chainrule.network import Network
 from chainrule.training.history import History
 from chainrule.updates.updater import Updater
+
+INSTEAD = {"stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
+"""What to write in place of an assignment to an attribute of a run."""
 
 
 class Run:
@@ -42,30 +46,16 @@ class Run:
         self.step_loss: Tensor | None = None
         self.steps_per_epoch = steps_per_epoch
         self.stopped = False
-        self._manager = pluggy.PluginManager(PROJECT)
-        self._manager.add_hookspecs(TrainingHooks)
-        for callback in callbacks:
-            if self._manager.is_registered(callback):
+        self._implementations: dict[str, list[pluggy.HookImpl]] = {}
+        for index, callback in enumerate(callbacks):
+            if any(callback is other for other in callbacks[:index]):
                 raise CallbackError(
                     f"{label(callback)}: a callback must be passed once, got {callback!r} twice. Create a second one."
                 )
-            try:
-                self._manager.register(callback)
-                self._manager.check_pending()
-            except pluggy.PluginValidationError as error:
-                raise CallbackError(
-                    f"{label(callback)}: hooks must have the names and arguments of "
-                    "chainrule.base.hookspecs.TrainingHooks, "
-                    f"got: {str(error).splitlines()[-1]}. Mend the callback."
-                ) from error
-            callers = self._manager.get_hookcallers(callback)
-            for one in (one for caller in callers or () for one in caller.get_hookimpls() if one.plugin is callback):
-                _expect_plain(one)
-            if not callers:
-                raise CallbackError(
-                    f"{label(callback)}: {callback!r} implements no training hook. "
-                    "Mark its methods with @chainrule.hookimpl."
-                )
+            for hook, implementation in _implementations_of(callback):
+                self._implementations.setdefault(hook, []).append(implementation)
+
+        self._own = frozenset(vars(self))
 
     @property
     def loss(self) -> Tensor | None:
@@ -82,7 +72,7 @@ class Run:
 
         It calls all of them even if some raise, and then raises CallbackError.
         """
-        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        implementations = self._implementations.get(hook)
         if not implementations:
             return None
 
@@ -90,14 +80,27 @@ class Run:
             arguments["run"] = self
             failures: list[tuple[object, BaseException]] = []
             for implementation in implementations:
+                before = vars(self).copy()
                 try:
                     implementation.function(*(_own(arguments[name]) for name in implementation.argnames))
+                    self._expect_unassigned(implementation.plugin, before)
                 except BaseException as error:  # noqa: BLE001 - raised below, once the others have been called
                     failures.append((implementation.plugin, error))
             if failures:
                 _raise_first(hook, failures)
 
         return call
+
+    def _expect_unassigned(self, callback: object, before: Mapping[str, object]) -> None:
+        """Raise CallbackError if a callback has assigned an attribute of the run, which the fit would not read."""
+        for name, value in vars(self).items():
+            is_of_run = name in self._own or hasattr(type(self), name)
+            if is_of_run and name != "stopped" and before.get(name, self) is not value:
+                self.__dict__ = dict(before)
+                raise CallbackError(
+                    f"{label(callback)}: run.{name} must not be assigned, got {shown(value)}. "
+                    f"{INSTEAD.get(name, 'It is there to be read.')}"
+                )
 
     def call(self, hook: str, **arguments: Any) -> None:
         """Call every callback's implementation of the hook."""
@@ -109,6 +112,34 @@ class Run:
 def _own(argument: Any) -> Any:
     """Return an event's argument for one callback: values by name as copies, since another may change what it gets."""
     return {name: value.clone() for name, value in argument.items()} if type(argument) is dict else argument
+
+
+def _implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
+    """Return a callback's implementations of training hooks, each with the hook's name.
+
+    A manager of its own tells it from others by identity, where one manager would take equal callbacks for the same.
+
+    Raises:
+        CallbackError: if there are none, or one is not as the hook is declared.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(TrainingHooks)
+    try:
+        manager.register(callback)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise CallbackError(
+            f"{label(callback)}: hooks must have the names and arguments of chainrule.base.hookspecs.TrainingHooks, "
+            f"got: {str(error).splitlines()[-1]}. Mend the callback."
+        ) from error
+    found = [(caller.name, one) for caller in manager.get_hookcallers(callback) or () for one in caller.get_hookimpls()]
+    for _, implementation in found:
+        _expect_plain(implementation)
+    if not found:
+        raise CallbackError(
+            f"{label(callback)}: {callback!r} implements no training hook. Mark its methods with @chainrule.hookimpl."
+        )
+    return found
 
 
 def _expect_plain(implementation: pluggy.HookImpl) -> None:

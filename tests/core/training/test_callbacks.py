@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -237,3 +239,54 @@ def test_callbacks_of_one_fit_do_not_reach_another():
     seen = len(log)
     train()
     assert len(log) == seen
+
+
+@pytest.mark.parametrize(
+    ("assigned", "words"),
+    [
+        ("stop", r"^assigning: run\.stop must not be assigned, got True\. Call run\.stop\(\)\.$"),
+        ("epochs", r"^assigning: run\.epochs must not be assigned, got True\. It is there to be read\.$"),
+        ("updater", r"^assigning: run\.updater must not be assigned, got True\. Use run\.updater\.set_lr\(…\)\.$"),
+        ("network", r"^assigning: run\.network must not be assigned"),
+    ],
+)
+def test_an_attribute_of_the_run_that_the_fit_would_not_read_is_not_assigned(assigned, words):
+    class Assigning:
+        @hookimpl
+        def chainrule_step_end(self, run):
+            setattr(run, assigned, True)
+
+    with pytest.raises(CallbackError, match=words):
+        train(Assigning(), epochs=1)
+
+
+def test_callbacks_may_leave_notes_on_the_run_for_others():
+    seen = []
+
+    class Noting:
+        @hookimpl
+        def chainrule_step_end(self, run):
+            run.note = run.step
+
+    class Reading:
+        @hookimpl
+        def chainrule_step_end(self, run):
+            seen.append(run.note)
+
+    train(Noting(), Reading(), epochs=1)
+    assert seen == [1, 2]
+
+
+def test_two_callbacks_that_are_equal_are_two():
+    seen = []
+
+    @dataclasses.dataclass
+    class Every:
+        steps: int = 1
+
+        @hookimpl
+        def chainrule_step_end(self, run):
+            seen.append(run.step)
+
+    train(Every(), Every(), epochs=1)
+    assert seen == [1, 1, 2, 2]
