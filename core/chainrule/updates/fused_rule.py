@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
+from threading import RLock
 from typing import Any
 
 import torch
@@ -54,11 +55,27 @@ class FusedRule:
             self.kernel(self.rule, *self.tensors, held.t, held.lr, held.scalars, due)
 
 
+_compiling = RLock()
+
+
+def _renew_lock() -> None:
+    global _compiling
+    _compiling = RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a child must not inherit the lock from a thread that it lacks
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 @contextmanager
 def first_use(name: str) -> Iterator[None]:
-    """Show in a terminal that something is being compiled."""
+    """Show in a terminal that something is being compiled; one thread compiles at a time, whatever it compiles.
+
+    Neither torch's compiler nor Python's filters of warnings, which are changed meanwhile, are made for several.
+    """
     shown = console(stderr=True)
     with (
+        _compiling,
         shown.status(f"compiling {name}, once …", spinner="line") if shown.is_terminal else nullcontext(),
         warnings.catch_warnings(),
     ):

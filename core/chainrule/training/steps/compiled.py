@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from threading import Lock
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -30,7 +29,6 @@ FUNCTIONS = 256
 """The size of the cache of compiled functions; one takes a few megabytes."""
 
 _functions: dict[object, Function] = {}
-_compiling = Lock()
 
 
 class Compiled(NamedTuple):
@@ -107,7 +105,7 @@ class CompiledStep:
         try:
             from chainrule.training.steps.tracing import trace  # torch's private interfaces, which may change
 
-            with _compiling, first_use("the step"):
+            with first_use("the step"):
                 held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
                 graph, tensors = trace(self.step, x, y, held)
                 function = _function(graph, [*tensors, x, y])
