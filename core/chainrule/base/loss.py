@@ -6,6 +6,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, final
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.no_backward import answer_backward
-from chainrule.base.saved_tensors import KeepsForBackward
+from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.calls import Explained
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
@@ -152,10 +153,19 @@ class Loss(Explained, KeepsForBackward):
 
     @final
     def over_members(self) -> Loss:
-        """Return a copy that takes the predictions of an ensemble."""
+        """Return a copy that takes the predictions of an ensemble; an attribute set on this loss is set on it too."""
         other = copy.copy(self)
         other.members = True
+        own = self.__dict__
+        own["_followers"] = [one for one in own.get("_followers", []) if one() is not None] + [ref(other)]
         return other
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name not in BOOKKEEPING and name != "members":
+            for other in [follower() for follower in self.__dict__.get("_followers", [])]:
+                if other is not None:
+                    setattr(other, name, value)
 
     def _terms(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the terms and remember their number per member; check new shapes."""
@@ -267,8 +277,8 @@ class Loss(Explained, KeepsForBackward):
         return [(cls(reduction), prediction, target) for reduction in ("mean", "sum")]
 
     def __getstate__(self) -> dict[str, object]:
-        last_call = ("_scale", "_returned", "_counted")
-        return {name: value for name, value in super().__getstate__().items() if name not in last_call}
+        left_out = ("_scale", "_returned", "_counted", "_followers")
+        return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(reduction="{self.reduction}", members={self.members})'

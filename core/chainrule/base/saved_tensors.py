@@ -10,8 +10,8 @@ from torch import Tensor
 from chainrule.calls import ExplainsAttributes
 from chainrule.errors import BackwardError, label
 
-BOOKKEEPING = frozenset({"_saved", "_versions", "_scale", "_returned", "_counted", "needs_input_grad"})
-"""Attributes that the core sets in every step."""
+BOOKKEEPING = frozenset({"_saved", "_versions", "_scale", "_returned", "_counted", "_followers", "needs_input_grad"})
+"""Attributes that the core sets by itself."""
 
 
 class KeepsForBackward(ExplainsAttributes):

@@ -48,7 +48,7 @@ def checked_metrics(metrics: Mapping[str, Metric] | None) -> Mapping[str, Metric
                 f"metrics: {name} must be a function (prediction, target) -> (M,), got {shown(metric)}. "
                 "Pass one, such as chainrule.metrics.accuracy."
             )
-    return metrics
+    return dict(metrics)  # curves of one fit have one length
 
 
 def checked_callbacks(callbacks: Sequence[object] | None) -> Sequence[object]:
