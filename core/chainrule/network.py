@@ -180,6 +180,7 @@ class Network(ExplainsAttributes):
         expect_tensor(self.module, y)
         output = y if self.is_ensemble else y[0]
         if self.members > 1:
+            output = y.view(y.shape) if y is x else y  # x is the caller's, who may use it as another model's output
             mark(output)
         self._output_shape = output.shape if self.training else None
         return output

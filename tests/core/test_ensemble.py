@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from chainrule import ChainruleError, ShapeError, fit
-from chainrule.activations import sigmoid, tanh
+from chainrule.activations import identity, sigmoid, tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, sgd
@@ -167,3 +167,11 @@ def test_a_member_that_is_not_there_raises(i):
     with pytest.raises(ChainruleError) as caught:
         build(seeds=[4, 5, 6]).member(i)
     assert str(caught.value) == f"network: member must be from -3 to 2, got {i}. It has 3."
+
+
+def test_inputs_that_an_ensemble_returns_as_they_are_may_be_a_single_networks_outputs():
+    x = torch.ones(2, 4, 3)
+    output = identity().build(seeds=[0, 1])(x, per_member=True)
+    assert mse()(x, x) == 0
+    with pytest.raises(ShapeError, match="prediction must be that of a single network"):
+        mse()(output, x)
