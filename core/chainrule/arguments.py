@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chainrule.errors import ChainruleError, StateError
+from chainrule.errors import ChainruleError, HyperparameterError, StateError
 
 LONGEST = 90
 """The most characters of a value that a message shows."""
@@ -45,6 +46,20 @@ def integer(
             f"{owner}: {name} must be an integer{bound}, got {shown(value)}. Pass {at_least or 0}, for example."
         )
     return number
+
+
+def number(owner: str, name: str, value: Any, *, at_least: float = -math.inf, above: float = -math.inf) -> float:
+    """Return a finite number of Python, numpy or torch as Python's.
+
+    Raises:
+        HyperparameterError: if it is none, or outside the bounds.
+    """
+    found: float = value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
+    is_number = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+    if not is_number or found < at_least or found <= above:
+        bound = f" of at least {at_least}" if at_least > -math.inf else f" above {above}" if above > -math.inf else ""
+        raise HyperparameterError(f"{owner}: {name} must be a number{bound}, got {shown(value)}. Pass one.")
+    return found
 
 
 def flag(owner: str, name: str, value: Any) -> bool:

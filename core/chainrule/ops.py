@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from chainrule.arguments import advice, flag, integer, shown
+from chainrule.arguments import advice, flag, integer, number, shown
 from chainrule.base.module import Shape
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
@@ -69,6 +70,13 @@ def expect_size(owner: object, name: str, size: int) -> int:
     return integer(label(owner), name, size, at_least=1, error=ShapeError)
 
 
+def expect_number(
+    owner: object, name: str, value: float, *, at_least: float = -math.inf, above: float = -math.inf
+) -> float:
+    """Return a number as Python's; raise HyperparameterError, naming the owner, unless it is finite and in bounds."""
+    return number(label(owner), name, value, at_least=at_least, above=above)
+
+
 def expect_flag(owner: object, name: str, value: bool) -> bool:
     """Return a truth value as Python's bool; raise ChainruleError, naming the owner, unless it is True or False."""
     return flag(label(owner), name, value)
@@ -89,6 +97,41 @@ def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:
             f"{label(owner)}: x must have shape {_shown(expected)}, got {_shown(input_shape)}. "
             "Reshape x, or declare the layer for it."
         )
+
+
+def with_members(dim: int) -> int:
+    """Return the number of an axis in (M, N, …), given its number in (N, …)."""
+    return dim if dim < 0 else dim + 1
+
+
+def expect_axis(owner: object, dim: int, input_shape: Shape) -> None:
+    """Raise ShapeError, naming the owner, unless one example has the axis dim, numbered as in (N, …)."""
+    if integer(label(owner), "dim", dim) and input_shape[:1] == (...,):
+        return
+    rank = len(input_shape)
+    if not (1 <= dim <= rank or -rank <= dim <= -1):
+        fix = "Axis 0 is the batch." if dim == 0 else "Count from 1 behind the batch axis, or from -1."
+        raise ShapeError(f"{label(owner)}: dim must be an axis of x {_shown(input_shape)}, got {dim}. {fix}")
+
+
+def halved(owner: object, dim: int, input_shape: Shape) -> Shape:
+    """Return the shape of one example with half the axis dim, numbered as in (N, …).
+
+    Raises:
+        ShapeError: naming the owner, if there is no such axis, or its size is odd.
+    """
+    expect_axis(owner, dim, input_shape)
+    if input_shape[:1] == (...,):
+        return (...,)
+    shape, axis = list(input_shape), dim if dim < 0 else dim - 1
+    size = shape[axis]
+    if isinstance(size, int):
+        if size % 2:
+            raise ShapeError(
+                f"{label(owner)}: axis {dim} of x {_shown(input_shape)} must be even, got {size}. It is halved."
+            )
+        shape[axis] = size // 2
+    return tuple(shape)
 
 
 def _shown(shape: Shape) -> str:
