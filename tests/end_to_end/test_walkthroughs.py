@@ -99,9 +99,9 @@ def test_a_component_costs_three_edits(shell, tmp_path):
                 shell(command, repository)
     assert done == ["python", "toml", "python", "sh"]
     assert sorted(_git(repository, "status", "--porcelain").split()[1::2]) == [
-        "plugins/chainrule_plugins/activations/softplus.py",
+        "plugins/chainrule_plugins/activations/arctan.py",
         "pyproject.toml",
-        "tests/plugins/chainrule_plugins/activations/test_softplus.py",
+        "tests/plugins/chainrule_plugins/activations/test_arctan.py",
     ]
 
 
