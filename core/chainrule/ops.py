@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import torch
@@ -13,7 +13,7 @@ from chainrule.arguments import advice, flag, integer, number, shown
 from chainrule.base.module import Shape
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
-from chainrule.errors import ChainruleError, ContractError, ShapeError, label
+from chainrule.errors import ChainruleError, ContractError, HyperparameterError, ShapeError, label
 
 
 def affine(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
@@ -80,6 +80,31 @@ def expect_number(
 def expect_flag(owner: object, name: str, value: bool) -> bool:
     """Return a truth value as Python's bool; raise ChainruleError, naming the owner, unless it is True or False."""
     return flag(label(owner), name, value)
+
+
+def expect_weights(owner: object, name: str, weights: Tensor | Sequence[float] | float | None) -> Tensor | None:
+    """Return weights as a float64 tensor; raise HyperparameterError, naming the owner, unless they are finite."""
+    if weights is None:
+        return None
+    try:
+        found = torch.as_tensor(weights, dtype=torch.float64, device="cpu").detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.tensor(math.nan)
+    if not found.isfinite().all():
+        raise HyperparameterError(
+            f"{label(owner)}: {name} must be finite numbers, got {shown(weights)}. Pass a tensor."
+        )
+    return found
+
+
+def expect_alike(owner: object, prediction: Tensor, target: Tensor) -> None:
+    """Raise ShapeError, naming the owner, unless a loss's prediction and target have the same shape and dtype."""
+    if prediction.shape != target.shape or prediction.dtype != target.dtype:
+        raise ShapeError(
+            f"{label(owner)}: target must have the prediction's shape and dtype, {tuple(prediction.shape[1:])} "
+            f"{prediction.dtype}, got {tuple(target.shape[1:])} {target.dtype}. Reshape or convert it; nothing is "
+            "broadcast."
+        )
 
 
 def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:

@@ -17,7 +17,7 @@ from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.no_backward import answer_backward
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
-from chainrule.calls import Explained
+from chainrule.calls import Explained, signature_of
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
 
@@ -281,7 +281,19 @@ class Loss(Explained, KeepsForBackward):
         return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(reduction="{self.reduction}", members={self.members})'
+        parameters = signature_of(type(self)).parameters.items()
+        others = [(name, getattr(self, name), one.default) for name, one in parameters if hasattr(self, name)]
+        shown = [
+            f"{name}={value.tolist() if isinstance(value, Tensor) else value!r}"
+            for name, value, default in others
+            if name not in ("reduction", "members") and not _is_same(value, default)
+        ]
+        settings = [f'reduction="{self.reduction}"', *shown, f"members={self.members}"]
+        return f"{type(self).__name__}({', '.join(settings)})"
+
+
+def _is_same(value: object, default: object) -> bool:
+    return value is default or (type(value) is type(default) and not isinstance(value, Tensor) and value == default)
 
 
 def _rows(terms: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from chainrule import Loss, ShapeError
+from chainrule import Loss
+from chainrule.ops import expect_alike
 
 
 class Mse(Loss):
@@ -18,12 +19,7 @@ class Mse(Loss):
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        if prediction.shape != target.shape or prediction.dtype != target.dtype:
-            raise ShapeError(
-                f"mse: target must have the prediction's shape and dtype, {tuple(prediction.shape[1:])} "
-                f"{prediction.dtype}, got {tuple(target.shape[1:])} {target.dtype}. Reshape or convert it; nothing is "
-                "broadcast."
-            )
+        expect_alike(self, prediction, target)
         difference = prediction - target
         self.save_for_backward(difference)
         return difference.square()
