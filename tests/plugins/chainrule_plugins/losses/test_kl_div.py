@@ -1,0 +1,28 @@
+import torch
+
+from chainrule.losses import kl_div
+from tests.oracles import assert_loss_equals
+
+P, T = torch.randn(2, 7, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+P, T = P.log_softmax(-1), T.softmax(-1)
+T[0, 0] = torch.tensor([0.0, 1.0, 0.0, 0.0])
+
+
+def of_torch(prediction, target, *, reduction, **settings):
+    if reduction == "mean":  # for which torch warns that it is no divergence
+        return torch.nn.functional.kl_div(prediction, target, reduction="none", **settings).mean()
+    return torch.nn.functional.kl_div(prediction, target, reduction=reduction, **settings)
+
+
+def test_it_and_its_gradient_equal_torch():
+    assert_loss_equals(kl_div, of_torch, P, T)
+
+
+def test_a_target_may_be_logarithms():
+    assert_loss_equals(kl_div, of_torch, P, T.clamp_min(1e-3).log(), log_target=True)
+
+
+def test_a_masked_prediction_of_a_target_of_0_costs_nothing():
+    loss = kl_div("sum")
+    assert loss(torch.tensor([[0.0, -torch.inf]]), torch.tensor([[1.0, 0.0]])) == 0
+    assert loss.backward().tolist() == [[-1, 0]]
