@@ -60,7 +60,8 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
             f"{_meant(declared, given) or default or ' Pass one.'}"
         )
     for number in _numbers(value):
-        _check_bounds(owner, field, number)
+        if not isinstance(number, str):  # a word in place of a number
+            _check_bounds(owner, field, number)
     return _copied(value)
 
 

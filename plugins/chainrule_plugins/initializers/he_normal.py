@@ -7,6 +7,7 @@ import math
 from torch import Generator, Tensor
 
 from chainrule import Initializer, hyperparameter
+from chainrule_plugins.gains import gain_of
 
 
 class HeNormal(Initializer):
@@ -16,10 +17,14 @@ class HeNormal(Initializer):
     Source:   He, Zhang, Ren & Sun 2015, eq. (10)
     """
 
-    gain: float = hyperparameter(default=math.sqrt(2), above=0)
+    gain: float | str = hyperparameter(default=math.sqrt(2), above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        gain_of(self, self.gain)
 
     def std(self, fan_in: int, fan_out: int) -> float:
-        return self.gain / math.sqrt(fan_in)
+        return gain_of(self, self.gain) / math.sqrt(fan_in)
 
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         tensor.normal_(0, self.std(fan_in, fan_out), generator=generator)
