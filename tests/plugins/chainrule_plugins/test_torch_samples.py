@@ -1,0 +1,120 @@
+"""Every sample of torch's own data base of modules that has a twin here: outputs and all gradients in float64."""
+
+import re
+import warnings
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import ChainruleError, Loss, registry
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from torch.testing._internal.common_modules import module_db
+
+TWINS = {
+    "CELU": "activations:celu",
+    "ELU": "activations:elu",
+    "GELU": "activations:gelu",
+    "GLU": "activations:glu",
+    "Hardshrink": "activations:hardshrink",
+    "Hardswish": "activations:hardswish",
+    "Hardtanh": "activations:hardtanh",
+    "LeakyReLU": "activations:leaky_relu",
+    "LogSigmoid": "activations:log_sigmoid",
+    "LogSoftmax": "activations:log_softmax",
+    "Mish": "activations:mish",
+    "PReLU": "activations:prelu",
+    "ReLU": "activations:relu",
+    "ReLU6": "activations:relu6",
+    "SELU": "activations:selu",
+    "Sigmoid": "activations:sigmoid",
+    "SiLU": "activations:silu",
+    "Softmax": "activations:softmax",
+    "Softmin": "activations:softmin",
+    "Softplus": "activations:softplus",
+    "Softshrink": "activations:softshrink",
+    "Softsign": "activations:softsign",
+    "Tanh": "activations:tanh",
+    "Tanhshrink": "activations:tanhshrink",
+    "Threshold": "activations:threshold",
+    "Linear": "layers:linear",
+    "BCEWithLogitsLoss": "losses:bce_with_logits",
+    "CrossEntropyLoss": "losses:cross_entropy",
+    "HuberLoss": "losses:huber",
+    "KLDivLoss": "losses:kl_div",
+    "L1Loss": "losses:l1",
+    "MSELoss": "losses:mse",
+    "SmoothL1Loss": "losses:smooth_l1",
+    "SoftMarginLoss": "losses:soft_margin",
+}
+"""Modules of torch.nn and the components that are the same."""
+
+REFUSED = {
+    r"^(Softmax|Softmin|LogSoftmax)-.*scalar$": "a number without axes",
+    r"^KLDivLoss-.*batchmean$": "reductions are those of every loss; kl_div's docstring gives the rest",
+    r"^CrossEntropyLoss-.*[3-9]d_|^CrossEntropyLoss-.*higher_dim": "targets with further axes, not yet written",
+    r"^CrossEntropyLoss-.*(weights|ignore_index|label_smoothing)": "settings that are not yet written",
+}
+"""Samples that raise a ChainruleError on purpose, by a pattern of their names, and why."""
+
+
+def samples():
+    for info in module_db:
+        name = info.name.removeprefix("nn.")
+        if name in TWINS:
+            with torch.random.fork_rng(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.manual_seed(0)
+                found = info.module_inputs_func(
+                    info, device="cpu", dtype=torch.float64, requires_grad=False, training=True
+                )
+            for number, sample in enumerate(found):
+                yield pytest.param(info.module_cls, sample, id=f"{name}-{number}-{sample.desc}")
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.parametrize(("theirs", "sample"), list(samples()))
+def test_a_sample_gives_what_torch_gives(theirs, sample, request):
+    name = request.node.callspec.id
+    arguments = sample.constructor_input.args
+    settings = {key: value for key, value in sample.constructor_input.kwargs.items() if key != "inplace"}
+    twin = theirs(*arguments, **settings).double()
+    given = (*sample.forward_input.args, *sample.forward_input.kwargs.values())
+    inputs = [tensor.detach().clone() for tensor in given]
+    has_batch = "no_batch" not in name and inputs[0].dim() > 0
+    rows = inputs if has_batch else [tensor.unsqueeze(0) for tensor in inputs]
+
+    def results():
+        ours = registry.create(*TWINS[theirs.__name__].split(":"), *arguments, **settings)
+        return of_loss(ours, *rows) if isinstance(ours, Loss) else of_module(ours, rows[0], twin)
+
+    if any(re.search(pattern, name) for pattern in REFUSED):
+        with pytest.raises(ChainruleError):
+            results()
+        return
+    leaf = inputs[0].requires_grad_()
+    output = twin(leaf, *inputs[1:])
+    parameters = list(twin.parameters())
+    weights = torch.linspace(-1, 2, output.numel(), dtype=torch.float64).view(output.shape)
+    expected = [output, *torch.autograd.grad(output, [leaf, *parameters], weights)]
+    for found, one in zip(results(), expected, strict=True):
+        assert_close(found.reshape(one.shape), one.detach(), rtol=1e-10, atol=1e-12, equal_nan=True)
+
+
+def of_module(module, x, twin):
+    """Return output, dL/dx and the gradients of the parameters, whose values are the twin's."""
+    network = module.build(dtype=torch.float64)
+    network.load_state_dict(twin.state_dict())
+    y = network(x)
+    weights = torch.linspace(-1, 2, y.numel(), dtype=torch.float64).view(y.shape)
+    grad = network.backward(weights, input_grad=True)
+    return [y, grad, *(parameter.grad[0] for parameter in network.parameters())]
+
+
+def of_loss(loss, prediction, target):
+    """Return the value and dL/dprediction."""
+    value = loss(prediction, target)
+    weights = torch.linspace(-1, 2, value.numel(), dtype=torch.float64).view(value.shape)
+    return [value, loss.backward(weights)]
