@@ -70,6 +70,11 @@ def expect_size(owner: object, name: str, size: int) -> int:
     return integer(label(owner), name, size, at_least=1, error=ShapeError)
 
 
+def expect_integer(owner: object, name: str, value: int) -> int:
+    """Return an integer as Python's int; raise ChainruleError, naming the owner, unless it is one."""
+    return integer(label(owner), name, value)
+
+
 def expect_number(
     owner: object, name: str, value: float, *, at_least: float = -math.inf, above: float = -math.inf
 ) -> float:

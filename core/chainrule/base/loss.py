@@ -46,6 +46,9 @@ class Loss(Explained, KeepsForBackward):
     batch_independent: ClassVar[bool] = True
     """Whether each term depends on the part of the prediction at its own index alone; not so for a contrastive loss."""
 
+    class_axis: ClassVar[int | None] = None
+    """The axis of the prediction that its terms lack, such as 2 of classes (M, N, C, …); None for its last ones."""
+
     _use: ClassVar[str] = "Make the loss first: loss = mse(), then loss(prediction, target)."
     _instead: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("to", "cpu", "cuda", "parameters"), "A loss has no tensors; leave it out."),
@@ -75,7 +78,8 @@ class Loss(Explained, KeepsForBackward):
         """Return the terms, in the prediction's shape or its first axes (M, N, …), and save what `gradient` needs.
 
         Each term has the index of the part of the prediction that it depends on: classes (M, N, C) or (M, N, T, C) have
-        terms (M, N) or (M, N, T), errors of single elements (M, N, C). Save with `save_for_backward`.
+        terms (M, N) or (M, N, T), errors of single elements (M, N, C). A loss with a class_axis leaves that one out:
+        with 2, (M, N, C, T) has terms (M, N, T). Save with `save_for_backward`.
         """
 
     @abstractmethod
@@ -137,7 +141,9 @@ class Loss(Explained, KeepsForBackward):
         else:
             self._check_grad_output(grad_output)
             grad, scale = self.gradient(), self._scale * (grad_output if self.members else grad_output.unsqueeze(0))
-        if isinstance(scale, Tensor):
+        if isinstance(scale, Tensor) and self.class_axis is not None and scale.dim() > 1:
+            grad.mul_(scale.unsqueeze(self.class_axis))
+        elif isinstance(scale, Tensor):
             grad.mul_(scale.reshape(*scale.shape, *[1] * (grad.dim() - scale.dim())))
         elif scale != 1.0:
             grad.mul_(scale)
@@ -182,7 +188,7 @@ class Loss(Explained, KeepsForBackward):
             self._expect_tensors_alike(prediction, target, error)
             raise
         if is_new:
-            wanted = prediction.shape[: terms.dim()] if self.batch_independent else terms.shape
+            wanted = self._shape_of_terms(prediction.shape, terms) if self.batch_independent else terms.shape
             if terms.dim() < 2 or terms.shape != wanted or len(terms) != len(prediction):
                 raise ShapeError(
                     f"{label(self)}: forward must return terms (M, N, …), a shape that the prediction's begins with, "
@@ -190,6 +196,10 @@ class Loss(Explained, KeepsForBackward):
                 )
             self._counted = shapes, _count(terms)
         return terms
+
+    def _shape_of_terms(self, shape: torch.Size, terms: Tensor) -> torch.Size:
+        axis = self.class_axis
+        return shape[: terms.dim()] if axis is None else torch.Size([*shape[:axis], *shape[axis + 1 :]])
 
     def _terms_alone(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the terms and save nothing."""

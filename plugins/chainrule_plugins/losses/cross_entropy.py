@@ -2,31 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import torch
 from torch import Tensor
 
-from chainrule import Loss, ShapeError
+from chainrule import HyperparameterError, Loss, ShapeError
+from chainrule.ops import expect_integer, expect_number, expect_weights
 
 
 class CrossEntropy(Loss):
     """The negative log-probability of each row's target under the softmax of its logits, averaged or summed.
 
-    Forward:  ``ℓₙ = −Σₖ tₙₖ log qₙₖ`` with ``q = softmax(logits)`` and 0 log 0 = 0; a class index means t = 1 at that
-              class, 0 elsewhere; ``L = Σₙ ℓₙ``, divided by N with reduction="mean"
-    Backward: ``dlogits = q Σₖ tₖ − t``, divided alike; Σₖ tₖ is 1 for probabilities
-    Shapes:   logits (N, C), target class indices (N,) or probabilities (N, C); of an ensemble with M in front; terms
-              ℓ (N,) or (M, N); L () or (M,)
-    Source:   paper eqs. (4) to (6)
-    Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1.
+    Forward:  ``ℓₙ = −Σₖ aₙₖ log qₙₖ`` with ``q = softmax(logits)``, 0 log 0 = 0 and ``a = w ((1 − ε) t + ε / C)``:
+              class weights w, label smoothing ε and targets t; a class index yₙ means t = 1 at that class, 0
+              elsewhere, and a = 0 if it is ignore_index; ``L = Σₙ ℓₙ``, divided with reduction="mean" by ``Σₙ w(yₙ)``
+              over what is not ignored, or for probabilities by the number of terms
+    Backward: ``dlogits = q Σₖ aₖ − a``, divided alike; Σₖ aₖ is 1 for probabilities without weights
+    Shapes:   logits (N, C, …), target class indices (N, …) or probabilities (N, C, …), w (C); of an ensemble with M in
+              front; terms ℓ (N, …) or (M, N, …); L () or (M,)
+    Source:   paper eqs. (4) to (6); Szegedy et al. 2015, arXiv:1512.00567, for label smoothing
+    Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1; HyperparameterError if
+              label_smoothing is not in [0, 1], or a weight is not finite.
     """
 
+    class_axis = 2
+
+    def __init__(
+        self,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        *,
+        weight: Tensor | Sequence[float] | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        members: bool = False,
+    ) -> None:
+        super().__init__(reduction, members=members)
+        self.weight = expect_weights(self, "weight", weight)
+        self.ignore_index = None if ignore_index is None else expect_integer(self, "ignore_index", ignore_index)
+        self.label_smoothing = expect_number(self, "label_smoothing", label_smoothing, at_least=0)
+        if self.label_smoothing > 1:
+            raise HyperparameterError(
+                f"cross_entropy: label_smoothing must be at most 1, got {label_smoothing}. Pass 0.1, for example."
+            )
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        is_index = not target.is_floating_point()
-        if prediction.dim() != 3 or target.shape != (prediction.shape[:2] if is_index else prediction.shape):
+        is_index = self._expect_target(prediction, target)
+        log_probabilities = prediction.log_softmax(2)
+        if not is_index or self.weight is not None or self.ignore_index is not None or self.label_smoothing:
+            costs = self._costs(prediction, target, is_index)
+            self.save_for_backward(log_probabilities, costs)
+            products = (costs * log_probabilities).masked_fill_(costs == 0, 0.0)  # 0 · −∞ where a logit is masked
+            return products.sum(2).neg_()
+        index = target.unsqueeze(2)  # (M, N, 1, …)
+        self.save_for_backward(log_probabilities, index)
+        try:
+            return log_probabilities.gather(2, index).neg_().squeeze(2)
+        except RuntimeError as error:
+            raise self._out_of_range(prediction, target) from error
+
+    def gradient(self) -> Tensor:
+        log_probabilities, costs = self.saved_tensors()
+        probabilities = log_probabilities.exp_()
+        if costs.is_floating_point():
+            return probabilities * costs.sum(2, keepdim=True) - costs
+        return probabilities.scatter_(2, costs, -1.0, reduce="add")
+
+    def denominator(self, prediction: Tensor, target: Tensor) -> float | Tensor:
+        if target.is_floating_point() or (self.weight is None and self.ignore_index is None):
+            return super().denominator(prediction, target)
+        index, counts = self._counted_indices(target)
+        weights = counts.to(prediction.dtype)
+        if self.weight is not None:
+            weights = weights * self.weight.to(prediction)[index]
+        return weights.flatten(1).sum(1)
+
+    def _costs(self, prediction: Tensor, target: Tensor, is_index: bool) -> Tensor:
+        """Return a, the weight of each class in the terms, in the shape of the logits."""
+        costs, counts = target, None
+        if is_index:
+            index, counts = self._counted_indices(target)
+            try:
+                costs = torch.zeros_like(prediction).scatter_(2, index.unsqueeze(2), 1.0)
+            except RuntimeError as error:
+                raise self._out_of_range(prediction, target) from error
+        if self.label_smoothing:
+            costs = costs * (1 - self.label_smoothing) + self.label_smoothing / prediction.shape[2]
+        if self.weight is not None:
+            costs = costs * self.weight.to(prediction).view(-1, *[1] * (prediction.dim() - 3))
+        return costs if counts is None or self.ignore_index is None else costs * counts.unsqueeze(2)
+
+    def _counted_indices(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the indices, with 0 where they are ignored, and which count."""
+        if self.ignore_index is None:
+            return target, torch.ones_like(target, dtype=torch.bool)
+        counts = target != self.ignore_index
+        return target * counts, counts
+
+    def _expect_target(self, prediction: Tensor, target: Tensor) -> bool:
+        """Return whether the target has class indices; raise ShapeError unless it fits."""
+        is_index, shape = not target.is_floating_point(), prediction.shape
+        if prediction.dim() < 3 or target.shape != (shape[:2] + shape[3:] if is_index else shape):
             raise ShapeError(
-                "cross_entropy: target must be class indices (N,) or floating probabilities (N, C) for logits (N, C), "
-                f"got {target.dtype} {tuple(target.shape[1:])} for {tuple(prediction.shape[1:])}. "
+                "cross_entropy: target must be class indices (N, …) or floating probabilities (N, C, …) for logits "
+                f"(N, C, …), got {target.dtype} {tuple(target.shape[1:])} for {tuple(shape[1:])}. "
                 "Convert class labels with y.long()."
+            )
+        if not is_index and self.ignore_index is not None:
+            raise ShapeError(
+                f"cross_entropy: target must be class indices where ignore_index is set, got {target.dtype} "
+                f"{tuple(target.shape[1:])}. Leave ignore_index out for probabilities."
             )
         wanted = torch.int64 if is_index else prediction.dtype
         if target.dtype != wanted:
@@ -34,32 +120,28 @@ class CrossEntropy(Loss):
             raise ShapeError(
                 f"cross_entropy: {kind} must have dtype {wanted}, got {target.dtype}. Convert with y.to({wanted})."
             )
-        log_probabilities = prediction.log_softmax(-1)
-        if not is_index:
-            self.save_for_backward(log_probabilities, target)
-            products = (target * log_probabilities).masked_fill_(target == 0, 0.0)  # 0 · −∞ where a logit is masked
-            return products.sum(-1).neg_()
-        index = target.unsqueeze(-1)  # (M, N, 1)
-        self.save_for_backward(log_probabilities, index)
-        try:
-            return log_probabilities.gather(-1, index).neg_().squeeze(-1)
-        except RuntimeError as error:
+        if self.weight is not None and self.weight.shape != shape[2:3]:
             raise ShapeError(
-                f"cross_entropy: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "
-                f"{int(target.max())}. Number the classes from 0."
-            ) from error
+                f"cross_entropy: weight must have one number for each class, ({shape[2]},), "
+                f"got {tuple(self.weight.shape)}. Pass one per class."
+            )
+        return is_index
 
-    def gradient(self) -> Tensor:
-        log_probabilities, target = self.saved_tensors()
-        probabilities = log_probabilities.exp_()
-        if target.is_floating_point():
-            return probabilities * target.sum(-1, keepdim=True) - target
-        return probabilities.scatter_(-1, target, -1.0, reduce="add")
+    @staticmethod
+    def _out_of_range(prediction: Tensor, target: Tensor) -> ShapeError:
+        return ShapeError(
+            f"cross_entropy: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "
+            f"{int(target.max())}. Number the classes from 0."
+        )
 
     @classmethod
-    def examples(cls) -> list[tuple[CrossEntropy, Tensor, Tensor]]:
+    def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
         generator = torch.Generator("cpu").manual_seed(0)
         logits = torch.randn(5, 3, generator=generator, dtype=torch.float64, device="cpu")
         classes = torch.randint(3, (5,), generator=generator, device="cpu")
         probabilities = torch.rand(5, 3, generator=generator, dtype=torch.float64, device="cpu").softmax(-1)
-        return [(cls(reduction), logits, t) for reduction in ("mean", "sum") for t in (classes, probabilities)]
+        plain = [(cls(reduction), logits, t) for reduction in ("mean", "sum") for t in (classes, probabilities)]
+        images = torch.stack([logits, logits.flip(0)], -1), torch.stack([classes, classes.flip(0)], -1)
+        weight = [0.5, 2.0, 1.25]
+        smooth = cls(weight=weight, label_smoothing=0.1, ignore_index=int(classes[0]))
+        return [*plain, (cls(), *images), (smooth, *images), (cls(weight=weight), logits, probabilities)]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import ShapeError
+from chainrule import ChainruleError, ShapeError
 from chainrule.losses import cross_entropy
 from tests.oracles import assert_loss_equals
 
@@ -60,6 +60,64 @@ def test_a_target_that_does_not_fit_is_told_with_what_would(target, message):
     assert message in str(caught.value)
 
 
-def test_logits_must_be_rows_of_classes():
-    with pytest.raises(ShapeError, match=r"for logits \(N, C\), got torch.int64 \(2,\) for \(2, 3, 4\)\."):
+def test_targets_have_the_axes_behind_the_classes():
+    with pytest.raises(ShapeError, match=r"for logits \(N, C, …\), got torch.int64 \(2,\) for \(2, 3, 4\)\."):
         cross_entropy()(torch.zeros(2, 3, 4), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (7, 4, 3), (2, 4, 3, 2)])
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("classes", {}),
+        ("probabilities", {}),
+        ("classes", {"label_smoothing": 0.2}),
+        ("probabilities", {"label_smoothing": 0.2}),
+        ("classes", {"weight": WEIGHTS[0]}),
+        ("probabilities", {"weight": WEIGHTS[0]}),
+        ("classes", {"ignore_index": 1}),
+    ],
+)
+def test_further_axes_and_settings_equal_torch(shape, kind, settings):
+    logits = torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    target = logits.flip(0).softmax(1) if kind == "probabilities" else logits.flip(0).argmax(1)
+    assert_loss_equals(cross_entropy, torch.nn.functional.cross_entropy, logits, target, **settings)
+
+
+def test_all_settings_together_equal_torch():
+    settings = {"weight": WEIGHTS[0], "label_smoothing": 0.3, "ignore_index": -100}
+    classes = torch.where(CLASSES == 2, -100, CLASSES)
+    assert_loss_equals(cross_entropy, torch.nn.functional.cross_entropy, LOGITS, classes, **settings)
+    del settings["ignore_index"]
+    assert_loss_equals(cross_entropy, torch.nn.functional.cross_entropy, LOGITS, WEIGHTS.softmax(1), **settings)
+
+
+def test_probabilities_cannot_be_ignored():
+    with pytest.raises(ShapeError, match=r"target must be class indices where ignore_index is set, got torch\.float64"):
+        cross_entropy(ignore_index=1)(LOGITS, WEIGHTS.softmax(1))
+
+
+def test_the_mean_is_0_where_all_targets_are_ignored():
+    loss = cross_entropy(ignore_index=2)
+    assert loss(LOGITS, torch.full((7,), 2)) == 0
+    assert not loss.backward().any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"label_smoothing": 1.5}, "label_smoothing must be at most 1, got 1.5."),
+        ({"label_smoothing": -0.1}, "label_smoothing must be a number of at least 0, got -0.1."),
+        ({"weight": [1.0, float("nan")]}, "weight must be finite numbers, got [1.0, nan]."),
+        ({"ignore_index": 1.5}, "ignore_index must be an integer, got 1.5."),
+    ],
+)
+def test_settings_are_checked(settings, message):
+    with pytest.raises(ChainruleError) as caught:
+        cross_entropy(**settings)
+    assert message in str(caught.value)
+
+
+def test_there_is_a_weight_for_each_class():
+    with pytest.raises(ShapeError, match=r"weight must have one number for each class, \(4,\), got \(3,\)\."):
+        cross_entropy(weight=[1.0, 2.0, 3.0])(LOGITS, CLASSES)
