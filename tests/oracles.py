@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -96,6 +97,30 @@ def assert_module_equals(module: Module, function: Callable[[Tensor], Tensor], x
     grad_output = torch.randn(expected.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     assert_close(module.forward(x), expected.detach())
     assert_close(module.backward(grad_output), torch.autograd.grad(expected, leaf, grad_output)[0])
+
+
+def assert_layer_equals(layer: Module, theirs: torch.nn.Module, x: Tensor) -> None:
+    """Compare a layer with one of torch.nn on x (N, …): outputs, gradients and buffers, alone and in an ensemble."""
+    generator = torch.Generator().manual_seed(0)
+    theirs = theirs.double().train()
+    for seeds in ([0], [0, 1, 2]):
+        network = copy.deepcopy(layer).build(seeds=seeds, dtype=torch.float64)
+        for parameter in network.parameters():
+            parameter.data.add_(torch.randn(parameter.data.shape, generator=generator, dtype=torch.float64))
+        before = [network.member(i).state_dict() for i in range(len(seeds))]
+        y = network(x)
+        grad_output = torch.randn(y.shape, generator=generator, dtype=torch.float64)
+        dx = network.backward(grad_output, input_grad=True)
+        for i, state in enumerate(before):
+            theirs.load_state_dict(state)
+            leaf, parameters = x.clone().requires_grad_(), dict(theirs.named_parameters())
+            expected = theirs(leaf)
+            gradients = torch.autograd.grad(expected, [leaf, *parameters.values()], grad_output[i])
+            assert_close(y[i], expected.detach())
+            assert_close(dx[i], gradients[0])
+            found = {name: parameter.grad[i] for name, parameter in network.named_parameters()}
+            assert_close(found, dict(zip(parameters, gradients[1:], strict=True)))
+            assert_close(network.member(i).state_dict(), dict(theirs.state_dict()))
 
 
 def assert_loss_equals(

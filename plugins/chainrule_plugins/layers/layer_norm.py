@@ -1,0 +1,83 @@
+"""Layer normalization."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from chainrule import InitializerLike, Module, Parameter, Shape
+from chainrule.initializers import ones, zeros
+from chainrule.ops import expect_flag, expect_number, expect_shape
+from chainrule_plugins.normalization import expect_sizes, standardized, standardized_backward
+
+
+class LayerNorm(Module):
+    """Standardize the last axes of each example together, then scale and shift every entry of them.
+
+    Forward:  ``y = w x̂ + b`` with ``x̂ = (x − μ) / σ`` and ``σ = √(var + eps)``, by mean μ and variance over these axes
+    Backward: ``dx = (g − mean(g) − x̂ mean(g x̂)) / σ`` with ``g = w dy``; ``dw = Σ dy x̂``, ``db = Σ dy``
+    Shapes:   x and y (M, N, …, *normalized_shape), w and b (M, *normalized_shape)
+    Source:   Ba, Kiros & Hinton 2016, "Layer normalization", arXiv:1607.06450
+    Raises:   ShapeError if the last axes of x are not normalized_shape.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        *,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        self.normalized_shape = expect_sizes(self, "normalized_shape", normalized_shape)
+        self.eps = expect_number(self, "eps", eps, at_least=0)
+        self.elementwise_affine = expect_flag(self, "elementwise_affine", elementwise_affine)
+        has_bias = expect_flag(self, "bias", bias) and self.elementwise_affine
+        self.weight = self._parameter(ones()) if self.elementwise_affine else None
+        self.bias = self._parameter(zeros()) if has_bias else None
+
+    def _parameter(self, init: InitializerLike) -> Parameter:
+        return Parameter(*self.normalized_shape, init=init, fan_in=1, fan_out=1)  # each entry has its own
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        expect_shape(self, input_shape, (..., *self.normalized_shape))
+        return input_shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self._rows(x)
+        normalized, mean, inverse = standardized(rows, self.eps)
+        self.save_for_backward(rows, normalized, mean, inverse)
+        if self.weight is None:
+            return normalized.view(x.shape)
+        weight = self._rows(self.weight.data)
+        if self.bias is None:
+            return (normalized * weight).view(x.shape)
+        return torch.addcmul(self._rows(self.bias.data), normalized, weight).view(x.shape)
+
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        rows, normalized, mean, inverse = self.saved_tensors()
+        grad = self._rows(grad_output)
+        if self.weight is not None:
+            self._rows(self.weight.grad).add_((grad * normalized).sum(1, keepdim=True))
+            if self.bias is not None:
+                self._rows(self.bias.grad).add_(grad.sum(1, keepdim=True))
+            grad = grad * self._rows(self.weight.data)
+        if not self.needs_input_grad:
+            return None
+        return standardized_backward(grad, rows, mean, inverse).view(grad_output.shape)
+
+    def _rows(self, tensor: Tensor) -> Tensor:
+        """Return (M, …, *normalized_shape) as rows that are normalized, (M, rows, entries)."""
+        return tensor.reshape(len(tensor), -1, math.prod(self.normalized_shape))
+
+    @classmethod
+    def examples(cls) -> list[tuple[LayerNorm, tuple[int, ...]]]:
+        return [
+            (cls(4), (4,)),
+            (cls((3, 2), 1e-3), (2, 3, 2)),
+            (cls(3, bias=False), (2, 3)),
+            (cls(5, elementwise_affine=False), (5,)),
+        ]
