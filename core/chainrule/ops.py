@@ -134,14 +134,14 @@ def with_members(dim: int) -> int:
     return dim if dim < 0 else dim + 1
 
 
-def expect_axis(owner: object, dim: int, input_shape: Shape) -> None:
-    """Raise ShapeError, naming the owner, unless one example has the axis dim, numbered as in (N, …)."""
-    if integer(label(owner), "dim", dim) and input_shape[:1] == (...,):
+def expect_axis(owner: object, dim: int, input_shape: Shape, name: str = "dim") -> None:
+    """Raise ShapeError, naming owner and argument, unless one example has the axis dim, numbered as in (N, …)."""
+    if integer(label(owner), name, dim) and input_shape[:1] == (...,):
         return
     rank = len(input_shape)
     if not (1 <= dim <= rank or -rank <= dim <= -1):
         fix = "Axis 0 is the batch." if dim == 0 else "Count from 1 behind the batch axis, or from -1."
-        raise ShapeError(f"{label(owner)}: dim must be an axis of x {_shown(input_shape)}, got {dim}. {fix}")
+        raise ShapeError(f"{label(owner)}: {name} must be an axis of x {_shown(input_shape)}, got {dim}. {fix}")
 
 
 def halved(owner: object, dim: int, input_shape: Shape) -> Shape:
