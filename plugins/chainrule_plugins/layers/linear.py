@@ -37,7 +37,8 @@ class Linear(Module):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_shape(self, input_shape, (..., self.in_features))
-        return (*input_shape[:-1], self.out_features)
+        leading = input_shape if input_shape == (...,) else input_shape[:-1]
+        return (*leading, self.out_features)
 
     def forward(self, x: Tensor) -> Tensor:
         self.save_for_backward(x)

@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import ShapeError
+from chainrule import ShapeError, label
+from chainrule.activations import softmax
 from chainrule.initializers import constant, zeros
-from chainrule.layers import linear
+from chainrule.layers import flatten, layer_norm, linear, sequential
 
 X = torch.randn(1, 7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -70,6 +71,12 @@ def test_leading_axes_are_those_of_torch(seeds):
         assert_close(got, expected.detach())
         found = [input_grad, *(parameter.grad[member] for parameter in network.parameters())]
         assert_close(found, list(torch.autograd.grad(expected, leaves, grad)))
+
+
+@pytest.mark.parametrize("layer", [flatten(), layer_norm((3, 4)), softmax(2)], ids=label)
+def test_a_layer_behind_it_may_look_at_axes_that_are_not_known_yet(layer):
+    network = sequential(linear(5, 4), layer).build(dtype=torch.float64)
+    assert network(torch.zeros(7, 3, 5, dtype=torch.float64)).numel() == 7 * 3 * 4
 
 
 def test_an_input_of_another_dtype_raises():

@@ -49,13 +49,13 @@ def test_one_module_in_two_places_raises(place):
         (
             sequential(linear(2, 3), relu(), linear(4, 1)),
             "sequential: linear at 2, after relu at 1, does not fit: linear: x must have shape "
-            "(N, …, 4), got (N, 3). Reshape x, or declare the layer for it.",
+            "(N, …, 4), got (N, …, 3). Reshape x, or declare the layer for it.",
         ),
         (
             sequential(sequential(linear(2, 3)), sequential(tanh(), linear(5, 1))),
             "sequential: sequential at 1, after sequential at 0, does not fit: "
             "sequential: linear at 1, after tanh at 0, does not fit: "
-            "linear: x must have shape (N, …, 5), got (N, 3). Reshape x, or declare the layer for it.",
+            "linear: x must have shape (N, …, 5), got (N, …, 3). Reshape x, or declare the layer for it.",
         ),
     ],
 )
