@@ -31,12 +31,10 @@ def standardized_backward(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor
     return dx
 
 
-def channel_parameters(channels: int, *, affine: bool) -> tuple[Parameter | None, Parameter | None]:
-    """Return weight and bias of each channel, ones and zeros at first, or None for both."""
-    if not affine:
-        return None, None
-    weight, bias = (Parameter(channels, init=init, fan_in=1, fan_out=1) for init in (ones(), zeros()))
-    return weight, bias
+def channel_parameters(channels: int, *, affine: bool, bias: bool) -> tuple[Parameter | None, Parameter | None]:
+    """Return weight and bias of each channel, ones and zeros at first; None for both, or for the bias."""
+    scale, shift = (Parameter(channels, init=init, fan_in=1, fan_out=1) for init in (ones(), zeros()))
+    return scale if affine else None, shift if affine and bias else None
 
 
 def scaled(normalized: Tensor, weight: Parameter | None, bias: Parameter | None) -> Tensor:
@@ -44,17 +42,20 @@ def scaled(normalized: Tensor, weight: Parameter | None, bias: Parameter | None)
 
     Shapes: x̂ and y (M, N, C, …), weight and bias (C)
     """
-    if weight is None or bias is None:
+    if weight is None:
         return normalized
+    if bias is None:
+        return normalized * _channelwise(weight.data, normalized)
     return torch.addcmul(_channelwise(bias.data, normalized), normalized, _channelwise(weight.data, normalized))
 
 
 def scaled_backward(grad: Tensor, normalized: Tensor, weight: Parameter | None, bias: Parameter | None) -> Tensor:
     """Accumulate the gradients of `scaled`, ``dw += Σ dy x̂`` and ``db += Σ dy`` by channel; return ``dx̂ = w dy``."""
-    if weight is None or bias is None:
+    if weight is None:
         return grad
     weight.grad.add_(channel_sum(grad * normalized))
-    bias.grad.add_(channel_sum(grad))
+    if bias is not None:
+        bias.grad.add_(channel_sum(grad))
     return grad * _channelwise(weight.data, grad)
 
 

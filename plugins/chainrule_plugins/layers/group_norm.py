@@ -28,7 +28,9 @@ class GroupNorm(Module):
     Raises:   ShapeError if num_groups does not divide num_channels, or x has another number of channels.
     """
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, *, affine: bool = True) -> None:
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, bias: bool = True
+    ) -> None:
         self.num_groups = expect_size(self, "num_groups", num_groups)
         self.num_channels = expect_size(self, "num_channels", num_channels)
         if self.num_channels % self.num_groups:
@@ -38,7 +40,9 @@ class GroupNorm(Module):
             )
         self.eps = expect_number(self, "eps", eps, at_least=0)
         self.affine = expect_flag(self, "affine", affine)
-        self.weight, self.bias = channel_parameters(self.num_channels, affine=self.affine)
+        self.weight, self.bias = channel_parameters(
+            self.num_channels, affine=self.affine, bias=expect_flag(self, "bias", bias)
+        )
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_channels(self, input_shape, self.num_channels)
@@ -63,4 +67,4 @@ class GroupNorm(Module):
 
     @classmethod
     def examples(cls) -> list[tuple[GroupNorm, tuple[int, ...]]]:
-        return [(cls(2, 4), (4,)), (cls(3, 6, 1e-3), (6, 2, 3)), (cls(1, 2, affine=False), (2, 3))]
+        return [(cls(2, 4), (4,)), (cls(3, 6, 1e-3, bias=False), (6, 2, 3)), (cls(1, 2, affine=False), (2, 3))]

@@ -28,7 +28,6 @@ class LayerNorm(Module):
         self,
         normalized_shape: int | Sequence[int],
         eps: float = 1e-5,
-        *,
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:

@@ -27,7 +27,7 @@ class RmsNorm(Module):
     """
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float | None = None, *, elementwise_affine: bool = True
+        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True
     ) -> None:
         self.normalized_shape = expect_sizes(self, "normalized_shape", normalized_shape)
         self.eps = None if eps is None else expect_number(self, "eps", eps, at_least=0)
