@@ -1,0 +1,75 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import ChainruleError
+from chainrule.layers import conv2d
+
+SETTINGS = [
+    {},
+    {"stride": (2, 3), "bias": False},
+    {"padding": 2, "dilation": (1, 2)},
+    {"padding": (0, 2), "stride": 2, "groups": 2},
+    {"padding": "valid", "groups": 4},
+    {"padding": "same", "dilation": (2, 3)},
+    *({"padding": (3, 2), "stride": 2, "padding_mode": mode} for mode in ("reflect", "replicate", "circular")),
+    *({"padding": "same", "padding_mode": mode} for mode in ("reflect", "replicate", "circular")),
+]
+
+
+def random(*shape, seed):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kernel_size", [3, (2, 3), (4, 1)])
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("seeds", [{"seed": 0}, {"seeds": [0, 1, 2]}])
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_it_and_its_gradients_equal_torch(seeds, settings, kernel_size):
+    network = conv2d(4, 8, kernel_size, **settings).build(dtype=torch.float64, **seeds)
+    x = random(5, 4, 7, 9, seed=0)
+    y = network(x)
+    grad_output = random(*y.shape, seed=1)
+    dx = network.backward(grad_output, input_grad=True)
+    outputs = (y, grad_output, dx) if network.is_ensemble else (y[None], grad_output[None], dx[None])
+    for member, (got, grad, input_grad) in enumerate(zip(*outputs, strict=True)):
+        theirs = torch.nn.Conv2d(4, 8, kernel_size, dtype=torch.float64, **settings)
+        for parameter, ours in zip(theirs.parameters(), network.parameters(), strict=True):
+            parameter.data.copy_(ours.data[member])
+        leaf = x.clone().requires_grad_()
+        expected = theirs(leaf)
+        assert_close(got, expected.detach())
+        found = [input_grad, *(parameter.grad[member] for parameter in network.parameters())]
+        assert_close(found, list(torch.autograd.grad(expected, [leaf, *theirs.parameters()], grad)))
+
+
+def test_the_first_values_have_the_bound_of_torch():
+    network = conv2d(8, 64, 5, groups=2).build()
+    for parameter in network.parameters():
+        assert 0.08 < parameter.data.abs().max() <= 0.1  # 1/√(4 · 25)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"groups": 3}, "in_channels must be divisible by groups=3, got 4"),
+        ({"stride": 0}, "stride must be"),
+        ({"kernel_size": (3, 3, 3)}, "kernel_size must have 2 numbers"),
+        ({"padding": -1}, "padding must be"),
+        ({"padding": "full"}, "padding must be"),
+        ({"padding": "same", "stride": 2}, "stride must be 1 with padding='same'"),
+        ({"padding_mode": "mirror"}, "padding_mode must be one of"),
+        ({"bias": 2}, "bias must be"),
+    ],
+)
+def test_a_wrong_setting_raises(settings, words):
+    with pytest.raises(ChainruleError, match=f"^conv2d: {words}"):
+        conv2d(**{"in_channels": 4, "out_channels": 6, "kernel_size": 3, **settings})
+
+
+@pytest.mark.parametrize(("mode", "least"), [("zeros", 1), ("reflect", 3), ("replicate", 1), ("circular", 2)])
+def test_the_smallest_image_is_that_of_torch(mode, least):
+    network = conv2d(1, 1, 3, padding=2, padding_mode=mode).build()
+    assert network(torch.ones(1, 1, least, least)).shape[-1] == least + 2
+    with pytest.raises(ChainruleError, match=f"must have at least {least} entries"):
+        network(torch.ones(1, 1, least, least - 1))
