@@ -28,9 +28,11 @@ class Clock:
         lr: the learning rate, before the schedule.
     """
 
-    def __init__(self, chain: Chain, members: int, device: torch.device) -> None:
+    def __init__(self, chain: Chain, members: int, device: torch.device, dtype: torch.dtype) -> None:
         self.chain = chain
         self.lr: LearningRate = chain.rule.lr
+        self._greatest = torch.finfo(dtype).max
+        self._dtype = dtype
         self._device, self._members = device, members
         self._scalars: Callable[[int], Mapping[str, float | Tensor]] = chain.scalars
         self._schedule: Callable[[int], Any] | None = chain.rule.schedule
@@ -49,12 +51,17 @@ class Clock:
         """Return the moment of step t.
 
         Raises:
-            HyperparameterError: if the schedule gives no factor, or one below 0.
+            HyperparameterError: if the schedule gives no factor, or one below 0, or the rate is no number of the dtype.
         """
         lr = self.lr
         if self._schedule is not None:
             factor = self._checked_factor(self._schedule(t), t)
             lr = lr * (factor.to(self._device, torch.float64) if isinstance(factor, Tensor) else factor)
+        if not isinstance(lr, Tensor) and lr > self._greatest:
+            raise HyperparameterError(
+                f"{label(self.chain.inner)}: lr at step {t} must be at most {self._greatest:.4g}, the greatest number "
+                f"of {self._dtype}, got {lr}. Lower it or its schedule."
+            )
         return Moment(t, lr, self._scalars(t), None, self._is_per_member or isinstance(lr, Tensor))
 
     def _checked_factor(self, factor: Any, t: int) -> Any:

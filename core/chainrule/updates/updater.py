@@ -103,7 +103,7 @@ class Updater(ExplainsAttributes):
             check_member_values(rule, self.network)
             chain = Chain(rule)
             check_ranks(chain, list(parameters.values()))
-            clock = Clock(chain, self.network.members, self.network.device)
+            clock = Clock(chain, self.network.members, self.network.device, self.network.dtype)
             if is_elementwise(rule):
                 applied: list[AppliedRule] = [
                     ElementwiseRule(rule, self.network, run, compile=self.compile)

@@ -144,3 +144,18 @@ def test_a_fused_rule_takes_numbers_per_member():
         assert updater.compiled == compile
         ends.append(network.flat.data)
     assert_close(*ends, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_rate_beyond_the_numbers_of_the_dtype_is_one_line_with_its_step(compile):
+    """As at the end of a search for the rate by a schedule that grows."""
+
+    def end(dtype):
+        network = linear(1, 1).build(dtype=dtype)
+        rule = chainrule.param_groups({"*": sgd(lr=1, schedule=lambda t: 10.0 ** (13 * t))})
+        data = (torch.ones(3, 1, dtype=dtype), torch.ones(3, 1, dtype=dtype))
+        return chainrule.fit(network, mse(), rule, train=data, batch_size=1, compile=compile and dtype.itemsize == 4)
+
+    with pytest.raises(chainrule.HyperparameterError, match=r"^sgd: lr at step 3 must be at most .*32, got 1e\+39\. L"):
+        end(torch.float32)
+    assert end(torch.float64).epochs == 1

@@ -122,7 +122,7 @@ class Alone:
 
     def __init__(self, rule: Optimizer, parameter: Tensor) -> None:
         self.chain = Chain(rule)
-        self.clock = Clock(self.chain, 1, parameter.device)
+        self.clock = Clock(self.chain, 1, parameter.device, parameter.dtype)
         self.parameter = parameter
         self.state = self.chain.init(parameter)
         self.states = self.chain.states(self.state)
