@@ -72,7 +72,8 @@ def _nothing_matches(kind: str | None, pattern: str) -> UnknownComponentError:
     known = [component.name for component in registry.components(kind)]
     where = "component" if kind is None else f"name among the {kind_named(kind)}"
     hint = did_you_mean(pattern, known if kind is not None else (*known, *KINDS))
-    return UnknownComponentError(f'list: no {where} matches "{pattern}".{hint} All: chainrule list.')
+    also = "".join(f" Also: {problem}" for problem in registry.problems())
+    return UnknownComponentError(f'list: no {where} matches "{pattern}".{hint} All: chainrule list.{also}')
 
 
 def _row(component: Component) -> dict[str, str]:

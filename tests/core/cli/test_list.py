@@ -74,6 +74,14 @@ def test_unreadable_metadata_is_told_on_stderr_and_stops_nothing(lion):
     assert done.stderr.startswith("chainrule: The metadata of a distribution in ")
 
 
+def test_a_name_that_is_missing_since_metadata_cannot_be_read_is_answered_with_that(lion):
+    lion.add("garbled", b"[chainrule.optimizers]\n\xff = x:Y\n")
+    done = lion.chainrule("list", "optimizers", "garbled")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Also: The metadata of a distribution in " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_plugin_that_cannot_be_imported_is_listed(packages):
     packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Lion\n", {"broken.py": "raise SystemExit(3)"})
     assert _rows(packages.chainrule("list", "broken"))[0][1:3] == ["broken", ""]
