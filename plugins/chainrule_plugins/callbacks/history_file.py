@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ class HistoryFile:
     def __init__(self, path: str | Path) -> None:
         try:
             self.path = Path(path).expanduser()
+        except TypeError as error:
+            raise ChainruleError(
+                f'history_file: the path must be text or a Path, got {path!r}. Pass "history.jsonl", for example.'
+            ) from error
         except RuntimeError as error:
             raise ChainruleError(
                 f'history_file: the path must begin with a home folder that exists, got "{path}". Write it out.'
@@ -33,8 +37,8 @@ class HistoryFile:
 
     @hookimpl
     def chainrule_fit_start(self) -> None:
-        self._target = self.path.absolute()
         with self._explained():
+            self._target = self.path.absolute()  # which fails in a folder that no longer exists
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._target.open("ab").close()  # fails now rather than after the first epoch
 
@@ -49,17 +53,19 @@ class HistoryFile:
                     line = line[file.write(line) :]
             except BaseException:
                 if before is not None:
-                    file.truncate(before)
+                    with suppress(OSError):  # of a device; the first error is the one to tell
+                        file.truncate(before)
                 raise
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter for a path with a zero byte
+            reason = getattr(error, "strerror", None) or error
             raise ChainruleError(
                 f"history_file: the path must be that of a file that can be written, got {self.path} "
-                f"({error.strerror or error}). Choose another."
+                f"({reason}). Choose another."
             ) from error
 
     @classmethod

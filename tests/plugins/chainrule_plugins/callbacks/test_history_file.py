@@ -143,7 +143,7 @@ def test_a_relative_path_is_that_of_the_folder_in_which_the_fit_began(tmp_path, 
     assert len(read(tmp_path / "history.jsonl")) == 1
 
 
-@pytest.mark.parametrize("path", [".", "file/below.jsonl", "/proc/none/here.jsonl"])
+@pytest.mark.parametrize("path", [".", "file/below.jsonl", "/proc/none/here.jsonl", "with\0zero.jsonl"])
 def test_a_path_that_cannot_be_written_is_one_line_before_training(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
@@ -161,3 +161,24 @@ def test_a_fit_that_fails_in_its_first_epoch_leaves_the_curves_of_an_earlier_one
     with pytest.raises(ValueError, match="linear: x must have shape"):
         fit(linear(3, 3).build(), mse(), sgd(), train=[(X[:, :2], Y)], callbacks=[history_file(path)])
     assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_gone_before_the_fit_is_one_line(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(CallbackError, match=r"^history_file: the path must be .*, got history\.jsonl \(No such file"):
+        train("history.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device that is always full")
+def test_a_full_device_that_cannot_be_cut_is_named_as_full():
+    with pytest.raises(CallbackError, match=r"got /dev/full \(No space left on device\)\. Choose another\.$"):
+        train("/dev/full")
+
+
+@pytest.mark.parametrize("path", [None, 3, b"history.jsonl"])
+def test_what_is_no_path_is_refused_when_given(path):
+    with pytest.raises(ChainruleError, match=r"^history_file: the path must be text or a Path, got .* for example\.$"):
+        history_file(path)
