@@ -55,8 +55,9 @@ def file_hint(text: str) -> str:
         return "Rename the file." if ":" in address else "Put the class into a file FILE.py."
     module, _, last = path.rpartition(".")
     for stem, name in ((path, attribute), (module, last)):
-        if stem and (file := Path(f"{stem.replace('.', '/')}.py")).is_file():
-            return f"Write {file}:{name}."
+        for form in (stem, stem.replace(".", "/")):  # of a path, and of a module
+            if stem and (file := Path(f"{form}.py")).is_file():
+                return f"Write {file}:{name}."
     return _installed_file(path, attribute) if ":" in address else ""
 
 

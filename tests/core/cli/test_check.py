@@ -299,16 +299,20 @@ def test_what_was_looked_at_and_by_which_kit_is_told(packages):
         ("two_rules", "Write two_rules.py:Class."),
         ("two_rules.Down", "Write two_rules.py:Down."),
         ("optimizer:two_rules:Down", "Write two_rules.py:Down."),
+        ("./two_rules:Down", "Write two_rules.py:Down."),
+        ("../here/two_rules:Down", f"Write {Path('../here/two_rules.py')}:Down."),
         ("notes.ipynb", "Put the class into a file FILE.py."),
         ("folder", f"Write {Path('folder') / 'FILE.py'}:Class."),
         (f"{linear.__name__}:Linear", f"Write {linear.__file__}:Linear."),
     ],
 )
 def test_another_form_of_the_address_of_a_file_is_answered_with_the_right_one(tmp_path, monkeypatch, address, hint):
-    (tmp_path / "two_rules.py").write_text(TWO, encoding="utf-8")
-    (tmp_path / "notes.ipynb").write_text("{}", encoding="utf-8")
-    (tmp_path / "folder").mkdir()
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "two_rules.py").write_text(TWO, encoding="utf-8")
+    (here / "notes.ipynb").write_text("{}", encoding="utf-8")
+    (here / "folder").mkdir()
+    monkeypatch.chdir(here)
     assert file_hint(address) == hint
 
 
