@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 
 
 class ChainruleError(Exception):
@@ -38,6 +39,10 @@ class ShapeError(ChainruleError, ValueError):
 
 class HyperparameterError(ChainruleError, ValueError):
     """A setting violates its declared type or bounds."""
+
+
+class FrozenSettingError(HyperparameterError, FrozenInstanceError):
+    """A setting was assigned or deleted after its object was made."""
 
 
 class ContractError(ChainruleError, TypeError):

@@ -58,6 +58,8 @@ class Optimizer(_KeywordSettings, ExplainsAttributes):
     never sees the network: `attach` returns an Updater that applies the rule to every parameter.
     """
 
+    _changes = "A rate is changed by updater.set_lr(…) or a schedule; state is kept in the dict from init."
+
     elementwise: ClassVar[bool | None] = None
     """Whether each element's update depends on that element alone; None to find out when the rule is attached.
 

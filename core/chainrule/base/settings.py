@@ -17,7 +17,7 @@ from torch import Tensor
 from chainrule.base.annotations import own_annotations
 from chainrule.base.setting_values import checked
 from chainrule.calls import Explained, explain_construction, explained, signature_of
-from chainrule.errors import HyperparameterError, label
+from chainrule.errors import FrozenSettingError, HyperparameterError, label
 
 
 @explained
@@ -71,6 +71,8 @@ class Settings(Explained):
 
     _per_member: ClassVar[bool] = False  # whether numbers may be given per member
 
+    _changes: ClassVar[str] = ""  # where that stands which is to change, as a sentence
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
@@ -109,6 +111,7 @@ class Settings(Explained):
                 f"{label(cls)}: {others[0]} must be a setting that is kept, got an InitVar. Leave InitVar out."
             )
         explain_construction(cls)
+        cls.__setattr__ = cls.__delattr__ = _refuse_change  # type: ignore[assignment, method-assign]
 
     def __post_init__(self) -> None:
         types_of = _declared_types(type(self))
@@ -127,6 +130,17 @@ class Settings(Explained):
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))
+
+
+def _refuse_change(settings: Settings, name: str, *value: object) -> None:
+    """Raise FrozenSettingError; takes the place of ``__setattr__`` and ``__delattr__``."""
+    owner = label(settings)
+    is_setting = name in {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    fix = f" Make another: {owner}({name}=…)." if is_setting else ""
+    raise FrozenSettingError(
+        f"{owner}: attributes must stay as they are, got {'an assignment to' if value else 'a deletion of'} {name}."
+        f"{fix}{f' {settings._changes}' if settings._changes else ''}"
+    )
 
 
 def _is_same(mine: object, theirs: object) -> bool:

@@ -4,9 +4,10 @@ import dataclasses
 import pytest
 import torch
 
-from chainrule import ContractError, HyperparameterError, Optimizer
+from chainrule import ChainruleError, ContractError, HyperparameterError, Optimizer
 from chainrule.layers import linear
 from chainrule.optimizers import adam, sgd
+from chainrule.schedules import constant
 
 
 def test_equal_rules_have_equal_hashes():
@@ -17,11 +18,31 @@ def test_equal_rules_have_equal_hashes():
 
 
 def test_a_rule_is_frozen():
-    rule = sgd()
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        rule.lr = 1.0
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        rule.velocity = torch.zeros(1)
+    class Mine(sgd):  # each subclass is a dataclass of its own
+        pass
+
+    for rule in (sgd(), Mine()):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            rule.lr = 1.0
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            del rule.lr
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            rule.velocity = torch.zeros(1)
+
+
+def test_an_assignment_to_a_rule_is_answered_with_where_to_make_the_change():
+    with pytest.raises(
+        ChainruleError, match=r"^sgd: .*assignment to lr\. Make another: sgd\(lr=…\)\. .*updater\.set_lr"
+    ):
+        sgd().lr = 1.0
+    with pytest.raises(
+        ChainruleError, match=r"^sgd: .*assignment to velocity\. .*state is kept in the dict from init\.$"
+    ):
+        sgd().velocity = torch.zeros(1)
+    with pytest.raises(
+        ChainruleError, match=r"^constant: .*assignment to factor\. Make another: constant\(factor=…\)\.$"
+    ):
+        constant(0.5).factor = 1.0
 
 
 def test_settings_are_passed_by_name():
