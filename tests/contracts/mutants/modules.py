@@ -228,6 +228,24 @@ class SettingNotShown(Linear):
 
 
 @wrong("repr_makes_the_same_again")
+class SettingKeptUnderAnotherName(Module):
+    def __init__(self, slope: float = 1.0) -> None:
+        self.factor = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward()
+        return x * self.factor
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output * self.factor
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, tuple[int, ...]]]:
+        return [(cls(0.3), (4,))]
+
+
+@wrong("repr_makes_the_same_again")
 class ReprOfTwoLines(Tanh):
     def __repr__(self) -> str:
         return "ReprOfTwoLines(\n)"

@@ -58,7 +58,7 @@ def _expect_equal_and_apart(what: str, trial: Trial, copied: Network) -> None:
 
 @check("layers", "activations", cause="an argument not stored as an attribute of the same name.")
 def repr_makes_the_same_again(example: Example) -> None:
-    """The repr is one line of Python that evaluates to a module with the same settings, as reports require."""
+    """The repr is one line of Python that evaluates to a module of the same settings and output, as reports require."""
     module, _ = example
     shown = repr(module)
     expect("\n" not in shown, f"repr must be one line, got {shown!r}.")
@@ -73,3 +73,7 @@ def repr_makes_the_same_again(example: Example) -> None:
     expect(repr(again) == shown, f"the evaluated repr must have the repr {shown}, got {again!r}.")
     got, expected = ([tuple(p.shape) for p in each.parameters()] for each in (again, module))
     expect(got == expected, f"the evaluated repr {shown} must have parameters of shapes {expected}, got {got}.")
+    trial, other = make_trial(example), make_trial((again, example[1])).network
+    other.load_state_dict(trial.network.state_dict())
+    outputs = [network.eval().module.forward(trial.x) for network in (other, trial.network)]
+    expect_close(f"the output of the evaluated repr {shown}", *outputs, of=trial.x)
