@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import HyperparameterError, Parameter, Shape, ShapeError
+from chainrule import HyperparameterError, Parameter, Shape, ShapeError, label
 from chainrule.ops import expect_size
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -18,7 +18,7 @@ def by_axis(owner: object, name: str, value: int | Sequence[int], axes: int) -> 
     """Return one size for each axis; raise ShapeError, naming the owner, unless it is one size or as many as axes."""
     sizes = _repeat(value, axes)
     if len(sizes) != axes:
-        raise ShapeError(f"{_name(owner)}: {name} must have {axes} numbers, got {value!r}. Pass one number, or {axes}.")
+        raise ShapeError(f"{label(owner)}: {name} must have {axes} numbers, got {value!r}. Pass one number, or {axes}.")
     return tuple(expect_size(owner, name, size) for size in sizes)
 
 
@@ -34,7 +34,7 @@ def paddings(
     if padding == "same":
         if any(step > 1 for step in stride):
             raise HyperparameterError(
-                f"{_name(owner)}: stride must be 1 with padding='same', got {stride}. Pass the padding as a number."
+                f"{label(owner)}: stride must be 1 with padding='same', got {stride}. Pass the padding as a number."
             )
         totals = [step * (size - 1) for step, size in zip(dilation, kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
@@ -42,7 +42,7 @@ def paddings(
     integers = all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in sizes)
     if len(sizes) != axes or not integers:
         raise ShapeError(
-            f'{_name(owner)}: padding must be "same", "valid" or {axes} integers of at least 0, got {padding!r}. '
+            f'{label(owner)}: padding must be "same", "valid" or {axes} integers of at least 0, got {padding!r}. '
             "Pass one of these, or one integer for every axis."
         )
     return tuple((int(size), int(size)) for size in sizes)
@@ -70,7 +70,7 @@ def _output_size(owner: object, size: int, extent: int, stride: int, pair: tuple
     least = max(least, extent - sum(pair), 1)
     if size < least:
         raise ShapeError(
-            f"{_name(owner)}: each axis of an image must have at least {least} entries for this kernel and padding, "
+            f"{label(owner)}: each axis of an image must have at least {least} entries for this kernel and padding, "
             f"got {size}. Pass larger images, or declare a smaller kernel or padding."
         )
     return (size + sum(pair) - extent) // stride + 1
@@ -129,7 +129,3 @@ def _repeated(size: int, before: int, after: int, mode: str, device: torch.devic
 def _repeat(value: object, axes: int) -> tuple[Any, ...]:
     """Return a sequence as a tuple, and anything else once for each axis."""
     return tuple(value) if isinstance(value, tuple | list) else (value,) * axes
-
-
-def _name(owner: object) -> str:
-    return type(owner).__name__.lower()

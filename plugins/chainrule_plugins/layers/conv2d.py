@@ -51,6 +51,7 @@ class Conv2d(Module):
         self.kernel_size = convolution.by_axis(self, "kernel_size", kernel_size, 2)
         self.stride = convolution.by_axis(self, "stride", stride, 2)
         self.dilation = convolution.by_axis(self, "dilation", dilation, 2)
+        self.padding = padding
         self.sides = convolution.paddings(self, padding, self.kernel_size, self.stride, self.dilation)
         self.padding_mode = padding_mode
         area = math.prod(self.kernel_size)

@@ -39,6 +39,7 @@ TWINS = {
     "Tanh": "activations:tanh",
     "Tanhshrink": "activations:tanhshrink",
     "Threshold": "activations:threshold",
+    "Conv2d": "layers:conv2d",
     "GroupNorm": "layers:group_norm",
     "LayerNorm": "layers:layer_norm",
     "Linear": "layers:linear",
