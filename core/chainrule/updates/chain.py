@@ -23,7 +23,8 @@ class FrozenState(dict[str, Tensor]):
     """A rule's state, whose tensors change in place but are never replaced: they are views of larger ones."""
 
     def __setitem__(self, name: str, value: Tensor) -> None:
-        raise StateError(f'state["{name}"] must change in place, got a new tensor. Write state["{name}"].copy_(…).')
+        if value is not self.get(name):  # `state["m"] += …` assigns the same tensor
+            raise StateError(f'state["{name}"] must change in place, got a new tensor. Write state["{name}"].copy_(…).')
 
     def update(self, *_: Any, **__: Any) -> None:
         """Refuse to replace tensors."""

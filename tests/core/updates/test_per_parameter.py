@@ -250,3 +250,25 @@ def test_scalars_and_rates_of_another_form_are_recorded_anew():
         ends.append(network)
     for i, single in enumerate(ends[1:]):
         assert_close(ends[0].member(i).flat.data, single.flat.data, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("elementwise", [True, False])
+@pytest.mark.parametrize("vmappable", [True, False])
+def test_state_may_be_changed_in_place_by_an_assignment(elementwise, vmappable):
+    class Sum(Optimizer):
+        def init(self, parameter):
+            return {"m": torch.zeros_like(parameter)}
+
+        def update(self, parameter, grad, state, step):
+            state["m"] += grad
+            state["m"] *= 0.5
+            return state["m"].clone()
+
+    Sum.elementwise, Sum.vmappable = elementwise, vmappable
+    network = linear(3, 2).build(seeds=[0, 1], dtype=torch.float64)
+    expected = network.flat.data - 0.1 * (0.5 + 0.75)
+    updater = Sum(lr=0.1).attach(network)
+    for _ in range(2):
+        network.flat.grad.fill_(1.0)
+        updater.step()
+    assert_close(network.flat.data, expected, rtol=0, atol=1e-12)
