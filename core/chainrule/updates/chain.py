@@ -34,6 +34,12 @@ class FrozenState(dict[str, Tensor]):
 
     __ior__ = setdefault = update  # type: ignore[assignment]
 
+    def pop(self, *_: Any, **__: Any) -> Any:
+        """Refuse to remove tensors."""
+        raise StateError("state must keep the tensors that init returned, got one removed. Leave them in it.")
+
+    __delitem__ = popitem = clear = pop
+
 
 class Chain:
     """The layers of a rule, outermost first: its wrappers, and the rule that has the learning rate.

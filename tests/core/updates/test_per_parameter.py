@@ -252,6 +252,30 @@ def test_scalars_and_rates_of_another_form_are_recorded_anew():
         assert_close(ends[0].member(i).flat.data, single.flat.data, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda state: state.pop("m"),
+        lambda state: state.popitem(),
+        lambda state: state.clear(),
+        lambda state: state.__delitem__("m"),
+    ],
+)
+def test_a_state_can_not_be_removed(remove, members):
+    class Removing(Normalized):
+        def init(self, parameter):
+            return {"m": torch.zeros_like(parameter)}
+
+        def update(self, parameter, grad, state, step):
+            remove(state)
+            return grad
+
+    network = linear(3, 2).build(members=members)
+    with pytest.raises(StateError, match="must keep the tensors that init returned"):
+        Removing().attach(network).step()
+
+
 @pytest.mark.parametrize("elementwise", [True, False])
 @pytest.mark.parametrize("vmappable", [True, False])
 def test_state_may_be_changed_in_place_by_an_assignment(elementwise, vmappable):
