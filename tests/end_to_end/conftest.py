@@ -70,7 +70,9 @@ class Environment:
         (site,) = self.bin.parent.glob("[Ll]ib/**/site-packages")
         dependencies = folder / "dependencies"
         dependencies.mkdir()
-        for name in sorted(_required("chainrule", "pytest", "hatchling", "editables", *others) - {"chainrule"}):
+        for name in sorted(
+            _required("chainrule", "pytest", "hatchling", "editables", "expecttest", *others) - {"chainrule"}
+        ):
             distribution = metadata.distribution(name)
             for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
                 link = dependencies / top

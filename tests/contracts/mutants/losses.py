@@ -263,13 +263,13 @@ class ViewOfThePrediction(Mse):
 class SettingNotShown(Mse):
     def __init__(self, reduction: str = "mean", *, weight: float = 1.0, members: bool = False) -> None:
         super().__init__(reduction, members=members)
-        self.weight = weight
+        self.factor = weight
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return self.weight * super().forward(prediction, target)
+        return self.factor * super().forward(prediction, target)
 
     def gradient(self) -> Tensor:
-        return self.weight * super().gradient()
+        return self.factor * super().gradient()
 
     @classmethod
     def examples(cls) -> list[tuple[Loss, Tensor, Tensor]]:

@@ -120,7 +120,7 @@ ROWS = "must have shape (N, …) with the same rows, at least one, got"
         ({"train": (X.float(), Y)}, "fit: x of train must have dtype torch.float64, got torch.float32."),
         ({"train": (X.long(), Y)}, "network: x must have dtype torch.float64, got torch.int64."),
         ({"train": (X[:, :3], Y)}, "linear: x must have shape (N, …, 4), got (N, 3)."),
-        ({"train": (X, X)}, "cross_entropy: target must be class indices (N,) or floating probabilities (N, C)"),
+        ({"train": (X, X)}, "cross_entropy: target must be class indices (N, …) or floating probabilities (N, C, …)"),
         ({"train": (X, Y), "validation": (XV, Y)}, f"fit: x and y of validation {ROWS} (7, 4) and (23,)."),
         ({"train": (X,)}, "fit: train must be two tensors x and y, or batches of these, got a tuple of Tensor."),
         ({"train": [X]}, "fit: a batch of train must be two tensors x and y, got a tensor (23, 4)."),

@@ -57,9 +57,11 @@ def _converted(target: Tensor, dtype: torch.dtype) -> Tensor:
 def wrong_class_indices_raise(example: LossExample) -> None:
     """A class index below 0 or above the last class raises ShapeError, in one row or in all."""
     loss, prediction, target = example
-    if target.is_floating_point() or target.dtype == torch.bool or target.shape != prediction.shape[:-1]:
+    axis = prediction.dim() - 1 if loss.class_axis is None else loss.class_axis - 1
+    shape = [*prediction.shape[:axis], *prediction.shape[axis + 1 :]]
+    if target.is_floating_point() or target.dtype == torch.bool or list(target.shape) != shape:
         raise NotApplicable("its targets are not class indices")
-    classes = prediction.shape[-1]
+    classes = prediction.shape[axis]
     for index in (-1, classes, classes + 100):
         for rows in (1, len(target)):
             wrong = target.clone()
