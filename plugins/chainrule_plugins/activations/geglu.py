@@ -7,11 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from chainrule import Module, Shape
-from chainrule.ops import halved, with_members
+from chainrule_plugins.axes import GatedHalf
 
 
-class Geglu(Module):
+class Geglu(GatedHalf):
     """Multiply one half of an axis by the GELU of the other.
 
     Forward:  ``y = a g`` with ``g = b Φ(b)`` and ``Φ(b) = (1 + erf(b / √2)) / 2``
@@ -22,14 +21,8 @@ class Geglu(Module):
     Raises:   ShapeError if x has no axis dim, or it is odd or the batch axis.
     """
 
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return halved(self, self.dim, input_shape)
-
     def forward(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, with_members(self.dim))
+        a, b = x.chunk(2, self.axis)
         cdf = (b * math.sqrt(0.5)).erf().add_(1).mul_(0.5)
         self.save_for_backward(a, b, cdf)
         return a * b * cdf
@@ -37,8 +30,4 @@ class Geglu(Module):
     def backward(self, grad_output: Tensor) -> Tensor:
         a, b, cdf = self.saved_tensors()
         slope = (b * b).mul_(-0.5).exp_().mul_(b).mul_(1 / math.sqrt(2 * math.pi)).add_(cdf)
-        return torch.cat([grad_output * b * cdf, slope.mul_(a).mul_(grad_output)], with_members(self.dim))
-
-    @classmethod
-    def examples(cls) -> list[tuple[Geglu, tuple[int, ...]]]:
-        return [(cls(), (4,)), (cls(1), (2, 3))]
+        return torch.cat([grad_output * b * cdf, slope.mul_(a).mul_(grad_output)], self.axis)

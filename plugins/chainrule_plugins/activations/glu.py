@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule import Module, Shape
-from chainrule.ops import halved, with_members
+from chainrule_plugins.axes import GatedHalf
 
 
-class Glu(Module):
+class Glu(GatedHalf):
     """Multiply one half of an axis by the sigmoid of the other.
 
     Forward:  ``y = a σ(b)``
@@ -20,14 +19,8 @@ class Glu(Module):
     Raises:   ShapeError if x has no axis dim, or it is odd or the batch axis.
     """
 
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return halved(self, self.dim, input_shape)
-
     def forward(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, with_members(self.dim))
+        a, b = x.chunk(2, self.axis)
         gate = b.sigmoid()
         self.save_for_backward(a, gate)
         return a * gate
@@ -35,8 +28,4 @@ class Glu(Module):
     def backward(self, grad_output: Tensor) -> Tensor:
         a, gate = self.saved_tensors()
         grad_a = grad_output * gate
-        return torch.cat([grad_a, grad_a * a * (1 - gate)], with_members(self.dim))
-
-    @classmethod
-    def examples(cls) -> list[tuple[Glu, tuple[int, ...]]]:
-        return [(cls(), (4,)), (cls(1), (2, 3))]
+        return torch.cat([grad_a, grad_a * a * (1 - gate)], self.axis)

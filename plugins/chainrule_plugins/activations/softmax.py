@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from chainrule import Module, Shape
-from chainrule.ops import expect_axis, with_members
+from chainrule_plugins.axes import AlongAxis
 
 
-class Softmax(Module):
+class Softmax(AlongAxis):
     """Turn scores along an axis into probabilities.
 
     Forward:  ``yₖ = exp(xₖ) / Σⱼ exp(xⱼ)``
@@ -18,23 +17,12 @@ class Softmax(Module):
     Raises:   ShapeError if x has no axis dim, or it is the batch axis.
     """
 
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        expect_axis(self, self.dim, input_shape)
-        return input_shape
-
     def forward(self, x: Tensor) -> Tensor:
-        y = x.softmax(with_members(self.dim))
+        y = x.softmax(self.axis)
         self.save_for_backward(y)
         return y
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
         grad = grad_output * y
-        return grad.sub_(y * grad.sum(with_members(self.dim), keepdim=True))
-
-    @classmethod
-    def examples(cls) -> list[tuple[Softmax, tuple[int, ...]]]:
-        return [(cls(), (4,)), (cls(1), (3, 2))]
+        return grad.sub_(y * grad.sum(self.axis, keepdim=True))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule import Module, Shape
-from chainrule.ops import halved, with_members
+from chainrule_plugins.axes import GatedHalf
 
 
-class Swiglu(Module):
+class Swiglu(GatedHalf):
     """Multiply one half of an axis by the SiLU of the other.
 
     Forward:  ``y = a s`` with ``s = b σ(b)``
@@ -20,14 +19,8 @@ class Swiglu(Module):
     Raises:   ShapeError if x has no axis dim, or it is odd or the batch axis.
     """
 
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return halved(self, self.dim, input_shape)
-
     def forward(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, with_members(self.dim))
+        a, b = x.chunk(2, self.axis)
         sigmoid = b.sigmoid()
         gate = b * sigmoid
         self.save_for_backward(a, sigmoid, gate)
@@ -36,8 +29,4 @@ class Swiglu(Module):
     def backward(self, grad_output: Tensor) -> Tensor:
         a, sigmoid, gate = self.saved_tensors()
         slope = (1 - sigmoid).mul_(gate).add_(sigmoid)
-        return torch.cat([grad_output * gate, slope.mul_(a).mul_(grad_output)], with_members(self.dim))
-
-    @classmethod
-    def examples(cls) -> list[tuple[Swiglu, tuple[int, ...]]]:
-        return [(cls(), (4,)), (cls(1), (2, 3))]
+        return torch.cat([grad_output * gate, slope.mul_(a).mul_(grad_output)], self.axis)
