@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from chainrule import HyperparameterError, label
+from chainrule import HyperparameterError, Initializer, hyperparameter, label
 
 GAINS = {
     "linear": 1.0,
@@ -18,16 +18,24 @@ GAINS = {
 """By the activation that follows, as torch.nn.init recommends them; leaky_relu with its default slope."""
 
 
-def gain_of(initializer: object, gain: float | str) -> float:
-    """Return a gain given as a number or as the name of an activation.
+class ScaledByGain(Initializer):
+    """An initializer whose width is proportional to a gain, a number or the name of the activation that follows.
 
     Raises:
-        HyperparameterError: naming the initializer, if no gain is recommended for the activation.
+        HyperparameterError: if no gain is recommended for the activation.
     """
-    if not isinstance(gain, str):
-        return gain
-    if gain not in GAINS:
-        raise HyperparameterError(
-            f"{label(initializer)}: gain must be a number or one of {', '.join(GAINS)}, got {gain!r}. Pass its number."
-        )
-    return GAINS[gain]
+
+    gain: float | str = hyperparameter(default=1.0, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.gain, str) and self.gain not in GAINS:
+            raise HyperparameterError(
+                f"{label(self)}: gain must be a number or one of {', '.join(GAINS)}, got {self.gain!r}. "
+                "Pass its number."
+            )
+
+    @property
+    def factor(self) -> float:
+        """The gain as a number."""
+        return GAINS[self.gain] if isinstance(self.gain, str) else self.gain

@@ -6,25 +6,18 @@ import math
 
 from torch import Generator, Tensor
 
-from chainrule import Initializer, hyperparameter
-from chainrule_plugins.gains import gain_of
+from chainrule_plugins.gains import ScaledByGain
 
 
-class XavierUniform(Initializer):
+class XavierUniform(ScaledByGain):
     """A uniform distribution that balances the variance of activations and of gradients in linear layers.
 
     Values:   ``U[−a, a]`` with ``a = gain √(6 / (fan_in + fan_out))``
     Source:   Glorot & Bengio 2010, eq. (16)
     """
 
-    gain: float | str = hyperparameter(default=1.0, above=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        gain_of(self, self.gain)
-
     def std(self, fan_in: int, fan_out: int) -> float:
-        return gain_of(self, self.gain) * math.sqrt(2 / (fan_in + fan_out))
+        return self.factor * math.sqrt(2 / (fan_in + fan_out))
 
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
         bound = math.sqrt(3) * self.std(fan_in, fan_out)  # U[−a, a] has the std a / √3
