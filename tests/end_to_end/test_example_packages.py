@@ -74,6 +74,7 @@ def test_it_learns_the_circle_as_its_readme_says(name, python):
     assert float(re.search(r"0\.\d+|1\.", accuracy).group()) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_its_own_tests_pass(name, python):
     package = EXAMPLES / f"chainrule-{name}"

@@ -105,6 +105,7 @@ def test_a_component_costs_three_edits(shell, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_readmes_rule_becomes_a_package(shell, tmp_path):
     shell(f'pip install "{ROOT}"', tmp_path)
     done = []

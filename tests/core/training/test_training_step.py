@@ -37,7 +37,7 @@ def test_a_loop_takes_the_steps_of_fit(seeds, compile):
     total += losses[1]  # ordinary tensors, which change in place
 
 
-@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_changes_between_steps_counts(compile):
     """Of the learning rate, the mode, an attribute, the clipping and what is frozen."""
     ends = []
