@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from chainrule.registry.source_files import summary
 from chainrule.terminal import console
 
 COLUMNS = ("kind", "name", "summary", "package", "version", "state")
+GAP = "  "
 LEAST_SUMMARY = 24
 """The least readable width of a summary."""
 
@@ -88,29 +90,45 @@ def _row(component: Component) -> dict[str, str]:
 
 
 def _print_table(rows: list[dict[str, str]]) -> None:
-    from rich.table import Table
+    """Print a line for each row under a heading for each kind; the source that all share is named once, below."""
     from rich.text import Text
 
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = _fitting_columns(rows, out.width)
-    for column in columns:
-        table.add_column(column, ratio=1 if column == "summary" else None, overflow="fold")
-    for row in rows:
-        style = "" if row["state"] == "declared" else "yellow"
-        table.add_row(*(Text(row[column]) for column in columns), style=style)
-    out.print(table)
+    if not rows:
+        out.print("None is installed.")
+        return
+    sources = {_source(row) for row in rows}
+    lines = [(f"  {row['name']}", row["summary"], _source(row), _shown_state(row)) for row in rows]
+    widths = _column_widths(lines, out.width, one_source=len(sources) == 1)
+    kinds = Counter(row["kind"] for row in rows)
+    for number, (row, line) in enumerate(zip(rows, lines, strict=True)):
+        if number == 0 or row["kind"] != rows[number - 1]["kind"]:
+            out.print(Text(f"{row['kind']} ({kinds[row['kind']]})", style="bold"))
+        shown = Text(style="" if row["state"] == "declared" else "yellow")
+        for text, width in zip(line, widths, strict=True):
+            if width:
+                cell = Text(text)
+                cell.truncate(width, overflow="ellipsis", pad=True)
+                shown += cell + Text(GAP)
+        shown.rstrip()
+        out.print(shown, soft_wrap=True)
+    if len(sources) == 1:
+        out.print(Text(f"{len(rows)} from {sources.pop()}", style="dim"))
 
 
-def _fitting_columns(rows: list[dict[str, str]], width: int) -> list[str]:
-    """Return the columns that fit the terminal, so that a narrow one truncates no name."""
-    widths = {column: max(len(text) for text in (column, *(row[column] for row in rows))) for column in COLUMNS}
-    widths["summary"] = min(widths["summary"], LEAST_SUMMARY)
-    columns = list(COLUMNS)
-    expendable = ["version", "package", "summary"]
-    if all(row["state"] == "declared" for row in rows):
-        expendable.insert(0, "state")
-    for column in expendable:
-        if sum(widths[each] + 2 for each in columns) - 2 > width:
-            columns.remove(column)
-    return columns
+def _source(row: dict[str, str]) -> str:
+    return f"{row['package']} {row['version']}".strip()
+
+
+def _shown_state(row: dict[str, str]) -> str:
+    return "" if row["state"] == "declared" else row["state"]
+
+
+def _column_widths(lines: list[tuple[str, str, str, str]], width: int, *, one_source: bool) -> tuple[int, ...]:
+    """Return each column's width, 0 for one that is left out; a narrow terminal truncates summaries, but no name."""
+    name, summary, longest, state = (max(map(len, column)) for column in zip(*lines, strict=True))
+    for source in (0,) if one_source else (longest, 0):
+        room = width - sum(each + len(GAP) for each in (name, source, state) if each)
+        if room >= LEAST_SUMMARY:
+            return name, min(summary, room), source, state
+    return name, 0, 0, state

@@ -100,29 +100,47 @@ def test_listing_imports_neither_torch_nor_rich_nor_any_plugin(lion):
     assert printed.splitlines()[-1] == "set()"
 
 
-@pytest.mark.parametrize(
-    ("width", "columns"),
-    [
-        (100, ["kind", "name", "summary", "package", "version", "state"]),
-        (70, ["kind", "name", "summary", "package", "version"]),
-        (62, ["kind", "name", "summary", "package"]),
-        (50, ["kind", "name", "summary"]),
-        (24, ["kind", "name"]),
-    ],
-)
-def test_a_terminal_gets_a_table_of_the_columns_that_fit(monkeypatch, capsys, width, columns):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+ROWS = [
+    ("layers", "linear", "An affine map of the last axis.", "chainrule", "1.0", "declared"),
+    ("optimizers", "adam", "Adaptive moments.", "chainrule", "1.0", "declared"),
+    ("optimizers", "lion", "Step by the sign of an interpolated momentum.", "chainrule-lion", "2.0", "ambiguous"),
+]
+
+
+def _table(monkeypatch, capsys, width, rows):
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
-    list_command.list_components("optimizers", "adadelta")
-    header, row = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()[:2]
-    assert header.split() == columns
-    assert row.startswith("optimizers  adadelta")
+    list_command._print_table([dict(zip(list_command.COLUMNS, row, strict=True)) for row in rows])
+    return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
 
 
-def test_a_narrow_terminal_still_shows_what_cannot_be_used():
-    row = dict.fromkeys(list_command.COLUMNS, "some text") | {"state": "ambiguous"}
-    assert list_command._fitting_columns([row], 33) == ["kind", "name", "state"]
+@pytest.mark.parametrize(
+    ("width", "last"),
+    [
+        (90, "  lion    Step by the sign of an interpolated momentum.  chainrule-lion 2.0  ambiguous"),
+        (72, "  lion    Step by the sign of an interpo…  chainrule-lion 2.0  ambiguous"),
+        (62, "  lion    Step by the sign of an interpolated mome…  ambiguous"),
+        (24, "  lion    ambiguous"),
+    ],
+)
+def test_a_terminal_gets_the_columns_that_fit_under_each_kind(monkeypatch, capsys, width, last):
+    lines = _table(monkeypatch, capsys, width, ROWS)
+    assert [line.split()[0] for line in lines] == ["layers", "linear", "optimizers", "adam", "lion"]
+    assert (lines[2], lines[-1]) == ("optimizers (2)", last)
+
+
+def test_the_source_that_all_share_is_named_once(monkeypatch, capsys):
+    lines = _table(monkeypatch, capsys, 80, ROWS[:2])
+    assert lines[1:] == [
+        "  linear  An affine map of the last axis.",
+        "optimizers (1)",
+        "  adam    Adaptive moments.",
+        "2 from chainrule 1.0",
+    ]
+
+
+def test_an_empty_table_says_so(monkeypatch, capsys):
+    assert _table(monkeypatch, capsys, 80, []) == ["None is installed."]
 
 
 def test_a_terminal_that_tells_no_width_gets_a_table_too(monkeypatch, capsys):
