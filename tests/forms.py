@@ -1,9 +1,9 @@
-"""The form of a rule, and the checks that run on one rule of each form.
+"""The form of a rule, and the check that runs on one rule of each form.
 
-A form is all that decides on which of its paths the core runs, compiles, saves and loads a rule. Checks that compile a
-kernel or start a process take seconds, more than all others together, and what they find depends on the form more than
-on the formula, which a rule's oracle and the quick checks cover. The normal suite therefore runs them on the first rule
-of each form, by name, and the slow suite, `pytest -m slow`, on the others.
+A form is all that decides on which of its paths the core runs, saves and loads a rule. A check that starts a process
+takes seconds, and what it finds depends on the form more than on the formula, which a rule's oracle and the quick
+checks cover. The normal suite therefore runs it on the first rule of each form, by name, and the slow suite,
+`pytest -m slow`, on the others.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from chainrule import Optimizer, Wrapper
 from chainrule.updates.watching import is_elementwise
 
-EXPENSIVE = ("compiled_equals_eager", "resumes_in_a_fresh_process")
-"""The kit's checks that compile or start a process."""
+IN_A_PROCESS = "resumes_in_a_fresh_process"
+"""The kit's check that starts a process."""
 
 METHODS = ("init", "scalars", "reduce", "update", "apply", "evaluation_parameter")
 AROUND = ("change_gradient", "change_direction", "after_step")

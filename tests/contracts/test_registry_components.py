@@ -1,7 +1,7 @@
 """Every built-in component passes every check of its kind.
 
-The checks that compile or start a process run in the normal suite on the first rule of each form, as said in
-tests/forms.py, and on the others in the slow suite.
+The checks that call the compiler run in the slow suite; so does the one that starts a process, but for the first rule
+of each form, as said in tests/forms.py.
 """
 
 import pytest
@@ -11,7 +11,7 @@ from chainrule.registry.kinds import KINDS
 from chainrule.testing import checks_of, run, subject
 from tests.built_ins import BUILT_IN, built_in_rules
 from tests.contracts.mirrored_tests import reference_of
-from tests.forms import EXPENSIVE, first_of_each_form
+from tests.forms import IN_A_PROCESS, first_of_each_form
 from tests.oracles import assert_follows
 
 from .skips import SURPRISES, assert_justified
@@ -22,7 +22,7 @@ FIRST = first_of_each_form(RULES)
 
 def is_slow(record, check):
     """Whether the check is left to the slow suite."""
-    return record.kind == "optimizers" and check.name in EXPENSIVE and load(record) not in FIRST
+    return check.compiles or (check.name == IN_A_PROCESS and load(record) not in FIRST)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def is_slow(record, check):
             id=f"{record.key}-{check.name}",
         )
         for record in BUILT_IN
-        for check in checks_of(record.kind)
+        for check in checks_of(record.kind, compile=True)
     ],
 )
 def test_a_component_passes_a_check_or_is_skipped_for_a_reason_that_holds(record, check):

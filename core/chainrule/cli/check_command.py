@@ -37,6 +37,9 @@ def check(
     pattern: Annotated[
         str, typer.Option("-k", help="Run only checks whose name contains TEXT or matches it as a pattern.")
     ] = "*",
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Run also the checks that call the compiler, some ten seconds each.")
+    ] = False,
     list_checks: Annotated[bool, typer.Option("--list", help="Print the checks with their descriptions.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -60,9 +63,14 @@ def check(
         found = [_subjects_of(name) for name in names or KINDS]
     subjects = [subject for some, _ in found for subject in some]
     results = [failure for _, failures in found for failure in failures]
-    planned = [(subject, checks) for subject in subjects if (checks := chosen(checks_of(subject.kind)))]
+    every = [(subject, checks) for subject in subjects if (checks := chosen(checks_of(subject.kind, compile=True)))]
+    planned = [
+        (subject, left) for subject, checks in every if (left := [c for c in checks if compile or not c.compiles])
+    ]
     if subjects and not planned:
         labels = ", ".join(subject.label for subject in subjects)
+        if every:
+            raise ChainruleError(f'check: the checks on {labels} that match "{pattern}" need --compile. Add it.')
         raise ChainruleError(f'check: no check on {labels} matches "{pattern}". All: chainrule check --list.')
     with stdout_kept_for(as_json):
         for subject, checks in planned:
@@ -71,7 +79,7 @@ def check(
     if as_json:
         print_json([_row(result) for result in results])
     else:
-        _print_failures(results)
+        _print_failures(results, left_out=sum(map(len, dict(every).values())) - sum(map(len, dict(planned).values())))
     if any(result.outcome == "failed" for result in results):
         raise typer.Exit(1)
 
@@ -169,7 +177,7 @@ def _reason(result: Result) -> str:
     return "see below" if result.outcome == "failed" else result.detail
 
 
-def _print_failures(results: list[Result]) -> None:
+def _print_failures(results: list[Result], *, left_out: int) -> None:
     for result in results:
         if result.outcome == "failed":
             echo("")
@@ -177,3 +185,6 @@ def _print_failures(results: list[Result]) -> None:
     ran = sum(result.outcome != "skipped" for result in results)
     failed = sum(result.outcome == "failed" for result in results)
     echo(f"\n{ran} check{'s' * (ran != 1)} ran, {failed} failed, {len(results) - ran} skipped with a reason.")
+    if left_out:
+        those, them = ("that compiles", "it") if left_out == 1 else ("that compile", "them")
+        echo(f"{left_out} {those} left out; --compile runs {them}.")

@@ -7,7 +7,18 @@ A test runs them all:
         check()
 """
 
-from chainrule.testing import callbacks, defaults, initializers, losses, modules, optimizers, schedules, settings, tasks  # noqa: F401 - they register checks
+from chainrule.testing import (  # noqa: F401 - they register checks
+    callbacks,
+    compiled,
+    defaults,
+    initializers,
+    losses,
+    modules,
+    optimizers,
+    schedules,
+    settings,
+    tasks,
+)
 from chainrule.testing.check import CHECKS, Check, CheckFailed, NotApplicable, Result, check, checks_of, run, run_all
 from chainrule.testing.parametrize import parametrize_checks
 from chainrule.testing.subject import Subject, subject

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 import chainrule
-from chainrule.arguments import shown
+from chainrule.arguments import flag, shown
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError, ContractError, one_line
 from chainrule.registry.kinds import kind_named
@@ -41,6 +41,7 @@ class Check:
         cause: the usual mistake behind a failure.
         once: whether it runs once per component rather than once per example.
         limit: the number of examples that a slow check looks at, the first ones that it applies to; None for all.
+        compiles: whether it calls the compiler, which takes seconds; such a check runs only where it is asked for.
         function: the implementation, which raises CheckFailed or NotApplicable.
     """
 
@@ -50,6 +51,7 @@ class Check:
     cause: str
     once: bool
     limit: int | None
+    compiles: bool
     function: Callable[[Any], None]
 
 
@@ -83,7 +85,7 @@ class Result:
 
 @explained
 def check(
-    *kinds: str, cause: str, once: bool = False, limit: int | None = None
+    *kinds: str, cause: str, once: bool = False, limit: int | None = None, compiles: bool = False
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register a function as a check on components of the given kinds, with its docstring as the description.
 
@@ -92,21 +94,22 @@ def check(
         cause: the usual mistake behind a failure.
         once: whether the function receives the Subject, once, rather than each example of the component.
         limit: the number of examples that a slow check looks at.
+        compiles: whether it calls the compiler.
     """
     plural = tuple(kind_named(kind) for kind in kinds)
 
     def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
         description = " ".join((function.__doc__ or "").split())
-        CHECKS.append(Check(function.__name__, plural, description, cause, once, limit, function))
+        CHECKS.append(Check(function.__name__, plural, description, cause, once, limit, compiles, function))
         return function
 
     return add
 
 
-def checks_of(kind: str) -> list[Check]:
-    """Return the checks on one kind of component."""
-    plural = kind_named(kind)
-    return [check for check in CHECKS if plural in check.kinds]
+def checks_of(kind: str, *, compile: bool = False) -> list[Check]:
+    """Return the checks on one kind of component, with those that call the compiler only if asked for."""
+    plural, compile = kind_named(kind), flag("checks_of", "compile", compile)
+    return [check for check in CHECKS if plural in check.kinds and (compile or not check.compiles)]
 
 
 @contextmanager

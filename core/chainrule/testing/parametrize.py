@@ -19,9 +19,10 @@ def parametrize_checks(
     *args: Any,
     kind: str | None = None,
     reference: Reference | None = None,
+    compile: bool = False,
     **settings: Any,
 ) -> Callable[[Test], Test]:
-    """Parametrize a test function over the checks on a component; the arguments are those of `subject`.
+    """Parametrize a test function over the checks on a component; the arguments are those of `subject` and `checks_of`.
 
     The function receives each check as `check` and calls it. A check that does not apply is skipped with its reason, as
     are all that follow one that raised a ContractError.
@@ -30,8 +31,8 @@ def parametrize_checks(
 
     target = subject(component, *args, kind=kind, reference=reference, **settings)
     broken: list[Result] = []
-    checks = [pytest.param(partial(call, target, check, broken), id=check.name) for check in checks_of(target.kind)]
-    return pytest.mark.parametrize("check", checks)
+    checks = [(partial(call, target, check, broken), check.name) for check in checks_of(target.kind, compile=compile)]
+    return pytest.mark.parametrize("check", [pytest.param(function, id=name) for function, name in checks])
 
 
 def call(target: Subject, check: Check, broken: list[Result]) -> None:

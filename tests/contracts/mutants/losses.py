@@ -31,6 +31,21 @@ class Product(Loss):
         return target.clone()
 
 
+@wrong("a_traced_loss_equals_an_eager_one")
+class BranchOnTheTerms(Mse):
+    def gradient(self) -> Tensor:
+        grad = super().gradient()
+        return grad if grad.abs().max() > 0 else grad + 1
+
+
+@wrong("a_compiled_loss_equals_an_eager_one")
+class OtherwiseWhenCompiled(Mse):
+    def gradient(self) -> Tensor:
+        grad = super().gradient()
+        is_traced = type(grad) is not Tensor
+        return 2 * grad if is_traced else grad
+
+
 @wrong("loss_gradient_agrees_with_differences")
 class FactorTwoMissing(Mse):
     def gradient(self) -> Tensor:

@@ -17,6 +17,28 @@ from .module_inputs import Scale
 MUTANTS, wrong = collect("layers")
 
 
+@wrong("a_traced_step_equals_an_eager_one")
+class BranchOnTheInput(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if x.sum() > 0 else -x)
+
+
+@wrong("a_traced_step_equals_an_eager_one")
+class RowsCountedByForward(Tanh):
+    rows = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.rows += x.shape[1]
+        return super().forward(x)
+
+
+@wrong("a_compiled_step_equals_an_eager_one")
+class OtherwiseWhenCompiled(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        is_traced = type(grad_output) is not Tensor
+        return super().backward(2 * grad_output if is_traced else grad_output)
+
+
 @wrong("backward_without_forward_raises")
 class SomethingKeptFromTheStart(Module):
     kept = torch.ones(())

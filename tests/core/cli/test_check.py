@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import chainrule
+from chainrule.cli import check_command
 from chainrule.cli.component_file import file_hint, subject_in_file
 from chainrule.errors import ChainruleError
 from chainrule_plugins.layers import linear
@@ -159,6 +160,24 @@ def test_a_link_and_a_file_in_a_home_are_found(tmp_path, two, monkeypatch):
         subject_in_file("~nobody-at-all/rule.py:Down")
 
 
+@pytest.mark.parametrize(("compile", "outcomes"), [(False, []), (True, ["passed"])])
+def test_what_compiles_runs_where_it_is_asked_for(capsys, monkeypatch, compile, outcomes):
+    monkeypatch.setattr("chainrule.testing.compiled.expect_compiled", lambda parts: None)
+    pattern = "step_equals_an_eager_one"
+    check_command.check(
+        ["identity"], everything=False, pattern=pattern, compile=compile, list_checks=False, as_json=False
+    )
+    printed = capsys.readouterr().out
+    found = [line.split("\t")[0] for line in printed.splitlines() if "\ta_compiled_step" in line]
+    assert found == outcomes
+    assert ("1 that compiles left out; --compile runs it." in printed) is not compile
+
+
+def test_a_pattern_of_what_is_left_out_is_answered_with_the_option():
+    with pytest.raises(ChainruleError, match=r"that match \"compiled_step\" need --compile\. Add it\.$"):
+        check_command.check(["identity"], False, "compiled_step", False, False, False)
+
+
 def test_neighbours_take_no_modules_place_and_may_be_imported(packages):
     """Neither in the process that checks, nor in those that it starts to resume a run and to compile."""
     for name in ("profile", "queue", "secrets", "statistics", "torch", "numpy", "pluggy"):
@@ -167,7 +186,7 @@ def test_neighbours_take_no_modules_place_and_may_be_imported(packages):
     source = TWO.replace("        return grad\n", "        return down(grad)\n", 1)
     (packages.root / "rule.v2.py").write_text(f"from my_helpers import down\n{source}", encoding="utf-8")
     script = Path(sys.executable).with_name("chainrule")
-    command = [script, "check", "rule.v2.py:Down", "--json"]
+    command = [script, "check", "rule.v2.py:Down", "--compile", "--json"]
     done = subprocess.run(command, cwd=packages.root, capture_output=True, text=True, check=False)
     outcomes = {row["check"]: (row["outcome"], row["detail"]) for row in json.loads(done.stdout)}
     for check in ("resumes_in_a_fresh_process", "compiled_equals_eager"):

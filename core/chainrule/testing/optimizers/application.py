@@ -131,7 +131,10 @@ def _vmappable(rule: Optimizer, vmappable: bool) -> Optimizer:
 
 
 @check(
-    "optimizers", limit=1, cause="a Python if on step.t or a tensor, .item(), or a tensor where a number is expected."
+    "optimizers",
+    limit=1,
+    compiles=True,
+    cause="a Python if on step.t or a tensor, .item(), or a tensor where a number is expected.",
 )
 def compiled_equals_eager(rule: Optimizer) -> None:
     """An elementwise rule compiles to one kernel that updates 2¹⁷ + 3 elements like the eager rule.

@@ -1,0 +1,151 @@
+"""Checks that a component compiles: a whole step, forward to update, as one graph and as one compiled function."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+from chainrule.base.loss import Loss
+from chainrule.base.module import Module
+from chainrule.base.optimizer import Optimizer, State
+from chainrule.base.parameter import Parameter
+from chainrule.base.step import Step
+from chainrule.errors import ChainruleError, CompileWarning, one_line
+from chainrule.network import Network
+from chainrule.testing.check import CheckFailed, NotApplicable, check
+from chainrule.testing.compare import expect_close
+from chainrule.testing.losses.trials import LossExample, with_reduction
+from chainrule.testing.modules.trials import Example, make_trial
+from chainrule.testing.small_fit import Squares
+from chainrule.training import training_step
+from chainrule.training.steps.eager import TrainingStep
+from chainrule.updates.moment import TensorMoment
+
+STEPS = 3
+CAUSE = "a Python if on a tensor, .item(), or numpy in the computation."
+
+Parts = tuple[Network, Loss, Tensor, Tensor]
+"""A network, a loss, and a batch of inputs and targets (M, N, …)."""
+
+
+@check("layers", "activations", cause=CAUSE)
+def a_traced_step_equals_an_eager_one(example: Example) -> None:
+    """A training step is traced as one graph, which gives the losses, parameters and buffers of the step, to 1e-12.
+
+    A layer that cannot be traced keeps the step of every network that holds it from being compiled.
+    """
+    expect_traced(parts_of_module(example))
+
+
+@check("losses", cause=CAUSE)
+def a_traced_loss_equals_an_eager_one(example: LossExample) -> None:
+    """A training step by the loss is traced as one graph, which gives the loss and parameters of the step, to 1e-12."""
+    expect_traced(parts_of_loss(example))
+
+
+@check("layers", "activations", limit=1, compiles=True, cause=CAUSE)
+def a_compiled_step_equals_an_eager_one(example: Example) -> None:
+    """Three compiled training steps give the losses, parameters and buffers of three eager ones, to 1e-10."""
+    expect_compiled(parts_of_module(example))
+
+
+@check("losses", limit=1, compiles=True, cause=CAUSE)
+def a_compiled_loss_equals_an_eager_one(example: LossExample) -> None:
+    """Three compiled training steps by the loss give the losses and parameters of three eager ones, to 1e-10."""
+    expect_compiled(parts_of_loss(example))
+
+
+class Down(Optimizer):
+    """Step along the gradient, so that its size counts."""
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:  # noqa: ARG002
+        """Return the gradient."""
+        return grad
+
+
+class Scaled(Module):
+    """Multiply x by a number that is 1 at first, so that a loss sees the predictions of its example."""
+
+    def __init__(self) -> None:
+        self.factor = Parameter(1, init=ones, fan_in=1, fan_out=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x w."""
+        self.save_for_backward(x)
+        return x * self.factor.data.view(-1, *[1] * (x.dim() - 1))
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        """Add Σ dy x to dw and return dy w."""
+        (x,) = self.saved_tensors()
+        self.factor.grad += (grad_output * x).flatten(1).sum(1, keepdim=True)
+        return grad_output * self.factor.data.view(-1, *[1] * (x.dim() - 1))
+
+
+def ones(tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:  # noqa: ARG001
+    """Fill the tensor with ones; an initializer that needs no plugin."""
+    tensor.fill_(1.0)
+
+
+def parts_of_module(example: Example) -> Parts:
+    """Return two members of the example, with a loss of squares and an input for it."""
+    trial = make_trial(example, members=2)
+    return trial.network, with_reduction(Squares(), "mean", members=True), trial.x, torch.zeros_like(trial.grad_output)
+
+
+def parts_of_loss(example: LossExample) -> Parts:
+    """Return a network whose output is the example's prediction at first, and the loss."""
+    loss, prediction, target = example
+    x, y = (tensor.double() if tensor.is_floating_point() else tensor for tensor in (prediction, target))
+    network = Scaled().build(seeds=[0, 1], dtype=torch.float64)
+    return network, with_reduction(loss, "mean", members=True), torch.stack([x, x]), torch.stack([y, y])
+
+
+def expect_traced(parts: Parts) -> None:
+    """Raise CheckFailed unless a step can be traced and its graph does what the step does."""
+    from chainrule.training.steps.tracing import trace  # torch's private interfaces
+
+    (network, loss, x, y), (other, other_loss, *_) = copy.deepcopy(parts), copy.deepcopy(parts)
+    step = TrainingStep(network, loss, Down(lr=1e-3).attach(network))
+    moments = [TensorMoment().fill(moment) for moment in step.updater.advance()]
+    try:
+        graph, tensors = trace(step, x, y, moments)
+    except Exception as error:
+        raise CheckFailed(f"a step must be traced as one graph, got {one_line(error)}") from error
+    _, got = graph(*tensors, x, y)
+    _, expected = TrainingStep(other, other_loss, Down(lr=1e-3).attach(other))(x, y)
+    expect_same_state("traced", network, got, other, expected, tolerance=1e-12)
+
+
+def expect_compiled(parts: Parts) -> None:
+    """Raise CheckFailed unless compiled steps run, and do what eager ones do."""
+    (network, loss, x, y), (other, other_loss, *_) = copy.deepcopy(parts), copy.deepcopy(parts)
+    try:
+        take = training_step(network, loss, Down(lr=1e-3), compile=True)
+    except ChainruleError as error:
+        raise NotApplicable(str(error)) from error
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CompileWarning)
+        got = _losses(take, x, y)
+    for warning in caught:
+        if issubclass(warning.category, CompileWarning):
+            raise CheckFailed(f"a step must compile, got: {warning.message}")
+    expected = _losses(training_step(other, other_loss, Down(lr=1e-3)), x, y)
+    expect_same_state("compiled", network, got, other, expected, tolerance=1e-10)
+
+
+def expect_same_state(
+    how: str, network: Network, losses: Tensor, other: Network, expected: Tensor, *, tolerance: float
+) -> None:
+    """Raise CheckFailed unless steps taken so give the losses and leave the states of eager ones."""
+    expect_close(f"the loss, {how}, as eagerly,", losses, expected, tolerance=tolerance)
+    state = network.state_dict()
+    for name, values in other.state_dict().items():
+        expect_close(f"{name} after a step, {how}, as eagerly,", state[name], values, tolerance=tolerance)
+
+
+def _losses(take: Callable[..., Tensor], x: Tensor, y: Tensor) -> Tensor:
+    return torch.stack([take(x, y, per_member=True) for _ in range(STEPS)])
