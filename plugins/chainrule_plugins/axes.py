@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule import Module, Shape
-from chainrule.ops import expect_axis, halved, with_members
+from chainrule.ops import expect_axis, expect_integer, halved, with_members
 
 
 class AlongAxis(Module):
     """An activation along an axis dim of each example; the batch axis is refused."""
 
     def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
+        self.dim = expect_integer(self, "dim", dim)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_axis(self, self.dim, input_shape)

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import HyperparameterError, Parameter, Shape, ShapeError, label
-from chainrule.ops import expect_size
+from chainrule import ChainruleError, HyperparameterError, Parameter, Shape, ShapeError, label
+from chainrule.ops import expect_integer, expect_size
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -30,22 +30,24 @@ def paddings(
     dilation: tuple[int, ...],
 ) -> tuple[tuple[int, int], ...]:
     """Return what is added before and after each axis; "same" puts the odd one after, as torch does."""
-    axes = len(kernel_size)
-    if padding == "same":
+    axes, word = len(kernel_size), padding if isinstance(padding, str) else ""
+    if word == "same":
         if any(step > 1 for step in stride):
             raise HyperparameterError(
                 f"{label(owner)}: stride must be 1 with padding='same', got {stride}. Pass the padding as a number."
             )
         totals = [step * (size - 1) for step, size in zip(dilation, kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
-    sizes = _repeat(0 if padding == "valid" else padding, axes)
-    integers = all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in sizes)
-    if len(sizes) != axes or not integers:
+    try:
+        sizes = [expect_integer(owner, "padding", size) for size in _repeat(0 if word == "valid" else padding, axes)]
+    except ChainruleError:
+        sizes = []
+    if len(sizes) != axes or min(sizes) < 0:
         raise ShapeError(
             f'{label(owner)}: padding must be "same", "valid" or {axes} integers of at least 0, got {padding!r}. '
             "Pass one of these, or one integer for every axis."
         )
-    return tuple((int(size), int(size)) for size in sizes)
+    return tuple((size, size) for size in sizes)
 
 
 def output_sizes(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chainrule import Module, Parameter, Shape
 from chainrule.initializers import constant
-from chainrule.ops import expect_shape, expect_size
+from chainrule.ops import expect_number, expect_shape, expect_size
 
 
 class Prelu(Module):
@@ -22,9 +22,9 @@ class Prelu(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         self.num_parameters = expect_size(self, "num_parameters", num_parameters)
-        self.init = init
+        self.init = expect_number(self, "init", init)
         fans = {"fan_in": self.num_parameters, "fan_out": self.num_parameters}
-        self.weight = Parameter(self.num_parameters, init=constant(init), **fans)
+        self.weight = Parameter(self.num_parameters, init=constant(self.init), **fans)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if self.num_parameters > 1 and input_shape[:1] != (...,):

@@ -51,8 +51,8 @@ class Conv2d(Module):
         self.kernel_size = convolution.by_axis(self, "kernel_size", kernel_size, 2)
         self.stride = convolution.by_axis(self, "stride", stride, 2)
         self.dilation = convolution.by_axis(self, "dilation", dilation, 2)
-        self.padding = padding
         self.sides = convolution.paddings(self, padding, self.kernel_size, self.stride, self.dilation)
+        self.padding = padding if isinstance(padding, str) else tuple(before for before, _ in self.sides)
         self.padding_mode = padding_mode
         area = math.prod(self.kernel_size)
         fans = {"fan_in": in_channels // groups * area, "fan_out": out_channels // groups * area}

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError
-from chainrule.ops import expect_axis, with_members
+from chainrule.ops import expect_axis, expect_integer, with_members
 
 
 class Flatten(Module):
@@ -21,8 +21,8 @@ class Flatten(Module):
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+        self.start_dim = expect_integer(self, "start_dim", start_dim)
+        self.end_dim = expect_integer(self, "end_dim", end_dim)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         for name in ("start_dim", "end_dim"):

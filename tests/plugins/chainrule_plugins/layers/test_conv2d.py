@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -56,6 +57,8 @@ def test_the_first_values_have_the_bound_of_torch():
         ({"stride": 0}, "stride must be"),
         ({"kernel_size": (3, 3, 3)}, "kernel_size must have 2 numbers"),
         ({"padding": -1}, "padding must be"),
+        ({"padding": True}, "padding must be"),
+        ({"padding": np.array([1, 1])}, "padding must be"),
         ({"padding": "full"}, "padding must be"),
         ({"padding": "same", "stride": 2}, "stride must be 1 with padding='same'"),
         ({"padding_mode": "mirror"}, "padding_mode must be one of"),
@@ -65,6 +68,12 @@ def test_the_first_values_have_the_bound_of_torch():
 def test_a_wrong_setting_raises(settings, words):
     with pytest.raises(ChainruleError, match=f"^conv2d: {words}"):
         conv2d(**{"in_channels": 4, "out_channels": 6, "kernel_size": 3, **settings})
+
+
+@pytest.mark.parametrize("two", [np.int64(2), torch.tensor(2), [2, np.int32(2)]])
+def test_sizes_are_integers_of_any_kind_and_kept_as_their_numbers(two):
+    names = ("kernel_size", "stride", "padding", "dilation")
+    assert repr(conv2d(4, 6, **dict.fromkeys(names, two))) == repr(conv2d(4, 6, **dict.fromkeys(names, (2, 2))))
 
 
 @pytest.mark.parametrize(("mode", "least"), [("zeros", 1), ("reflect", 3), ("replicate", 1), ("circular", 2)])
