@@ -7,20 +7,21 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from chainrule import Loss
+from chainrule import Loss, ShapeError
 from chainrule.ops import expect_alike, expect_weights
 
 
 class BceWithLogits(Loss):
     """The negative log-likelihood of labels 0 and 1 under the sigmoids of logits, averaged or summed.
 
-    Forward:  ``ℓ = w ((1 − t) x + (1 + (v − 1) t) log(1 + exp(−x)))`` for each logit x, with weight w and pos_weight v;
-              ``L = Σ ℓ``, divided by their number with reduction="mean"
-    Backward: ``dx = w ((1 − t) − (1 + (v − 1) t) σ(−x))``, divided alike; ``σ(x) − t`` where w = v = 1
+    Forward:  ``ℓ = w ((1 − t) log(1 + exp(x)) + v t log(1 + exp(−x)))`` for each logit x, with weight w and pos_weight
+              v, and 0 · ∞ = 0; ``L = Σ ℓ``, divided by their number with reduction="mean"
+    Backward: ``dx = w ((1 − t) σ(x) − v t σ(−x))``, divided alike; ``σ(x) − t`` where w = v = 1
     Shapes:   logits x, targets t in [0, 1] and terms ℓ (N, …) alike, of an ensemble (M, N, …); w and v broadcast
               against (N, …); L () or (M,)
     Source:   torch.nn.BCEWithLogitsLoss
-    Raises:   ShapeError if the shapes or dtypes differ; HyperparameterError if weights are not finite.
+    Raises:   ShapeError if the shapes or dtypes differ, or weights do not fit; HyperparameterError if weights are not
+              finite.
     """
 
     def __init__(
@@ -37,18 +38,37 @@ class BceWithLogits(Loss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_alike(self, prediction, target)
+        for name in ("weight", "pos_weight"):
+            self._expect_fit(name, getattr(self, name), prediction)
         self.save_for_backward(prediction, target)
-        softplus = prediction.neg().clamp_min_(0) + prediction.abs().neg().exp().log1p()  # log(1 + exp(−x))
-        terms = (1 - target).mul_(prediction).add_(self._of_labels(target) * softplus)
-        return terms if self.weight is None else terms * self.weight.to(terms)
+        rest = prediction.abs().neg().exp().log1p()  # log(1 + exp(x)) = max(x, 0) + rest, and so for −x
+        negatives, positives = 1 - target, self._positives(target)
+        terms = (prediction.clamp_min(0) + rest).mul_(negatives).masked_fill_(negatives == 0, 0.0)  # 0 · ∞
+        of_positives = (prediction.neg().clamp_min_(0) + rest).mul_(positives).masked_fill_(positives == 0, 0.0)
+        return self._weighted(terms.add_(of_positives))
 
     def gradient(self) -> Tensor:
         prediction, target = self.saved_tensors()
-        grad = (1 - target).sub_(self._of_labels(target) * prediction.neg().sigmoid())
-        return grad if self.weight is None else grad * self.weight.to(grad)
+        grad = (1 - target).mul_(prediction.sigmoid()) - self._positives(target) * prediction.neg().sigmoid_()
+        return self._weighted(grad)
 
-    def _of_labels(self, target: Tensor) -> Tensor | float:
-        return 1.0 if self.pos_weight is None else (self.pos_weight.to(target) - 1) * target + 1
+    def _positives(self, target: Tensor) -> Tensor:
+        """Return the weights of the labels 1, v t."""
+        return target if self.pos_weight is None else self.pos_weight.to(target) * target
+
+    def _weighted(self, terms: Tensor) -> Tensor:
+        return terms if self.weight is None else terms * self.weight.to(terms)
+
+    def _expect_fit(self, name: str, weights: Tensor | None, prediction: Tensor) -> None:
+        if weights is None:
+            return
+        shape = prediction.shape[1:]
+        sizes = zip(reversed(weights.shape), reversed(shape), strict=False)
+        if weights.dim() > len(shape) or any(size not in (1, own) for size, own in sizes):
+            raise ShapeError(
+                f"bce_with_logits: {name} must broadcast against predictions {tuple(shape)}, got "
+                f"{tuple(weights.shape)}. Pass one for each column, or one for all."
+            )
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
