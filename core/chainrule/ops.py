@@ -92,7 +92,8 @@ def expect_weights(owner: object, name: str, weights: Tensor | Sequence[float] |
     if weights is None:
         return None
     try:
-        found = torch.as_tensor(weights, dtype=torch.float64, device="cpu").detach().clone()
+        numbers = weights.tolist() if hasattr(weights, "tolist") else weights  # whatever an array's layout or dtype
+        found = torch.tensor(numbers, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         found = torch.tensor(math.nan)
     if not found.isfinite().all():

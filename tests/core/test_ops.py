@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
+import torch
 
-from chainrule import ShapeError
+from chainrule import HyperparameterError, ShapeError
 from chainrule.layers import linear
-from chainrule.ops import expect_shape
+from chainrule.losses import mse
+from chainrule.ops import expect_shape, expect_weights
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,14 @@ def test_a_shape_that_cannot_fit_is_told_with_the_one_that_does(shape, expected,
     with pytest.raises(ShapeError) as caught:
         expect_shape(linear(1, 1), shape, expected)
     assert str(caught.value) == f"linear: x must have shape {shown}. Reshape x, or declare the layer for it."
+
+
+@pytest.mark.parametrize("weights", [np.array([2.0, 1.0])[::-1], np.array([1.0, 2.0], dtype=">f8"), [1, np.uint16(2)]])
+def test_weights_may_be_an_array_of_any_layout(weights):
+    assert expect_weights(mse(), "weight", weights).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("weights", [["1", "2"], torch.tensor([1 + 1j]), torch.ones(2, device="meta"), [1, np.nan]])
+def test_weights_that_are_no_finite_numbers_are_refused(weights):
+    with pytest.raises(HyperparameterError, match=r"^mse: weight must be finite numbers, got "):
+        expect_weights(mse(), "weight", weights)
