@@ -213,7 +213,7 @@ class Loss(Explained, KeepsForBackward):
             own.update(before)
 
     def _divisor(self, prediction: Tensor, target: Tensor, terms: Tensor) -> float | Tensor:
-        """Return the denominator, with 1 in place of a tensor's 0."""
+        """Return the denominator, with ∞ in place of a tensor's 0, so that the mean is 0."""
         count = self._counted[1]
         if not count:
             raise ShapeError(f"{label(self)}: a mean needs at least one term; the batch is empty. Pass a row or more.")
@@ -222,7 +222,7 @@ class Loss(Explained, KeepsForBackward):
         denominator = self.denominator(prediction, target)
         if isinstance(denominator, Tensor):
             if denominator.shape == prediction.shape[:1]:
-                return denominator.to(terms.dtype).masked_fill(denominator == 0, 1.0)
+                return denominator.to(terms.dtype).masked_fill(denominator == 0, torch.inf)
         elif denominator:
             return denominator
         got = f"a tensor {tuple(denominator.shape)}" if isinstance(denominator, Tensor) else repr(denominator)

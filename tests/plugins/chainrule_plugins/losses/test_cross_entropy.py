@@ -103,6 +103,13 @@ def test_the_mean_is_0_where_all_targets_are_ignored():
     assert not loss.backward().any()
 
 
+def test_the_mean_is_0_where_the_weights_of_all_targets_are_0_though_smoothed():
+    loss, target = cross_entropy(weight=[0.0, 1.0, 1.0, 1.0], label_smoothing=0.1), torch.zeros(7, dtype=torch.int64)
+    assert loss(LOGITS, target) == loss.mean(LOGITS, target) == 0
+    assert not loss.backward().any()
+    assert cross_entropy("sum", weight=[0.0, 1.0, 1.0, 1.0], label_smoothing=0.1)(LOGITS, target) > 0
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
