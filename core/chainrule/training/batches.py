@@ -153,7 +153,7 @@ def _form(data: Any, *, of_batch: bool = False) -> str:
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return f"Pass one of its parts, such as data.{data._fields[0]}."
     if isinstance(data, tuple | list) and any(isinstance(part, np.ndarray | list) for part in data):
-        return "Convert each with torch.as_tensor(part, dtype=network.dtype)."
+        return "Convert each with torch.as_tensor(part, dtype=network.dtype), class indices with dtype=torch.int64."
     if hasattr(data, "__getitem__") and not isinstance(data, Iterable | type):  # a data set of rows
         return "Pass torch.utils.data.DataLoader(data, batch_size=32)."
     return "Yield pairs (x, y)." if of_batch else "Pass (x, y), or a list or a DataLoader of such pairs."

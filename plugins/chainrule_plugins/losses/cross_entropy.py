@@ -107,7 +107,7 @@ class CrossEntropy(Loss):
             raise ShapeError(
                 "cross_entropy: target must be class indices (N, …) or floating probabilities (N, C, …) for logits "
                 f"(N, C, …), got {target.dtype} {tuple(target.shape[1:])} for {tuple(shape[1:])}. "
-                "Convert class labels with y.long()."
+                f"{self._advice(prediction, target)}"
             )
         if not is_index and self.ignore_index is not None:
             raise ShapeError(
@@ -126,6 +126,20 @@ class CrossEntropy(Loss):
                 f"got {tuple(self.weight.shape)}. Pass one per class."
             )
         return is_index
+
+    @staticmethod
+    def _advice(prediction: Tensor, target: Tensor) -> str:
+        """Return the sentence that says what to do about a target of another form."""
+        shape, is_index = prediction.shape, not target.is_floating_point()
+        if is_index and target.shape == shape:
+            return f"Convert one-hot rows with y.to({prediction.dtype})."
+        if is_index and target.shape == (*shape[:2], 1, *shape[3:]):
+            return "Drop an axis with y.squeeze(1)."
+        if is_index and target.shape == shape[:-1]:
+            return "Put the classes on axis 1, with logits.movedim(-1, 1)."
+        if not is_index and target.shape == shape[:2] + shape[3:]:
+            return "Convert class labels with y.long()."
+        return "Reshape one of them."
 
     @staticmethod
     def _out_of_range(prediction: Tensor, target: Tensor) -> ShapeError:

@@ -57,7 +57,7 @@ def test_a_generator_validates_one_epoch():
         (lambda: fit(validation=X), "fit: validation must be two tensors x and y, or batches of these, got a tensor"),
         (lambda: fit({"a": X, "b": Y}), "got a dict. Pass (data['a'], data['b'])."),
         (lambda: fit(None), "fit: train must be two tensors x and y, or batches of these, got None."),
-        (lambda: fit((X.numpy(), Y.numpy())), "Convert each with torch.as_tensor(part, dtype=network.dtype)."),
+        (lambda: fit((X.numpy(), Y.numpy())), "dtype=network.dtype), class indices with dtype=torch.int64."),
         (lambda: fit(Splits((X, Y), (X, Y), (X, Y))), "Pass one of its parts, such as data.train."),
         (lambda: fit((X, SPARSE)), "fit: y of train must be dense, got layout torch.sparse_coo."),
         (lambda: fit((X, META)), "fit: y of train must be on cpu, got a tensor on meta."),

@@ -50,7 +50,7 @@ def test_a_masked_logit_with_a_probability_above_zero_costs_infinity():
     [
         (torch.tensor([0, 3]), "class indices must be from 0 to 2, got 0 to 3"),
         (torch.tensor([0, 1], dtype=torch.int32), "class indices must have dtype torch.int64, got torch.int32"),
-        (torch.tensor([[0], [1]]), "got torch.int64 (2, 1) for (2, 3). Convert class labels with y.long()."),
+        (torch.tensor([[0], [1]]), "got torch.int64 (2, 1) for (2, 3). Drop an axis with y.squeeze(1)."),
         (torch.zeros(2, 3, dtype=torch.float64), "probabilities must have dtype torch.float32, got torch.float64"),
     ],
 )
@@ -63,6 +63,22 @@ def test_a_target_that_does_not_fit_is_told_with_what_would(target, message):
 def test_targets_have_the_axes_behind_the_classes():
     with pytest.raises(ShapeError, match=r"for logits \(N, C, …\), got torch.int64 \(2,\) for \(2, 3, 4\)\."):
         cross_entropy()(torch.zeros(2, 3, 4), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "advice"),
+    [
+        ((2, 4, 3), torch.int64, "Convert one-hot rows with y.to(torch.float32)."),
+        ((2, 1, 3), torch.int64, "Drop an axis with y.squeeze(1)."),
+        ((2, 4), torch.int64, "Put the classes on axis 1, with logits.movedim(-1, 1)."),
+        ((2, 3), torch.float32, "Convert class labels with y.long()."),
+        ((2, 5), torch.int64, "Reshape one of them."),
+    ],
+)
+def test_a_target_of_another_form_is_answered_with_what_makes_it_fit(shape, dtype, advice):
+    with pytest.raises(ShapeError) as caught:
+        cross_entropy()(torch.zeros(2, 4, 3), torch.zeros(shape, dtype=dtype))
+    assert str(caught.value).endswith(f"for (2, 4, 3). {advice}")
 
 
 @pytest.mark.parametrize("shape", [(7, 4), (7, 4, 3), (2, 4, 3, 2)])
