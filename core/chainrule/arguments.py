@@ -48,7 +48,15 @@ def integer(
     return number
 
 
-def number(owner: str, name: str, value: Any, *, at_least: float = -math.inf, above: float = -math.inf) -> float:
+def number(
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
+) -> float:
     """Return a finite number of Python, numpy or torch as Python's.
 
     Raises:
@@ -56,8 +64,9 @@ def number(owner: str, name: str, value: Any, *, at_least: float = -math.inf, ab
     """
     found: float = value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
     is_number = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
-    if not is_number or found < at_least or found <= above:
-        bound = f" of at least {at_least}" if at_least > -math.inf else f" above {above}" if above > -math.inf else ""
+    if not is_number or found < at_least or found <= above or found > at_most:
+        bounds = {"of at least": at_least, "above": above, "of at most": at_most}
+        bound = " and".join(f" {words} {limit}" for words, limit in bounds.items() if math.isfinite(limit))
         raise HyperparameterError(f"{owner}: {name} must be a number{bound}, got {shown(value)}. Pass one.")
     return found
 

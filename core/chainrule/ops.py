@@ -76,10 +76,16 @@ def expect_integer(owner: object, name: str, value: int) -> int:
 
 
 def expect_number(
-    owner: object, name: str, value: float, *, at_least: float = -math.inf, above: float = -math.inf
+    owner: object,
+    name: str,
+    value: float,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
 ) -> float:
     """Return a number as Python's; raise HyperparameterError, naming the owner, unless it is finite and in bounds."""
-    return number(label(owner), name, value, at_least=at_least, above=above)
+    return number(label(owner), name, value, at_least=at_least, above=above, at_most=at_most)
 
 
 def expect_flag(owner: object, name: str, value: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, final
@@ -14,7 +15,7 @@ from torch import Tensor
 from chainrule.arguments import flag, shown
 from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.ensemble_outputs import is_marked
-from chainrule.base.input_tensors import expect_dense, expect_input
+from chainrule.base.input_tensors import expect_dense, expect_in_domain, expect_input
 from chainrule.base.no_backward import answer_backward
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.calls import Explained, signature_of
@@ -95,6 +96,15 @@ class Loss(Explained, KeepsForBackward):
         if self._counted[0] != (prediction.shape, target.shape):
             return _count(self._terms_alone(prediction, target))
         return self._counted[1]
+
+    def domain(self) -> tuple[float, float]:
+        """Return the least and the greatest prediction that the loss takes, such as 0 and 1; any number by default.
+
+        Within these the loss and its gradient are finite in float32. A call refuses predictions outside of them when it
+        sees new shapes, since looking at every batch would cost a copy from the device; those of later batches are up
+        to `forward`.
+        """
+        return -math.inf, math.inf
 
     @final
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
@@ -194,6 +204,7 @@ class Loss(Explained, KeepsForBackward):
                     f"{label(self)}: forward must return terms (M, N, …), a shape that the prediction's begins with, "
                     f"got {tuple(terms.shape)} for {tuple(prediction.shape)}. Leave the sum over the terms to the core."
                 )
+            expect_in_domain(self, prediction, self.domain())
             self._counted = shapes, _count(terms)
         return terms
 

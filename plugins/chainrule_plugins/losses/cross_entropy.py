@@ -8,11 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from chainrule import HyperparameterError, Loss, ShapeError
-from chainrule.ops import expect_integer, expect_number, expect_weights
+from chainrule import ShapeError
+from chainrule.ops import expect_number
+from chainrule_plugins.class_indices import ClassLoss, expect_class_weights, gathered, out_of_range
 
 
-class CrossEntropy(Loss):
+class CrossEntropy(ClassLoss):
     """The negative log-probability of each row's target under the softmax of its logits, averaged or summed.
 
     Forward:  ``ℓₙ = −Σₖ aₙₖ log qₙₖ`` with ``q = softmax(logits)``, 0 log 0 = 0 and ``a = w ((1 − ε) t + ε / C)``:
@@ -27,8 +28,6 @@ class CrossEntropy(Loss):
               label_smoothing is not in [0, 1], or a weight is not finite.
     """
 
-    class_axis = 2
-
     def __init__(
         self,
         reduction: Literal["mean", "sum", "none"] = "mean",
@@ -38,14 +37,8 @@ class CrossEntropy(Loss):
         label_smoothing: float = 0.0,
         members: bool = False,
     ) -> None:
-        super().__init__(reduction, members=members)
-        self.weight = expect_weights(self, "weight", weight)
-        self.ignore_index = None if ignore_index is None else expect_integer(self, "ignore_index", ignore_index)
-        self.label_smoothing = expect_number(self, "label_smoothing", label_smoothing, at_least=0)
-        if self.label_smoothing > 1:
-            raise HyperparameterError(
-                f"cross_entropy: label_smoothing must be at most 1, got {label_smoothing}. Pass 0.1, for example."
-            )
+        super().__init__(reduction, weight=weight, ignore_index=ignore_index, members=members)
+        self.label_smoothing = expect_number(self, "label_smoothing", label_smoothing, at_least=0, at_most=1)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         is_index = self._expect_target(prediction, target)
@@ -57,10 +50,7 @@ class CrossEntropy(Loss):
             return products.sum(2).neg_()
         index = target.unsqueeze(2)  # (M, N, 1, …)
         self.save_for_backward(log_probabilities, index)
-        try:
-            return log_probabilities.gather(2, index).neg_().squeeze(2)
-        except RuntimeError as error:
-            raise self._out_of_range(prediction, target) from error
+        return gathered(self, log_probabilities, index, target).neg_().squeeze(2)
 
     def gradient(self) -> Tensor:
         log_probabilities, costs = self.saved_tensors()
@@ -68,15 +58,6 @@ class CrossEntropy(Loss):
         if costs.is_floating_point():
             return probabilities * costs.sum(2, keepdim=True) - costs
         return probabilities.scatter_(2, costs, -1.0, reduce="add")
-
-    def denominator(self, prediction: Tensor, target: Tensor) -> float | Tensor:
-        if target.is_floating_point() or (self.weight is None and self.ignore_index is None):
-            return super().denominator(prediction, target)
-        index, counts = self._counted_indices(target)
-        weights = counts.to(prediction.dtype)
-        if self.weight is not None:
-            weights = weights * self.weight.to(prediction)[index]
-        return weights.flatten(1).sum(1)
 
     def _costs(self, prediction: Tensor, target: Tensor, is_index: bool) -> Tensor:
         """Return a, the weight of each class in the terms, in the shape of the logits."""
@@ -86,19 +67,12 @@ class CrossEntropy(Loss):
             try:
                 costs = torch.zeros_like(prediction).scatter_(2, index.unsqueeze(2), 1.0)
             except RuntimeError as error:
-                raise self._out_of_range(prediction, target) from error
+                raise out_of_range(self, prediction, target) from error
         if self.label_smoothing:
             costs = costs * (1 - self.label_smoothing) + self.label_smoothing / prediction.shape[2]
         if self.weight is not None:
             costs = costs * self.weight.to(prediction).view(-1, *[1] * (prediction.dim() - 3))
         return costs if counts is None or self.ignore_index is None else costs * counts.unsqueeze(2)
-
-    def _counted_indices(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the indices, with 0 where they are ignored, and which count."""
-        if self.ignore_index is None:
-            return target, torch.ones_like(target, dtype=torch.bool)
-        counts = target != self.ignore_index
-        return target * counts, counts
 
     def _expect_target(self, prediction: Tensor, target: Tensor) -> bool:
         """Return whether the target has class indices; raise ShapeError unless it fits."""
@@ -120,11 +94,7 @@ class CrossEntropy(Loss):
             raise ShapeError(
                 f"cross_entropy: {kind} must have dtype {wanted}, got {target.dtype}. Convert with y.to({wanted})."
             )
-        if self.weight is not None and self.weight.shape != shape[2:3]:
-            raise ShapeError(
-                f"cross_entropy: weight must have one number for each class, ({shape[2]},), "
-                f"got {tuple(self.weight.shape)}. Pass one per class."
-            )
+        expect_class_weights(self, self.weight, prediction)
         return is_index
 
     @staticmethod
@@ -140,13 +110,6 @@ class CrossEntropy(Loss):
         if not is_index and target.shape == shape[:2] + shape[3:]:
             return "Convert class labels with y.long()."
         return "Reshape one of them."
-
-    @staticmethod
-    def _out_of_range(prediction: Tensor, target: Tensor) -> ShapeError:
-        return ShapeError(
-            f"cross_entropy: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "
-            f"{int(target.max())}. Number the classes from 0."
-        )
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:

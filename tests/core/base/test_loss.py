@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from chainrule import BackwardError, ChainruleError, HyperparameterError, Loss, ShapeError
-from chainrule.losses import cross_entropy, mse
+from chainrule.losses import bce, cross_entropy, mse
 from tests.contracts.correct_modules import ErrorSpread, WeightedCrossEntropy
 
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
@@ -223,3 +223,29 @@ def test_a_value_answers_a_call_of_its_backward(settings, tmp_path):
         with pytest.raises(BackwardError, match=r"^loss: its value has no backward, .* network\.backward\(loss"):
             one.backward()
     assert torch.equal(torch.load(tmp_path / "value.pt", weights_only=True), value)
+
+
+class TestTheDomainOfPredictions:
+    INSIDE, OUTSIDE = torch.tensor([[0.5], [1.0]]), torch.tensor([[0.5], [1.5]])
+
+    @pytest.mark.parametrize("method", ["__call__", "mean"])
+    def test_predictions_outside_are_refused_until_they_are_inside(self, method: str) -> None:
+        loss = bce()
+        for _ in range(2):
+            with pytest.raises(ShapeError) as caught:
+                getattr(loss, method)(self.OUTSIDE, ZEROS[:2, :1])
+            assert str(caught.value) == (
+                "bce: predictions must be from 0 to 1, got 0.5 to 1.5. End the network with an activation that maps "
+                "there."
+            )
+        assert getattr(loss, method)(self.INSIDE, ZEROS[:2, :1]) > 0
+
+    def test_later_batches_of_a_shape_are_not_looked_at(self) -> None:
+        loss = bce()
+        loss(self.INSIDE, ZEROS[:2, :1])
+        assert loss(self.OUTSIDE, ZEROS[:2, :1]).isnan()
+        with pytest.raises(ShapeError):
+            loss(self.OUTSIDE[1:], ZEROS[:1, :1])
+
+    def test_a_prediction_that_is_no_number_gives_none(self) -> None:
+        assert bce()(self.INSIDE * torch.nan, ZEROS[:2, :1]).isnan()

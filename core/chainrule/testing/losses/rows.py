@@ -6,7 +6,7 @@ import torch
 
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite
-from chainrule.testing.losses.trials import LossExample, gradient, with_reduction
+from chainrule.testing.losses.trials import LossExample, gradient, reflected, with_reduction
 
 ROWS, PART = 70, 7
 """The rows of a large batch, more than examples have, and of its parts."""
@@ -22,7 +22,7 @@ def loss_of_many_rows_is_that_of_its_parts(example: LossExample) -> None:
         raise NotApplicable("its terms depend on several rows, as declared")
     index = torch.arange(ROWS) % len(prediction)
     scale = torch.linspace(0.5, 1.0, ROWS, dtype=prediction.dtype).view(-1, *[1] * (prediction.dim() - 1))
-    p, t, each = prediction[index] * scale, target[index], with_reduction(loss, "none")
+    p, t, each = reflected(loss, prediction[index] * scale), target[index], with_reduction(loss, "none")
     parts = [slice(i, i + PART) for i in range(0, ROWS, PART)]
     terms, gradients = (torch.cat([of(each, p[i], t[i]) for i in parts]) for of in (type(each).__call__, gradient))
     expect_close(f"the terms of {ROWS} rows", each(p, t), terms, tolerance=1e-12)
@@ -47,6 +47,7 @@ def gradient_at_the_target_is_between_the_slopes(example: LossExample) -> None:
         for moved in (-STEP, STEP):
             beside = at.clone()
             beside.view(-1)[i] += moved
+            beside.clamp_(*loss.domain())
             values.append((total(beside, target).item() - here) / moved)
         low, high = min(values) - 1e-4, max(values) + 1e-4
         expect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 
 import torch
@@ -33,9 +34,22 @@ def every_reduction(example: LossExample) -> Iterator[tuple[str, LossExample]]:
 
 def three_members(example: LossExample) -> tuple[Tensor, Tensor]:
     """Return three different predictions (3, N, …), and for each its own order or choice of target rows."""
-    _, prediction, target = example
+    loss, prediction, target = example
     predictions = torch.stack([prediction, -0.5 * prediction, 2 * prediction.flip(0)])
-    return predictions, torch.stack([target, target.flip(0), target[torch.arange(len(target)) // 2]])
+    return reflected(loss, predictions), torch.stack([target, target.flip(0), target[torch.arange(len(target)) // 2]])
+
+
+def reflected(loss: Loss, prediction: Tensor) -> Tensor:
+    """Return the prediction with values outside of the loss's domain reflected at its ends until they are inside."""
+    low, high = loss.domain()
+    if math.isinf(low) and math.isinf(high):
+        return prediction
+    if math.isinf(high):
+        return low + (prediction - low).abs()
+    if math.isinf(low):
+        return high - (high - prediction).abs()
+    width = high - low
+    return high - ((prediction - low).remainder(2 * width) - width).abs()
 
 
 def gradient(loss: Loss, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:

@@ -1,0 +1,94 @@
+"""What losses of class indices have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from chainrule import Loss, ShapeError, label
+from chainrule.ops import expect_integer, expect_weights
+
+
+class ClassLoss(Loss):
+    """A loss of scores (N, C, …) and class indices (N, …), with class weights and an index to ignore.
+
+    The mean divides by the sum of the weights of what is not ignored; where targets are probabilities instead, by the
+    number of terms.
+    """
+
+    class_axis = 2
+
+    def __init__(
+        self,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        *,
+        weight: Tensor | Sequence[float] | None = None,
+        ignore_index: int | None = None,
+        members: bool = False,
+    ) -> None:
+        super().__init__(reduction, members=members)
+        self.weight = expect_weights(self, "weight", weight)
+        self.ignore_index = None if ignore_index is None else expect_integer(self, "ignore_index", ignore_index)
+
+    def denominator(self, prediction: Tensor, target: Tensor) -> float | Tensor:
+        if target.is_floating_point() or (self.weight is None and self.ignore_index is None):
+            return super().denominator(prediction, target)
+        return self._weights(prediction, target).flatten(1).sum(1)
+
+    def _weights(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the weight of each index, (M, N, …), 0 where it is ignored."""
+        index, counts = self._counted_indices(target)
+        weights = counts.to(prediction.dtype)
+        return weights if self.weight is None else weights * self.weight.to(prediction)[index]
+
+    def _counted_indices(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the indices, with 0 where they are ignored, and which count."""
+        if self.ignore_index is None:
+            return target, torch.ones_like(target, dtype=torch.bool)
+        counts = target != self.ignore_index
+        return target * counts, counts
+
+
+def expect_class_indices(owner: Loss, prediction: Tensor, target: Tensor, *, rank: int | None = None) -> None:
+    """Raise ShapeError, naming the owner, unless the target is class indices for predictions (M, N, C, …)."""
+    shape = prediction.shape
+    fits = prediction.dim() >= 3 if rank is None else prediction.dim() == rank
+    if not fits or target.is_floating_point() or target.shape != shape[:2] + shape[3:]:
+        more = ", …" if rank is None else ""
+        raise ShapeError(
+            f"{label(owner)}: target must be class indices (N{more}) for predictions (N, C{more}), got {target.dtype} "
+            f"{tuple(target.shape[1:])} for {tuple(shape[1:])}. Convert class labels with y.long()."
+        )
+    if target.dtype != torch.int64:
+        raise ShapeError(
+            f"{label(owner)}: class indices must have dtype torch.int64, got {target.dtype}. "
+            "Convert with y.to(torch.int64)."
+        )
+
+
+def expect_class_weights(owner: Loss, weight: Tensor | None, prediction: Tensor) -> None:
+    """Raise ShapeError, naming the owner, unless there is a weight for each class, if any."""
+    if weight is not None and weight.shape != prediction.shape[2:3]:
+        raise ShapeError(
+            f"{label(owner)}: weight must have one number for each class, ({prediction.shape[2]},), "
+            f"got {tuple(weight.shape)}. Pass one per class."
+        )
+
+
+def gathered(owner: Loss, prediction: Tensor, index: Tensor, target: Tensor) -> Tensor:
+    """Return each index's own score, (M, N, 1, …); raise ShapeError, naming the owner, if there is no such class."""
+    try:
+        return prediction.gather(2, index)
+    except RuntimeError as error:
+        raise out_of_range(owner, prediction, target) from error
+
+
+def out_of_range(owner: Loss, prediction: Tensor, target: Tensor) -> ShapeError:
+    """Return the error of an index that is no class."""
+    return ShapeError(
+        f"{label(owner)}: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "
+        f"{int(target.max())}. Number the classes from 0."
+    )
