@@ -1,17 +1,140 @@
-"""What convolutions share: sizes by axis, padding and its adjoint, and the product with the kernel per member."""
+"""What convolutions share: their parameters and their product per member, sizes by axis and padding."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, HyperparameterError, Parameter, Shape, ShapeError, label
-from chainrule.ops import expect_integer, expect_size
+from chainrule import ChainruleError, HyperparameterError, Module, Parameter, Shape, ShapeError, label
+from chainrule.initializers import uniform
+from chainrule.ops import expect_flag, expect_integer, expect_shape, expect_size
+from chainrule_plugins.padding import least_size, pad, pad_backward
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class SlidingKernel(Module):
+    """The parent of layers that slide a kernel along all axes behind the channels, per group of channels.
+
+    A subclass says along how many axes, and whether the kernel is transposed: spread from each entry of x.
+    """
+
+    axes: ClassVar[int]
+    transposed: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int],
+        dilation: int | Sequence[int],
+        groups: int,
+        bias: bool,
+    ) -> None:
+        self.in_channels = expect_size(self, "in_channels", in_channels)
+        self.out_channels = expect_size(self, "out_channels", out_channels)
+        self.groups = expect_size(self, "groups", groups)
+        for name, size in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
+            if size % self.groups:
+                raise ShapeError(
+                    f"{label(self)}: {name} must be divisible by groups={groups}, got {size}. Change one of them."
+                )
+        self.kernel_size = by_axis(self, "kernel_size", kernel_size, self.axes)
+        self.stride = by_axis(self, "stride", stride, self.axes)
+        self.dilation = by_axis(self, "dilation", dilation, self.axes)
+        area = math.prod(self.kernel_size)
+        channels = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
+        fans = {"fan_in": channels[1] // self.groups * area, "fan_out": channels[0] // self.groups * area}
+        self.weight = Parameter(channels[0], channels[1] // self.groups, *self.kernel_size, init=uniform(), **fans)
+        has_bias = expect_flag(self, "bias", bias)
+        self.bias = Parameter(self.out_channels, init=uniform(), **fans) if has_bias else None
+
+    def convolve(self, x: Tensor, padding: Sequence[int], output_padding: Sequence[int] = (0,)) -> Tensor:
+        """Return the product of x (N, M C, …) with the kernel, and the bias added, as (M, N, out, …)."""
+        members = len(self.weight.data)
+        weight, bias = self.weight.data.flatten(0, 1), None if self.bias is None else self.bias.data.flatten()
+        groups = members * self.groups
+        y = torch.convolution(
+            x, weight, bias, self.stride, padding, self.dilation, self.transposed, output_padding, groups
+        )
+        return split(y, members)
+
+    def convolve_backward(
+        self, x: Tensor, grad_output: Tensor, padding: Sequence[int], output_padding: Sequence[int] = (0,)
+    ) -> Tensor | None:
+        """Accumulate the parameters' gradients, and return that of x (N, M C, …), or None if it is not needed."""
+        members, weight = len(grad_output), self.weight.data.flatten(0, 1)
+        grads = torch.ops.aten.convolution_backward(
+            merged(grad_output), x, weight, [members * self.out_channels], self.stride, padding, self.dilation,
+            self.transposed, output_padding, members * self.groups,
+            [self.needs_input_grad, True, self.bias is not None],
+        )  # fmt: skip
+        self.weight.grad.add_(grads[1].view_as(self.weight.grad))
+        if self.bias is not None:
+            self.bias.grad.add_(grads[2].view_as(self.bias.grad))
+        dx: Tensor | None = grads[0]
+        return dx
+
+
+class Convolution(SlidingKernel):
+    """The parent of convolutions, along as many axes as a subclass says."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] | str = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, bias)
+        if padding_mode not in PADDING_MODES:
+            words = ", ".join(f'"{mode}"' for mode in PADDING_MODES)
+            raise HyperparameterError(
+                f"{label(self)}: padding_mode must be one of {words}, got {padding_mode!r}. Choose one."
+            )
+        self.sides = paddings(self, padding, self.kernel_size, self.stride, self.dilation)
+        self.padding = padding if isinstance(padding, str) else tuple(before for before, _ in self.sides)
+        self.padding_mode = padding_mode
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        expect_shape(self, input_shape, (self.in_channels, *[None] * self.axes))
+        sizes = output_sizes(
+            self, input_shape, self.kernel_size, self.stride, self.sides, self.dilation, self.padding_mode
+        )
+        return (self.out_channels, *sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = merged(x)
+        if not self._pads_itself:
+            x = pad(x, self.sides, self.padding_mode)
+        self.save_for_backward(x)
+        return self.convolve(x, self._padding)
+
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        (x,) = self.saved_tensors()
+        dx = self.convolve_backward(x, grad_output, self._padding)
+        if dx is None:
+            return None
+        return split(dx if self._pads_itself else pad_backward(dx, self.sides, self.padding_mode), len(grad_output))
+
+    @property
+    def _pads_itself(self) -> bool:
+        """Whether torch's convolution pads: zeros, as many before as after."""
+        return self.padding_mode == "zeros" and all(before == after for before, after in self.sides)
+
+    @property
+    def _padding(self) -> list[int]:
+        return [before if self._pads_itself else 0 for before, _ in self.sides]
 
 
 def by_axis(owner: object, name: str, value: int | Sequence[int], axes: int) -> tuple[int, ...]:
@@ -68,39 +191,13 @@ def output_sizes(
 
 
 def _output_size(owner: object, size: int, extent: int, stride: int, pair: tuple[int, int], mode: str) -> int:
-    least = {"zeros": 0, "reflect": max(pair) + 1, "replicate": 1, "circular": max(pair)}[mode]
-    least = max(least, extent - sum(pair), 1)
+    least = max(least_size(pair, mode), extent - sum(pair))
     if size < least:
         raise ShapeError(
-            f"{label(owner)}: each axis of an image must have at least {least} entries for this kernel and padding, "
-            f"got {size}. Pass larger images, or declare a smaller kernel or padding."
+            f"{label(owner)}: each axis behind the channels must have at least {least} entries for this kernel and "
+            f"padding, got {size}. Pass a larger x, or declare a smaller kernel or padding."
         )
     return (size + sum(pair) - extent) // stride + 1
-
-
-def pad(x: Tensor, sides: tuple[tuple[int, int], ...], mode: str) -> Tensor:
-    """Return x with its last axes continued on both sides: by zeros, or by the entries that the mode repeats."""
-    first = x.dim() - len(sides)
-    if mode == "zeros":
-        return torch.constant_pad_nd(x, [size for pair in reversed(sides) for size in pair])
-    for axis, (before, after) in enumerate(sides, first):
-        left, right = _repeated(x.shape[axis], before, after, mode, x.device)
-        x = torch.cat([x.index_select(axis, left), x, x.index_select(axis, right)], axis)
-    return x
-
-
-def pad_backward(grad: Tensor, sides: tuple[tuple[int, int], ...], mode: str) -> Tensor:
-    """Return the adjoint of `pad`: each added entry's gradient goes to the entry that it repeats."""
-    first = grad.dim() - len(sides)
-    if mode == "zeros":
-        return torch.constant_pad_nd(grad, [-size for pair in reversed(sides) for size in pair])
-    for axis, (before, after) in reversed(list(enumerate(sides, first))):
-        size = grad.shape[axis] - before - after
-        left, right = _repeated(size, before, after, mode, grad.device)
-        inner = grad.narrow(axis, before, size).clone()
-        inner.index_add_(axis, left, grad.narrow(axis, 0, before))
-        grad = inner.index_add_(axis, right, grad.narrow(axis, before + size, after))
-    return grad
 
 
 def merged(x: Tensor) -> Tensor:
@@ -111,21 +208,6 @@ def merged(x: Tensor) -> Tensor:
 def split(y: Tensor, members: int) -> Tensor:
     """Return (N, M C, …) as (M, N, C, …)."""
     return y.view(len(y), members, y.shape[1] // members, *y.shape[2:]).transpose(0, 1)
-
-
-def accumulate(parameter: Parameter, grad: Tensor) -> None:
-    """Add the gradient of a parameter with members and first axis merged, (M O, …)."""
-    parameter.grad.add_(grad.view_as(parameter.grad))
-
-
-def _repeated(size: int, before: int, after: int, mode: str, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the numbers of the entries that stand before and after an axis of this size."""
-    left, right = torch.arange(-before, 0, device=device), torch.arange(size, size + after, device=device)
-    if mode == "circular":
-        return left + size, right - size
-    if mode == "reflect":
-        return -left, 2 * (size - 1) - right
-    return torch.zeros_like(left), torch.full_like(right, size - 1)
 
 
 def _repeat(value: object, axes: int) -> tuple[Any, ...]:

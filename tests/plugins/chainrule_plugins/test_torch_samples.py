@@ -39,6 +39,7 @@ TWINS = {
     "Tanh": "activations:tanh",
     "Tanhshrink": "activations:tanhshrink",
     "Threshold": "activations:threshold",
+    "Conv1d": "layers:conv1d",
     "Conv2d": "layers:conv2d",
     "GroupNorm": "layers:group_norm",
     "LayerNorm": "layers:layer_norm",
