@@ -65,9 +65,9 @@ def expect_module(owner: object, name: str, module: object) -> None:
         raise ChainruleError(f"{owner}: {name} must be a module, got {shown(module)}. {fix}")
 
 
-def expect_size(owner: object, name: str, size: int) -> int:
-    """Return a size as Python's int; raise ShapeError, naming the owner, unless it is an integer of at least 1."""
-    return integer(label(owner), name, size, at_least=1, error=ShapeError)
+def expect_size(owner: object, name: str, size: int, *, at_least: int = 1) -> int:
+    """Return a size as Python's int; raise ShapeError, naming the owner, unless it is an integer of at least that."""
+    return integer(label(owner), name, size, at_least=at_least, error=ShapeError)
 
 
 def expect_integer(owner: object, name: str, value: int) -> int:

@@ -137,12 +137,12 @@ class Convolution(SlidingKernel):
         return [before if self._pads_itself else 0 for before, _ in self.sides]
 
 
-def by_axis(owner: object, name: str, value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+def by_axis(owner: object, name: str, value: int | Sequence[int], axes: int, *, at_least: int = 1) -> tuple[int, ...]:
     """Return one size for each axis; raise ShapeError, naming the owner, unless it is one size or as many as axes."""
     sizes = _repeat(value, axes)
     if len(sizes) != axes:
         raise ShapeError(f"{label(owner)}: {name} must have {axes} numbers, got {value!r}. Pass one number, or {axes}.")
-    return tuple(expect_size(owner, name, size) for size in sizes)
+    return tuple(expect_size(owner, name, size, at_least=at_least) for size in sizes)
 
 
 def paddings(

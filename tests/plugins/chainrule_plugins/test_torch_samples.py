@@ -41,6 +41,8 @@ TWINS = {
     "Threshold": "activations:threshold",
     "Conv1d": "layers:conv1d",
     "Conv2d": "layers:conv2d",
+    "ConvTranspose1d": "layers:conv_transpose1d",
+    "ConvTranspose2d": "layers:conv_transpose2d",
     "GroupNorm": "layers:group_norm",
     "LayerNorm": "layers:layer_norm",
     "Linear": "layers:linear",
