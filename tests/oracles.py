@@ -123,6 +123,31 @@ def assert_layer_equals(layer: Module, theirs: torch.nn.Module, x: Tensor) -> No
             assert_close(network.member(i).state_dict(), dict(theirs.state_dict()))
 
 
+def assert_drops_as(layer: type[Module], function: Callable[..., Tensor], x: Tensor) -> None:
+    """Compare a dropout layer, and its gradient, with a function of torch.nn.functional, whose mask it is given."""
+    for p in (0.0, 0.3, 1.0):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            leaf = x.clone().requires_grad_()
+            expected = function(leaf, p, training=True)
+        grad_output = torch.linspace(1, 2, x.numel(), dtype=x.dtype).view(x.shape)
+        (grad,) = torch.autograd.grad(expected, leaf, grad_output)
+        network: Any = layer(p).build(dtype=x.dtype)  # type: ignore[call-arg]
+        drawn = network.module.random.bernoulli
+
+        def mask(
+            probability: float, shape: Sequence[int], p: float = p, grad: Tensor = grad, drawn: Any = drawn
+        ) -> Tensor:
+            assert_close(drawn(probability, (10000,)).mean().item(), 1 - p, rtol=0, atol=0.02)
+            return (grad != 0).to(grad)[(..., *[0] * (grad.dim() - len(shape)))].unsqueeze(0)
+
+        network.module.random.bernoulli = mask
+        exact = {"rtol": 0, "atol": 0} if p in (0, 1) else {}
+        assert_close(network(x), expected.detach(), **exact)
+        assert_close(network.backward(grad_output, input_grad=True), grad, **exact)
+        assert network.eval()(x).equal(x)
+
+
 def assert_loss_equals(
     loss: type[Loss], function: Callable[..., Tensor], prediction: Tensor, target: Tensor, **settings: Any
 ) -> None:
