@@ -100,9 +100,12 @@ def assert_module_equals(module: Module, function: Callable[[Tensor], Tensor], x
 
 
 def assert_layer_equals(layer: Module, theirs: torch.nn.Module, x: Tensor) -> None:
-    """Compare a layer with one of torch.nn on x (N, …): outputs, gradients and buffers, alone and in an ensemble."""
+    """Compare a layer with one of torch.nn on x (N, …): outputs, gradients and buffers, alone and in an ensemble.
+
+    In train mode, and then the outputs in eval mode.
+    """
     generator = torch.Generator().manual_seed(0)
-    theirs = theirs.double().train()
+    theirs = theirs.double()
     for seeds in ([0], [0, 1, 2]):
         network = copy.deepcopy(layer).build(seeds=seeds, dtype=torch.float64)
         for parameter in network.parameters():
@@ -112,7 +115,7 @@ def assert_layer_equals(layer: Module, theirs: torch.nn.Module, x: Tensor) -> No
         grad_output = torch.randn(y.shape, generator=generator, dtype=torch.float64)
         dx = network.backward(grad_output, input_grad=True)
         for i, state in enumerate(before):
-            theirs.load_state_dict(state)
+            theirs.train().load_state_dict(state)
             leaf, parameters = x.clone().requires_grad_(), dict(theirs.named_parameters())
             expected = theirs(leaf)
             gradients = torch.autograd.grad(expected, [leaf, *parameters.values()], grad_output[i])
@@ -121,6 +124,7 @@ def assert_layer_equals(layer: Module, theirs: torch.nn.Module, x: Tensor) -> No
             found = {name: parameter.grad[i] for name, parameter in network.named_parameters()}
             assert_close(found, dict(zip(parameters, gradients[1:], strict=True)))
             assert_close(network.member(i).state_dict(), dict(theirs.state_dict()))
+            assert_close(network.eval()(x)[i], theirs.eval()(x).detach())
 
 
 def assert_drops_as(layer: type[Module], function: Callable[..., Tensor], x: Tensor) -> None:

@@ -1,5 +1,6 @@
-"""Every sample of torch's own data base of modules that has a twin here: outputs and all gradients in float64."""
+"""Every sample of torch's own data base of modules that has a twin here: all that a pass gives, in float64."""
 
+import copy
 import re
 import warnings
 
@@ -40,10 +41,12 @@ TWINS = {
     "Tanhshrink": "activations:tanhshrink",
     "Threshold": "activations:threshold",
     "Conv1d": "layers:conv1d",
+    **dict.fromkeys(["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"], "layers:batch_norm"),
     "Conv2d": "layers:conv2d",
     "ConvTranspose1d": "layers:conv_transpose1d",
     "ConvTranspose2d": "layers:conv_transpose2d",
     "GroupNorm": "layers:group_norm",
+    **dict.fromkeys(["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"], "layers:instance_norm"),
     "LayerNorm": "layers:layer_norm",
     "Linear": "layers:linear",
     "RMSNorm": "layers:rms_norm",
@@ -64,6 +67,7 @@ TWINS = {
 
 REFUSED = {
     r"^(Softmax|Softmin|LogSoftmax)-.*scalar$": "a number without axes",
+    r"^BatchNorm.d-.*zero_batch$": "an empty batch has no mean",
     r"^KLDivLoss-.*batchmean$": "reductions are those of every loss; kl_div's docstring gives the rest",
 }
 """Samples that raise a ChainruleError on purpose, by a pattern of their names, and why."""
@@ -97,10 +101,11 @@ def test_a_sample_gives_what_torch_gives(theirs, sample, request):
     inputs = [tensor.detach().clone() for tensor in given]
     has_batch = "no_batch" not in name and inputs[0].dim() > 0
     rows = inputs if has_batch else [tensor.unsqueeze(0) for tensor in inputs]
+    state = copy.deepcopy(twin.state_dict())
 
     def results():
         ours = registry.create(*TWINS[theirs.__name__].split(":"), *arguments, **settings)
-        return of_loss(ours, *rows) if isinstance(ours, Loss) else of_module(ours, rows[0], twin)
+        return of_loss(ours, *rows) if isinstance(ours, Loss) else of_module(ours, rows[0], state)
 
     if any(re.search(pattern, name) for pattern in REFUSED):
         with pytest.raises(ChainruleError):
@@ -111,20 +116,23 @@ def test_a_sample_gives_what_torch_gives(theirs, sample, request):
     parameters = list(twin.parameters())
     weights = torch.linspace(-1, 2, output.numel(), dtype=torch.float64).view(output.shape)
     expected = [output, *torch.autograd.grad(output, [leaf, *parameters], weights)]
+    if not isinstance(twin, torch.nn.modules.loss._Loss):
+        expected += twin.buffers()
     if name == NOTHING_COUNTS:
         expected = [one.nan_to_num(0.0) for one in expected]
     for found, one in zip(results(), expected, strict=True):
         assert_close(found.reshape(one.shape), one.detach(), rtol=1e-10, atol=1e-12, equal_nan=True)
 
 
-def of_module(module, x, twin):
-    """Return output, dL/dx and the gradients of the parameters, whose values are the twin's."""
+def of_module(module, x, state):
+    """Return output, dL/dx, the gradients of the parameters and the buffers, from the twin's state on."""
     network = module.build(dtype=torch.float64)
-    network.load_state_dict(twin.state_dict())
+    network.load_state_dict(state)
     y = network(x)
     weights = torch.linspace(-1, 2, y.numel(), dtype=torch.float64).view(y.shape)
     grad = network.backward(weights, input_grad=True)
-    return [y, grad, *(parameter.grad[0] for parameter in network.parameters())]
+    gradients = (parameter.grad[0] for parameter in network.parameters())
+    return [y, grad, *gradients, *(buffer.data[0] for _, buffer in network.named_buffers())]
 
 
 def of_loss(loss, prediction, target):
