@@ -60,8 +60,8 @@ def expect_module(owner: object, name: str, module: object) -> None:
     """Raise ChainruleError, naming the owner, unless this is a module, ready for use."""
     if isinstance(module, type) or not isinstance(module, ModuleLike):  # its class has the methods too
         several = isinstance(module, list | tuple | Iterator)
-        fix = "Pass modules one by one: sequential(*modules)." if several else advice("module", module)
         owner = owner if isinstance(owner, str) else label(owner)
+        fix = f"Pass modules one by one: {owner}(*modules)." if several else advice("module", module)
         raise ChainruleError(f"{owner}: {name} must be a module, got {shown(module)}. {fix}")
 
 
