@@ -152,6 +152,25 @@ def assert_drops_as(layer: type[Module], function: Callable[..., Tensor], x: Ten
         assert network.eval()(x).equal(x)
 
 
+def assert_recurrence_equals(layer: type[Module], theirs: type[torch.nn.RNNBase], **settings: Any) -> None:
+    """Compare a recurrent layer with one of torch.nn, once by the whole sequence and once by the last states."""
+    x = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    class Sequence(theirs):  # type: ignore[valid-type, misc]
+        def forward(self, x: Tensor) -> Any:
+            return super().forward(x)[0]
+
+    class Last(theirs):  # type: ignore[valid-type, misc]
+        def forward(self, x: Tensor) -> Any:
+            _, states = super().forward(x)
+            states = states[0] if isinstance(states, tuple) else states  # an LSTM's are h and c
+            return torch.cat(list(states[-2:] if self.bidirectional else states[-1:]), -1)
+
+    for output, kind in (("sequence", Sequence), ("last", Last)):
+        ours = layer(3, 2, output=output, **settings)
+        assert_layer_equals(ours, kind(3, 2, batch_first=True, **settings), x)
+
+
 def assert_loss_equals(
     loss: type[Loss], function: Callable[..., Tensor], prediction: Tensor, target: Tensor, **settings: Any
 ) -> None:
