@@ -121,6 +121,14 @@ class SmallTermLeftOut(Module):
         return grad_output
 
 
+@wrong("gradients_agree_with_autograd")
+class WeightGradientInLowerPrecision(Linear):
+    def backward(self, grad_output: Tensor) -> Tensor | None:
+        input_grad = super().backward(grad_output)
+        self.weight.grad.copy_(self.weight.grad.float())
+        return input_grad
+
+
 @wrong("parameter_gradients_accumulate")
 class OverwritesWeightGradient(Linear):
     def backward(self, grad_output: Tensor) -> Tensor | None:

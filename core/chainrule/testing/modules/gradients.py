@@ -86,9 +86,9 @@ def traced_gradients(trial: Trial) -> dict[str, Tensor]:
         leaves["x"] = trial.x.clone()
     for leaf in leaves.values():
         leaf.requires_grad_()
-    for name, parameter in network.named_parameters():
-        parameter.bind(leaves[name], parameter.grad)
     with torch.enable_grad():
+        for name, parameter in network.named_parameters():
+            parameter.bind(leaves[name], parameter.grad)  # its views, such as transposed, are traced too
         try:
             value = (network.module.forward(leaves.get("x", trial.x)) * trial.grad_output).sum()
         except RuntimeError as error:
