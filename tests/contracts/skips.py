@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from chainrule import Optimizer, Parameter, Wrapper
-from chainrule.cli.description import sections
+from chainrule.formulas import sections
 from chainrule.testing import Check, Result, Subject
 from chainrule.updates.watching import is_elementwise
 

@@ -14,7 +14,7 @@ import typer
 from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
-from chainrule.errors import BrokenComponentError, ChainruleError, UnknownComponentError
+from chainrule.errors import BrokenComponentError, ChainruleError
 from chainrule.registry.kinds import KINDS, kind_or_none
 from chainrule.terminal import console
 
@@ -102,15 +102,10 @@ def _subjects_of(name: str) -> tuple[list[Subject], list[Result]]:
 
 
 def _subject(name: str) -> Subject:
-    from chainrule.cli.component_file import file_hint, subject_in_file
-    from chainrule.testing import checks_of, subject
+    from chainrule.cli.component_file import subject_named
+    from chainrule.testing import checks_of
 
-    try:
-        found = subject_in_file(name) or subject(name)
-    except UnknownComponentError as error:
-        if not (hint := file_hint(name)):
-            raise
-        raise ChainruleError(f"check: a file must be given as FILE.py:Class, got {name}. {hint}") from error
+    found = subject_named(name, owner="check")
     if not checks_of(found.kind):
         raise ChainruleError(f"check: no checks for {found.label}; there are checks for {', '.join(KINDS)}.")
     return found

@@ -9,17 +9,48 @@ from types import ModuleType
 from typing import Any
 
 from chainrule.cli.paths import expanded
-from chainrule.errors import ChainruleError, one_line
+from chainrule.errors import ChainruleError, UnknownComponentError, one_line
 from chainrule.registry.kinds import kind_or_none
 from chainrule.testing import Subject, subject
 from chainrule.testing.module_file import import_file
 
 
-def subject_in_file(text: str) -> Subject | None:
+def subject_named(name: str, *, owner: str) -> Subject:
+    """Return the component of a registered name, or at an address FILE.py:Class; the owner begins messages.
+
+    Raises:
+        ChainruleError: if there is none.
+    """
+    try:
+        return subject_in_file(name, owner=owner) or subject(name)
+    except UnknownComponentError as error:
+        if not (hint := file_hint(name)):
+            raise
+        raise ChainruleError(f"{owner}: a file must be given as FILE.py:Class, got {name}. {hint}") from error
+
+
+def subject_in_file(text: str, *, owner: str = "check") -> Subject | None:
     """Return the component at an address such as FILE.py:Class, or None if the text names no file.
 
     Raises:
         ChainruleError: if the file cannot be imported, or has no such component.
+    """
+    found = object_in_file(text, owner=owner)
+    if found is None:
+        return None
+    kind, name, value = found
+    if not callable(value):
+        raise ChainruleError(
+            f"{owner}: {name} must be a class or a function that returns a component, got {value!r}. Name one."
+        )
+    return subject(value, kind=kind)
+
+
+def object_in_file(text: str, *, owner: str) -> tuple[str | None, str, Any] | None:
+    """Return the kind, name and value at an address such as FILE.py:Class, or None if the text names no file.
+
+    Raises:
+        ChainruleError: if the file cannot be imported, or has nothing of that name.
     """
     text = text.replace("::", ":")  # as pytest writes it
     first, _, rest = text.partition(":")
@@ -28,21 +59,17 @@ def subject_in_file(text: str) -> Subject | None:
     path, _, name = (address, "", "") if address.endswith(".py") else address.rpartition(":")
     if not path.endswith(".py"):
         return None
-    file = expanded("check", Path(path))
+    file = expanded(owner, Path(path))
     if not file.is_file():
-        raise ChainruleError(f"check: no such file: {path}.")
-    module = _imported(file)
+        raise ChainruleError(f"{owner}: no such file: {path}.")
+    module = _imported(owner, file)
     if not name:
-        raise ChainruleError(f'check: "{path}" names no class. Write {_choices(path, module)}.')
+        raise ChainruleError(f'{owner}: "{path}" names no class. Write {_choices(path, module)}.')
     try:
         found: Any = reduce(getattr, name.split("."), module)
     except AttributeError:
-        raise ChainruleError(f'check: no "{name}" in {path}. Write {_choices(path, module)}.') from None
-    if not callable(found):
-        raise ChainruleError(
-            f"check: {name} in {path} must be a class or a function that returns a component, got {found!r}. Name one."
-        )
-    return subject(found, kind=kind)
+        raise ChainruleError(f'{owner}: no "{name}" in {path}. Write {_choices(path, module)}.') from None
+    return kind, f"{name} in {path}", found
 
 
 def file_hint(text: str) -> str:
@@ -70,12 +97,12 @@ def _installed_file(module: str, name: str) -> str:
     return f"Write {found.origin}:{name}." if found and found.origin and found.origin.endswith(".py") else ""
 
 
-def _imported(file: Path) -> ModuleType:
+def _imported(owner: str, file: Path) -> ModuleType:
     try:
         return import_file(file)
     except (Exception, SystemExit) as error:
         raise ChainruleError(
-            f"check: {file} cannot be imported: {one_line(error).rstrip('.')}. Run it with python for the traceback."
+            f"{owner}: {file} cannot be imported: {one_line(error).rstrip('.')}. Run it with python for the traceback."
         ) from error
 
 

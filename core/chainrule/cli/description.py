@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-import re
 from typing import Any
 
 from chainrule import registry
 from chainrule.calls import signature_of
 from chainrule.errors import ChainruleError
+from chainrule.formulas import sections
 from chainrule.registry.component import Component
 from chainrule.registry.source_files import source_file
 
 DECLARED = ("at_least", "above", "at_most", "below", "search", "per_member")
-_SECTION = re.compile(r"([A-Z]\w*):(?:\s+(.*))?")
 
 
 def describe(component: Component, loaded: Any) -> dict[str, Any]:
@@ -36,22 +35,6 @@ def describe(component: Component, loaded: Any) -> dict[str, Any]:
         "version": component.version,
         "state": registry.state(component),
     }
-
-
-def sections(docstring: str) -> dict[str, str]:
-    """Return the text of each section of a clean docstring by its heading, such as Forward or Source."""
-    found: dict[str, list[str]] = {}
-    heading = None
-    for line in docstring.splitlines()[1:]:
-        match = _SECTION.fullmatch(line)
-        if match:
-            heading = match[1]
-            found[heading] = [match[2] or ""]
-        elif heading is not None and (line.startswith(" ") or not line):
-            found[heading].append(line)
-        else:
-            heading = None
-    return {heading: inspect.cleandoc("\n".join(lines)).strip() for heading, lines in found.items()}
 
 
 def source_code(component: Component, loaded: Any) -> str:
@@ -92,10 +75,10 @@ def _hyperparameters(loaded: Any) -> list[dict[str, Any]]:
             "declaration": _declaration(parameter),
             "type": _type(parameter.annotation),
             "required": required,
-            "default": _plain(default),
+            "default": plain(default),
         }
         metadata = fields[parameter.name].metadata if parameter.name in fields else {}
-        record |= {key: _plain(metadata[key]) for key in DECLARED if metadata.get(key) is not None}
+        record |= {key: plain(metadata[key]) for key in DECLARED if metadata.get(key) is not None}
         described.append(record)
     return described
 
@@ -114,12 +97,12 @@ def _type(annotation: Any) -> str:
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value in JSON's types: itself, or its text."""
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value if value is None or isinstance(value, bool | int | str) else repr(value)
 
 

@@ -24,13 +24,26 @@ def show(
         ),
     ],
     source: Annotated[bool, typer.Option("--source", help="Print the source code instead.")] = False,
+    numbers: Annotated[
+        bool,
+        typer.Option(
+            "--numbers",
+            help="Print a small pass in numbers instead: each gradient by hand, by central differences and by "
+            "autograd. NAME may be FILE.py:Class too; exit with 1 if they disagree.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a component: formula, hyperparameters, source, package and version; or the contract of a kind.
 
-    Example: chainrule show optimizers:adam, or: chainrule show optimizer
+    Example: chainrule show optimizers:adam, or: chainrule show linear --numbers
     """
+    if source and numbers:
+        raise typer.BadParameter("give --source or --numbers, not both.")
     kind = kind_or_none(name)
+    if numbers:
+        _show_numbers(name, kind, as_json)
+        return
     if kind in KINDS:
         _show_contract(kind, as_json)
         return
@@ -66,6 +79,21 @@ def _show_contract(kind: str, as_json: bool) -> None:
             role = member.role
             echo(styled(HEADINGS[role]))
         echo(f"  {member.name}{member.declaration}\n      {member.meaning}")
+
+
+def _show_numbers(name: str, kind: str | None, as_json: bool) -> None:
+    from chainrule.cli.numbers import numbers_named, print_numbers, record_of
+
+    if kind in KINDS:
+        raise ChainruleError(f"show: --numbers needs the name of one component, got the kind {kind}. Name one of them.")
+    with stdout_kept_for(as_json):
+        component, found = numbers_named(name)
+    if as_json:
+        print_json(record_of(component, found))
+    else:
+        print_numbers(component, found)
+    if not found.agree:
+        raise typer.Exit(1)
 
 
 def _print(described: dict[str, Any]) -> None:

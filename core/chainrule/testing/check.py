@@ -113,7 +113,7 @@ def checks_of(kind: str, *, compile: bool = False) -> list[Check]:
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
+def apart() -> Iterator[None]:
     """Run the block on the CPU, in float32 and without autograd, apart from the caller's random state and warnings."""
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
@@ -157,7 +157,7 @@ def run(subject: Subject, check: Check) -> Result:
         return Result(subject.label, check.name, outcome, detail, seconds, error, looked_at, len(examples))
 
     try:
-        with _apart():
+        with apart():
             examples += subject.make_examples()
             expect_examples(examples)
             for example in [subject] if check.once else examples:
@@ -200,7 +200,7 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
     """
     _expect_subject("run_all", subject)
     try:
-        with _apart():
+        with apart():
             expect_examples(subject.make_examples())
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         detail = f"{subject.label}: nothing_to_check failed: making its examples raised {one_line(error).rstrip('.')}. "

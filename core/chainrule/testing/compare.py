@@ -15,6 +15,9 @@ from chainrule.testing.check import CheckFailed, NotApplicable
 FEW_PLACES = 10
 """The units in the last place from which on a difference is no mere rounding."""
 
+TO_DIFFERENCES, TO_AUTOGRAD = 1e-6, 1e-11
+"""How far a gradient may be from central differences, which have about six correct digits, and from autograd's."""
+
 
 def expect(holds: bool, message: str) -> None:
     """Raise CheckFailed with the message unless the condition holds."""
@@ -54,6 +57,12 @@ def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float =
         f"({int((~same).sum())} of {same.numel()} elements differ, tolerance {tolerance:g}"
         f"{_last_places(expected[worst], got[worst])})."
     )
+
+
+def relative_error(got: Tensor, expected: Tensor) -> Tensor:
+    """Return the difference of each element, absolute for expected values below 1, relative above; NaN for NaN."""
+    error = (got - expected).abs() / expected.abs().clamp(min=1.0)
+    return error.masked_fill(got == expected, 0.0)
 
 
 def _told_apart(one: Tensor, other: Tensor) -> tuple[str, str]:

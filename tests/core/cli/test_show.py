@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from chainrule.cli.description import sections
 from chainrule.cli.kind_contract import contract_of
+from chainrule.formulas import sections
 from chainrule.registry.kinds import KINDS
 
 RULE = '''import dataclasses

@@ -11,6 +11,8 @@ from chainrule.base.loss import Loss
 from chainrule.errors import BackwardError, ChainruleError
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import (
+    TO_AUTOGRAD,
+    TO_DIFFERENCES,
     central_difference,
     expect,
     expect_close,
@@ -41,7 +43,8 @@ def loss_gradient_agrees_with_differences(example: LossExample) -> None:
     for reduction, (loss, prediction, target) in every_reduction(example):
         expected = central_difference(lambda: loss(prediction, target).sum(), prediction)  # noqa: B023 - called at once
         got = gradient(loss, prediction, target)
-        expect_close(f'dL/dprediction for reduction="{reduction}"', got, expected, tolerance=1e-6, of=prediction)
+        what = f'dL/dprediction for reduction="{reduction}"'
+        expect_close(what, got, expected, tolerance=TO_DIFFERENCES, of=prediction)
     for reduction in REDUCTIONS:
         loss = with_reduction(example[0], reduction, members=True)
         predictions, targets = three_members(example)
@@ -51,25 +54,36 @@ def loss_gradient_agrees_with_differences(example: LossExample) -> None:
             predictions,
         )
         what = f'dL/dprediction of three members for reduction="{reduction}"'
-        expect_close(what, got, expected, tolerance=1e-6, of=predictions)
+        expect_close(what, got, expected, tolerance=TO_DIFFERENCES, of=predictions)
 
 
 @check("losses", cause="a small term missing from gradient, or a computation in lower precision than the prediction's.")
 def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
     """Backward agrees with autograd on the same forward to 1e-11, where torch can trace it."""
     for reduction, (loss, prediction, target) in every_reduction(example):
-        leaf = prediction.clone().requires_grad_()
-        with torch.enable_grad():
-            try:
-                value = copy.deepcopy(loss)(leaf, target)
-            except RuntimeError as error:
-                raise NotApplicable(f"torch cannot trace forward: {str(error).splitlines()[0]}") from error
-            if not value.requires_grad:
-                raise NotApplicable("torch cannot trace forward, whose value does not require a gradient")
-            value.sum().backward()  # type: ignore[no-untyped-call]
-        got, expected = gradient(loss, prediction, target), leaf.grad
-        assert expected is not None  # noqa: S101 - backward has just set it
-        expect_close(f'dL/dprediction for reduction="{reduction}"', got, expected, tolerance=1e-11, of=prediction)
+        expected = traced_gradient(loss, prediction, target)
+        got = gradient(loss, prediction, target)
+        what = f'dL/dprediction for reduction="{reduction}"'
+        expect_close(what, got, expected, tolerance=TO_AUTOGRAD, of=prediction)
+
+
+def traced_gradient(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
+    """Return autograd's dL/dprediction, of terms that of their sum.
+
+    Raises:
+        NotApplicable: if torch cannot trace forward.
+    """
+    leaf = prediction.clone().requires_grad_()
+    with torch.enable_grad():
+        try:
+            value = copy.deepcopy(loss)(leaf, target)
+        except RuntimeError as error:
+            raise NotApplicable(f"torch cannot trace forward: {str(error).splitlines()[0]}") from error
+        if not value.requires_grad:
+            raise NotApplicable("torch cannot trace forward, whose value does not require a gradient")
+        value.sum().backward()  # type: ignore[no-untyped-call]
+    assert leaf.grad is not None  # noqa: S101 - backward has just set it
+    return leaf.grad
 
 
 @check(
@@ -95,7 +109,7 @@ def weighted_gradient_agrees_with_differences(example: LossExample) -> None:
                 prediction,
             )
             what = f'backward(weights) for {3 if members else 1} members, reduction="{reduction}",'
-            expect_close(what, got, expected, tolerance=1e-6, of=prediction)
+            expect_close(what, got, expected, tolerance=TO_DIFFERENCES, of=prediction)
 
 
 @check(

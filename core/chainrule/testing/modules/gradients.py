@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.testing.check import NotApplicable, check
-from chainrule.testing.compare import central_difference, expect, expect_close
+from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, central_difference, expect, expect_close
 from chainrule.testing.modules.trials import Example, Pass, Trial, expect_same_pass, given, make_trial, trials
 
 FALSE_START = 0.5
@@ -30,7 +30,7 @@ def input_gradient_agrees_with_differences(example: Example) -> None:
             raise NotApplicable("its inputs are integers, which have no derivative")
         got = given(input_grad)
         expected = central_difference(trial.value, trial.x)
-        expect_close("dL/dx", got, expected, tolerance=1e-6, of=trial.x)
+        expect_close("dL/dx", got, expected, tolerance=TO_DIFFERENCES, of=trial.x)
 
 
 @check(
@@ -50,7 +50,7 @@ def parameter_gradients_agree_with_differences(example: Example) -> None:
         got = trial.run().parameter_grads
         for name, parameter in parameters.items():
             expected = central_difference(trial.value, parameter.data)
-            expect_close(f"the gradient of {name}", got[name], expected, tolerance=1e-6, of=trial.x)
+            expect_close(f"the gradient of {name}", got[name], expected, tolerance=TO_DIFFERENCES, of=trial.x)
 
 
 @check(
@@ -68,10 +68,10 @@ def gradients_agree_with_autograd(example: Example) -> None:
         tensors = traced_gradients(trial)
         if "x" in tensors:
             expected = tensors.pop("x")
-            expect_close("dL/dx", given(got.input_grad), expected, tolerance=1e-11, of=trial.x)
+            expect_close("dL/dx", given(got.input_grad), expected, tolerance=TO_AUTOGRAD, of=trial.x)
         for name, expected in tensors.items():
             what = f"the gradient of {name}"
-            expect_close(what, got.parameter_grads[name], expected, tolerance=1e-11, of=trial.x)
+            expect_close(what, got.parameter_grads[name], expected, tolerance=TO_AUTOGRAD, of=trial.x)
 
 
 def traced_gradients(trial: Trial) -> dict[str, Tensor]:
