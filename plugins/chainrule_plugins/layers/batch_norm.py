@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chainrule import Shape, ShapeError
 from chainrule.ops import expect_number
-from chainrule_plugins.convolution import accumulate, merged, split
+from chainrule_plugins.convolution import merged, split
 from chainrule_plugins.normalization import expect_channels
 from chainrule_plugins.running_statistics import TracksStatistics
 
@@ -76,9 +76,9 @@ class BatchNorm(TracksStatistics):
             merged(grad_output), columns, weight, None, None, mean, inverse, True, self.eps, wanted
         )
         if self.weight is not None:
-            accumulate(self.weight, dw)
+            self.weight.grad += dw.view_as(self.weight.grad)
         if self.bias is not None:
-            accumulate(self.bias, db)
+            self.bias.grad += db.view_as(self.bias.grad)
         return split(dx, len(grad_output)) if self.needs_input_grad else None
 
     @classmethod
