@@ -1,0 +1,86 @@
+"""What pooling layers share: windows by axis, the shapes that they give, and sequences as images of one row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from chainrule import Module, Shape, ShapeError, label
+from chainrule.ops import expect_flag, expect_integer, expect_shape
+from chainrule_plugins.convolution import by_axis
+
+
+class OfImages(Module):
+    """A layer of the last axes of x (M, N, C, …), one for sequences or two for images, channel by channel."""
+
+    AXES: ClassVar[int] = 2
+
+    def expected(self, input_shape: Shape) -> Shape:
+        """Return the shape (C, …) of one input, None where it is not known; raise ShapeError if it has other axes."""
+        unknown = (None,) * (1 + self.AXES)
+        expect_shape(self, input_shape, unknown)
+        return unknown if input_shape[:1] == (...,) else input_shape
+
+    def images(self, x: Tensor) -> Tensor:
+        """Return x as images (M N, C, H, W), which for sequences have one row."""
+        return x.flatten(0, 1) if self.AXES == 2 else x.flatten(0, 1).unsqueeze(2)
+
+    def unmerged(self, images: Tensor, members: int) -> Tensor:
+        """Return images (M N, C, H, W) as (M, N, C, …)."""
+        images = images if self.AXES == 2 else images.squeeze(2)
+        return images.view(members, len(images) // members, *images.shape[1:])
+
+    def of_image(self, sizes: Sequence[int], row: int = 1) -> list[int]:
+        """Return sizes by axis as those of an image; a sequence's get the one of a row in front."""
+        return [row] * (2 - self.AXES) + list(sizes)
+
+
+class SlidingWindow(OfImages):
+    """A pooling layer that reduces each window of its images to one value."""
+
+    dilation: tuple[int, ...]
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None,
+        padding: int | tuple[int, ...],
+        dilation: int | tuple[int, ...],
+        ceil_mode: bool,
+    ) -> None:
+        self.kernel_size = by_axis(self, "kernel_size", kernel_size, self.AXES)
+        self.stride = self.kernel_size if stride is None else by_axis(self, "stride", stride, self.AXES)
+        self.dilation = by_axis(self, "dilation", dilation, self.AXES)
+        self.padding = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * self.AXES
+        halves = tuple(size // 2 for size in self.kernel_size)
+        if len(self.padding) != self.AXES or not all(
+            0 <= expect_integer(self, "padding", size) <= half for size, half in zip(self.padding, halves, strict=True)
+        ):
+            raise ShapeError(
+                f"{label(self)}: padding must be at least 0 and at most half of kernel_size, {halves}, got "
+                f"{padding!r}. Pass one number, or one for each axis."
+            )
+        self.ceil_mode = expect_flag(self, "ceil_mode", ceil_mode)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        channels, *sizes = self.expected(input_shape)
+        return (channels, *(self._windows(axis, size) for axis, size in enumerate(sizes)))
+
+    def _windows(self, axis: int, size: object) -> int | None:
+        """Return the number of windows along an axis; the last one starts in the image or the padding before it."""
+        if not isinstance(size, int):
+            return None
+        stride, padding = self.stride[axis], self.padding[axis]
+        extent = self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
+        over = stride - 1 if self.ceil_mode else 0  # what a last window may lack
+        least = max(1, extent - 2 * padding - over)
+        if size < least:
+            raise ShapeError(
+                f"{label(self)}: each axis of x must have at least {least} entries for this window, got {size}. "
+                "Pass larger inputs, or declare a smaller window."
+            )
+        count = (size + 2 * padding - extent + over) // stride + 1
+        starts_behind = (count - 1) * stride >= size + padding
+        return count - 1 if starts_behind else count
