@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError, label
-from chainrule.ops import expect_flag, expect_integer, expect_shape
+from chainrule.ops import expect_flag, expect_integer, expect_shape, expect_size
 from chainrule_plugins.convolution import by_axis
 
 
@@ -84,3 +84,24 @@ class SlidingWindow(OfImages):
         count = (size + 2 * padding - extent + over) // stride + 1
         starts_behind = (count - 1) * stride >= size + padding
         return count - 1 if starts_behind else count
+
+
+class OfOutputSize(OfImages):
+    """A pooling layer whose windows divide images into output_size parts along each axis, which may overlap by one."""
+
+    def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
+        sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * self.AXES
+        if len(sizes) != self.AXES:
+            raise ShapeError(
+                f"{label(self)}: output_size must have {self.AXES} numbers, got {output_size!r}. "
+                f"Pass one number, or {self.AXES}."
+            )
+        self.output_size = tuple(None if size is None else expect_size(self, "output_size", size) for size in sizes)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        channels, *sizes = self.expected(input_shape)
+        return (channels, *(own or size for own, size in zip(self.output_size, sizes, strict=True)))
+
+    def sizes(self, x: Tensor) -> list[int]:
+        """Return the output's sizes as an image, where None keeps that of x."""
+        return self.of_image([own or size for own, size in zip(self.output_size, x.shape[3:], strict=True)])

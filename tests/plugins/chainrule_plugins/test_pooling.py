@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from chainrule import ShapeError
-from chainrule.layers import avg_pool1d, linear, max_pool1d, max_pool2d, sequential
+from chainrule.layers import adaptive_avg_pool2d, avg_pool1d, linear, max_pool1d, max_pool2d, sequential
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])
@@ -42,6 +42,8 @@ def test_the_number_of_windows_is_that_of_torch(size, ceil_mode):
             "max_pool2d: padding must be at least 0 and at most half of kernel_size, (1, 1),",
         ),
         (max_pool2d, (3, 1, (1,)), "max_pool2d: padding must be at least 0 and at most half of kernel_size, (1, 1), "),
+        (adaptive_avg_pool2d, (0,), "adaptive_avg_pool2d: output_size must be an integer of at least 1, got 0."),
+        (adaptive_avg_pool2d, ((1, 2, 3),), "adaptive_avg_pool2d: output_size must have 2 numbers, got (1, 2, 3)."),
     ],
 )
 def test_a_wrong_argument_is_refused(pool, arguments, message):

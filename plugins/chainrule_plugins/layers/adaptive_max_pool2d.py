@@ -1,0 +1,36 @@
+"""Maxima that make images of a given size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule_plugins.pooling import OfOutputSize
+
+
+class AdaptiveMaxPool2d(OfOutputSize):
+    """Reduce images of any size to output_size, by the maximum of each part of them; None keeps the size of x.
+
+    Forward:  ``y[p] = max x[i]`` over i from ⌊p in / out⌋ up to, but not including, ⌈(p + 1) in / out⌉
+    Backward: ``dx[i] = Σ dy[p]`` over the parts p whose maximum is at i, the first of several
+    Shapes:   x (M, N, C, H, W), y (M, N, C, *output_size)
+    Source:   He, Zhang, Ren & Sun 2014, "Spatial pyramid pooling in deep convolutional networks", arXiv:1406.4729
+    Raises:   ShapeError if x is not (N, C, H, W).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        images = self.images(x)
+        y, index = torch.ops.aten.adaptive_max_pool2d(images, self.sizes(x))
+        self.save_for_backward(images, index)
+        return self.unmerged(y, len(x))
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        images, index = self.saved_tensors()
+        dx: Tensor = torch.ops.aten.adaptive_max_pool2d_backward(self.images(grad_output), images, index)
+        return self.unmerged(dx, len(grad_output))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:
+        return [(cls(2), (2, 3, 4)), (cls((1, None)), (1, 2, 3)), (cls((3, 2)), (1, 2, 2))]
