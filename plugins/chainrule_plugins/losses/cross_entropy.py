@@ -56,7 +56,8 @@ class CrossEntropy(ClassLoss):
         log_probabilities, costs = self.saved_tensors()
         probabilities = log_probabilities.exp_()
         if costs.is_floating_point():
-            return probabilities * costs.sum(2, keepdim=True) - costs
+            total = costs.sum(2, keepdim=True)
+            return (probabilities * total).masked_fill_(total == 0, 0.0).sub_(costs)  # of ignored rows even from NaN
         return probabilities.scatter_(2, costs, -1.0, reduce="add")
 
     def _costs(self, prediction: Tensor, target: Tensor, is_index: bool) -> Tensor:

@@ -119,6 +119,16 @@ def test_the_mean_is_0_where_all_targets_are_ignored():
     assert not loss.backward().any()
 
 
+@pytest.mark.parametrize("settings", [{"ignore_index": -100}, {"weight": [1.0, 0.0, 1.0]}])
+def test_a_row_that_does_not_count_has_no_gradient_though_all_its_logits_are_masked(settings):
+    logits = torch.tensor([[0.0, 1.0, 2.0], [-torch.inf] * 3])
+    loss = cross_entropy(**settings)
+    assert loss(logits, torch.tensor([0, settings.get("ignore_index", 1)])).isfinite()
+    gradient = loss.backward()
+    assert gradient[0].all()
+    assert gradient[1].tolist() == [0, 0, 0]
+
+
 def test_the_mean_is_0_where_the_weights_of_all_targets_are_0_though_smoothed():
     loss, target = cross_entropy(weight=[0.0, 1.0, 1.0, 1.0], label_smoothing=0.1), torch.zeros(7, dtype=torch.int64)
     assert loss(LOGITS, target) == loss.mean(LOGITS, target) == 0
