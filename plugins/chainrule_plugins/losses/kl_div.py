@@ -39,7 +39,7 @@ class KlDiv(Loss):
         probability = target.exp() if self.log_target else target
         self.save_for_backward(probability)
         if self.log_target:
-            return probability * (target - prediction)
+            return (probability * (target - prediction)).masked_fill_(probability == 0, 0.0)  # 0 · ∞ where t = −∞
         return target.xlogy(target) - (target * prediction).masked_fill_(target == 0, 0.0)  # 0 · −∞ where x is masked
 
     def gradient(self) -> Tensor:

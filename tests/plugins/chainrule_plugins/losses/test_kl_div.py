@@ -26,3 +26,11 @@ def test_a_masked_prediction_of_a_target_of_0_costs_nothing():
     loss = kl_div("sum")
     assert loss(torch.tensor([[0.0, -torch.inf]]), torch.tensor([[1.0, 0.0]])) == 0
     assert loss.backward().tolist() == [[-1, 0]]
+
+
+def test_a_masked_class_costs_nothing_whichever_form_the_target_has():
+    prediction, target = torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log(), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    plain, of_logs = kl_div("sum"), kl_div("sum", log_target=True)
+    torch.testing.assert_close(plain(prediction, target), torch.tensor(2.0).log())
+    torch.testing.assert_close(of_logs(prediction, target.log()), torch.tensor(2.0).log())
+    assert torch.equal(plain.backward(), of_logs.backward())
