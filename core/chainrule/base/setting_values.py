@@ -57,7 +57,7 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
         default = "" if field.default is dataclasses.MISSING else f" The default is {field.default!r}."
         raise HyperparameterError(
             f"{label(owner)}: {field.name} must be {in_words(declared)}, got {shown(given)}."
-            f"{_meant(declared, given) or default or ' Pass one.'}"
+            f"{(_meant(declared, given) if per_member else '') or default or ' Pass one.'}"
         )
     for number in _numbers(value):
         if not isinstance(number, str):  # a word in place of a number

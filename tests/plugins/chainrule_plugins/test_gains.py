@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from chainrule import HyperparameterError, registry
+from chainrule.activations import relu
 from chainrule_plugins.gains import GAINS
 
 INITIALIZERS = ["he_normal", "he_uniform", "xavier_normal", "xavier_uniform"]
@@ -28,3 +29,11 @@ def test_an_activation_stands_for_its_gain(initializer):
 def test_another_word_or_number_is_refused(gain):
     with pytest.raises(HyperparameterError, match=r"^he_normal: gain must be "):
         registry.get("initializers", "he_normal")(gain=gain)
+
+
+def test_an_activation_in_place_of_its_name_is_not_answered_with_schedules():
+    with pytest.raises(HyperparameterError) as caught:
+        registry.get("initializers", "xavier_normal")(gain=relu)
+    assert str(caught.value) == (
+        "xavier_normal: gain must be a number or text, got the class Relu. The default is 1.0."
+    )
