@@ -93,6 +93,14 @@ def expect_flag(owner: object, name: str, value: bool) -> bool:
     return flag(label(owner), name, value)
 
 
+def expect_word(owner: object, name: str, word: str, words: Sequence[str]) -> str:
+    """Return a word; raise HyperparameterError, naming the owner, unless it is one of these."""
+    if not isinstance(word, str) or word not in words:
+        known = ", ".join(f'"{one}"' for one in words)
+        raise HyperparameterError(f"{label(owner)}: {name} must be one of {known}, got {shown(word)}. Choose one.")
+    return word
+
+
 def expect_weights(owner: object, name: str, weights: Tensor | Sequence[float] | float | None) -> Tensor | None:
     """Return weights as a float64 tensor; raise HyperparameterError, naming the owner, unless they are finite."""
     if weights is None:

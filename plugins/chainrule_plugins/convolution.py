@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chainrule import ChainruleError, HyperparameterError, Module, Parameter, Shape, ShapeError, label
 from chainrule.initializers import uniform
-from chainrule.ops import expect_flag, expect_integer, expect_shape, expect_size
+from chainrule.ops import expect_flag, expect_integer, expect_shape, expect_size, expect_word
 from chainrule_plugins.padding import least_size, pad, pad_backward
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -97,14 +97,9 @@ class Convolution(SlidingKernel):
         padding_mode: str = "zeros",
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, bias)
-        if padding_mode not in PADDING_MODES:
-            words = ", ".join(f'"{mode}"' for mode in PADDING_MODES)
-            raise HyperparameterError(
-                f"{label(self)}: padding_mode must be one of {words}, got {padding_mode!r}. Choose one."
-            )
         self.sides = paddings(self, padding, self.kernel_size, self.stride, self.dilation)
         self.padding = padding if isinstance(padding, str) else tuple(before for before, _ in self.sides)
-        self.padding_mode = padding_mode
+        self.padding_mode = expect_word(self, "padding_mode", padding_mode, PADDING_MODES)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_shape(self, input_shape, (self.in_channels, *[None] * self.axes))

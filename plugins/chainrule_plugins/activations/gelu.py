@@ -6,7 +6,8 @@ import math
 
 from torch import Tensor
 
-from chainrule import HyperparameterError, Module
+from chainrule import Module
+from chainrule.ops import expect_word
 
 SLOPE = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
@@ -25,11 +26,7 @@ class Gelu(Module):
     """
 
     def __init__(self, approximate: str = "none") -> None:
-        if approximate not in ("none", "tanh"):
-            raise HyperparameterError(
-                f'gelu: approximate must be "none" or "tanh", got {approximate!r}. Choose one of the two.'
-            )
-        self.approximate = approximate
+        self.approximate = expect_word(self, "approximate", approximate, ("none", "tanh"))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.approximate == "tanh":
