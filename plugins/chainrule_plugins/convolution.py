@@ -12,7 +12,7 @@ from torch import Tensor
 from chainrule import ChainruleError, HyperparameterError, Module, Parameter, Shape, ShapeError, label
 from chainrule.initializers import uniform
 from chainrule.ops import expect_flag, expect_integer, expect_shape, expect_size, expect_word
-from chainrule_plugins.padding import least_size, pad, pad_backward
+from chainrule_plugins.padding import pad, pad_backward, padded_sizes
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -134,7 +134,7 @@ class Convolution(SlidingKernel):
 
 def by_axis(owner: object, name: str, value: int | Sequence[int], axes: int, *, at_least: int = 1) -> tuple[int, ...]:
     """Return one size for each axis; raise ShapeError, naming the owner, unless it is one size or as many as axes."""
-    sizes = _repeat(value, axes)
+    sizes = repeated(value, axes)
     if len(sizes) != axes:
         raise ShapeError(f"{label(owner)}: {name} must have {axes} numbers, got {value!r}. Pass one number, or {axes}.")
     return tuple(expect_size(owner, name, size, at_least=at_least) for size in sizes)
@@ -157,7 +157,7 @@ def paddings(
         totals = [step * (size - 1) for step, size in zip(dilation, kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
     try:
-        sizes = [expect_integer(owner, "padding", size) for size in _repeat(0 if word == "valid" else padding, axes)]
+        sizes = [expect_integer(owner, "padding", size) for size in repeated(0 if word == "valid" else padding, axes)]
     except ChainruleError:
         sizes = []
     if len(sizes) != axes or min(sizes) < 0:
@@ -178,21 +178,12 @@ def output_sizes(
     mode: str,
 ) -> Shape:
     """Return the size of each axis after a convolution, None where it is not known; raise ShapeError if it is empty."""
-    sizes = (*[None] * len(kernel_size), *input_shape)[-len(kernel_size) :]
+    extents = tuple(step * (size - 1) + 1 for step, size in zip(dilation, kernel_size, strict=True))
+    padded = padded_sizes(owner, input_shape, sides, mode, at_least=extents)
     return tuple(
-        _output_size(owner, size, step * (kernel - 1) + 1, hop, pair, mode) if isinstance(size, int) else None
-        for size, kernel, hop, pair, step in zip(sizes, kernel_size, stride, sides, dilation, strict=True)
+        (size - extent) // hop + 1 if isinstance(size, int) else None
+        for size, extent, hop in zip(padded, extents, stride, strict=True)
     )
-
-
-def _output_size(owner: object, size: int, extent: int, stride: int, pair: tuple[int, int], mode: str) -> int:
-    least = max(least_size(pair, mode), extent - sum(pair))
-    if size < least:
-        raise ShapeError(
-            f"{label(owner)}: each axis behind the channels must have at least {least} entries for this kernel and "
-            f"padding, got {size}. Pass a larger x, or declare a smaller kernel or padding."
-        )
-    return (size + sum(pair) - extent) // stride + 1
 
 
 def merged(x: Tensor) -> Tensor:
@@ -205,6 +196,6 @@ def split(y: Tensor, members: int) -> Tensor:
     return y.view(len(y), members, y.shape[1] // members, *y.shape[2:]).transpose(0, 1)
 
 
-def _repeat(value: object, axes: int) -> tuple[Any, ...]:
+def repeated(value: object, axes: int) -> tuple[Any, ...]:
     """Return a sequence as a tuple, and anything else once for each axis."""
     return tuple(value) if isinstance(value, tuple | list) else (value,) * axes

@@ -1,6 +1,7 @@
 """Every sample of torch's own data base of modules that has a twin here: all that a pass gives, in float64."""
 
 import copy
+import inspect
 import re
 import warnings
 
@@ -12,8 +13,19 @@ from chainrule import ChainruleError, Loss, registry
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from torch.testing._internal.common_modules import module_db
+    from torch.testing._internal.common_modules import module_db, no_batch_dim_reference_fn
 
+PADS = {
+    f"{kind}{axes}d": ("layers:pad", {"mode": mode})
+    for kind, mode in [
+        ("CircularPad", "circular"),
+        ("ConstantPad", "constant"),
+        ("ReflectionPad", "reflect"),
+        ("ReplicationPad", "replicate"),
+        ("ZeroPad", "constant"),
+    ]
+    for axes in (1, 2, 3)
+}
 TWINS = {
     "CELU": "activations:celu",
     "ELU": "activations:elu",
@@ -73,8 +85,9 @@ TWINS = {
     "PoissonNLLLoss": "losses:poisson_nll",
     "SmoothL1Loss": "losses:smooth_l1",
     "SoftMarginLoss": "losses:soft_margin",
+    **PADS,
 }
-"""Modules of torch.nn and the components that are the same."""
+"""Modules of torch.nn and the components that are the same, some of them with these settings."""
 
 REFUSED = {
     r"^(Softmax|Softmin|LogSoftmax)-.*scalar$": "a number without axes",
@@ -123,12 +136,17 @@ def test_a_sample_gives_what_torch_gives(theirs, sample, request):
     twin = theirs(*arguments, **options).double()
     given = (*sample.forward_input.args, *sample.forward_input.kwargs.values())
     inputs = [tensor.detach().clone() for tensor in given]
-    has_batch = not re.search("no_batch|MaxPool2d-.*3d_input", name) and inputs[0].dim() > 0
-    rows = inputs if has_batch else [tensor.unsqueeze(0) for tensor in inputs]
+    is_one = (
+        "no_batch" in name
+        or re.search("MaxPool2d-.*3d_input", name)
+        or inputs[0].dim() == 0
+        or inspect.unwrap(sample.reference_fn) is no_batch_dim_reference_fn
+    )
+    rows = [tensor.unsqueeze(0) for tensor in inputs] if is_one else inputs
     state = copy.deepcopy(twin.state_dict())
 
     def results():
-        ours = registry.create(*TWINS[theirs.__name__].split(":"), *arguments, **settings)
+        ours = component_like(theirs, arguments, settings)
         return of_loss(ours, *rows) if isinstance(ours, Loss) else of_module(ours, rows[0], state)
 
     if any(re.search(pattern, name) for pattern in REFUSED):
@@ -147,6 +165,16 @@ def test_a_sample_gives_what_torch_gives(theirs, sample, request):
         expected = [one.nan_to_num(0.0) for one in expected]
     for found, one in zip(results(), expected, strict=True):
         assert_close(found.reshape(one.shape), one.detach(), rtol=1e-10, atol=1e-12, equal_nan=True)
+
+
+def component_like(theirs, arguments, settings):
+    """Return the component of torch's arguments, by their names where some of its settings are given."""
+    twin = TWINS[theirs.__name__]
+    if isinstance(twin, str):
+        return registry.create(*twin.split(":"), *arguments, **settings)
+    key, given = twin
+    named = inspect.signature(theirs).bind(*arguments, **settings).arguments
+    return registry.create(*key.split(":"), **named, **given)
 
 
 def of_module(module, x, state):
