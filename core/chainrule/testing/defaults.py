@@ -14,6 +14,7 @@ from chainrule.base.loss import Loss
 from chainrule.base.optimizer import Optimizer
 from chainrule.testing.check import check
 from chainrule.testing.compare import expect_close, expect_no_error
+from chainrule.testing.initializers.trials import SHAPES, shape_that_fits
 from chainrule.testing.losses.trials import LossExample, every_reduction
 from chainrule.testing.modules.trials import Example, expect_same_pass, make_trial
 from chainrule.testing.optimizers.trials import STEPS, draw_gradients, expect_same, weights
@@ -69,7 +70,7 @@ def _results(loss: Loss, prediction: Tensor, target: Tensor) -> dict[str, Tensor
 @check("initializers", cause=CAUSE)
 def values_follow_no_default(initializer: Initializer) -> None:
     """An initializer fills a tensor on the CPU with the same values whatever torch's default device and dtype."""
-    got, expected = torch.full((2, 3, 4), math.nan, dtype=torch.float64).unbind()
+    got, expected = torch.full((2, *shape_that_fits(initializer, *SHAPES)), math.nan, dtype=torch.float64).unbind()
     initializer(expected, fan_in=3, fan_out=4, generator=Generator("cpu").manual_seed(0))
     generator = Generator("cpu").manual_seed(0)
     with expect_no_error(f"filling a tensor {WHEN}"), other_defaults():

@@ -1,0 +1,123 @@
+"""Steps of a convolutional network and of a transformer with Adam, beside the same networks in torch.nn."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from time import process_time
+from typing import Any
+
+import torch
+from architecture_twins import TWINS, Twin
+from rounds import Spread, alternate
+from torch import Tensor, nn
+
+import chainrule
+from chainrule.losses import cross_entropy
+from chainrule.optimizers import adam
+
+LR = 1e-3
+SECONDS = 0.3
+"""Least time of a round."""
+
+TOLERANCE = 1e-3
+"""Largest relative difference of the losses of `CHECKED` steps from torch's."""
+
+CHECKED = 10
+
+GOALS = {("compiled", "torch"): 1 / 0.9, ("compiled", "torch_compiled"): 1.0, ("eager", "torch"): 1 / 1.5}
+"""How many times as fast one of ours should be as one of torch's."""
+
+TITLES = {
+    "eager": "chainrule",
+    "compiled": "chainrule, compile=True",
+    "torch": "torch, eager",
+    "torch_compiled": "torch.compile, model and step",
+}
+
+Step = Callable[[], Tensor]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    rounds = int(sys.argv[1])
+    print(json.dumps({name: row(twin, rounds) for name, twin in TWINS.items()}))
+
+
+def row(twin: Twin, rounds: int) -> dict[str, Any]:
+    """Check that all train to the same losses, then time them in turns."""
+    steps = {who: make(twin, who) for who in TITLES}
+    difference = largest_difference(steps)
+    if not difference < TOLERANCE:
+        raise RuntimeError(f"{twin.title}: losses differ from torch's by {difference:.1e}, more than {TOLERANCE:.0e}")
+    times = alternate({who: timer(step) for who, step in steps.items()}, rounds)
+    return {
+        "title": twin.title,
+        "loss_difference": difference,
+        "peers": {who: {"title": TITLES[who], "seconds": vars(Spread.of(values))} for who, values in times.items()},
+        "comparisons": [
+            {
+                "title": f"{TITLES[theirs]} / {TITLES[ours]}",
+                "times_as_fast": vars(Spread.of_ratios(times[theirs], times[ours])),
+                "goal": goal,
+            }
+            for (ours, theirs), goal in GOALS.items()
+        ],
+    }
+
+
+def make(twin: Twin, who: str) -> Step:
+    """Return a function that takes one step, always on the same batch, and returns its loss."""
+    return ours(twin, compile=who == "compiled") if who in ("eager", "compiled") else theirs(twin, who)
+
+
+def ours(twin: Twin, *, compile: bool) -> Step:
+    network = twin.ours().build(seed=0)
+    network.load_state_dict(twin.theirs().state_dict())
+    step = chainrule.training_step(network, cross_entropy(), adam(lr=LR), compile=compile)
+    return lambda: step(twin.x, twin.y)
+
+
+def theirs(twin: Twin, who: str) -> Step:
+    model, criterion = twin.theirs(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        return criterion(model(x), y)
+
+    value, update = (
+        (torch.compile(loss), torch.compile(optimizer.step)) if "compiled" in who else (loss, optimizer.step)
+    )
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        result = value(twin.x, twin.y)
+        result.backward()
+        update()
+        return result.detach()
+
+    return step
+
+
+def largest_difference(steps: dict[str, Step]) -> float:
+    """Return the largest relative difference of the losses of the first steps from torch's."""
+    losses = {who: torch.stack([step().clone() for _ in range(CHECKED)]) for who, step in steps.items()}
+    return max(((values / losses["torch"]) - 1).abs().max().item() for values in losses.values())
+
+
+def timer(step: Step) -> Callable[[], float]:
+    """Return a function that gives the CPU seconds of one step, from as many as take a while."""
+
+    def seconds() -> float:
+        start, taken = process_time(), 0
+        while process_time() - start < SECONDS:
+            step()
+            taken += 1
+        return (process_time() - start) / taken
+
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
