@@ -1,0 +1,45 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import HyperparameterError
+from chainrule.losses import bce_with_logits, focal
+from tests.oracles import assert_loss_equals
+
+X, T = torch.randn(2, 7, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+T = T.sigmoid()
+T[1] = T[1].round()
+
+
+def formula(prediction, target, *, reduction, gamma=2.0, alpha=0.25):
+    p = 1 / (1 + (-prediction).exp())
+    likely = p * target + (1 - p) * (1 - target)
+    terms = -(target * p.log() + (1 - target) * (1 - p).log()) * (1 - likely) ** gamma
+    if alpha is not None:
+        terms = terms * (alpha * target + (1 - alpha) * (1 - target))
+    return {"mean": terms.mean(), "sum": terms.sum(), "none": terms}[reduction]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"gamma": 0.5}, {"gamma": 1.0, "alpha": 0.9}, {"gamma": 5.0, "alpha": None}], ids=str
+)
+def test_it_and_its_gradient_equal_the_formula(settings):
+    assert_loss_equals(focal, formula, X, T, **settings)
+
+
+def test_without_weights_it_is_the_cross_entropy():
+    assert_close(focal(gamma=0, alpha=None)(X, T), bce_with_logits()(X, T))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_certain_logits_have_finite_gradients(gamma):
+    loss = focal("none", gamma=gamma, alpha=None)
+    logits, labels = torch.tensor([[-1e4, -100.0, 1e4, 1e4]]), torch.tensor([[0.0, 0.0, 1.0, 0.0]])
+    assert_close(loss(logits, labels), torch.tensor([[0.0, 0.0, 0.0, 1e4]]))
+    assert_close(loss.backward(), torch.tensor([[0.0, 0.0, 0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("settings", [{"gamma": -1.0}, {"alpha": 1.5}], ids=str)
+def test_settings_have_bounds(settings):
+    with pytest.raises(HyperparameterError, match=rf"^focal: {next(iter(settings))} must be a number of at least 0"):
+        focal(**settings)
