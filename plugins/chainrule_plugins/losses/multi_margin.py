@@ -48,16 +48,19 @@ class MultiMargin(Loss):
         index = target.unsqueeze(2)  # (M, N, 1)
         own = gathered(self, prediction, index, target)
         missed = (prediction - own + self.margin).clamp_min(0).scatter(2, index, 0.0)
-        scale = torch.full_like(own, 1 / prediction.shape[2])
-        if self.weight is not None:
-            scale = scale * self.weight.to(own)[index]
-        self.save_for_backward(missed, index, scale)
-        return (missed if self.p == 1 else missed.square()).sum(2) * scale.squeeze(2)
+        self.save_for_backward(missed, index)
+        powers = missed if self.p == 1 else missed.square()
+        return (powers.sum(2, keepdim=True) * self._scales(missed, index)).squeeze(2)
 
     def gradient(self) -> Tensor:
-        missed, index, scale = self.saved_tensors()
-        grad = (missed.sign() if self.p == 1 else 2 * missed).mul_(scale)
+        missed, index = self.saved_tensors()
+        grad = (missed.sign() if self.p == 1 else 2 * missed).mul_(self._scales(missed, index))
         return grad.scatter_(2, index, -grad.sum(2, keepdim=True))
+
+    def _scales(self, missed: Tensor, index: Tensor) -> Tensor | float:
+        """Return ``w[y] / C``, (M, N, 1)."""
+        classes = missed.shape[2]
+        return 1 / classes if self.weight is None else self.weight.to(missed)[index] / classes
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:

@@ -32,13 +32,17 @@ class Nll(ClassLoss):
         expect_class_weights(self, self.weight, prediction)
         index = self._counted_indices(target)[0].unsqueeze(2)  # (M, N, 1, …)
         own = gathered(self, prediction, index, target).squeeze(2)
+        if self.weight is None and self.ignore_index is None:
+            self.save_for_backward(prediction, index)
+            return own.neg()
         weights = self._weights(prediction, target)
         self.save_for_backward(prediction, index, weights)
         return (own * weights).masked_fill_(weights == 0, 0.0).neg_()  # 0 · −∞ where a class is masked
 
     def gradient(self) -> Tensor:
-        prediction, index, weights = self.saved_tensors()
-        return torch.zeros_like(prediction).scatter_(2, index, -weights.unsqueeze(2))
+        prediction, index, *weights = self.saved_tensors()
+        grad = torch.zeros_like(prediction)
+        return grad.scatter_(2, index, -weights[0].unsqueeze(2)) if weights else grad.scatter_(2, index, -1.0)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
