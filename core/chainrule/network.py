@@ -115,7 +115,7 @@ class Network(ExplainsAttributes):
 
     def _look_inside(self) -> None:
         # Once, since checking attributes against a protocol is slow.
-        self._known_inputs: set[tuple[torch.Size, torch.dtype]] = set()
+        self._known_inputs: dict[tuple[torch.Size, torch.dtype], None] = {}  # in the order of the first calls
         self._replacements = KeepsForBackward.replacements
         self._modules = [inner for _, inner in named_modules(self.module)]
         self._named_parameters = dict(named_parameters(self.module))
@@ -272,7 +272,7 @@ class Network(ExplainsAttributes):
             )
         if hasattr(self.module, "output_shape"):
             self.module.output_shape(tuple(x.shape[2:]))
-        self._known_inputs.add(form)
+        self._known_inputs[form] = None
 
     def expect_no_autocast(self) -> None:
         """Raise ChainruleError within torch.autocast, which would compute products in another dtype."""
@@ -452,16 +452,28 @@ class Network(ExplainsAttributes):
             parameter.data.copy_(value)
         return single
 
-    def summary(self) -> str:
-        """Return a table, as text, of the modules that have parameters, with their shapes and the total count."""
-        lines = []
-        for name, module in named_modules(self.module):
-            if own := dict(module.own_parameters()):
-                shapes = "  ".join(f"{key} {tuple(parameter.shape)}" for key, parameter in own.items())
-                lines.append(f"{name:<8} {label(module):<16} {shapes}")
-        count = sum(parameter.shape.numel() for parameter in self.parameters())
-        ensemble = f" in each of {self.members} members" if self.is_ensemble else ""
-        return "\n".join([*lines, f"{count} parameters{ensemble}, {self.dtype}, {self.device}"])
+    @property
+    def known_inputs(self) -> list[tuple[torch.Size, torch.dtype]]:
+        """The shapes of one input, and their dtypes, that the network was called with."""
+        return list(self._known_inputs)
+
+    def summary(self, input_shape: Sequence[int] | None = None) -> str:
+        """Return a table, as text, of the modules with their output shapes and parameters.
+
+        Args:
+            input_shape: the shape of one input; that of the first call, or what the layers tell of it, if not given.
+
+        Raises:
+            ShapeError: if the input does not fit.
+        """
+        from chainrule.inspection import summary
+
+        return summary(self, None if input_shape is None else tuple(input_shape))
+
+    def _repr_html_(self) -> str:
+        from chainrule.drawing import picture_in_a_notebook
+
+        return picture_in_a_notebook(self)
 
     def __copy__(self) -> Network:
         # A shallow copy would share the parameters, which can be views of one network's buffers only.

@@ -1,0 +1,130 @@
+"""``chainrule draw``."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from chainrule.cli.main import app
+
+EXAMPLE = Path(__file__).parents[4] / "examples" / "nested_network.py"
+
+NETWORKS = """
+from chainrule.activations import relu
+from chainrule.layers import conv2d, linear, sequential
+
+module = sequential(linear(2, 3), relu())
+network = sequential(linear(2, 3), relu()).build(seeds=[0, 1])
+images = conv2d(1, 2, 3)
+number = 3
+
+
+def made():
+    return sequential(linear(2, 3))
+
+
+def wants_an_argument(width):
+    return linear(width, 1)
+"""
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drawn_networks.py").write_text(NETWORKS)
+
+    def run(name, *options):
+        return CliRunner().invoke(app, ["draw", name, *map(str, options)])
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["module", "network", "made"])
+def test_a_module_a_network_and_a_function_are_drawn(draw, tmp_path, name):
+    done = draw(f"drawn_networks.py:{name}")
+    assert (done.exit_code, done.stdout) == (0, "Wrote network.html.\n")
+    page = (tmp_path / "network.html").read_text(encoding="utf-8")
+    assert f"<title>{name}</title>" in page
+    assert "output</tspan> (N, 3)" in page
+    assert "<td>0 linear<td>(N, 3)" in page
+    assert "<b>Backward</b> dx = dy W, dW = dyᵀ x, db = Σₙ dyₙ" in page
+
+
+def test_a_file_svg_is_the_picture_alone(draw, tmp_path):
+    assert draw("drawn_networks.py:images", "--input-shape", "1,6,5", "--output", "p.svg").exit_code == 0
+    picture = (tmp_path / "p.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg xmlns")
+    assert "(N, 2, 4, 3)" in picture
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["drawn_networks.py:images"], "draw: the shape of one input must be given where the first layer does not"),
+        (["drawn_networks.py:images", "--input-shape", "1,8"], "conv2d: x must have shape"),
+        (["drawn_networks.py:images", "--input-shape", "1,x"], "--input-shape must be positive sizes with commas"),
+        (["drawn_networks.py:number"], "draw: number in drawn_networks.py must be a network, a module or a function"),
+        (["drawn_networks.py:wants_an_argument"], "Name a function that takes no arguments."),
+        (["drawn_networks.py:missing"], 'draw: no "missing" in drawn_networks.py.'),
+        (["elsewhere.py:network"], "draw: no such file: elsewhere.py."),
+        (["linear"], "draw: a network must be given as FILE.py:NAME, got linear."),
+        (["drawn_networks.py:module", "--output", "page.png"], "--output must end in .html or .svg, got page.png."),
+        (["drawn_networks.py:module", "--output", "no/such/page.html"], "must be a file that can be written"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(draw, tmp_path, arguments, message):
+    done = draw(*arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".html", ".svg")]
+
+
+PROBE = """<!doctype html><meta charset="utf-8"><body><iframe id="page" width="{width}" height="900" srcdoc="{page}">
+</iframe><script>onload = () => {{
+  const page = document.getElementById("page").contentDocument, view = page.defaultView
+  const texts = [...page.querySelectorAll("text, tspan, p, td, th, dt, dd, h1, h2")].filter(e => e.textContent.trim())
+  const boxes = [...page.querySelectorAll("g")].map(g => [...g.children].filter(e => e.tagName == "text").every(t => {{
+    const outer = g.querySelector("rect").getBoundingClientRect(), inner = t.getBoundingClientRect()
+    return inner.left >= outer.left && inner.right <= outer.right && inner.bottom <= outer.bottom }}))
+  const colours = [view.getComputedStyle(page.querySelector("svg text")).fill, view.matchMedia(
+    "(prefers-color-scheme: dark)").matches]
+  document.body.textContent = "FOUND" + JSON.stringify({{scroll: page.documentElement.scrollWidth,
+    font: Math.min(...texts.map(e => parseFloat(view.getComputedStyle(e).fontSize))), inside: boxes.every(b => b),
+    boxes: boxes.length, colours}}) + "END"
+}}</script>"""
+
+
+def browser():
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def seen(folder, page, width, *options):
+    """Return what a browser makes of a page in a frame of this width, since its windows have a least width."""
+    file = folder / f"probe{width}.html"
+    file.write_text(PROBE.format(width=width, page=html.escape(page)), encoding="utf-8")
+    command = [browser(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    command += ["--virtual-time-budget=5000", *options, "--dump-dom", file.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100).stdout
+    return json.loads(html.unescape(re.search("FOUND({.*})END", shown)[1]))
+
+
+@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_page_is_readable_in_a_browser(draw, tmp_path, width):
+    done = draw(f"{EXAMPLE}:network", "--input-shape", "1,8,8")
+    assert done.exit_code == 0, done.stderr
+    page = (tmp_path / "network.html").read_text(encoding="utf-8")
+    light = seen(tmp_path, page, width)
+    assert light["scroll"] <= width
+    assert light["font"] >= 12
+    assert light["inside"]
+    assert light["boxes"] == 14
+    dark = seen(tmp_path, page, width, "--blink-settings=preferredColorScheme=0")
+    assert (light["colours"][1], dark["colours"][1]) == (False, True)
+    assert light["colours"][0] != dark["colours"][0]
