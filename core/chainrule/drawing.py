@@ -109,7 +109,10 @@ def caption(passed: Mapping[str, Passage], why: str = "") -> str:
     """Return in HTML what the numbers on the edges are, or why there are none."""
     if not passed:
         return escape(why)
-    return "On each edge: the norm of the gradient that flows back along it, for a drawn batch and ‖dL/dy‖ = 1."
+    return (
+        "On each edge: the norm of the gradient that flows back along it, for a drawn batch and ‖dL/dy‖ = 1. "
+        "A bar: what a container computes by itself."
+    )
 
 
 def svg(network: Network, input_shape: Shape | None, passed: Mapping[str, Passage]) -> str:

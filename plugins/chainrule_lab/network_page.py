@@ -63,10 +63,10 @@ def network_page(title: str, network: Network, input_shape: tuple[int, ...], pas
 def _rows(network: Network, passed: Mapping[str, Passage]) -> list[str]:
     rows, shapes = [], shapes_seen(passed)
     for name, module in named_modules(network.module):
-        if list(module.named_children()):
+        count = own_count(module)
+        if list(module.named_children()) and not count:
             continue
         norm = passed[name].grad_output if name in passed else None
-        count = own_count(module)
         texts = [f"<td>{escape(text)}" for text in (f"{name} {label(module)}", shown_shape(shapes.get(name)))]
         numbers = [f"{count:,}" if count else "", "" if norm is None else f"{norm:.2g}"]
         rows.append("".join(["<tr>", *texts, *[f'<td class="number">{number}' for number in numbers]]))

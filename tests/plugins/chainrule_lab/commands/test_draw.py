@@ -17,7 +17,22 @@ EXAMPLE = Path(__file__).parents[4] / "examples" / "nested_network.py"
 NETWORKS = """
 from chainrule.activations import relu
 from chainrule.layers import conv2d, linear, sequential
+from chainrule_plugins.layers.linear import Linear
 
+
+class Mixed(Linear):
+    def __init__(self):
+        super().__init__(2, 2)
+        self.inner = relu()
+
+    def forward(self, x):
+        return self.inner.forward(super().forward(x))
+
+    def backward(self, grad_output):
+        return super().backward(self.inner.backward(grad_output))
+
+
+mixed = sequential(Mixed(), linear(2, 1))
 module = sequential(linear(2, 3), relu())
 network = sequential(linear(2, 3), relu()).build(seeds=[0, 1])
 images = conv2d(1, 2, 3)
@@ -53,6 +68,16 @@ def test_a_module_a_network_and_a_function_are_drawn(draw, tmp_path, name):
     assert "output</tspan> (N, 3)" in page
     assert "<td>0 linear<td>(N, 3)" in page
     assert "<b>Backward</b> dx = dy W, dW = dyᵀ x, db = Σₙ dyₙ" in page
+
+
+def test_the_table_holds_every_parameter(draw, tmp_path):
+    assert draw("drawn_networks.py:mixed").exit_code == 0
+    rows = (tmp_path / "network.html").read_text(encoding="utf-8").splitlines()
+    assert [row.split("<td")[3] for row in rows if row.startswith("<tr><td>")] == [
+        ' class="number">6',
+        ' class="number">',
+        ' class="number">3',
+    ]
 
 
 def test_a_file_svg_is_the_picture_alone(draw, tmp_path):
