@@ -19,7 +19,7 @@ history = chainrule.fit(
     validation=data.validation,
     epochs=50,
     batch_size=20,
-    metrics={"accuracy": accuracy},
+    metrics={"accuracy": accuracy()},
     callbacks=[progress()],
 )
 print("validation accuracy of each network:", history["validation_accuracy"][-1].tolist())

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from chainrule.base.hookspecs import hookimpl as hookimpl
     from chainrule.base.initializer import Initializer as Initializer
     from chainrule.base.loss import Loss as Loss
+    from chainrule.base.metric import Metric as Metric
     from chainrule.base.module import Module as Module
     from chainrule.base.module import Shape as Shape
     from chainrule.base.optimizer import LearningRate as LearningRate
@@ -91,6 +92,7 @@ _MODULES = {
     "base.settings": ("hyperparameter",),
     "base.initializer": ("Initializer",),
     "base.loss": ("Loss",),
+    "base.metric": ("Metric",),
     "base.module": ("Module", "Shape"),
     "network": ("Network",),
     "base.optimizer": ("LearningRate", "Optimizer", "State", "present"),

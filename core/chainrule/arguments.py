@@ -23,6 +23,7 @@ ADVICE = {
     "optimizer": "Pass one of chainrule.optimizers, such as adam(lr=0.001).",
     "schedule": "Pass a callable t -> factor on lr, such as lambda t: 0.99**t.",
     "initializer": "Pass one of chainrule.initializers, such as uniform().",
+    "metric": "Pass one of chainrule.metrics, such as accuracy().",
     "callback": "Pass one of chainrule.callbacks, such as progress().",
 }
 """What to pass in the place of something else, by what is needed."""

@@ -64,7 +64,7 @@ def everything(rule, seeds, compile):
         validation=(X, Y),
         epochs=2,
         batch_size=5,
-        metrics={"accuracy": metrics.accuracy},
+        metrics={"accuracy": metrics.accuracy()},
         clip_norm=1.0,
         compile=compile,
     )

@@ -33,7 +33,7 @@ used = []
 for component in components():
     part = get(component.kind, component.name)
     match component.kind:
-        case "layers" | "activations" | "initializers" | "losses" | "optimizers" | "tasks":
+        case "layers" | "activations" | "initializers" | "losses" | "optimizers" | "metrics" | "tasks":
             examples = part.examples()
         case "schedules":
             train(linear(3, 2).build(seed=0), optimizer=sgd(schedule=part()))

@@ -1,4 +1,4 @@
-"""`Settings`: the frozen dataclasses that optimizers, initializers and schedules are, with fields that are checked."""
+"""`Settings`: the frozen dataclasses that optimizers, initializers, schedules and metrics are, their fields checked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hyperparameter(
     search: tuple[float, float] | None = None,
     per_member: bool | None = None,
 ) -> Any:
-    """Declare a setting of an optimizer, an initializer or a schedule.
+    """Declare a setting of an optimizer, an initializer, a schedule or a metric.
 
     A field that redeclares a parent's keeps what it leaves unsaid here, as does one that merely gives another default.
 

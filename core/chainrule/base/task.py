@@ -9,9 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor
 
 from chainrule.base.loss import Loss
+from chainrule.base.metric import MetricLike
 from chainrule.base.module import Module
 from chainrule.calls import Explained
-from chainrule.metrics import Metric
 
 
 class Splits(NamedTuple):
@@ -25,7 +25,7 @@ class Splits(NamedTuple):
 class Task(Explained):
     """A data set drawn from a seed, with its reference network, loss, metrics and settings."""
 
-    metrics: ClassVar[Mapping[str, Metric]]
+    metrics: ClassVar[Mapping[str, MetricLike]]
     """The metrics to record beside the loss, by name."""
 
     settings: ClassVar[Mapping[str, Any]]

@@ -31,6 +31,7 @@ TABLE = (
     Kind("optimizers", "optimizer", "chainrule.base.optimizer.Optimizer"),
     Kind("schedules", "schedule", "chainrule.base.schedule.Schedule"),
     Kind("callbacks", "callback"),
+    Kind("metrics", "metric", "chainrule.base.metric.Metric"),
     Kind("tasks", "task", "chainrule.base.task.Task"),
 )
 

@@ -18,6 +18,7 @@ from chainrule.registry.kinds import KINDS, kind_named, kind_or_none, kinds_of_c
 if TYPE_CHECKING:
     from chainrule.base.initializer import Initializer
     from chainrule.base.loss import Loss
+    from chainrule.base.metric import Metric
     from chainrule.base.module import Module
     from chainrule.base.optimizer import Optimizer
     from chainrule.base.schedule import Schedule
@@ -30,6 +31,7 @@ _Loss: TypeAlias = Literal["loss", "losses"]
 _Initializer: TypeAlias = Literal["initializer", "initializers"]
 _Optimizer: TypeAlias = Literal["optimizer", "optimizers"]
 _Schedule: TypeAlias = Literal["schedule", "schedules"]
+_Metric: TypeAlias = Literal["metric", "metrics"]
 _Task: TypeAlias = Literal["task", "tasks"]
 
 _MISSING: Any = object()
@@ -98,6 +100,8 @@ def get(kind: _Optimizer, name: str) -> Callable[..., Optimizer]: ...
 @overload
 def get(kind: _Schedule, name: str) -> Callable[..., Schedule]: ...
 @overload
+def get(kind: _Metric, name: str) -> Callable[..., Metric]: ...
+@overload
 def get(kind: _Task, name: str) -> Callable[..., Task]: ...
 @overload
 def get(kind: str, name: str) -> Any: ...
@@ -129,6 +133,8 @@ def create(kind: _Initializer, name: str, /, *args: Any, **kwargs: Any) -> Initi
 def create(kind: _Optimizer, name: str, /, *args: Any, **kwargs: Any) -> Optimizer: ...
 @overload
 def create(kind: _Schedule, name: str, /, *args: Any, **kwargs: Any) -> Schedule: ...
+@overload
+def create(kind: _Metric, name: str, /, *args: Any, **kwargs: Any) -> Metric: ...
 @overload
 def create(kind: _Task, name: str, /, *args: Any, **kwargs: Any) -> Task: ...
 @overload

@@ -13,6 +13,7 @@ from chainrule.testing import (  # noqa: F401 - they register checks
     defaults,
     initializers,
     losses,
+    metrics,
     modules,
     optimizers,
     schedules,

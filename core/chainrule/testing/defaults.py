@@ -16,6 +16,7 @@ from chainrule.testing.check import check
 from chainrule.testing.compare import expect_close, expect_no_error
 from chainrule.testing.initializers.trials import SHAPES, shape_that_fits
 from chainrule.testing.losses.trials import LossExample, every_reduction
+from chainrule.testing.metrics.trials import MetricExample, three_members, value_over
 from chainrule.testing.modules.trials import Example, expect_same_pass, make_trial
 from chainrule.testing.optimizers.trials import STEPS, draw_gradients, expect_same, weights
 
@@ -65,6 +66,15 @@ def losses_follow_no_default(example: LossExample) -> None:
 def _results(loss: Loss, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
     value = loss(prediction, target)
     return {"the loss": value, "dL/dprediction": loss.backward(), "the mean": loss.mean(prediction, target)}
+
+
+@check("metrics", cause=CAUSE)
+def metrics_follow_no_default(example: MetricExample) -> None:
+    """The value is the same whatever torch's default device and dtype."""
+    predictions, targets = three_members(example)
+    with expect_no_error(f"a value {WHEN}"), other_defaults():
+        got = value_over(example[0], predictions, targets)
+    expect_close(f"the value {WHEN}", got, value_over(example[0], predictions, targets))
 
 
 @check("initializers", cause=CAUSE)

@@ -1,4 +1,4 @@
-"""Checks on the declared settings of optimizers, initializers and schedules."""
+"""Checks on the declared settings of optimizers, initializers, schedules and metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect
 from chainrule.testing.subject import Subject
 
-KINDS = ("optimizers", "initializers", "schedules")
+KINDS = ("optimizers", "initializers", "schedules", "metrics")
 
 
 @check(*KINDS, cause="a field without at_least=…, or a __post_init__ that does not call super().__post_init__().")
@@ -27,6 +27,7 @@ def bad_settings_are_rejected(component: object) -> None:
     The one-line message names the component and the field. NaN, infinity and strings do not count as numbers, and an
     unknown setting raises TypeError.
     """
+    component = component[0] if isinstance(component, tuple) else component  # an example of a metric has rows
     if not isinstance(component, Settings):
         raise NotApplicable("it declares no settings as fields")
     for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every subclass is a dataclass

@@ -96,7 +96,7 @@ def subject(
             given = inputs if inputs is not None else (4,) if input_shape is None else input_shape
             made = found.examples() if of_class else [(found(*args, **settings), given)]
             return [_with_inputs(*example) for example in made]
-        if kind == "losses":
+        if kind in ("losses", "metrics"):
             return [
                 _with_rows(loss if of_class else found(*args, **settings), prediction, target)
                 for loss, prediction, target in found.examples()
@@ -144,7 +144,7 @@ def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
 
 
 def _with_rows(loss: Any, prediction: Tensor, target: Tensor) -> tuple[Any, Tensor, Tensor]:
-    """Return an example of a loss.
+    """Return an example of a loss or a metric.
 
     Raises:
         ShapeError: if the prediction has too few values to look at.

@@ -1,4 +1,4 @@
-"""`evaluate`: the loss and every metric, averaged over the rows of a split."""
+"""`evaluate`: the loss and every metric over a split."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import flag
+from chainrule.base.metric import MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
-from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import (
     GATHERED_ELEMENTS,
@@ -22,7 +22,8 @@ from chainrule.training.batches import (
     checked_data,
     is_pair,
 )
-from chainrule.training.passed_parts import check_parts, checked_metrics
+from chainrule.training.metric_values import MetricValues
+from chainrule.training.passed_parts import Metrics, check_parts, checked_metrics
 from chainrule.training.running_means import RunningMeans
 
 
@@ -33,10 +34,10 @@ def evaluate(
     loss: LossLike,
     data: Data,
     *,
-    metrics: Mapping[str, Metric] | None = None,
+    metrics: Metrics | None = None,
     per_member: bool = False,
 ) -> dict[str, Tensor]:
-    """Return the mean of the loss and of each metric over all rows, in eval mode and in large batches.
+    """Return the mean loss and the value of each metric over all rows, in eval mode and in large batches.
 
     The loss is the sum of all its terms over the sum of the batches' denominators.
 
@@ -44,27 +45,29 @@ def evaluate(
         network: a built network, single or ensemble; its mode is restored.
         loss: returned as "loss", as a mean whatever its reduction.
         data: tensors x and y, each (N, …), or with per_member=True (M, N, …), or an iterable of batches of these.
-        metrics: functions (prediction, target) -> (M,) by name.
+        metrics: metrics or their names, in a list or by name in a dict, such as ["accuracy"]; also functions
+            (prediction, target) -> (M,), which are averaged over the rows.
         per_member: whether each member has its own data.
 
     Returns:
-        Tensors by name, () for a single network and (M,) for an ensemble.
+        Tensors by name, () for a single network and (M,) for an ensemble; of a metric that is not one number, such as
+        a confusion matrix, with its further axes.
 
     Raises:
         ShapeError: if data, network and loss do not fit, or the loss counts no row at all.
-        ChainruleError: if a part is not ready for use, or metrics are not functions by name.
+        ChainruleError: if a part is not ready for use, or a metric is not known.
     """
     check_parts("evaluate", network=network, loss=loss)
-    metrics, data = checked_metrics(metrics), checked_data("evaluate: data", data)
+    metrics, data = checked_metrics("evaluate", metrics), checked_data("evaluate: data", data)
     per_member = flag("evaluate", "per_member", per_member)
-    return means_over("evaluate: data", network, loss.over_members(), data, metrics, per_member=per_member)
+    return values_over("evaluate: data", network, loss.over_members(), data, metrics, per_member=per_member)
 
 
-def means_over(
-    name: str, network: Network, loss: LossLike, data: Data, metrics: Mapping[str, Metric], *, per_member: bool
+def values_over(
+    name: str, network: Network, loss: LossLike, data: Data, metrics: Mapping[str, MetricLike], *, per_member: bool
 ) -> dict[str, Tensor]:
     """Return what `evaluate` does, for checked parts and a loss over members; errors begin with the data's name."""
-    means = RunningMeans(network.members)
+    means, values = RunningMeans(network.members), MetricValues(metrics, network.members)
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -72,12 +75,12 @@ def means_over(
             prediction = network.module.forward(inputs)
             mean = loss.mean(prediction, target, per_member=True)
             means.add("loss", mean, loss.denominator(prediction, target))
-            for label, metric in metrics.items():
-                means.add(label, metric(prediction, target), inputs.shape[1])
+            values.add(prediction, target)
     finally:
         for module, mode in modes:
             module.training = mode
-    return {key: mean if network.is_ensemble else mean[0] for key, mean in means.means().items()}
+    found = means.means() | values.values()
+    return {key: value if network.is_ensemble else value[0] for key, value in found.items()}
 
 
 def _large_batches(name: str, data: Data, network: Network, *, per_member: bool) -> Iterator[tuple[Tensor, Tensor]]:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import flag, integer
+from chainrule.base.metric import MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
 from chainrule.errors import ShapeError, one_line
-from chainrule.metrics import Metric
 from chainrule.network import Network
 from chainrule.training.batches import (
     Batches,
@@ -24,9 +24,16 @@ from chainrule.training.batches import (
     checked_data,
     is_pair,
 )
-from chainrule.training.evaluation import means_over
+from chainrule.training.evaluation import values_over
 from chainrule.training.history import History
-from chainrule.training.passed_parts import check_parts, check_reduction, checked_callbacks, checked_metrics
+from chainrule.training.metric_values import MetricValues
+from chainrule.training.passed_parts import (
+    Metrics,
+    check_parts,
+    check_reduction,
+    checked_callbacks,
+    checked_metrics,
+)
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.eager import keep_as_ordinary_tensors
@@ -43,7 +50,7 @@ def fit(
     validation: Data | None = None,
     epochs: int = 1,
     batch_size: int = 32,
-    metrics: Mapping[str, Metric] | None = None,
+    metrics: Metrics | None = None,
     callbacks: Sequence[object] = (),
     clip_norm: float | None = None,
     compile: bool = False,
@@ -58,8 +65,8 @@ def fit(
 
     Every epoch ends with an evaluation in eval mode on all of train and validation, with the parameters that the
     optimizer evaluates with; callbacks at an epoch's end see those, and the network keeps the last. The curves are
-    `train_loss`, `validation_loss`, and each metric under both prefixes, all averaged over rows whatever the loss's
-    reduction; a loss with its own `denominator` is its sum over all rows divided by that.
+    `train_loss`, `validation_loss`, and each metric under both prefixes. The loss is averaged over rows whatever its
+    reduction; one with its own `denominator` is its sum over all rows divided by that. A metric follows from all rows.
 
     Args:
         network: a built network, single or ensemble.
@@ -69,7 +76,7 @@ def fit(
         validation: the same; an iterable needs one pass per epoch too.
         epochs: the number of passes over train.
         batch_size: rows per step and member; ignored for an iterable of batches.
-        metrics: functions (prediction, target) -> (M,) by name.
+        metrics: metrics or their names, as in `evaluate`, each with one number for each member.
         callbacks: objects with methods marked by `chainrule.hookimpl`.
         clip_norm: the largest global norm of each member's gradient.
         compile: whether to compile the step, which takes 5 to 20 seconds the first time: on a CPU and below 2²²
@@ -77,8 +84,8 @@ def fit(
             `Optimizer.attach`. What cannot be compiled warns and runs eagerly.
         cuda_graph: whether to capture the whole step as a CUDA graph, once per batch shape, and replay it.
         per_member: whether each member has its own data, with M in front of every shape.
-        evaluate_train: False skips the pass over train at the end of each epoch; the curves of train are then means
-            over the epoch's steps, as they always are for an iterable.
+        evaluate_train: False skips the pass over train at the end of each epoch; the curves of train then follow
+            from the epoch's steps, as they always do for an iterable.
 
     Raises:
         ShapeError: if data, network and loss do not fit.
@@ -92,7 +99,8 @@ def fit(
     epochs = integer("fit", "epochs", epochs, at_least=0)
     batch_size = integer("fit", "batch_size", batch_size, at_least=1, error=ShapeError)
     per_member, evaluate_train = flag("fit", "per_member", per_member), flag("fit", "evaluate_train", evaluate_train)
-    loss, metrics, callbacks = loss.over_members(), checked_metrics(metrics), checked_callbacks(callbacks)
+    loss, callbacks = loss.over_members(), checked_callbacks(callbacks)
+    metrics = checked_metrics("fit", metrics, for_curves=True)
     splits: dict[str, Data] = {}
     source: TensorBatches | IterableBatches
     train = checked_data("fit: train", train)
@@ -121,7 +129,7 @@ def fit(
                 values = {"train": _train(run, step, source.epoch(run.epoch), loss, running)}
                 updater.show_evaluation_parameters()
                 for name, split in splits.items():
-                    values[name] = means_over(f"fit: {name}", network, loss, split, metrics, per_member=per_member)
+                    values[name] = values_over(f"fit: {name}", network, loss, split, metrics, per_member=per_member)
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.history.append(record)
                 run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
@@ -147,24 +155,24 @@ def _train(
     step: StepForm,
     batches: Iterable[tuple[Tensor, Tensor]],
     loss: LossLike,
-    running: Mapping[str, Metric] | None,
+    running: Mapping[str, MetricLike] | None,
 ) -> dict[str, Tensor]:
-    """Take one step per batch; unless running is None, return means (M,) of the loss and its metrics over the steps."""
+    """Take one step per batch; unless running is None, return the mean loss and its metrics over the steps."""
     run.network.module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
-    means = RunningMeans(run.network.members)
+    means, metrics = RunningMeans(run.network.members), MetricValues(running or {}, run.network.members)
     step.look_again()
     for x, y in batches:
         with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
             prediction, value = step(x, y)
             if running is not None:
                 means.add("loss", value, loss.denominator(prediction, y), is_sum=loss.reduction == "sum")
-                for name, metric in running.items():
-                    means.add(name, metric(prediction, y), x.shape[1])
+                metrics.add(prediction, y)
         run.step += 1
         run.step_loss = value
         if step_end:
             step_end()
             step.look_again()
     keep_as_ordinary_tensors(run.network.modules())
-    return {name: mean if run.network.is_ensemble else mean[0] for name, mean in means.means().items()}
+    found = means.means() | metrics.values()
+    return {name: value if run.network.is_ensemble else value[0] for name, value in found.items()}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from chainrule.arguments import ADVICE, advice, shown
+from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.protocols import LossLike
-from chainrule.errors import CallbackError, ChainruleError
-from chainrule.metrics import Metric
+from chainrule.errors import CallbackError, ChainruleError, label
+from chainrule.registry import create
+
+Named: TypeAlias = MetricLike | type[Metric] | str
+
+Metrics: TypeAlias = Mapping[str, Named] | Sequence[Named]
+"""Metrics, their classes or registered names, or functions, in a list or by name."""
 
 NEEDED = {"network": "flat", "loss": "over_members", "optimizer": "attach"}
 """An attribute that each part has once it is ready for use."""
@@ -30,25 +36,65 @@ def check_reduction(caller: str, loss: LossLike) -> None:
         )
 
 
-def checked_metrics(metrics: Mapping[str, Metric] | None) -> Mapping[str, Metric]:
-    """Return the metrics, none by default, or raise ChainruleError unless they are functions by name."""
+def checked_metrics(caller: str, metrics: Metrics | None, *, for_curves: bool = False) -> dict[str, MetricLike]:
+    """Return the metrics by name, none by default, each ready for use.
+
+    Raises:
+        ChainruleError: if they are not a list or a dict of metrics, functions and registered names, if two have one
+            name, or for_curves=True and one is not one number for each member.
+    """
     if metrics is None:
         return {}
-    given: Iterable[Any] = metrics.values() if isinstance(metrics, Mapping) else ()
-    if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
+    if isinstance(metrics, str | type) or not isinstance(metrics, Mapping | Sequence):
         raise ChainruleError(
-            f"metrics: must be a dict of functions by name, got {shown(metrics)}. "
-            f'Pass metrics={{"accuracy": accuracy}}, from chainrule.metrics.'
+            f'{caller}: metrics must be a list or a dict by name, got {shown(metrics)}. Pass metrics=["accuracy"].'
         )
-    if "loss" in metrics:
-        raise ChainruleError('metrics: the name "loss" is taken by the loss. Rename the metric.')
-    for name, metric in zip(metrics, given, strict=True):
-        if isinstance(metric, type) or not callable(metric):
+    pairs = list(metrics.items()) if isinstance(metrics, Mapping) else [(_name_of(caller, one), one) for one in metrics]
+    found: dict[str, MetricLike] = {}
+    for name, given in pairs:
+        if name == "loss":
+            raise ChainruleError(f'{caller}: the name "loss" must be the loss\'s own, got a metric. Rename the metric.')
+        if not isinstance(name, str) or name in found:
+            got = f"{shown(name)} twice" if name in found else shown(name)
             raise ChainruleError(
-                f"metrics: {name} must be a function (prediction, target) -> (M,), got {shown(metric)}. "
-                "Pass one, such as chainrule.metrics.accuracy."
+                f"{caller}: the names of metrics must be different texts, got {got}. Name them in a dict."
             )
-    return dict(metrics)  # curves of one fit have one length
+        found[name] = _metric(caller, name, given)
+        if for_curves and isinstance(metric := found[name], Metric) and not metric.one_number:
+            raise ChainruleError(
+                f"{caller}: a metric must be one number for each member, as a curve needs, got {label(metric)}. "
+                "Pass it to chainrule.evaluate after the fit."
+            )
+    return found  # of the fit's own, since its curves have one length
+
+
+def _name_of(caller: str, metric: Any) -> str:
+    """Return the name under which a list's metric is recorded."""
+    if isinstance(metric, str):
+        return metric.rpartition(":")[2]
+    if isinstance(metric, Metric) or (isinstance(metric, type) and issubclass(metric, Metric)):
+        return label(metric)
+    name: str = getattr(metric, "__name__", "")
+    if not name.isidentifier():
+        raise ChainruleError(
+            f'{caller}: a metric in a list must have a name, got {shown(metric)}. Write metrics={{"name": …}}.'
+        )
+    return name
+
+
+def _metric(caller: str, name: str, given: Any) -> MetricLike:
+    """Return a metric for its instance, its class or its registered name; a function as it is."""
+    if isinstance(given, str):
+        given = create("metrics", given)
+    elif isinstance(given, type) and issubclass(given, Metric):
+        given = given()
+    if isinstance(given, type) or not callable(given):
+        raise ChainruleError(
+            f"{caller}: metric {name} must be a metric, its name, or a function (prediction, target) -> (M,), got "
+            f"{shown(given)}. {ADVICE['metric']}"
+        )
+    metric: MetricLike = given
+    return metric
 
 
 def checked_callbacks(callbacks: Sequence[object] | None) -> Sequence[object]:

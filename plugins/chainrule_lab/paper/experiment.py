@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 import chainrule
-from chainrule import Loss, Module, Optimizer, Splits
-from chainrule.metrics import Metric, accuracy, binary_accuracy
+from chainrule import Loss, Metric, Module, Optimizer, Splits
 from chainrule_lab.paper.experiment_settings import (
     BATCH_SIZE,
     HIDDEN_ACTIVATION,
@@ -65,7 +64,7 @@ def declare(setting: Setting) -> Parts:
         chainrule.create("layers", "sequential", *modules),
         chainrule.create("losses", setting.loss, reduction=REDUCTION),
         chainrule.create("optimizers", setting.optimizer, **setting.hyperparameters),
-        binary_accuracy if is_mse else accuracy,
+        chainrule.create("metrics", "binary_accuracy" if is_mse else "accuracy"),
     )
 
 

@@ -26,7 +26,7 @@ class Circle(Task):
     Source:   paper section III; the hidden activation and the reduction are assumptions, left open there
     """
 
-    metrics: ClassVar = {"accuracy": accuracy}
+    metrics: ClassVar = {"accuracy": accuracy()}
     settings: ClassVar = {"epochs": 100, "batch_size": 20}
 
     def splits(self, seed: int) -> Splits:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Generator, Tensor
 
@@ -13,6 +15,7 @@ from chainrule_plugins.activations.tanh import Tanh
 from chainrule_plugins.initializers.uniform import Uniform
 from chainrule_plugins.losses.cross_entropy import CrossEntropy
 from chainrule_plugins.losses.mse import Mse
+from chainrule_plugins.metrics.accuracy import Accuracy
 from chainrule_plugins.optimizers.adam import Adam
 from chainrule_plugins.optimizers.sgd import Sgd
 
@@ -20,6 +23,7 @@ from . import collect
 
 MODULES, wrong_module = collect("layers")
 LOSSES, wrong_loss = collect("losses")
+METRICS, wrong_metric = collect("metrics")
 INITIALIZERS, wrong_initializer = collect("initializers")
 OPTIMIZERS, wrong_optimizer = collect("optimizers")
 
@@ -63,6 +67,12 @@ class DenominatorOnTheDefaultDevice(CrossEntropy):
         return torch.full(prediction.shape[:1], super().denominator(prediction, target), dtype=prediction.dtype)
 
 
+@wrong_metric("metrics_follow_no_default")
+class RowsOnTheDefaultDevice(Accuracy):
+    def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        return sums["right"] / torch.full((1,), sums["rows"].item(), dtype=torch.float64)
+
+
 @wrong_initializer("values_follow_no_default")
 class DrawnOnTheDefaultDevice(Uniform):
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:
@@ -102,4 +112,4 @@ class EvaluatedOnTheDefaultDevice(Optimizer):
         return parameter + torch.ones(parameter.shape, dtype=parameter.dtype)
 
 
-MUTANTS = [*MODULES, *LOSSES, *INITIALIZERS, *OPTIMIZERS]
+MUTANTS = [*MODULES, *LOSSES, *METRICS, *INITIALIZERS, *OPTIMIZERS]

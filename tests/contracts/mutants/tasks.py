@@ -106,21 +106,21 @@ class TooFewInputs(Circle):
         return linear(3, 2)
 
 
-@wrong("metrics_are_means_per_member")
+@wrong("metrics_have_a_value_per_member")
 class MeanOverMembers(Circle):
     metrics: ClassVar[dict[str, Any]] = {
         "accuracy": lambda prediction, target: (prediction.argmax(-1) == target).float().mean()
     }
 
 
-@wrong("metrics_are_means_per_member")
+@wrong("metrics_have_a_value_per_member")
 class CountOfHits(Circle):
     metrics: ClassVar[dict[str, Any]] = {
         "accuracy": lambda prediction, target: (prediction.argmax(-1) == target).float().sum(1)
     }
 
 
-@wrong("metrics_are_means_per_member")
+@wrong("metrics_have_a_value_per_member")
 class ComparedWithOtherMembers(Circle):
     metrics: ClassVar[dict[str, Any]] = {
         "distance": lambda prediction, _: (prediction - prediction.mean(0)).abs().mean((1, 2))

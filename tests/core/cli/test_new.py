@@ -74,6 +74,7 @@ def test_a_module_has_the_sections_of_its_kind(kind):
         "optimizers": {"Update", "Variant", "Source"},
         "schedules": {"Factor", "Source"},
         "callbacks": {"Watches"},
+        "metrics": {"Value", "Shapes", "Source"},
         "tasks": {"Data", "Network", "Source"},
     }
     assert all(f"\n{section}:" in ast.get_docstring(cls) for section in sections[kind])

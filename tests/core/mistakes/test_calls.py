@@ -155,8 +155,6 @@ def test_a_curve_that_was_not_recorded_is_answered_with_those_that_were():
         (lambda: param_groups(adam()), "param_groups: takes a dict of optimizers by pattern"),
         (lambda: param_groups({"*": adam}), 'param_groups: "*" must have an optimizer, got the class Adam.'),
         (lambda: fit(callbacks=object), "fit: callbacks must be a list, got the class object."),
-        (lambda: fit(metrics=["accuracy"]), "metrics: must be a dict of functions by name, got ['accuracy']."),
-        (lambda: fit(metrics={"a": "accuracy"}), "metrics: a must be a function (prediction, target) -> (M,)"),
         (lambda: linear(2, 1).build(device="gpu"), "build: device must be one that this machine and this torch have"),
         (lambda: linear(2, 1).build(dtype="float64"), "got 'float64'. Pass torch.float64."),
     ],

@@ -71,7 +71,7 @@ def test_a_generator_validates_one_epoch():
         (lambda: mse()(Y, META), "mse: target must be on cpu, got a tensor on meta."),
         (lambda: mse()(Y > 0, Y > 0), "mse: prediction must have a floating dtype, got torch.bool."),
         (lambda: cross_entropy()(LOGITS.long(), CLASSES), "cross_entropy: prediction must have a floating dtype"),
-        (lambda: accuracy(Y[None], Y[None]), "Use binary_accuracy for one output."),
+        (lambda: accuracy()(Y, Y), "Use binary_accuracy for one output."),
         (lambda: chainrule.training_step(network(), mse(), sgd())(np.ones((3, 2)), Y), "network: x must be a tensor"),
     ],
 )

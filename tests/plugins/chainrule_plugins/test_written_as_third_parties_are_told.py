@@ -13,7 +13,7 @@ from tests.built_ins import BUILT_IN
 
 ROOT = Path(__file__).parents[3] / "plugins"
 FILES = [*(ROOT / "chainrule_plugins").rglob("*.py"), *(ROOT / "chainrule_lab" / "tasks").rglob("*.py")]
-PUBLIC = {"chainrule", "chainrule.ops", "chainrule.metrics", *(f"chainrule.{kind}" for kind in KINDS)}
+PUBLIC = {"chainrule", "chainrule.ops", *(f"chainrule.{kind}" for kind in KINDS)}
 RULES = [record.name for record in BUILT_IN if record.kind == "optimizers"]
 
 

@@ -11,9 +11,11 @@ from chainrule.base.task import Splits, Task
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite
 from chainrule.testing.docstrings import expect_sections
+from chainrule.testing.metrics.trials import values_over
 from chainrule.testing.small_fit import Descent
 from chainrule.testing.subject import Subject
 from chainrule.training import fit
+from chainrule.training.passed_parts import checked_metrics
 
 RATES = torch.logspace(-4, -1, 4)
 """The learning rates of the trial fit."""
@@ -106,28 +108,22 @@ def network_fits_data_and_loss(task: Task) -> None:
 
 
 @check("tasks", cause="a mean over all axes, including the member axis, or a sum in place of the mean over rows.")
-def metrics_are_means_per_member(task: Task) -> None:
-    """Each metric returns one finite value per member, (M,), independent of other members, as a mean over rows.
-
-    The mean of the metric over two halves equals the metric of the whole, to 1e-5.
-    """
+def metrics_have_a_value_per_member(task: Task) -> None:
+    """Each metric has one finite value per member, the same for the member alone and over two batches, to 1e-5."""
     if not task.metrics:
         raise NotApplicable("the task has no metrics")
-    x, y = (tensor[: ROWS // 2 * 2] for tensor in task.splits(0).validation)
-    half = len(x) // 2
-    x, y = x[: 2 * half], y[: 2 * half]
+    x, y = (tensor[:ROWS] for tensor in task.splits(0).validation)
+    sizes = [1, len(x) - 1] if len(x) > 1 else [1]
     network = task.network().build(seeds=[0, 1, 2]).eval()
+    metrics = checked_metrics("the task", task.metrics, for_curves=True)
     prediction, target = network(x), network.with_member_axis(y)
-    for name, metric in task.metrics.items():
-        value = metric(prediction, target)
-        expect(value.shape == (3,), f"{name} of three members must have shape (3,), got {tuple(value.shape)}.")
+    whole, parts = values_over(metrics, prediction, target), values_over(metrics, prediction, target, sizes)
+    members = [values_over(metrics, prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
+    for name, value in whole.items():
         expect_finite(name, value)
-        for i in range(3):
-            alone = metric(prediction[i : i + 1], target[i : i + 1])
-            expect_close(f"{name} of member {i} alone", alone, value[i : i + 1], tolerance=1e-5)
-        if half:
-            parts = metric(prediction[:, :half], target[:, :half]), metric(prediction[:, half:], target[:, half:])
-            expect_close(f"the mean of {name} over two halves", (parts[0] + parts[1]) / 2, value, tolerance=1e-5)
+        expect_close(f"{name} over batches of {sizes} rows", parts[name], value, tolerance=1e-5)
+        for i, alone in enumerate(members):
+            expect_close(f"{name} of member {i} alone", alone[name], value[i : i + 1], tolerance=1e-5)
 
 
 @check("tasks", once=True, cause="a missing setting, or one of the wrong type.")

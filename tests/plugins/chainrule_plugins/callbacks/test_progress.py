@@ -20,7 +20,7 @@ def output(*, terminal, train=(X, Y), **settings):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=200)
     network = linear(3, 2).build(**settings)
     callbacks = [progress(console)]
-    fit(network, cross_entropy(), sgd(), train=train, epochs=3, metrics={"accuracy": accuracy}, callbacks=callbacks)
+    fit(network, cross_entropy(), sgd(), train=train, epochs=3, metrics={"accuracy": accuracy()}, callbacks=callbacks)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
 
 

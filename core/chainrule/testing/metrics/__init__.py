@@ -1,0 +1,3 @@
+"""Checks on metrics."""
+
+from chainrule.testing.metrics import values as values

@@ -1,0 +1,33 @@
+"""What metrics of classes have in common: the shapes that fit, and rows without a value."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule import Metric, ShapeError, label
+
+
+def class_indices(metric: Metric, prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the target's classes (M, N, …) for scores (M, N, C, …); of probabilities, the likeliest.
+
+    Raises:
+        ShapeError: for other shapes.
+    """
+    shape = prediction.shape
+    classes = target.argmax(2) if target.is_floating_point() and len(shape) > 2 and target.shape == shape else target
+    if len(shape) < 3 or shape[2] < 2 or classes.shape != shape[:2] + shape[3:]:
+        raise ShapeError(
+            f"{label(metric)}: target must be class indices (N, …) or probabilities (N, C, …) for scores (N, C, …), "
+            f"got {tuple(target.shape[1:])} for {tuple(shape[1:])}. Use binary_accuracy for one output."
+        )
+    return classes
+
+
+def nan_where_undefined(values: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
+    """Return values (M, N, …) with NaN in each row whose scores (M, N, C, …) or target have one, changed in place."""
+    for tensor in (prediction, target):
+        if tensor.is_floating_point():
+            row = tensor.amax(2) if tensor.dim() > values.dim() else tensor
+            values.masked_fill_(row.isnan(), torch.nan)
+    return values

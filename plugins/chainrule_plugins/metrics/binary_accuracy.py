@@ -1,0 +1,44 @@
+"""The accuracy of a classifier with one output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule import Metric, ShapeError, hyperparameter
+from chainrule_plugins.class_scores import nan_where_undefined
+
+
+class BinaryAccuracy(Metric):
+    """The fraction of rows whose one output is on the target's side of a threshold.
+
+    Value:    ``(1/N) Σₙ [(pₙ > threshold) = (yₙ > ½)]``; 0.5 is the threshold of probabilities, 0 that of logits
+    Shapes:   output p (N, 1), target y (N, 1) of zeros and ones
+    Source:   sklearn.metrics.accuracy_score
+    Raises:   ShapeError for other shapes.
+    """
+
+    threshold: float = hyperparameter(default=0.5)
+
+    def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
+        if prediction.dim() != 3 or prediction.shape != target.shape or prediction.shape[2] != 1:
+            raise ShapeError(
+                f"binary_accuracy: prediction and target must have shape (N, 1), got {tuple(prediction.shape[1:])} and "
+                f"{tuple(target.shape[1:])}. Use accuracy for several classes."
+            )
+        is_right = ((prediction > self.threshold) == (target > 0.5))[..., 0].double()
+        return {"right": nan_where_undefined(is_right, prediction, target).sum(1), "rows": prediction.shape[1]}
+
+    def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        return sums["right"] / sums["rows"]
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
+        output, noise = torch.randn(
+            2, 12, 1, generator=torch.Generator("cpu").manual_seed(0), dtype=torch.float64, device="cpu"
+        )
+        target = (output + noise > 0).double()
+        return [(cls(), output.sigmoid(), target), (cls(threshold=0.0), output, target)]

@@ -1,0 +1,158 @@
+"""The forms in which fit and evaluate take metrics, and values over a whole split."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import chainrule
+from chainrule import ChainruleError, ContractError, Metric
+from chainrule.layers import linear
+from chainrule.losses import cross_entropy
+from chainrule.metrics import accuracy
+from chainrule.optimizers import sgd
+
+GENERATOR = torch.Generator().manual_seed(0)
+X = torch.randn(23, 4, generator=GENERATOR)
+Y = torch.randint(3, (23,), generator=GENERATOR)
+BATCHES = [(X[:1], Y[:1]), (X[1:9], Y[1:9]), (X[9:], Y[9:])]
+
+
+class Median(Metric):
+    """The median of the largest scores, which no sum gives."""
+
+    joins_rows = True
+
+    def sums(self, prediction, target):
+        return {"largest": prediction.amax(2)}
+
+    def value(self, sums):
+        return sums["largest"].double().median(1).values
+
+
+class Counts(Metric):
+    """How often each class is predicted."""
+
+    one_number = False
+
+    def sums(self, prediction, target):
+        return {"counts": torch.nn.functional.one_hot(prediction.argmax(2), 3).sum(1)}
+
+    def value(self, sums):
+        return sums["counts"]
+
+
+def top(prediction, target):
+    return prediction.amax((1, 2))
+
+
+def evaluate(metrics, data=(X, Y), **settings):
+    return chainrule.evaluate(linear(4, 3).build(**settings), cross_entropy(), data, metrics=metrics)
+
+
+def fit(metrics, train=(X, Y), **settings):
+    network = linear(4, 3).build(seeds=[0, 1])
+    return chainrule.fit(network, cross_entropy(), sgd(), train=train, metrics=metrics, **settings)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        ["accuracy"],
+        ("chainrule:accuracy",),
+        [accuracy()],
+        [accuracy],
+        {"accuracy": accuracy()},
+        {"accuracy": accuracy},
+        {"accuracy": "accuracy"},
+    ],
+    ids=str,
+)
+def test_a_metric_is_given_by_its_name_its_class_or_itself(metrics):
+    found = evaluate(metrics)
+    assert list(found) == ["loss", "accuracy"]
+    assert_close(found["accuracy"], (linear(4, 3).build()(X).argmax(1) == Y).float().mean())
+    assert list(fit(metrics)) == ["train_loss", "train_accuracy"]
+
+
+def test_a_list_may_hold_functions_and_the_order_is_kept():
+    found = evaluate([top, "accuracy", Median()])
+    assert list(found) == ["loss", "top", "accuracy", "median"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"seeds": [0, 1]}], ids=["single", "ensemble"])
+def test_batches_of_any_size_give_the_value_of_the_split(settings):
+    metrics = {"accuracy": accuracy(), "median": Median(), "counts": Counts()}
+    whole, parts = evaluate(metrics, **settings), evaluate(metrics, BATCHES, **settings)
+    assert_close(parts, whole)
+    assert whole["counts"].shape == ((2, 3) if settings else (3,))
+    assert whole["counts"].sum(-1).unique().tolist() == [23]
+
+
+def test_on_the_fly_rows_are_joined_over_the_steps():
+    history = fit([Median()], train=BATCHES)
+    outputs = torch.cat([linear(4, 3).build(seeds=[0, 1])(X[i : i + 1]) for i in range(23)], 1)
+    no_change = chainrule.fit(
+        linear(4, 3).build(seeds=[0, 1]), cross_entropy(), sgd(lr=0.0), train=BATCHES, metrics=[Median()]
+    )
+    assert_close(no_change["train_median"][0], outputs.amax(2).median(1).values)
+    assert history["train_median"].shape == (1, 2)
+
+
+def test_rows_survive_a_step_that_writes_its_output_again():
+    values, output = chainrule.base.metric_total.MetricTotal(Median(), 1), torch.zeros(1, 2, 3)
+    for number in (1.0, 2.0, 3.0):
+        values.add(output.fill_(number), torch.zeros(1, 2))
+    assert values.value().item() == 2.0
+
+
+def test_sums_go_beyond_what_single_precision_counts():
+    total = chainrule.base.metric_total.MetricTotal(Counts(), 1)
+    total._sums["counts"] = torch.tensor([[2.0**24, 0, 0]], dtype=torch.float64)
+    total.add(torch.eye(3)[:1].unsqueeze(0), torch.zeros(1, 1))
+    assert total.value().tolist() == [[2**24 + 1, 0, 0]]
+
+
+def test_a_table_is_no_curve():
+    with pytest.raises(
+        ChainruleError, match=r"^fit: a metric must be one number for each member.*, got counts\. Pass it"
+    ):
+        fit([Counts()])
+
+
+def test_another_shape_in_a_later_batch_is_not_broadcast():
+    class Rows(Median):
+        joins_rows = False
+
+    with pytest.raises(ContractError, match=r'"largest" of sums must have shape \(1, 1\) as before, got \(1, 8\)\.'):
+        evaluate([Rows()], BATCHES)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        ("accuracy", "metrics must be a list or a dict by name, got 'accuracy'. Pass metrics=[\"accuracy\"]."),
+        (accuracy(), "metrics must be a list or a dict by name, got Accuracy()."),
+        (accuracy, "metrics must be a list or a dict by name, got the class Accuracy."),
+        (["acuracy"], 'No metric is registered as "acuracy". Did you mean "accuracy"'),
+        (
+            [lambda p, t: p.mean((1, 2))],
+            'a metric in a list must have a name, got a lambda. Write metrics={"name": …}.',
+        ),
+        (["accuracy", accuracy()], "the names of metrics must be different texts, got 'accuracy' twice."),
+        ({1: accuracy()}, "the names of metrics must be different texts, got 1."),
+        ({"loss": accuracy()}, 'the name "loss" must be the loss\'s own, got a metric. Rename the metric.'),
+        ({"a": 3}, "metric a must be a metric, its name, or a function (prediction, target) -> (M,), got 3."),
+        (
+            {"a": torch.nn.L1Loss},
+            "got the class L1Loss of torch.nn. Pass one of chainrule.metrics, such as accuracy().",
+        ),
+    ],
+)
+def test_what_is_no_metric_is_answered_in_one_line(metrics, words):
+    for call, name in ((evaluate, "evaluate"), (fit, "fit")):
+        with pytest.raises(ChainruleError) as caught:
+            call(metrics)
+        message = str(caught.value)
+        assert words in message
+        assert message.startswith((f"{name}: ", "No metric"))
+        assert "\n" not in message
