@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, HyperparameterError, Module, Parameter, Shape, ShapeError, label
+from chainrule import HyperparameterError, Module, Parameter, Shape, ShapeError, label
 from chainrule.initializers import uniform
-from chainrule.ops import expect_flag, expect_integer, expect_shape, expect_size, expect_word
+from chainrule.ops import expect_flag, expect_shape, expect_size, expect_word
 from chainrule_plugins.padding import pad, pad_backward, padded_sizes
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -148,23 +148,20 @@ def paddings(
     dilation: tuple[int, ...],
 ) -> tuple[tuple[int, int], ...]:
     """Return what is added before and after each axis; "same" puts the odd one after, as torch does."""
-    axes, word = len(kernel_size), padding if isinstance(padding, str) else ""
-    if word == "same":
+    axes = len(kernel_size)
+    if isinstance(padding, str) and padding == "same":
         if any(step > 1 for step in stride):
             raise HyperparameterError(
                 f"{label(owner)}: stride must be 1 with padding='same', got {stride}. Pass the padding as a number."
             )
         totals = [step * (size - 1) for step, size in zip(dilation, kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
-    try:
-        sizes = [expect_integer(owner, "padding", size) for size in repeated(0 if word == "valid" else padding, axes)]
-    except ChainruleError:
-        sizes = []
-    if len(sizes) != axes or min(sizes) < 0:
+    if isinstance(padding, str) and padding != "valid":
         raise ShapeError(
             f'{label(owner)}: padding must be "same", "valid" or {axes} integers of at least 0, got {padding!r}. '
             "Pass one of these, or one integer for every axis."
         )
+    sizes = by_axis(owner, "padding", 0 if isinstance(padding, str) else padding, axes, at_least=0)
     return tuple((size, size) for size in sizes)
 
 
