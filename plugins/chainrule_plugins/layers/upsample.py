@@ -10,7 +10,7 @@ from torch import Tensor
 from chainrule import HyperparameterError, Module, Shape, ShapeError
 from chainrule.ops import expect_flag, expect_number, expect_shape, expect_size
 from chainrule_plugins.convolution import repeated
-from chainrule_plugins.interpolation import interpolated, interpolated_backward
+from chainrule_plugins.interpolation import each, interpolated, interpolated_backward
 
 
 class Upsample(Module):
@@ -38,12 +38,10 @@ class Upsample(Module):
             got = "neither" if size is None else "both"
             raise HyperparameterError(f"upsample: one of size and scale_factor must be given, got {got}. Pass one.")
         if mode == "nearest" and align_corners is not None:
-            raise HyperparameterError(
-                f"upsample: align_corners must be None for nearest, got {align_corners}. Drop it."
-            )
-        for one in repeated(scale_factor if size is None else size, 1):
-            expect_number(self, "scale_factor", one, above=0) if size is None else expect_size(self, "size", one)
-        self.size, self.scale_factor, self.mode = size, scale_factor, mode
+            raise HyperparameterError(f"upsample: align_corners must be None if nearest, got {align_corners}. Drop it.")
+        self.size = each(size, lambda one: expect_size(self, "size", one))
+        self.scale_factor = each(scale_factor, lambda one: expect_number(self, "scale_factor", one, above=0))
+        self.mode = mode
         self.align_corners = None if align_corners is None else expect_flag(self, "align_corners", align_corners)
 
     def output_shape(self, input_shape: Shape) -> Shape:

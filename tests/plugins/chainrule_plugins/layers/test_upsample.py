@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -24,12 +25,18 @@ def test_sequences_and_their_gradient_equal_torch(settings):
     assert_layer_equals(upsample(**settings), torch.nn.Upsample(**settings), X[:, 0])
 
 
+def test_numbers_of_numpy_are_numbers():
+    sizes, scales = np.array([7, 8]), np.array([1.5, 2])
+    assert str(upsample(size=tuple(sizes)).size) == "(7, 8)"
+    assert upsample(scale_factor=list(scales)).build()(X.float()).shape == (3, 2, 7, 8)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({}, "one of size and scale_factor must be given, got neither"),
         ({"size": 2, "scale_factor": 2}, "one of size and scale_factor must be given, got both"),
-        ({"size": 2, "align_corners": False}, "align_corners must be None for nearest, got False"),
+        ({"size": 2, "align_corners": False}, "align_corners must be None if nearest, got False"),
         ({"size": 2, "mode": "bicubic"}, 'mode must be "nearest" or "bilinear", got'),
         ({"size": (2, 0)}, "size must be an integer of at least 1, got 0"),
         ({"scale_factor": 0}, "scale_factor must be a number above 0, got 0"),
