@@ -18,9 +18,9 @@ from chainrule.errors import label
 from chainrule.formulas import gradient_formulas
 from chainrule.testing.check import NotApplicable
 from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, central_difference, expect, relative_error
+from chainrule.testing.losses.gradients import traced_gradient
 from chainrule.testing.losses.trials import LossExample, with_reduction
 from chainrule.testing.losses.trials import gradient as loss_gradient
-from chainrule.testing.losses.values import traced_gradient
 from chainrule.testing.modules.gradients import traced_gradients
 from chainrule.testing.modules.trials import Example, Trial, given, make_trial, shape_of
 

@@ -6,7 +6,7 @@ import torch
 
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite
-from chainrule.testing.losses.trials import LossExample, gradient, reflected, with_reduction
+from chainrule.testing.losses.trials import LossExample, expect_independent, gradient, reflected, with_reduction
 
 ROWS, PART = 70, 7
 """The rows of a large batch, more than examples have, and of its parts."""
@@ -18,8 +18,7 @@ STEP = 1e-6
 def loss_of_many_rows_is_that_of_its_parts(example: LossExample) -> None:
     """With reduction="none", terms and gradients of 70 rows are those of its parts of 7 rows."""
     loss, prediction, target = example
-    if not loss.batch_independent:
-        raise NotApplicable("its terms depend on several rows, as declared")
+    expect_independent(loss)
     index = torch.arange(ROWS) % len(prediction)
     scale = torch.linspace(0.5, 1.0, ROWS, dtype=prediction.dtype).view(-1, *[1] * (prediction.dim() - 1))
     p, t, each = reflected(loss, prediction[index] * scale), target[index], with_reduction(loss, "none")

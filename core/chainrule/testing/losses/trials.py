@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.loss import Loss
+from chainrule.testing.check import NotApplicable
 
 LossExample = tuple[Loss, Tensor, Tensor]
 """A loss, a sample prediction (N, …) and a matching target."""
@@ -62,3 +63,9 @@ def denominators(loss: Loss, predictions: Tensor, targets: Tensor) -> Tensor:
     """Return what the mean of each member, (M, N, …), divides by, in float64 (M,)."""
     found = torch.as_tensor(loss.denominator(predictions, targets), dtype=torch.float64)
     return found.expand(len(predictions)) if found.dim() == 0 else found
+
+
+def expect_independent(loss: Loss) -> None:
+    """Raise NotApplicable if the terms of the loss depend on several rows."""
+    if not loss.batch_independent:
+        raise NotApplicable("its terms depend on several rows, as declared")
