@@ -155,6 +155,8 @@ def test_other_forgotten_things_are_named():
         (chainrule.Module, {"output_shapes": lambda self, shape: shape}, 'Did you mean "output_shape"?'),
         (chainrule.Loss, {"denominators": lambda self, p, t: 1}, 'Did you mean "denominator"?'),
         (chainrule.Loss, {"nonnegative": False}, 'Did you mean "non_negative"?'),
+        (chainrule.Initializer, {"depend_on_shape": True}, 'Did you mean "depends_on_shape"?'),
+        (chainrule.Initializer, {"depends_on_shape": "yes"}, "depends_on_shape must be True or False, got 'yes'"),
     ],
 )
 def test_a_misspelt_attribute_of_a_component_is_refused(parent, attributes, message):
