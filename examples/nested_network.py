@@ -14,3 +14,7 @@ def network(classes: int = 10) -> Module:
     """Return a classifier of images (1, 8, 8), not built."""
     head = sequential(flatten(), linear(8 * 8 * 8, 32), relu(), linear(32, classes))
     return sequential(sequential(block(1, 4), block(4, 8)), head)
+
+
+if __name__ == "__main__":
+    print(network().build(seed=0).summary((1, 8, 8)))
