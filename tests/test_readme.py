@@ -23,10 +23,13 @@ def test_every_python_block_runs(block):
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
-def test_every_example_runs(script):
-    result = run([str(script)])
+def test_every_example_runs(script, tmp_path):
+    figure = tmp_path / "figure.png"
+    draws = "--figure" in script.read_text(encoding="utf-8")
+    result = run([str(script), *(["--epochs", "1", "--figure", str(figure)] if draws else [])])
     assert result.returncode == 0, result.stderr
-    assert re.search("accuracy|parameters", result.stdout)
+    assert re.search("accuracy|error|parameters", result.stdout)
+    assert figure.exists() == draws
 
 
 def test_ci_installs_and_tests_as_the_readme_says():
