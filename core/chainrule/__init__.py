@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from chainrule.training import History as History
     from chainrule.training import Run as Run
     from chainrule.training import evaluate as evaluate
-    from chainrule.training import fit as fit
-    from chainrule.training import training_step as training_step
+    from chainrule.training.fit import fit as fit
+    from chainrule.training.training_step import training_step as training_step
     from chainrule.updates.param_groups import param_groups as param_groups
     from chainrule.updates.updater import Updater as Updater
 
@@ -103,7 +103,9 @@ _MODULES = {
     "registry": ("Component", "components", "create", "get", "register"),
     "base.task": ("Splits", "Task"),
     "terminal": ("console",),
-    "training": ("History", "Run", "evaluate", "fit", "training_step"),
+    "training": ("History", "Run", "evaluate"),
+    "training.fit": ("fit",),
+    "training.training_step": ("training_step",),
     "updates.param_groups": ("param_groups",),
     "updates.updater": ("Updater",),
 }

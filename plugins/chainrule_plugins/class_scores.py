@@ -24,6 +24,15 @@ def class_indices(metric: Metric, prediction: Tensor, target: Tensor) -> Tensor:
     return classes
 
 
+def expect_one_output(metric: Metric, prediction: Tensor, target: Tensor, advice: str) -> None:
+    """Raise ShapeError, with the advice at its end, unless prediction and target are (M, N, 1) alike."""
+    if prediction.dim() != 3 or prediction.shape != target.shape or prediction.shape[2] != 1:
+        raise ShapeError(
+            f"{label(metric)}: prediction and target must have shape (N, 1), got {tuple(prediction.shape[1:])} and "
+            f"{tuple(target.shape[1:])}. {advice}"
+        )
+
+
 def nan_where_undefined(values: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
     """Return values (M, N, …) with NaN in each row whose scores (M, N, C, …) or target have one, changed in place."""
     for tensor in (prediction, target):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from chainrule import Metric, ShapeError, hyperparameter
-from chainrule_plugins.class_scores import nan_where_undefined
+from chainrule import Metric, hyperparameter
+from chainrule_plugins.class_scores import expect_one_output, nan_where_undefined
 
 
 class BinaryAccuracy(Metric):
@@ -24,11 +23,7 @@ class BinaryAccuracy(Metric):
     threshold: float = hyperparameter(default=0.5)
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
-        if prediction.dim() != 3 or prediction.shape != target.shape or prediction.shape[2] != 1:
-            raise ShapeError(
-                f"binary_accuracy: prediction and target must have shape (N, 1), got {tuple(prediction.shape[1:])} and "
-                f"{tuple(target.shape[1:])}. Use accuracy for several classes."
-            )
+        expect_one_output(self, prediction, target, "Use accuracy for several classes.")
         is_right = ((prediction > self.threshold) == (target > 0.5))[..., 0].double()
         return {"right": nan_where_undefined(is_right, prediction, target).sum(1), "rows": prediction.shape[1]}
 
@@ -37,8 +32,6 @@ class BinaryAccuracy(Metric):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
-        output, noise = torch.randn(
-            2, 12, 1, generator=torch.Generator("cpu").manual_seed(0), dtype=torch.float64, device="cpu"
-        )
-        target = (output + noise > 0).double()
+        ((_, scores, classes),) = super().examples()
+        output, target = scores[:, :1], (classes[:, None] > 0).double()
         return [(cls(), output.sigmoid(), target), (cls(threshold=0.0), output, target)]

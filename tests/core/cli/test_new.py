@@ -26,9 +26,9 @@ def _files(folder):
 
 
 @pytest.fixture(scope="module")
-def eight(tmp_path_factory):
+def each_kind(tmp_path_factory):
     """A folder with a new package of each kind."""
-    folder = tmp_path_factory.mktemp("eight")
+    folder = tmp_path_factory.mktemp("each_kind")
     for kind in KINDS:
         texts = scaffold.package_files(kind, f"new_{singular(kind)}", "mit")
         scaffold.write_package(texts, folder / f"chainrule-new-{singular(kind)}")
@@ -226,11 +226,11 @@ def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_new_packages_pass_this_projects_ruff(eight):
+def test_new_packages_pass_this_projects_ruff(each_kind):
     pytest.importorskip("ruff")
     settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert '"plugins/**"' in settings
-    (eight / "pyproject.toml").write_text(
+    (each_kind / "pyproject.toml").write_text(
         # A plugin's overriding methods need no docstrings; here they stand in src.
         settings.replace('src = [".", "core", "plugins", "tests"]', 'src = ["*/src"]')
         .replace('"plugins/**"', '"*/src/**"')
@@ -239,17 +239,17 @@ def test_new_packages_pass_this_projects_ruff(eight):
     )
     for command in (["check"], ["format", "--check"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", "pyproject.toml", "."]
-        done = subprocess.run(ruff, cwd=eight, capture_output=True, text=True, check=False)
+        done = subprocess.run(ruff, cwd=each_kind, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_new_packages_pass_mypy_strict(eight, tmp_path):
+def test_new_packages_pass_mypy_strict(each_kind, tmp_path):
     pytest.importorskip("mypy")
-    sources, tests = eight.glob("*/src/*/__init__.py"), eight.glob("*/tests/*.py")
+    sources, tests = each_kind.glob("*/src/*/__init__.py"), each_kind.glob("*/tests/*.py")
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache")]  # knows torch already
     done = subprocess.run(
         [*mypy, *map(str, [*sources, *tests])],
-        env={**os.environ, "MYPYPATH": os.pathsep.join(map(str, eight.glob("*/src")))},
+        env={**os.environ, "MYPYPATH": os.pathsep.join(map(str, each_kind.glob("*/src")))},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -258,10 +258,10 @@ def test_new_packages_pass_mypy_strict(eight, tmp_path):
     assert done.returncode == 0, done.stdout
 
 
-def test_new_packages_pass_their_own_tests_and_with_them_all_checks(eight, packages):
+def test_new_packages_pass_their_own_tests_and_with_them_all_checks(each_kind, packages):
     for kind in KINDS:
         name = f"new_{singular(kind)}"
-        source = eight / f"chainrule-new-{singular(kind)}" / "src" / f"chainrule_{name}" / "__init__.py"
+        source = each_kind / f"chainrule-new-{singular(kind)}" / "src" / f"chainrule_{name}" / "__init__.py"
         class_name = "".join(part.capitalize() for part in name.split("_"))
         packages.add(
             f"chainrule-new-{singular(kind)}",
@@ -269,14 +269,14 @@ def test_new_packages_pass_their_own_tests_and_with_them_all_checks(eight, packa
             {f"chainrule_{name}/__init__.py": source.read_text(encoding="utf-8")},
         )
     pytest_run = ["-m", "pytest", "-q", "--import-mode=importlib", "-W", "error", "-p", "no:cacheprovider"]
-    tested = packages.run(*pytest_run, *map(str, eight.glob("*/tests")))
+    tested = packages.run(*pytest_run, *map(str, each_kind.glob("*/tests")))
     assert tested.returncode == 0, tested.stdout
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_readmes_example_runs(eight, packages, kind):
+def test_the_readmes_example_runs(each_kind, packages, kind):
     name = f"new_{singular(kind)}"
-    package = eight / f"chainrule-new-{singular(kind)}"
+    package = each_kind / f"chainrule-new-{singular(kind)}"
     code = (package / "README.md").read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
     class_name = "".join(part.capitalize() for part in name.split("_"))
     source = (package / "src" / f"chainrule_{name}" / "__init__.py").read_text(encoding="utf-8")

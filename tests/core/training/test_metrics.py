@@ -6,6 +6,8 @@ from torch.testing import assert_close
 
 import chainrule
 from chainrule import ChainruleError, ContractError, Metric
+from chainrule.base.metric_total import MetricTotal
+from chainrule.errors import label
 from chainrule.layers import linear
 from chainrule.losses import cross_entropy
 from chainrule.metrics import accuracy
@@ -79,6 +81,11 @@ def test_a_list_may_hold_functions_and_the_order_is_kept():
     assert list(found) == ["loss", "top", "accuracy", "median"]
 
 
+@pytest.mark.parametrize("record", chainrule.components("metrics"), ids=lambda record: record.name)
+def test_a_metric_in_a_list_is_recorded_under_its_registered_name(record):
+    assert label(chainrule.get("metrics", record.full_name)) == record.name
+
+
 @pytest.mark.parametrize("settings", [{}, {"seeds": [0, 1]}], ids=["single", "ensemble"])
 def test_batches_of_any_size_give_the_value_of_the_split(settings):
     metrics = {"accuracy": accuracy(), "median": Median(), "counts": Counts()}
@@ -89,27 +96,32 @@ def test_batches_of_any_size_give_the_value_of_the_split(settings):
 
 
 def test_on_the_fly_rows_are_joined_over_the_steps():
-    history = fit([Median()], train=BATCHES)
-    outputs = torch.cat([linear(4, 3).build(seeds=[0, 1])(X[i : i + 1]) for i in range(23)], 1)
-    no_change = chainrule.fit(
-        linear(4, 3).build(seeds=[0, 1]), cross_entropy(), sgd(lr=0.0), train=BATCHES, metrics=[Median()]
-    )
-    assert_close(no_change["train_median"][0], outputs.amax(2).median(1).values)
-    assert history["train_median"].shape == (1, 2)
+    network = linear(4, 3).build(seeds=[0, 1])
+    expected = network(X).amax(2).median(1).values
+    history = chainrule.fit(network, cross_entropy(), sgd(lr=0.0), train=BATCHES, metrics=[Median()])
+    assert_close(history["train_median"], expected.unsqueeze(0))
 
 
 def test_rows_survive_a_step_that_writes_its_output_again():
-    values, output = chainrule.base.metric_total.MetricTotal(Median(), 1), torch.zeros(1, 2, 3)
+    class First(Median):
+        def sums(self, prediction, target):
+            return {"largest": prediction[..., 0]}
+
+    total, output = MetricTotal(First(), 1), torch.zeros(1, 2, 3)
     for number in (1.0, 2.0, 3.0):
-        values.add(output.fill_(number), torch.zeros(1, 2))
-    assert values.value().item() == 2.0
+        total.add(output.fill_(number), torch.zeros(1, 2))
+    assert total.value().item() == 2.0
 
 
 def test_sums_go_beyond_what_single_precision_counts():
-    total = chainrule.base.metric_total.MetricTotal(Counts(), 1)
-    total._sums["counts"] = torch.tensor([[2.0**24, 0, 0]], dtype=torch.float64)
-    total.add(torch.eye(3)[:1].unsqueeze(0), torch.zeros(1, 1))
-    assert total.value().tolist() == [[2**24 + 1, 0, 0]]
+    class Scores(Counts):
+        def sums(self, prediction, target):
+            return {"counts": prediction.sum(1)}
+
+    total = MetricTotal(Scores(), 1)
+    for score in (2.0**24, 1.0):
+        total.add(torch.full((1, 1, 3), score), torch.zeros(1, 1))
+    assert total.value().tolist() == [[2**24 + 1] * 3]
 
 
 def test_a_table_is_no_curve():
