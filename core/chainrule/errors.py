@@ -88,7 +88,7 @@ class CompileWarning(UserWarning):
 def label(owner: object) -> str:
     """Return the name of a component in messages: its class name in snake case."""
     cls = owner if isinstance(owner, type) else type(owner)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
 
 def one_line(error: BaseException) -> str:

@@ -1,0 +1,84 @@
+"""What metrics from counts of classes have in common: the confusion matrix, and averages over classes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from chainrule import Metric, ShapeError, hyperparameter, label
+from chainrule_plugins.class_scores import class_indices, nan_where_undefined
+
+
+def confusion_counts(metric: Metric, prediction: Tensor, target: Tensor, threshold: float) -> Tensor:
+    """Return how often each class was predicted for each actual one, (M, C, C) with rows of actual classes, in float64.
+
+    NaN throughout for a member that has diverged. One output (M, N, 1) above the threshold means the second of two
+    classes, as does its target (M, N, 1) above ½; scores are (M, N, C, …) with class indices or probabilities.
+
+    Raises:
+        ShapeError: for other shapes, or a class index out of range.
+    """
+    members, outputs = len(prediction), prediction.shape[2] if prediction.dim() > 2 else 0
+    if outputs == 1 and prediction.dim() == 3 and target.shape == prediction.shape:
+        predicted, actual, classes = (prediction > threshold)[..., 0].long(), (target > 0.5)[..., 0].long(), 2
+    else:
+        actual, classes = class_indices(metric, prediction, target), outputs
+        predicted = prediction.argmax(2)
+        actual = (actual.nan_to_num() if actual.is_floating_point() else actual).long()
+    undefined = nan_where_undefined(torch.zeros_like(predicted, dtype=torch.float64), prediction, target).flatten(1)
+    index = (actual * classes + predicted).flatten(1)
+    counts = undefined.new_zeros(members, classes * classes)
+    try:
+        counts.scatter_add_(1, index, torch.ones_like(undefined))
+    except RuntimeError as error:
+        raise ShapeError(
+            f"{label(metric)}: class indices must be from 0 to {classes - 1}, got {int(actual.min())} to "
+            f"{int(actual.max())}. Number the classes from 0."
+        ) from error
+    return (counts + undefined.sum(1, keepdim=True)).view(members, classes, classes)
+
+
+class ClassCounts(Metric):
+    """A ratio of counts: of the second of two classes ("binary"), of all classes together ("micro"), or their mean."""
+
+    average: Literal["binary", "macro", "micro"] = "binary"
+    threshold: float = hyperparameter(default=0.5)
+
+    @abstractmethod
+    def ratio(self, hits: Tensor, predicted: Tensor, actual: Tensor) -> Tensor:
+        """Return the ratio for counts of right rows, of rows predicted and of actual rows; 0 where nothing counts."""
+
+    def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
+        counts = confusion_counts(self, prediction, target, self.threshold)
+        if self.average == "binary" and counts.shape[1] != 2:
+            raise ShapeError(
+                f'{label(self)}: average="binary" must have one output or scores of 2 classes, got '
+                f'{tuple(prediction.shape[1:])}. Pass average="macro" or "micro".'
+            )
+        return {"hits": counts.diagonal(dim1=1, dim2=2), "predicted": counts.sum(1), "actual": counts.sum(2)}
+
+    def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        counts = [sums[name] for name in ("hits", "predicted", "actual")]  # each (M, C)
+        if self.average == "binary":
+            return self.ratio(*(count[:, 1] for count in counts))
+        if self.average == "micro":
+            return self.ratio(*(count.sum(1) for count in counts))
+        occurs = counts[1] + counts[2] > 0
+        return (self.ratio(*counts) * occurs).sum(1) / occurs.sum(1)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
+        ((_, scores, classes),) = super().examples()
+        one = scores[:, :1].sigmoid(), (classes[:, None] > 0).double()
+        two = scores[:, :2], classes.clamp(max=1)
+        several = [(cls(average=average), scores, classes) for average in ("macro", "micro")]
+        return [(cls(), *one), (cls(), *two), *several]
+
+
+def ratio_or_zero(part: Tensor, whole: Tensor) -> Tensor:
+    """Return part / whole, 0 where the whole is 0."""
+    return (part / whole).masked_fill(whole == 0, 0.0)

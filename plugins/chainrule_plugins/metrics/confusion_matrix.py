@@ -1,0 +1,31 @@
+"""The confusion matrix of a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from chainrule import Metric, hyperparameter
+from chainrule_plugins.class_counts import confusion_counts
+
+
+class ConfusionMatrix(Metric):
+    """The number of rows of each class that are predicted as each class, a table for `evaluate`.
+
+    Value:    ``Cᵢⱼ = Σₙ [yₙ = i, argmaxₖ pₙₖ = j]``; one output above threshold, 0.5 of probabilities and 0 of logits,
+              is class 1
+    Shapes:   output (N, 1) with a target (N, 1) of zeros and ones, or scores (N, C, …) with class indices (N, …); value
+              (C, C), of an ensemble (M, C, C)
+    Source:   sklearn.metrics.confusion_matrix
+    Raises:   ShapeError for other shapes, or an index out of range.
+    """
+
+    one_number = False
+    threshold: float = hyperparameter(default=0.5)
+
+    def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
+        return {"counts": confusion_counts(self, prediction, target, self.threshold)}
+
+    def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        return sums["counts"]

@@ -1,0 +1,36 @@
+"""The accuracy of a classifier's first k guesses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from chainrule import Metric, ShapeError, hyperparameter
+from chainrule_plugins.class_scores import class_indices, nan_where_undefined
+
+
+class TopKAccuracy(Metric):
+    """The fraction of rows whose target is among the k largest scores.
+
+    Value:    ``(1/N) Σₙ [yₙ ∈ topₖ(pₙ)]``
+    Shapes:   scores p (N, C, …), target class indices y (N, …) or probabilities (N, C, …)
+    Source:   sklearn.metrics.top_k_accuracy_score
+    Raises:   ShapeError for other shapes, or fewer than k classes.
+    """
+
+    k: int = hyperparameter(default=2, at_least=1)
+
+    def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
+        classes = class_indices(self, prediction, target)
+        if prediction.shape[2] < self.k:
+            raise ShapeError(
+                f"top_k_accuracy: k must be at most the number of classes, {prediction.shape[2]}, got {self.k}. "
+                "Pass a smaller one."
+            )
+        is_right = (prediction.topk(self.k, 2).indices == classes.unsqueeze(2)).any(2).double()
+        right = nan_where_undefined(is_right, prediction, target)
+        return {"right": right.flatten(1).sum(1), "rows": classes[0].numel()}
+
+    def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        return sums["right"] / sums["rows"]
