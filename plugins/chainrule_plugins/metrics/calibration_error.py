@@ -1,0 +1,37 @@
+"""The expected calibration error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from chainrule import Metric, hyperparameter
+from chainrule_plugins.class_scores import class_indices, nan_where_undefined
+
+
+class CalibrationError(Metric):
+    """The mean distance between confidence and accuracy, over bins of equal width of the confidence.
+
+    Value:    ``(1/N) Σ_b |Σ_{n in b} ([argmaxₖ qₙₖ = yₙ] − maxₖ qₙₖ)|`` with ``q = softmax(logits)`` and n in bin b of
+              ``(b/bins, (b + 1)/bins]`` by its largest probability
+    Shapes:   logits (N, C, …), target class indices y (N, …) or probabilities (N, C, …)
+    Source:   Guo et al. 2017, arXiv:1706.04599, eq. (3)
+    Raises:   ShapeError for other shapes.
+    """
+
+    bins: int = hyperparameter(default=15, at_least=1)
+
+    def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
+        classes = class_indices(self, prediction, target)
+        confidence, predicted = prediction.double().softmax(2).max(2)
+        is_right = nan_where_undefined((predicted == classes).double(), prediction, target)
+        gap = (is_right - confidence).flatten(1)
+        inner = torch.arange(1, self.bins, dtype=torch.float64, device=gap.device) / self.bins
+        bin_of_each = torch.bucketize(confidence.flatten(1), inner)
+        gaps = gap.new_zeros(len(gap), self.bins).scatter_add_(1, bin_of_each, gap)
+        return {"gaps": gaps, "rows": gap.shape[1]}
+
+    def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        return sums["gaps"].abs().sum(1) / sums["rows"]
