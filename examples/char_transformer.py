@@ -7,35 +7,24 @@ import torch
 from torch import Tensor
 
 import chainrule
-from chainrule import Module, Network, Shape
+from chainrule import Module, Network
 from chainrule.callbacks import progress
-from chainrule.layers import embedding, layer_norm, linear, positional_embedding, sequential, transformer_block
+from chainrule.layers import (
+    embedding,
+    layer_norm,
+    linear,
+    positional_embedding,
+    sequential,
+    transformer_block,
+    transpose,
+)
 from chainrule.losses import cross_entropy
-from chainrule.metrics import accuracy
 from chainrule.optimizers import adam
 
 TEXT = "\n\n".join(text for _, text in sorted(pydoc_data.topics.topics.items()))
 CHARACTERS = sorted(set(TEXT))
 LENGTH = 64
 """The number of characters that a prediction may look at."""
-
-
-class ScoresFirst(Module):
-    """Move the scores of the classes in front of the positions, where cross_entropy expects them.
-
-    Forward:  ``y[c, t] = x[t, c]``
-    Backward: ``dx[t, c] = dy[c, t]``
-    Shapes:   x (M, N, T, C), y (M, N, C, T)
-    """
-
-    def output_shape(self, input_shape: Shape) -> Shape:  # noqa: D102 - as Module says
-        return input_shape if input_shape == (...,) else (input_shape[1], input_shape[0])
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - as Module says
-        return x.mT
-
-    def backward(self, grad_output: Tensor) -> Tensor:  # noqa: D102 - as Module says
-        return grad_output.mT
 
 
 def windows(text: str) -> tuple[Tensor, Tensor]:
@@ -53,13 +42,8 @@ def model(width: int = 96, heads: int = 4, blocks: int = 3) -> Module:
         *[transformer_block(width, heads, causal=True) for _ in range(blocks)],
         layer_norm(width),
         linear(width, len(CHARACTERS)),
-        ScoresFirst(),
+        transpose(1, 2),  # the scores in front of the positions, where cross_entropy expects them
     )
-
-
-def next_accuracy(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return the fraction of characters that are predicted right, (M,)."""
-    return accuracy(prediction.mT.flatten(1, 2), target.flatten(1))
 
 
 def sample(network: Network, start: str, length: int, temperature: float = 0.8, seed: int = 0) -> str:
@@ -96,7 +80,7 @@ def main() -> None:
         validation=validation,
         epochs=options.epochs,
         batch_size=32,
-        metrics={"accuracy": next_accuracy},
+        metrics=["accuracy"],
         callbacks=[progress()],
         clip_norm=1.0,
         compile=options.compile,
