@@ -19,7 +19,7 @@ from tables import tables
 from training_rows import ROWS, measure
 from workloads import WORKLOADS
 
-SECTIONS = (*WORKLOADS, "rules", "matrices", "startup", "memory", "paper", "profile", "scaling")
+SECTIONS = (*WORKLOADS, "architectures", "rules", "matrices", "startup", "memory", "paper", "profile", "scaling")
 
 
 def benchmark(
@@ -73,7 +73,12 @@ def add(results: dict[str, Any], name: str, rounds: int, rule: list[str], consol
     elif name == "scaling":
         results[name] = in_own_process("scaling")
     else:
-        module, more = {"rules": ("rule_rows", rule), "matrices": ("matrix_rows", []), "paper": ("paper", [])}[name]
+        module, more = {
+            "architectures": ("architectures", []),
+            "rules": ("rule_rows", rule),
+            "matrices": ("matrix_rows", []),
+            "paper": ("paper", []),
+        }[name]
         results[name] = in_own_process(module, rounds, *more)
 
 

@@ -1,4 +1,8 @@
-"""Steps of a convolutional network and of a transformer with Adam, beside the same networks in torch.nn."""
+"""Steps of a convolutional network and of a transformer with Adam, beside the same networks in torch.nn.
+
+Peak memory is that of steps after the first, with the network and its state; torch.compile, whose second network would
+compile anew, is left out.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,9 @@ from time import process_time
 from typing import Any
 
 import torch
-from architecture_twins import TWINS, Twin
-from rounds import Spread, alternate
+from architecture_twins import TWINS, Twins
+from memory import resident, settled
+from rounds import Spread, alternate, in_own_process
 from torch import Tensor, nn
 
 import chainrule
@@ -36,24 +41,46 @@ TITLES = {
     "torch_compiled": "torch.compile, model and step",
 }
 
+MEMORY_GOAL = 1.0
+"""The most times torch's peak memory that our compiled step may take."""
+
+STEPS = 3
+"""Steps whose peak memory is measured."""
+
 Step = Callable[[], Tensor]
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    rounds = int(sys.argv[1])
-    print(json.dumps({name: row(twin, rounds) for name, twin in TWINS.items()}))
+    if len(sys.argv) == 3:
+        name, who = sys.argv[1:]
+        print(peak_memory(TWINS[name], who))
+    else:
+        print(json.dumps({name: row(name, int(sys.argv[1])) for name in TWINS}))
 
 
-def row(twin: Twin, rounds: int) -> dict[str, Any]:
-    """Check that all train to the same losses, then time them in turns."""
-    steps = {who: make(twin, who) for who in TITLES}
+def peak_memory(twins: Twins, who: str) -> int:
+    """Return by how many bytes the steps of a second network raise the resident set at most."""
+    make(twins, who)()
+    before = settled()
+    step = make(twins, who)
+    step()
+    settled()
+    for _ in range(STEPS):
+        step()
+    return resident("VmHWM") - before
+
+
+def row(name: str, rounds: int) -> dict[str, Any]:
+    """Check that all train to the same losses, then time them in turns, and measure their memory."""
+    twins = TWINS[name]
+    steps = {who: make(twins, who) for who in TITLES}
     difference = largest_difference(steps)
     if not difference < TOLERANCE:
-        raise RuntimeError(f"{twin.title}: losses differ from torch's by {difference:.1e}, more than {TOLERANCE:.0e}")
+        raise RuntimeError(f"{twins.title}: losses differ from torch's by {difference:.1e}, more than {TOLERANCE:.0e}")
     times = alternate({who: timer(step) for who, step in steps.items()}, rounds)
     return {
-        "title": twin.title,
+        "title": twins.title,
         "loss_difference": difference,
         "peers": {who: {"title": TITLES[who], "seconds": vars(Spread.of(values))} for who, values in times.items()},
         "comparisons": [
@@ -64,23 +91,27 @@ def row(twin: Twin, rounds: int) -> dict[str, Any]:
             }
             for (ours, theirs), goal in GOALS.items()
         ],
+        "memory": {who: in_own_process("architectures", name, who) for who in ("torch", "eager", "compiled")},
+        "memory_goal": MEMORY_GOAL,
     }
 
 
-def make(twin: Twin, who: str) -> Step:
+def make(twins: Twins, who: str) -> Step:
     """Return a function that takes one step, always on the same batch, and returns its loss."""
-    return ours(twin, compile=who == "compiled") if who in ("eager", "compiled") else theirs(twin, who)
+    return ours(twins, compile=who == "compiled") if who in ("eager", "compiled") else theirs(twins, who)
 
 
-def ours(twin: Twin, *, compile: bool) -> Step:
-    network = twin.ours().build(seed=0)
-    network.load_state_dict(twin.theirs().state_dict())
+def ours(twins: Twins, *, compile: bool) -> Step:
+    model, (x, y) = first(twins)
+    network = twins.ours().build(seed=0)
+    network.load_state_dict(model.state_dict())
     step = chainrule.training_step(network, cross_entropy(), adam(lr=LR), compile=compile)
-    return lambda: step(twin.x, twin.y)
+    return lambda: step(x, y)
 
 
-def theirs(twin: Twin, who: str) -> Step:
-    model, criterion = twin.theirs(), nn.CrossEntropyLoss()
+def theirs(twins: Twins, who: str) -> Step:
+    model, (x, y) = first(twins)
+    criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
 
     def loss(x: Tensor, y: Tensor) -> Tensor:
@@ -92,12 +123,18 @@ def theirs(twin: Twin, who: str) -> Step:
 
     def step() -> Tensor:
         optimizer.zero_grad()
-        result = value(twin.x, twin.y)
+        result = value(x, y)
         result.backward()
         update()
         return result.detach()
 
     return step
+
+
+def first(twins: Twins) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    """Return torch's model with its first weights, and the batch, the same each time."""
+    torch.manual_seed(0)
+    return twins.theirs(), twins.batch()
 
 
 def largest_difference(steps: dict[str, Step]) -> float:

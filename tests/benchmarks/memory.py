@@ -39,12 +39,17 @@ def measure() -> dict[str, Any]:
 def main() -> None:
     peer = sys.argv[1]
     train(peer)
-    gc.collect()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    before = settled()
     train(peer)
     print(resident("VmHWM") - before)
+
+
+def settled() -> int:
+    """Return the resident set without what is freed, in bytes; its peak starts again from here."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
 
 
 def train(peer: str) -> None:

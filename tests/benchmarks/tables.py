@@ -14,6 +14,8 @@ def tables(results: Result) -> Iterator[Table]:
     """Yield the tables of all that was measured."""
     for row in results.get("training", {}).values():
         yield training(row)
+    for row in results.get("architectures", {}).values():
+        yield architecture(row)
     shown = {"rules": rules, "matrices": matrices, "startup": startup, "memory": memory, "paper": paper}
     for name, table in shown.items():
         if name in results:
@@ -36,6 +38,21 @@ def training(row: Result) -> Table:
         )
     for comparison in row["comparisons"]:
         table.add_row(comparison["title"], "", "", *ratio_cells(comparison["times_as_fast"], comparison["goal"]))
+    return table
+
+
+def architecture(row: Result) -> Table:
+    title = f"{row['title']}: one step with Adam\nlosses agree within {row['loss_difference']:.0e}"
+    table = Table("", "median", "peak memory", "ratio", "goal", "", title=title)
+    for who, peer in row["peers"].items():
+        memory = f"{row['memory'][who] / 1e6:.0f} MB" if who in row["memory"] else ""
+        table.add_row(peer["title"], duration(peer["seconds"]["median"]), memory)
+    table.add_section()
+    for comparison in row["comparisons"]:
+        table.add_row(comparison["title"], "", "", *ratio_cells(comparison["times_as_fast"], comparison["goal"]))
+    ratio, goal = row["memory"]["compiled"] / row["memory"]["torch"], row["memory_goal"]
+    met = "met" if ratio <= goal else "not met"
+    table.add_row("memory: compiled / torch, eager", "", "", f"{ratio:.2f}", f"≤ {goal:.2f}", met)
     return table
 
 
