@@ -68,6 +68,8 @@ def number(
     if not is_number or found < at_least or found <= above or found > at_most:
         bounds = {"of at least": at_least, "above": above, "of at most": at_most}
         bound = " and".join(f" {words} {limit}" for words, limit in bounds.items() if math.isfinite(limit))
+        if math.isfinite(at_least + at_most):
+            bound = f" from {at_least} to {at_most}"
         raise HyperparameterError(f"{owner}: {name} must be a number{bound}, got {shown(value)}. Pass one.")
     return found
 

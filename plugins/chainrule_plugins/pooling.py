@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError, label
-from chainrule.ops import expect_flag, expect_integer, expect_shape, expect_size
+from chainrule.ops import expect_flag, expect_shape, expect_size
 from chainrule_plugins.convolution import by_axis
 
 
@@ -53,14 +53,11 @@ class SlidingWindow(OfImages):
         self.kernel_size = by_axis(self, "kernel_size", kernel_size, self.AXES)
         self.stride = self.kernel_size if stride is None else by_axis(self, "stride", stride, self.AXES)
         self.dilation = by_axis(self, "dilation", dilation, self.AXES)
-        self.padding = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * self.AXES
-        halves = tuple(size // 2 for size in self.kernel_size)
-        if len(self.padding) != self.AXES or not all(
-            0 <= expect_integer(self, "padding", size) <= half for size, half in zip(self.padding, halves, strict=True)
-        ):
+        self.padding = by_axis(self, "padding", padding, self.AXES, at_least=0)
+        if any(2 * size > window for size, window in zip(self.padding, self.kernel_size, strict=True)):
             raise ShapeError(
-                f"{label(self)}: padding must be at least 0 and at most half of kernel_size, {halves}, got "
-                f"{padding!r}. Pass one number, or one for each axis."
+                f"{label(self)}: padding must be at most half of kernel_size={self.kernel_size}, got {self.padding}. "
+                "Pass a smaller padding, or a larger window."
             )
         self.ceil_mode = expect_flag(self, "ceil_mode", ceil_mode)
 

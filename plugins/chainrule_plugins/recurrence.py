@@ -11,10 +11,10 @@ from torch import Tensor
 
 from chainrule import HyperparameterError, Module, Parameter, Random, Shape, ShapeError, label
 from chainrule.initializers import uniform
-from chainrule.ops import affine_backward, expect_flag, expect_number, expect_shape, expect_size
+from chainrule.ops import affine_backward, expect_flag, expect_number, expect_shape, expect_size, expect_word
+from chainrule_plugins.dropout import scaled_mask
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-OUTPUTS = ("sequence", "last")
 
 
 class Cell(NamedTuple):
@@ -85,19 +85,13 @@ class Recurrence(Module):
         self.hidden_size = expect_size(self, "hidden_size", hidden_size)
         self.num_layers = expect_size(self, "num_layers", num_layers)
         self.bias = expect_flag(self, "bias", bias)
-        self.dropout = expect_number(self, "dropout", dropout, at_least=0)
-        if self.dropout >= 1:
-            raise HyperparameterError(f"{label(self)}: dropout must be below 1, got {dropout!r}. Pass such as 0.2.")
+        self.dropout = expect_number(self, "dropout", dropout, at_least=0, at_most=1)
         if self.dropout and self.num_layers == 1:
             raise HyperparameterError(
-                f"{label(self)}: dropout must be 0 with num_layers=1, got {dropout!r}. It acts between layers."
+                f"{label(self)}: dropout must be 0 with num_layers=1, got {self.dropout}. It acts between layers."
             )
         self.bidirectional = expect_flag(self, "bidirectional", bidirectional)
-        if output not in OUTPUTS:
-            raise HyperparameterError(
-                f'{label(self)}: output must be "sequence" or "last", got {output!r}. Choose one of the two.'
-            )
-        self.output = output
+        self.output = expect_word(self, "output", output, ("sequence", "last"))
         self.random = Random() if self.dropout else None
         for layer in range(self.num_layers):
             for suffix in self._suffixes:
@@ -150,7 +144,7 @@ class Recurrence(Module):
         saved = [x]
         for layer in range(self.num_layers):
             if layer and self.random is not None and self.training:
-                mask = self.random.bernoulli(1 - self.dropout, x.shape[1:]).div_(1 - self.dropout)
+                mask = scaled_mask(self.random, self.dropout, x.shape[1:])
                 saved.append(mask)
                 x = x * mask
             results = [self.unroll(x, cell) for cell, _ in self._cells(layer)]

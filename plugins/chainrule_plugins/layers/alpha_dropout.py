@@ -28,7 +28,7 @@ class AlphaDropout(RandomlyDropping):
             return x
         p = self.p
         scale = ((1 - p) * (1 + p * self.LIMIT**2)) ** -0.5 if p < 1 else 0.0
-        factor = self.mask(x.shape[1:]).mul_(scale)
+        factor = self.random.bernoulli(1 - p, x.shape[1:]).mul_(scale)
         self.save_for_backward(factor)
         shift = (factor * -self.LIMIT).add_(scale * (1 - p) * self.LIMIT)  # for p = 0 an exact 0
         return torch.addcmul(shift, x, factor)

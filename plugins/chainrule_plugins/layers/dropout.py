@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from chainrule_plugins.dropout import RandomlyDropping
+from chainrule_plugins.dropout import RandomlyDropping, scaled_mask
 
 
 class Dropout(RandomlyDropping):
@@ -22,7 +22,7 @@ class Dropout(RandomlyDropping):
         if not self.training:
             self.save_for_backward()
             return x
-        factor = self.scaled_mask(x.shape[1:])
+        factor = scaled_mask(self.random, self.p, x.shape[1:])
         self.save_for_backward(factor)
         return x * factor
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from chainrule import Shape
 from chainrule.ops import expect_shape
-from chainrule_plugins.dropout import RandomlyDropping
+from chainrule_plugins.dropout import RandomlyDropping, scaled_mask
 
 
 class Dropout2d(RandomlyDropping):
@@ -29,7 +29,7 @@ class Dropout2d(RandomlyDropping):
         if not self.training:
             self.save_for_backward()
             return x
-        factor = self.scaled_mask(x.shape[1:3]).view(*x.shape[:3], *[1] * (x.dim() - 3))
+        factor = scaled_mask(self.random, self.p, x.shape[1:3]).view(*x.shape[:3], *[1] * (x.dim() - 3))
         self.save_for_backward(factor)
         return x * factor
 

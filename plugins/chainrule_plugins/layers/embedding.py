@@ -40,7 +40,8 @@ class Embedding(Module):
         self.weight = Parameter(rows, self.embedding_dim, init=init, fan_in=self.embedding_dim, fan_out=rows)
         self.padding_idx = None
         if padding_idx is not None:
-            if not -rows <= expect_integer(self, "padding_idx", padding_idx) < rows:
+            padding_idx = expect_integer(self, "padding_idx", padding_idx)
+            if not -rows <= padding_idx < rows:
                 raise ShapeError(
                     f"embedding: padding_idx must be from {-rows} to {rows - 1}, got {padding_idx}. "
                     "Number the row that stands for padding, or leave it out."

@@ -23,7 +23,7 @@ class Gru(Recurrence):
               (M, N, directions H) for the last
     Source:   Cho et al. 2014, arXiv:1406.1078, with r applied to the product W_hn hₜ₋₁, as in torch
     Raises:   ShapeError if x is not (N, T, input_size), with T at least 1; HyperparameterError for an unknown output,
-              or dropout that is not in [0, 1) or has no layers to act between.
+              or dropout that is not from 0 to 1, or has no layers to act between.
     """
 
     gates = 3

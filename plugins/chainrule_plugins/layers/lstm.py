@@ -21,7 +21,7 @@ class Lstm(Recurrence):
               (M, N, directions H) for the last
     Source:   Hochreiter & Schmidhuber 1997; with forget gates, Gers, Schmidhuber & Cummins 2000
     Raises:   ShapeError if x is not (N, T, input_size), with T at least 1; HyperparameterError for an unknown output,
-              or dropout that is not in [0, 1) or has no layers to act between.
+              or dropout that is not from 0 to 1, or has no layers to act between.
     """
 
     gates = 4

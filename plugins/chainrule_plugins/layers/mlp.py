@@ -9,7 +9,7 @@ from typing import Any
 from chainrule import Module, ModuleLike, ShapeError, create, label
 from chainrule.layers import dropout as dropout_layer
 from chainrule.layers import linear
-from chainrule.ops import expect_module, expect_size
+from chainrule.ops import expect_flag, expect_module, expect_number, expect_size
 from chainrule_plugins.layers.sequential import Sequential
 
 
@@ -34,16 +34,17 @@ class Mlp(Sequential):
                 f"mlp: sizes must be two or more, from input to output, got {sizes!r}. Pass [2, 16, 1], for example."
             )
         self.sizes = [expect_size(self, "every size", size) for size in sizes]
-        self.bias, self.dropout = bias, dropout
+        self.bias = expect_flag(self, "bias", bias)
+        self.dropout = expect_number(self, "dropout", dropout, at_least=0, at_most=1)
         width, *hidden, last = self.sizes
         modules: list[ModuleLike] = []
         activations = [activation_of(self, activation) for _ in hidden]
         for size, applied in zip(hidden, activations, strict=True):
-            modules += [linear(width, size, bias=bias), applied]
+            modules += [linear(width, size, bias=self.bias), applied]
             width = width_after(applied, size)
-            if dropout != 0:
-                modules.append(dropout_layer(dropout))
-        super().__init__(*modules, linear(width, last, bias=bias))
+            if self.dropout:
+                modules.append(dropout_layer(self.dropout))
+        super().__init__(*modules, linear(width, last, bias=self.bias))
         is_name = isinstance(activation, str)
         self.activation = activation if is_name else activations[0] if activations else label(activation)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from chainrule import HyperparameterError, Module, Shape, ShapeError
-from chainrule.ops import expect_integer, expect_number
+from chainrule.ops import expect_integer, expect_number, expect_word
 from chainrule_plugins import padding as sides
 
 MODES = ("constant", "reflect", "replicate", "circular")
@@ -29,8 +29,7 @@ class Pad(Module):
     """
 
     def __init__(self, padding: int | Sequence[int], mode: str = "constant", value: float = 0.0) -> None:
-        if mode not in MODES:
-            raise HyperparameterError(f"pad: mode must be one of {', '.join(MODES)}, got {mode!r}. Choose one.")
+        self.mode = expect_word(self, "mode", mode, MODES)
         numbers = list(padding) if isinstance(padding, Sequence) else [padding]
         if isinstance(padding, Sequence) and len(padding) not in (2, 4, 6):
             raise ShapeError(f"pad: padding must be 1, 2, 4 or 6 numbers, got {padding!r}. Pass a pair for each axis.")
@@ -38,7 +37,6 @@ class Pad(Module):
         if mode != "constant" and min(numbers) < 0:
             raise ShapeError(f"pad: padding must be at least 0 for mode={mode!r}, got {padding!r}. Crop by a constant.")
         self.padding = tuple(numbers) if isinstance(padding, Sequence) else numbers[0]
-        self.mode = mode
         self.value = expect_number(self, "value", value)
         if mode != "constant" and self.value:
             raise HyperparameterError(f"pad: value must be 0 for mode={mode!r}, got {value}. Leave it out.")

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, HyperparameterError, Module, ModuleLike, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_tensor, with_members
+from chainrule import ChainruleError, Module, ModuleLike, Shape, ShapeError
+from chainrule.ops import expect_axis, expect_integer, expect_tensor, expect_word, with_members
 from chainrule_plugins.containers import Container
 
 
@@ -28,12 +28,8 @@ class Parallel(Container):
 
     def __init__(self, *modules: ModuleLike, combine: str = "sum", dim: int = -1) -> None:
         super().__init__(*modules)
-        if combine not in ("sum", "product", "concatenate"):
-            raise HyperparameterError(
-                f'parallel: combine must be "sum", "product" or "concatenate", got {combine!r}. Choose one of them.'
-            )
-        self.combine = combine
-        self.dim = dim
+        self.combine = expect_word(self, "combine", combine, ("sum", "product", "concatenate"))
+        self.dim = expect_integer(self, "dim", dim)
         if len({getattr(module, "integer_inputs", False) for module in modules}) > 1:
             raise ChainruleError(
                 f"parallel: modules must all take integers, or all floats, got {self!r}. "

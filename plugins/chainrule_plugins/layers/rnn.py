@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from chainrule import HyperparameterError
+from chainrule.ops import expect_word
 from chainrule_plugins.recurrence import Cell, Recurrence
-
-NONLINEARITIES = ("tanh", "relu")
 
 
 class Rnn(Recurrence):
@@ -26,7 +24,7 @@ class Rnn(Recurrence):
               (M, N, directions H) for the last
     Source:   Elman 1990, "Finding structure in time"; backward Werbos 1990, "Backpropagation through time"
     Raises:   ShapeError if x is not (N, T, input_size), with T at least 1; HyperparameterError for an unknown
-              nonlinearity or output, or dropout that is not in [0, 1) or has no layers to act between.
+              nonlinearity or output, or dropout that is not from 0 to 1, or has no layers to act between.
     """
 
     gates = 1
@@ -44,11 +42,7 @@ class Rnn(Recurrence):
         bidirectional: bool = False,
         output: str = "sequence",
     ) -> None:
-        if nonlinearity not in NONLINEARITIES:
-            raise HyperparameterError(
-                f'rnn: nonlinearity must be "tanh" or "relu", got {nonlinearity!r}. Choose one of the two.'
-            )
-        self.nonlinearity = nonlinearity
+        self.nonlinearity = expect_word(self, "nonlinearity", nonlinearity, ("tanh", "relu"))
         super().__init__(
             input_size, hidden_size, num_layers, bias, dropout=dropout, bidirectional=bidirectional, output=output
         )

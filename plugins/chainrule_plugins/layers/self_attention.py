@@ -45,29 +45,29 @@ class SelfAttention(Module):
     ) -> None:
         self.embed_dim = expect_size(self, "embed_dim", embed_dim)
         self.num_heads = expect_size(self, "num_heads", num_heads)
-        self.num_kv_heads = num_heads if num_kv_heads is None else expect_size(self, "num_kv_heads", num_kv_heads)
+        self.num_kv_heads = self.num_heads if num_kv_heads is None else expect_size(self, "num_kv_heads", num_kv_heads)
         self.causal = expect_flag(self, "causal", causal)
-        self.dropout = dropout
-        self.drop = None if dropout == 0 else dropout_layer(dropout)
+        self.dropout = expect_number(self, "dropout", dropout, at_least=0, at_most=1)
+        self.drop = dropout_layer(self.dropout) if self.dropout else None
         self.bias = expect_flag(self, "bias", bias)
         self.rotary_base = None if rotary_base is None else expect_number(self, "rotary_base", rotary_base, above=0)
-        for name, size, divisor in (("embed_dim", embed_dim, "num_heads"), ("num_heads", num_heads, "num_kv_heads")):
-            if size % getattr(self, divisor):
+        for name, divisor in (("embed_dim", "num_heads"), ("num_heads", "num_kv_heads")):
+            size, parts = getattr(self, name), getattr(self, divisor)
+            if size % parts:
                 raise ShapeError(
-                    f"self_attention: {name} must be divisible by {divisor}={getattr(self, divisor)}, got {size}. "
-                    "Change one of them."
+                    f"self_attention: {name} must be divisible by {divisor}={parts}, got {size}. Change one of them."
                 )
-        self.head_dim = embed_dim // num_heads
+        self.head_dim = self.embed_dim // self.num_heads
         if self.rotary_base is not None and self.head_dim % 2:
             raise ShapeError(
                 f"self_attention: embed_dim / num_heads must be even for rotary_base, got {self.head_dim}. "
                 "Change one of them."
             )
-        self.widths = [heads * self.head_dim for heads in (num_heads, self.num_kv_heads, self.num_kv_heads)]
-        fans = {"fan_in": embed_dim, "fan_out": sum(self.widths)}
-        self.in_proj_weight = Parameter(sum(self.widths), embed_dim, init=xavier_uniform(), **fans)
-        self.in_proj_bias = Parameter(sum(self.widths), init=zeros(), **fans) if bias else None
-        self.out_proj = linear(embed_dim, embed_dim, bias=bias, bias_init=zeros())
+        self.widths = [heads * self.head_dim for heads in (self.num_heads, self.num_kv_heads, self.num_kv_heads)]
+        fans = {"fan_in": self.embed_dim, "fan_out": sum(self.widths)}
+        self.in_proj_weight = Parameter(sum(self.widths), self.embed_dim, init=xavier_uniform(), **fans)
+        self.in_proj_bias = Parameter(sum(self.widths), init=zeros(), **fans) if self.bias else None
+        self.out_proj = linear(self.embed_dim, self.embed_dim, bias=self.bias, bias_init=zeros())
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_shape(self, input_shape, (None, self.embed_dim))

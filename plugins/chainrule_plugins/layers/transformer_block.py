@@ -6,10 +6,10 @@ from typing import cast
 
 from torch import Tensor
 
-from chainrule import HyperparameterError, Module, ModuleLike, Shape
+from chainrule import Module, ModuleLike, Shape
 from chainrule.layers import dropout as dropout_layer
 from chainrule.layers import layer_norm, linear, rms_norm, self_attention
-from chainrule.ops import expect_flag, expect_shape, expect_size
+from chainrule.ops import expect_flag, expect_number, expect_shape, expect_size, expect_word
 from chainrule_plugins.layers.mlp import activation_of, width_after
 
 
@@ -45,26 +45,26 @@ class TransformerBlock(Module):
         num_kv_heads: int | None = None,
         rotary_base: float | None = None,
     ) -> None:
-        if norm not in ("layer_norm", "rms_norm"):
-            raise HyperparameterError(
-                f'transformer_block: norm must be "layer_norm" or "rms_norm", got {norm!r}. Choose one of the two.'
-            )
         self.embed_dim = expect_size(self, "embed_dim", embed_dim)
         hidden = 4 * self.embed_dim if dim_feedforward is None else dim_feedforward
         self.dim_feedforward = expect_size(self, "dim_feedforward", hidden)
-        self.norm, self.norm_first = norm, expect_flag(self, "norm_first", norm_first)
-        self.causal, self.dropout, self.bias = causal, dropout, bias
-        self.num_heads, self.num_kv_heads, self.rotary_base = num_heads, num_kv_heads, rotary_base
-        self.self_attn = self_attention(
+        self.norm = expect_word(self, "norm", norm, ("layer_norm", "rms_norm"))
+        self.norm_first = expect_flag(self, "norm_first", norm_first)
+        self.dropout = expect_number(self, "dropout", dropout, at_least=0, at_most=1)
+        self.bias = expect_flag(self, "bias", bias)
+        self.self_attn = attention = self_attention(
             embed_dim, num_heads, num_kv_heads, causal=causal, dropout=dropout, bias=bias, rotary_base=rotary_base
         )
+        self.num_heads, self.num_kv_heads = attention.num_heads, attention.num_kv_heads
+        self.causal, self.rotary_base = attention.causal, attention.rotary_base
         self.activation = activation_of(self, activation)
-        self.linear1 = linear(self.embed_dim, self.dim_feedforward, bias=bias)
-        self.linear2 = linear(width_after(self.activation, self.dim_feedforward), self.embed_dim, bias=bias)
+        self.linear1 = linear(self.embed_dim, self.dim_feedforward, bias=self.bias)
+        self.linear2 = linear(width_after(self.activation, self.dim_feedforward), self.embed_dim, bias=self.bias)
         self.norm1, self.norm2 = (
-            rms_norm(self.embed_dim) if norm == "rms_norm" else layer_norm(self.embed_dim, bias=bias) for _ in range(2)
+            rms_norm(self.embed_dim) if norm == "rms_norm" else layer_norm(self.embed_dim, bias=self.bias)
+            for _ in range(2)
         )
-        self.drop, self.drop1, self.drop2 = (None if dropout == 0 else dropout_layer(dropout) for _ in range(3))
+        self.drop, self.drop1, self.drop2 = (dropout_layer(self.dropout) if self.dropout else None for _ in range(3))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_shape(self, input_shape, (None, self.embed_dim))

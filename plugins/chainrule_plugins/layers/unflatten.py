@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_size, with_members
+from chainrule.ops import expect_axis, expect_integer, expect_size, with_members
 
 
 class Unflatten(Module):
@@ -23,7 +23,7 @@ class Unflatten(Module):
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
-        self.dim = dim
+        self.dim = expect_integer(self, "dim", dim)
         sizes = tuple(unflattened_size) if isinstance(unflattened_size, Sequence) else ()
         if not sizes or sizes.count(-1) > 1:
             raise ShapeError(

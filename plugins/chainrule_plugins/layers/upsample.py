@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule import HyperparameterError, Module, Shape, ShapeError
-from chainrule.ops import expect_flag, expect_number, expect_shape, expect_size
+from chainrule.ops import expect_flag, expect_number, expect_shape, expect_size, expect_word
 from chainrule_plugins.convolution import repeated
 from chainrule_plugins.interpolation import each, interpolated, interpolated_backward
 
@@ -32,8 +32,7 @@ class Upsample(Module):
         mode: str = "nearest",
         align_corners: bool | None = None,
     ) -> None:
-        if mode not in ("nearest", "bilinear"):
-            raise HyperparameterError(f'upsample: mode must be "nearest" or "bilinear", got {mode!r}. Choose one.')
+        self.mode = expect_word(self, "mode", mode, ("nearest", "bilinear"))
         if (size is None) == (scale_factor is None):
             got = "neither" if size is None else "both"
             raise HyperparameterError(f"upsample: one of size and scale_factor must be given, got {got}. Pass one.")
@@ -41,7 +40,6 @@ class Upsample(Module):
             raise HyperparameterError(f"upsample: align_corners must be None if nearest, got {align_corners}. Drop it.")
         self.size = each(size, lambda one: expect_size(self, "size", one))
         self.scale_factor = each(scale_factor, lambda one: expect_number(self, "scale_factor", one, above=0))
-        self.mode = mode
         self.align_corners = None if align_corners is None else expect_flag(self, "align_corners", align_corners)
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -1,12 +1,14 @@
 """What recurrent layers share: dropout, first values and the rules of their settings."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from chainrule import ChainruleError, registry
+from tests.oracles import assert_recurrence_equals
 
 TWINS = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 X = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -26,6 +28,12 @@ def test_dropout_acts_on_the_inputs_of_layers_but_the_first(name):
 
 
 @pytest.mark.parametrize("name", TWINS)
+def test_dropout_with_probability_1_leaves_the_biases(name):
+    settings = {"num_layers": 2, "dropout": 1.0}
+    assert_recurrence_equals(partial(registry.create, "layers", name), TWINS[name], **settings)
+
+
+@pytest.mark.parametrize("name", TWINS)
 def test_the_first_values_have_the_bound_of_torch(name):
     for parameter in registry.create("layers", name, 100, 25, bidirectional=True).build().parameters():
         assert 0.17 < parameter.data.abs().max() <= 0.2  # 1/√25
@@ -37,9 +45,9 @@ def test_the_first_values_have_the_bound_of_torch(name):
     [
         ({"hidden_size": 0}, "hidden_size must be"),
         ({"num_layers": 0}, "num_layers must be"),
-        ({"dropout": 1.0, "num_layers": 2}, "dropout must be below 1, got 1.0"),
+        ({"dropout": 1.5, "num_layers": 2}, "dropout must be a number from 0 to 1, got 1.5"),
         ({"dropout": 0.5}, "dropout must be 0 with num_layers=1, got 0.5"),
-        ({"output": "state"}, 'output must be "sequence" or "last", got \'state\''),
+        ({"output": "state"}, 'output must be one of "sequence", "last", got \'state\''),
         ({"bias": 2}, "bias must be"),
         ({"batch_first": False}, 'takes no argument "batch_first"'),
     ],

@@ -11,7 +11,7 @@ from chainrule.registry import load
 from tests.built_ins import BUILT_IN
 
 KINDS = ("layers", "activations", "losses", "initializers", "optimizers")
-TAKE_NUMBERS = [record for record in BUILT_IN if record.kind in KINDS and record.name != "sequential"]
+TAKE_NUMBERS = [record for record in BUILT_IN if record.kind in KINDS]
 
 
 def of_torch(number):
@@ -19,8 +19,8 @@ def of_torch(number):
 
 
 def changed(value, number):
-    if isinstance(value, tuple):
-        return tuple(changed(item, number) for item in value)
+    if isinstance(value, tuple | list):
+        return type(value)(changed(item, number) for item in value)
     return number(value) if isinstance(value, int | float) else value
 
 
@@ -33,8 +33,11 @@ def test_numbers_are_kept_as_pythons(record, number):
         names = inspect.signature(component).parameters
         given = {name: getattr(one, name, None) for name in names}
         settings = {
-            name: value for name, value in given.items() if isinstance(value, tuple | int | float | str | Optimizer)
+            name: value
+            for name, value in given.items()
+            if name != "modules" and isinstance(value, tuple | list | int | float | str | Optimizer)
         }
-        again = component(**{name: changed(value, number) for name, value in settings.items()})
+        modules = getattr(one, "modules", ()) if "modules" in names else ()  # of a container
+        again = component(*modules, **{name: changed(value, number) for name, value in settings.items()})
         for name, value in settings.items():
             assert repr(getattr(again, name)) == repr(value)  # which names the type of a number that is not Python's

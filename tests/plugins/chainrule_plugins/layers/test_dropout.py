@@ -15,4 +15,4 @@ def test_it_and_its_gradient_equal_torch_given_the_mask():
 def test_a_p_above_one_is_refused():
     with pytest.raises(HyperparameterError) as caught:
         dropout(1.5)
-    assert str(caught.value) == "dropout: p must be a number from 0 to 1, got 1.5. It is a probability."
+    assert str(caught.value) == "dropout: p must be a number from 0 to 1, got 1.5. Pass one."

@@ -50,7 +50,10 @@ def test_modules_may_take_integers():
     [
         (parallel, "needs at least one module"),
         (lambda: parallel([tanh()]), r"position 0 must be a module, got \[.*one by one: parallel\(\*modules\)"),
-        (lambda: parallel(tanh(), combine="mean"), 'combine must be "sum", "product" or "concatenate", got \'mean\''),
+        (
+            lambda: parallel(tanh(), combine="mean"),
+            'combine must be one of "sum", "product", "concatenate", got \'mean\'',
+        ),
         (lambda: parallel(linear(3, 3), embedding(3, 3)), "modules must all take integers, or all floats, got Par"),
         (
             lambda: parallel(linear(3, 2), tanh()).build()(torch.zeros(4, 3)),

@@ -18,4 +18,4 @@ def test_it_and_its_gradients_equal_torch(num_layers, nonlinearity, bias, bidire
 def test_another_nonlinearity_is_refused():
     with pytest.raises(ChainruleError) as caught:
         rnn(3, 2, nonlinearity="sigmoid")
-    assert str(caught.value) == ('rnn: nonlinearity must be "tanh" or "relu", got \'sigmoid\'. Choose one of the two.')
+    assert str(caught.value) == ('rnn: nonlinearity must be one of "tanh", "relu", got \'sigmoid\'. Choose one.')

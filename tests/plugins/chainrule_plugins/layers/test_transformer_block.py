@@ -61,5 +61,7 @@ def test_dropout_acts_in_four_places_and_in_train_mode_alone(norm_first):
 
 
 def test_another_norm_raises():
-    with pytest.raises(HyperparameterError, match=r'^transformer_block: norm must be "layer_norm" or "rms_norm", got'):
+    with pytest.raises(
+        HyperparameterError, match=r'^transformer_block: norm must be one of "layer_norm", "rms_norm", got'
+    ):
         transformer_block(8, 2, norm="batch_norm")
