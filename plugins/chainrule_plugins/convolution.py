@@ -1,10 +1,10 @@
-"""What convolutions share: their parameters and their product per member, sizes by axis and padding."""
+"""What convolutions share: their parameters, the product with a kernel per member, and padding."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,9 @@ from torch import Tensor
 from chainrule import HyperparameterError, Module, Parameter, Shape, ShapeError, label
 from chainrule.initializers import uniform
 from chainrule.ops import expect_flag, expect_shape, expect_size, expect_word
-from chainrule_plugins.padding import pad, pad_backward, padded_sizes
+from chainrule_plugins.channels import merged, split
+from chainrule_plugins.padding import Sides, pad, pad_backward, padded_sizes
+from chainrule_plugins.sizes import sizes_by_axis
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -44,9 +46,9 @@ class SlidingKernel(Module):
                 raise ShapeError(
                     f"{label(self)}: {name} must be divisible by groups={groups}, got {size}. Change one of them."
                 )
-        self.kernel_size = by_axis(self, "kernel_size", kernel_size, self.axes)
-        self.stride = by_axis(self, "stride", stride, self.axes)
-        self.dilation = by_axis(self, "dilation", dilation, self.axes)
+        self.kernel_size = sizes_by_axis(self, "kernel_size", kernel_size, self.axes)
+        self.stride = sizes_by_axis(self, "stride", stride, self.axes)
+        self.dilation = sizes_by_axis(self, "dilation", dilation, self.axes)
         area = math.prod(self.kernel_size)
         channels = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
         fans = {"fan_in": channels[1] // self.groups * area, "fan_out": channels[0] // self.groups * area}
@@ -132,27 +134,19 @@ class Convolution(SlidingKernel):
         return [before if self._pads_itself else 0 for before, _ in self.sides]
 
 
-def by_axis(owner: object, name: str, value: int | Sequence[int], axes: int, *, at_least: int = 1) -> tuple[int, ...]:
-    """Return one size for each axis; raise ShapeError, naming the owner, unless it is one size or as many as axes."""
-    sizes = repeated(value, axes)
-    if len(sizes) != axes:
-        raise ShapeError(f"{label(owner)}: {name} must have {axes} numbers, got {value!r}. Pass one number, or {axes}.")
-    return tuple(expect_size(owner, name, size, at_least=at_least) for size in sizes)
-
-
 def paddings(
     owner: object,
     padding: int | Sequence[int] | str,
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
-) -> tuple[tuple[int, int], ...]:
+) -> Sides:
     """Return what is added before and after each axis; "same" puts the odd one after, as torch does."""
     axes = len(kernel_size)
     if isinstance(padding, str) and padding == "same":
         if any(step > 1 for step in stride):
             raise HyperparameterError(
-                f"{label(owner)}: stride must be 1 with padding='same', got {stride}. Pass the padding as a number."
+                f'{label(owner)}: stride must be 1 with padding="same", got {stride}. Pass the padding as a number.'
             )
         totals = [step * (size - 1) for step, size in zip(dilation, kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
@@ -161,7 +155,7 @@ def paddings(
             f'{label(owner)}: padding must be "same", "valid" or {axes} integers of at least 0, got {padding!r}. '
             "Pass one of these, or one integer for every axis."
         )
-    sizes = by_axis(owner, "padding", 0 if isinstance(padding, str) else padding, axes, at_least=0)
+    sizes = sizes_by_axis(owner, "padding", 0 if isinstance(padding, str) else padding, axes, at_least=0)
     return tuple((size, size) for size in sizes)
 
 
@@ -170,7 +164,7 @@ def output_sizes(
     input_shape: Shape,
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...],
-    sides: tuple[tuple[int, int], ...],
+    sides: Sides,
     dilation: tuple[int, ...],
     mode: str,
 ) -> Shape:
@@ -181,18 +175,3 @@ def output_sizes(
         (size - extent) // hop + 1 if isinstance(size, int) else None
         for size, extent, hop in zip(padded, extents, stride, strict=True)
     )
-
-
-def merged(x: Tensor) -> Tensor:
-    """Return (M, N, C, …) as (N, M C, …), where groups of channels keep the members apart."""
-    return x.transpose(0, 1).flatten(1, 2)
-
-
-def split(y: Tensor, members: int) -> Tensor:
-    """Return (N, M C, …) as (M, N, C, …)."""
-    return y.view(len(y), members, y.shape[1] // members, *y.shape[2:]).transpose(0, 1)
-
-
-def repeated(value: object, axes: int) -> tuple[Any, ...]:
-    """Return a sequence as a tuple, and anything else once for each axis."""
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * axes

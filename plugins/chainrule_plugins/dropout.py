@@ -11,7 +11,7 @@ from chainrule import Module, Random
 from chainrule.ops import expect_number
 
 
-class RandomlyDropping(Module):
+class DropoutLayer(Module):
     """A layer that drops entries with probability p in train mode, and returns x in eval mode."""
 
     same_in_eval = False

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule_plugins.convolution import repeated
+from chainrule_plugins.sizes import repeated
 
 
 def interpolated(x: Tensor, sizes: Sequence[int], mode: str, align_corners: bool | None, scale: Any) -> Tensor:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from chainrule import Parameter, Shape, ShapeError, label
+from chainrule import Parameter, Shape
 from chainrule.initializers import ones, zeros
-from chainrule.ops import expect_shape, expect_size
+from chainrule.ops import expect_shape
 
 
 def standardized(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,12 +71,3 @@ def expect_channels(owner: object, input_shape: Shape, channels: int) -> None:
     """Raise ShapeError, naming the owner, unless the first axis of an example has so many channels."""
     if input_shape[:1] != (...,):
         expect_shape(owner, input_shape, (channels, *[None] * (len(input_shape) - 1)))
-
-
-def expect_sizes(owner: object, name: str, sizes: int | Sequence[int]) -> tuple[int, ...]:
-    """Return one or several sizes as a tuple; raise ShapeError, naming the owner, unless each is an integer above 0."""
-    if not isinstance(sizes, Sequence):
-        return (expect_size(owner, name, sizes),)
-    if not sizes:
-        raise ShapeError(f"{label(owner)}: {name} must have at least one size, got {sizes!r}. Pass 3, or (3, 4).")
-    return tuple(expect_size(owner, name, size) for size in sizes)

@@ -9,51 +9,50 @@ from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError, label
 from chainrule.ops import expect_flag, expect_shape, expect_size
-from chainrule_plugins.convolution import by_axis
+from chainrule_plugins.sizes import by_axis, sizes_by_axis
 
 
-class OfImages(Module):
+class Pooling(Module):
     """A layer of the last axes of x (M, N, C, …), one for sequences or two for images, channel by channel."""
 
-    AXES: ClassVar[int] = 2
+    axes: ClassVar[int] = 2
+    """The number of axes behind the channels."""
 
     def expected(self, input_shape: Shape) -> Shape:
         """Return the shape (C, …) of one input, None where it is not known; raise ShapeError if it has other axes."""
-        unknown = (None,) * (1 + self.AXES)
+        unknown = (None,) * (1 + self.axes)
         expect_shape(self, input_shape, unknown)
         return unknown if input_shape[:1] == (...,) else input_shape
 
     def images(self, x: Tensor) -> Tensor:
         """Return x as images (M N, C, H, W), which for sequences have one row."""
-        return x.flatten(0, 1) if self.AXES == 2 else x.flatten(0, 1).unsqueeze(2)
+        return x.flatten(0, 1) if self.axes == 2 else x.flatten(0, 1).unsqueeze(2)
 
     def unmerged(self, images: Tensor, members: int) -> Tensor:
         """Return images (M N, C, H, W) as (M, N, C, …)."""
-        images = images if self.AXES == 2 else images.squeeze(2)
+        images = images if self.axes == 2 else images.squeeze(2)
         return images.view(members, len(images) // members, *images.shape[1:])
 
     def of_image(self, sizes: Sequence[int], row: int = 1) -> list[int]:
         """Return sizes by axis as those of an image; a sequence's get the one of a row in front."""
-        return [row] * (2 - self.AXES) + list(sizes)
+        return [row] * (2 - self.axes) + list(sizes)
 
 
-class SlidingWindow(OfImages):
+class SlidingWindow(Pooling):
     """A pooling layer that reduces each window of its images to one value."""
-
-    dilation: tuple[int, ...]
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None,
-        padding: int | tuple[int, ...],
-        dilation: int | tuple[int, ...],
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None,
+        padding: int | Sequence[int],
+        dilation: int | Sequence[int],
         ceil_mode: bool,
     ) -> None:
-        self.kernel_size = by_axis(self, "kernel_size", kernel_size, self.AXES)
-        self.stride = self.kernel_size if stride is None else by_axis(self, "stride", stride, self.AXES)
-        self.dilation = by_axis(self, "dilation", dilation, self.AXES)
-        self.padding = by_axis(self, "padding", padding, self.AXES, at_least=0)
+        self.kernel_size = sizes_by_axis(self, "kernel_size", kernel_size, self.axes)
+        self.stride = self.kernel_size if stride is None else sizes_by_axis(self, "stride", stride, self.axes)
+        self.dilation = sizes_by_axis(self, "dilation", dilation, self.axes)
+        self.padding = sizes_by_axis(self, "padding", padding, self.axes, at_least=0)
         if any(2 * size > window for size, window in zip(self.padding, self.kernel_size, strict=True)):
             raise ShapeError(
                 f"{label(self)}: padding must be at most half of kernel_size={self.kernel_size}, got {self.padding}. "
@@ -83,16 +82,11 @@ class SlidingWindow(OfImages):
         return count - 1 if starts_behind else count
 
 
-class OfOutputSize(OfImages):
+class AdaptivePooling(Pooling):
     """A pooling layer whose windows divide images into output_size parts along each axis, which may overlap by one."""
 
-    def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
-        sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * self.AXES
-        if len(sizes) != self.AXES:
-            raise ShapeError(
-                f"{label(self)}: output_size must have {self.AXES} numbers, got {output_size!r}. "
-                f"Pass one number, or {self.AXES}."
-            )
+    def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
+        sizes = by_axis(self, "output_size", output_size, self.axes)
         self.output_size = tuple(None if size is None else expect_size(self, "output_size", size) for size in sizes)
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from chainrule import HyperparameterError, Shape, ShapeError, label
 from chainrule.ops import expect_shape
-from chainrule_plugins.convolution import SlidingKernel, by_axis, merged, split
+from chainrule_plugins.channels import merged, split
+from chainrule_plugins.convolution import SlidingKernel
+from chainrule_plugins.sizes import sizes_by_axis
 
 
 class TransposedConvolution(SlidingKernel):
@@ -32,8 +34,8 @@ class TransposedConvolution(SlidingKernel):
         dilation: int | Sequence[int] = 1,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, bias)
-        self.padding = by_axis(self, "padding", padding, self.axes, at_least=0)
-        self.output_padding = by_axis(self, "output_padding", output_padding, self.axes, at_least=0)
+        self.padding = sizes_by_axis(self, "padding", padding, self.axes, at_least=0)
+        self.output_padding = sizes_by_axis(self, "output_padding", output_padding, self.axes, at_least=0)
         for extra, hop, step in zip(self.output_padding, self.stride, self.dilation, strict=True):
             if extra >= max(hop, step):
                 raise HyperparameterError(

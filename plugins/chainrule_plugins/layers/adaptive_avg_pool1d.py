@@ -17,7 +17,7 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool2d):
     Raises:   ShapeError if x is not (N, C, L).
     """
 
-    AXES = 1
+    axes = 1
 
     @classmethod
     def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:

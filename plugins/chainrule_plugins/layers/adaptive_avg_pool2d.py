@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule_plugins.pooling import OfOutputSize
+from chainrule_plugins.pooling import AdaptivePooling
 
 
-class AdaptiveAvgPool2d(OfOutputSize):
+class AdaptiveAvgPool2d(AdaptivePooling):
     """Reduce images of any size to output_size, by the mean of each part of them; None keeps the size of x.
 
     Forward:  ``y[p] = mean x[i]`` over i from ⌊p in / out⌋ up to, but not including, ⌈(p + 1) in / out⌉

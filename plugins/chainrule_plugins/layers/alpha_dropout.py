@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule_plugins.dropout import RandomlyDropping
+from chainrule_plugins.dropout import DropoutLayer
 
 
-class AlphaDropout(RandomlyDropping):
+class AlphaDropout(DropoutLayer):
     """Set each entry to selu's lower limit with probability p in train mode, and keep mean 0 and variance 1.
 
     Forward:  ``y = a m x + a s (1 − p − m)`` with ``m ~ Bernoulli(1 − p)`` for each entry, ``s = −λ α`` the limit of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule_plugins.layers.avg_pool2d import AvgPool2d
@@ -18,13 +19,13 @@ class AvgPool1d(AvgPool2d):
     Raises:   ShapeError if x is not (N, C, L) or has no whole window, or padding is above half of kernel_size.
     """
 
-    AXES = 1
+    axes = 1
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
-        padding: int | tuple[int, ...] = 0,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chainrule import Shape, ShapeError
 from chainrule.ops import expect_number
-from chainrule_plugins.convolution import merged, split
+from chainrule_plugins.channels import merged, split
 from chainrule_plugins.normalization import expect_channels
 from chainrule_plugins.running_statistics import TracksStatistics
 

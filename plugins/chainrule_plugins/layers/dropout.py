@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from chainrule_plugins.dropout import RandomlyDropping, scaled_mask
+from chainrule_plugins.dropout import DropoutLayer, scaled_mask
 
 
-class Dropout(RandomlyDropping):
+class Dropout(DropoutLayer):
     """Set each entry to zero with probability p in train mode, and scale the others to keep the mean.
 
     Forward:  ``y = x m / (1 − p)`` with ``m ~ Bernoulli(1 − p)`` for each entry, ``y = 0`` for p = 1;

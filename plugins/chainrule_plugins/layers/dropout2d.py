@@ -6,10 +6,10 @@ from torch import Tensor
 
 from chainrule import Shape
 from chainrule.ops import expect_shape
-from chainrule_plugins.dropout import RandomlyDropping, scaled_mask
+from chainrule_plugins.dropout import DropoutLayer, scaled_mask
 
 
-class Dropout2d(RandomlyDropping):
+class Dropout2d(DropoutLayer):
     """Set whole channels of an example to zero with probability p in train mode, and scale the others.
 
     Forward:  ``y = x m / (1 − p)`` with ``m ~ Bernoulli(1 − p)`` for each example and channel, ``y = 0`` for p = 1;

@@ -11,7 +11,8 @@ from torch import Tensor
 from chainrule import InitializerLike, Module, Parameter, Shape
 from chainrule.initializers import ones, zeros
 from chainrule.ops import expect_flag, expect_number, expect_shape
-from chainrule_plugins.normalization import expect_sizes, standardized, standardized_backward
+from chainrule_plugins.normalization import standardized, standardized_backward
+from chainrule_plugins.sizes import expect_sizes
 
 
 class LayerNorm(Module):

@@ -10,7 +10,7 @@ from chainrule.ops import affine, affine_backward, expect_flag, expect_shape, ex
 
 
 class Linear(Module):
-    """An affine map of the last axis, from in_features to out_features.
+    """Map the last axis affinely, from in_features to out_features.
 
     Forward:  ``y = x Wᵀ + b``
     Backward: ``dx = dy W``, ``dW = dyᵀ x``, ``db = Σₙ dyₙ``

@@ -17,7 +17,7 @@ class MaxPool1d(MaxPool2d):
     Raises:   ShapeError if x is not (N, C, L) or has no whole window, or padding is above half of kernel_size.
     """
 
-    AXES = 1
+    axes = 1
 
     @classmethod
     def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:

@@ -35,11 +35,13 @@ class Pad(Module):
             raise ShapeError(f"pad: padding must be 1, 2, 4 or 6 numbers, got {padding!r}. Pass a pair for each axis.")
         numbers = [expect_integer(self, "padding", number) for number in numbers]
         if mode != "constant" and min(numbers) < 0:
-            raise ShapeError(f"pad: padding must be at least 0 for mode={mode!r}, got {padding!r}. Crop by a constant.")
+            raise ShapeError(
+                f'pad: padding must be at least 0 with mode="{mode}", got {padding!r}. Crop with mode="constant".'
+            )
         self.padding = tuple(numbers) if isinstance(padding, Sequence) else numbers[0]
         self.value = expect_number(self, "value", value)
         if mode != "constant" and self.value:
-            raise HyperparameterError(f"pad: value must be 0 for mode={mode!r}, got {value}. Leave it out.")
+            raise HyperparameterError(f'pad: value must be 0 with mode="{mode}", got {value}. Leave it out.')
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if input_shape[:1] == (...,):

@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule import Module, Parameter, Shape
 from chainrule.initializers import ones
 from chainrule.ops import expect_flag, expect_number, expect_shape
-from chainrule_plugins.normalization import expect_sizes
+from chainrule_plugins.sizes import expect_sizes
 
 
 class RmsNorm(Module):

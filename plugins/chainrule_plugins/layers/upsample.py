@@ -9,8 +9,8 @@ from torch import Tensor
 
 from chainrule import HyperparameterError, Module, Shape, ShapeError
 from chainrule.ops import expect_flag, expect_number, expect_shape, expect_size, expect_word
-from chainrule_plugins.convolution import repeated
 from chainrule_plugins.interpolation import each, interpolated, interpolated_backward
+from chainrule_plugins.sizes import repeated
 
 
 class Upsample(Module):
@@ -37,7 +37,9 @@ class Upsample(Module):
             got = "neither" if size is None else "both"
             raise HyperparameterError(f"upsample: one of size and scale_factor must be given, got {got}. Pass one.")
         if mode == "nearest" and align_corners is not None:
-            raise HyperparameterError(f"upsample: align_corners must be None if nearest, got {align_corners}. Drop it.")
+            raise HyperparameterError(
+                f'upsample: align_corners must be None with mode="nearest", got {align_corners}. Leave it out.'
+            )
         self.size = each(size, lambda one: expect_size(self, "size", one))
         self.scale_factor = each(scale_factor, lambda one: expect_number(self, "scale_factor", one, above=0))
         self.align_corners = None if align_corners is None else expect_flag(self, "align_corners", align_corners)

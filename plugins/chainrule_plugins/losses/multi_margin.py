@@ -18,7 +18,7 @@ class MultiMargin(Loss):
 
     Forward:  ``ℓₙ = w[y] Σₖ max(0, margin − xₙ[y] + xₙₖ)ᵖ / C`` over the classes k ≠ y, for scores x and class indices
               ``y = yₙ``, with class weights w; ``L = Σₙ ℓₙ``, divided by their number with reduction="mean"
-    Backward: ``dxₙₖ = w[y] p max(0, margin − xₙ[y] + xₙₖ)ᵖ⁻¹ / C`` where that is above the margin's end, else 0;
+    Backward: ``dxₙₖ = w[y] p mᵖ⁻¹ / C`` where ``m = margin − xₙ[y] + xₙₖ`` is above 0, else 0, for the classes k ≠ y;
               ``dxₙ[y] = −Σₖ dxₙₖ``; divided alike
     Shapes:   scores (N, C), target class indices (N,), w (C); of an ensemble with M in front; terms ℓ (N,) or (M, N);
               L () or (M,)

@@ -60,7 +60,7 @@ def test_the_first_values_have_the_bound_of_torch():
         ({"padding": True}, "padding must be"),
         ({"padding": np.array([1, 1])}, "padding must be"),
         ({"padding": "full"}, "padding must be"),
-        ({"padding": "same", "stride": 2}, "stride must be 1 with padding='same'"),
+        ({"padding": "same", "stride": 2}, "stride must be 1 with padding=.same."),
         ({"padding_mode": "mirror"}, "padding_mode must be one of"),
         ({"bias": 2}, "bias must be"),
     ],

@@ -58,9 +58,9 @@ def test_another_number_of_axes_is_refused(padding, axes, wanted):
     [
         ({"padding": (1, 2, 3)}, "padding must be 1, 2, 4 or 6 numbers, got"),
         ({"padding": (1, 2.5)}, "padding must be an integer, got 2.5"),
-        ({"padding": (1, -1), "mode": "reflect"}, "padding must be at least 0 for mode='reflect', got"),
+        ({"padding": (1, -1), "mode": "reflect"}, "padding must be at least 0 with mode=.reflect., got"),
         ({"padding": 1, "mode": "mirror"}, "mode must be one of"),
-        ({"padding": 1, "mode": "circular", "value": 2}, "value must be 0 for mode='circular', got 2"),
+        ({"padding": 1, "mode": "circular", "value": 2}, "value must be 0 with mode=.circular., got 2"),
     ],
 )
 def test_a_wrong_setting_is_refused(settings, message):

@@ -36,7 +36,7 @@ def test_numbers_of_numpy_are_numbers():
     [
         ({}, "one of size and scale_factor must be given, got neither"),
         ({"size": 2, "scale_factor": 2}, "one of size and scale_factor must be given, got both"),
-        ({"size": 2, "align_corners": False}, "align_corners must be None if nearest, got False"),
+        ({"size": 2, "align_corners": False}, "align_corners must be None with mode=.nearest., got False"),
         ({"size": 2, "mode": "bicubic"}, 'mode must be one of "nearest", "bilinear", got'),
         ({"size": (2, 0)}, "size must be an integer of at least 1, got 0"),
         ({"scale_factor": 0}, "scale_factor must be a number above 0, got 0"),
