@@ -136,12 +136,26 @@ def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:
     got, wanted = (shape[1:] if shape[:1] == (...,) else shape for shape in (input_shape, expected))
     is_open, admits_more = input_shape[:1] == (...,), expected[:1] == (...,)
     too_short, too_long = len(got) < len(wanted) and not is_open, len(got) > len(wanted) and not admits_more
-    pairs = zip(reversed(got), reversed(wanted), strict=False)
-    if too_short or too_long or any(None not in pair and pair[0] != pair[1] for pair in pairs):
+    if too_short or too_long or not _fit(got, wanted):
         raise ShapeError(
-            f"{label(owner)}: x must have shape {_shown(expected)}, got {_shown(input_shape)}. "
-            "Reshape x, or declare the layer for it."
+            f"{label(owner)}: x must have shape {_shown(expected)}, got {_shown(input_shape)}. {_advice(got, wanted)}"
         )
+
+
+def _fit(got: Shape, wanted: Shape) -> bool:
+    """Return whether the last axes have the same sizes, as far as these are known."""
+    return all(None in pair or pair[0] == pair[1] for pair in zip(reversed(got), reversed(wanted), strict=False))
+
+
+def _advice(got: Shape, wanted: Shape) -> str:
+    """Return the sentence on what to do about an x whose channels are last, or that lacks an axis of size 1."""
+    if None not in got and len(got) == len(wanted) > 1 and _fit((got[-1], *got[:-1]), wanted):
+        return "Permute its axes with x.movedim(-1, 1)."
+    if len(got) == len(wanted) - 1:
+        for axis, size in enumerate(wanted):
+            if size == 1 and _fit((*got[:axis], 1, *got[axis:]), wanted):
+                return f"Add an axis with x.unsqueeze({axis + 1})."
+    return "Reshape x, or declare the layer for it."
 
 
 def with_members(dim: int) -> int:

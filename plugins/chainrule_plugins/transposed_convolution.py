@@ -39,8 +39,8 @@ class TransposedConvolution(SlidingKernel):
         for extra, hop, step in zip(self.output_padding, self.stride, self.dilation, strict=True):
             if extra >= max(hop, step):
                 raise HyperparameterError(
-                    f"{label(self)}: output_padding must be less than stride or dilation, {hop} and {step}, got "
-                    f"{extra}. Pass a smaller output_padding, or a larger stride."
+                    f"{label(self)}: output_padding must be below stride={hop} or dilation={step}, got {extra}. "
+                    "Pass a smaller output_padding, or a larger stride."
                 )
 
     def output_shape(self, input_shape: Shape) -> Shape:

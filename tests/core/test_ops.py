@@ -42,6 +42,25 @@ def test_a_shape_that_cannot_fit_is_told_with_the_one_that_does(shape, expected,
     assert str(caught.value) == f"linear: x must have shape {shown}. Reshape x, or declare the layer for it."
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected", "call"),
+    [
+        ((8, 9, 3), (3, None, None), ("movedim", -1, 1)),
+        ((3, 8), (None, 3), ("movedim", -1, 1)),
+        ((8, 9), (1, None, None), ("unsqueeze", 1)),
+        ((8,), (None, 1), ("unsqueeze", 2)),
+        ((), (..., 1), ("unsqueeze", 1)),
+    ],
+)
+def test_the_call_that_mends_a_shape_is_told(shape, expected, call):
+    with pytest.raises(ShapeError) as caught:
+        expect_shape(linear(1, 1), shape, expected)
+    method, *axes = call
+    assert str(caught.value).endswith(f" with x.{method}({', '.join(map(str, axes))}).")
+    mended = getattr(torch.zeros(5, *shape), method)(*axes)
+    expect_shape(linear(1, 1), tuple(mended.shape[1:]), expected)
+
+
 @pytest.mark.parametrize("weights", [np.array([2.0, 1.0])[::-1], np.array([1.0, 2.0], dtype=">f8"), [1, np.uint16(2)]])
 def test_weights_may_be_an_array_of_any_layout(weights):
     assert expect_weights(mse(), "weight", weights).tolist() == [1, 2]

@@ -31,18 +31,17 @@ def expect_dense(owner: object, name: str, value: Tensor, device: torch.device) 
         )
 
 
-def expect_in_domain(owner: object, prediction: Tensor, domain: tuple[float, float]) -> None:
-    """Raise ShapeError, naming the owner, if a prediction is outside its domain; NaN may stand for any number.
+def expect_in_domain(owner: object, name: str, tensor: Tensor, domain: tuple[float, float], fix: str) -> None:
+    """Raise ShapeError, naming the owner, if a number is outside the domain; NaN may stand for any number.
 
     The tensors that a trace passes have no values, and are of a class of their own.
     """
-    if domain == (-math.inf, math.inf) or not prediction.numel() or type(prediction) is not Tensor:
+    if domain == (-math.inf, math.inf) or not tensor.numel() or type(tensor) is not Tensor:
         return
-    low, high = (value.item() for value in prediction.aminmax())
+    low, high = (value.item() for value in tensor.aminmax())
     if low < domain[0] or high > domain[1]:
         raise ShapeError(
-            f"{_text(owner)}: predictions must be from {domain[0]:g} to {domain[1]:g}, got {low:g} to {high:g}. "
-            "End the network with an activation that maps there."
+            f"{_text(owner)}: {name} must be from {domain[0]:g} to {domain[1]:g}, got {low:g} to {high:g}. {fix}"
         )
 
 

@@ -106,6 +106,10 @@ class Loss(Explained, KeepsForBackward):
         """
         return -math.inf, math.inf
 
+    def target_domain(self) -> tuple[float, float]:
+        """Return the least and the greatest target, checked as predictions are; any number by default."""
+        return -math.inf, math.inf
+
     @final
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss, and save what `backward` needs.
@@ -204,7 +208,11 @@ class Loss(Explained, KeepsForBackward):
                     f"{label(self)}: forward must return terms (M, N, …), a shape that the prediction's begins with, "
                     f"got {tuple(terms.shape)} for {tuple(prediction.shape)}. Leave the sum over the terms to the core."
                 )
-            expect_in_domain(self, prediction, self.domain())
+            fix = "End the network with an activation that maps there."
+            expect_in_domain(self, "predictions", prediction, self.domain(), fix)
+            expect_in_domain(
+                self, "targets", target, self.target_domain(), "Scale the targets, or renumber the labels."
+            )
             self._counted = shapes, _count(terms)
         return terms
 

@@ -37,7 +37,7 @@ class BatchNorm(TracksStatistics):
         bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, affine, track_running_stats, bias=bias)
-        self.momentum = None if momentum is None else expect_number(self, "momentum", momentum, at_least=0)
+        self.momentum = None if momentum is None else expect_number(self, "momentum", momentum, at_least=0, at_most=1)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_channels(self, input_shape, self.num_features)

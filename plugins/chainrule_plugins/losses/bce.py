@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chainrule import Loss
 from chainrule.ops import expect_alike, expect_weights
+from chainrule_plugins.element_weights import expect_broadcast, weighted
 
 FLOOR = -100.0
 """The least logarithm, so that a probability of 0 or 1 on the wrong side costs 100, as in torch."""
@@ -24,8 +25,8 @@ class Bce(Loss):
     Shapes:   probabilities p, targets t in [0, 1] and terms ℓ (N, …) alike, of an ensemble (M, N, …); w broadcasts
               against (N, …); L () or (M,)
     Source:   torch.nn.BCELoss; bce_with_logits keeps digits where p is near 0 or 1
-    Raises:   ShapeError if the shapes or dtypes differ, or predictions are not from 0 to 1; HyperparameterError if
-              weights are not finite.
+    Raises:   ShapeError if the shapes or dtypes differ, predictions or targets are not from 0 to 1, or weights do not
+              fit; HyperparameterError if weights are not finite.
     """
 
     def __init__(
@@ -41,17 +42,21 @@ class Bce(Loss):
     def domain(self) -> tuple[float, float]:
         return 0.0, 1.0
 
+    def target_domain(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_alike(self, prediction, target)
+        expect_broadcast(self, "weight", self.weight, prediction)
         self.save_for_backward(prediction, target)
         log_p, log_rest = prediction.log().clamp_min(FLOOR), prediction.neg().log1p().clamp_min(FLOOR)
         terms = torch.lerp(log_rest, log_p, target).neg_()
-        return terms if self.weight is None else terms * self.weight.to(terms)
+        return weighted(terms, self.weight)
 
     def gradient(self) -> Tensor:
         prediction, target = self.saved_tensors()
         grad = (prediction - target).div_((prediction * (1 - prediction)).clamp_min_(1e-12))
-        return grad if self.weight is None else grad * self.weight.to(grad)
+        return weighted(grad, self.weight)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from chainrule import Loss, ShapeError
+from chainrule import Loss
 from chainrule.ops import expect_alike, expect_weights
+from chainrule_plugins.element_weights import expect_broadcast, weighted
 
 
 class BceWithLogits(Loss):
@@ -20,8 +21,8 @@ class BceWithLogits(Loss):
     Shapes:   logits x, targets t in [0, 1] and terms ℓ (N, …) alike, of an ensemble (M, N, …); w and v broadcast
               against (N, …); L () or (M,)
     Source:   torch.nn.BCEWithLogitsLoss
-    Raises:   ShapeError if the shapes or dtypes differ, or weights do not fit; HyperparameterError if weights are not
-              finite.
+    Raises:   ShapeError if the shapes or dtypes differ, targets are not from 0 to 1, or weights do not fit;
+              HyperparameterError if weights are not finite.
     """
 
     def __init__(
@@ -36,39 +37,28 @@ class BceWithLogits(Loss):
         self.weight = expect_weights(self, "weight", weight)
         self.pos_weight = expect_weights(self, "pos_weight", pos_weight)
 
+    def target_domain(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_alike(self, prediction, target)
         for name in ("weight", "pos_weight"):
-            self._expect_fit(name, getattr(self, name), prediction)
+            expect_broadcast(self, name, getattr(self, name), prediction)
         self.save_for_backward(prediction, target)
         rest = prediction.abs().neg().exp().log1p()  # log(1 + exp(x)) = max(x, 0) + rest, and so for −x
         negatives, positives = 1 - target, self._positives(target)
         terms = (prediction.clamp_min(0) + rest).mul_(negatives).masked_fill_(negatives == 0, 0.0)  # 0 · ∞
         of_positives = (prediction.neg().clamp_min_(0) + rest).mul_(positives).masked_fill_(positives == 0, 0.0)
-        return self._weighted(terms.add_(of_positives))
+        return weighted(terms.add_(of_positives), self.weight)
 
     def gradient(self) -> Tensor:
         prediction, target = self.saved_tensors()
         grad = (1 - target).mul_(prediction.sigmoid()) - self._positives(target) * prediction.neg().sigmoid_()
-        return self._weighted(grad)
+        return weighted(grad, self.weight)
 
     def _positives(self, target: Tensor) -> Tensor:
         """Return the weights of the labels 1, v t."""
-        return target if self.pos_weight is None else self.pos_weight.to(target) * target
-
-    def _weighted(self, terms: Tensor) -> Tensor:
-        return terms if self.weight is None else terms * self.weight.to(terms)
-
-    def _expect_fit(self, name: str, weights: Tensor | None, prediction: Tensor) -> None:
-        if weights is None:
-            return
-        shape = prediction.shape[1:]
-        sizes = zip(reversed(weights.shape), reversed(shape), strict=False)
-        if weights.dim() > len(shape) or any(size not in (1, own) for size, own in sizes):
-            raise ShapeError(
-                f"bce_with_logits: {name} must broadcast against predictions {tuple(shape)}, got "
-                f"{tuple(weights.shape)}. Pass one for each column, or one for all."
-            )
+        return weighted(target, self.pos_weight)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:

@@ -22,8 +22,8 @@ class Dice(Loss):
               ensemble (M, N, C, …); terms ℓ (N, C) or (M, N, C); L () or (M,)
     Source:   Drozdzal et al. 2016, arXiv:1608.04117, eq. (1), whose sums are of p and t as here; those of Milletari et
               al. 2016, arXiv:1606.04797, are of their squares
-    Raises:   ShapeError if the shapes or dtypes differ, nothing is behind the channels, or probabilities are not from 0
-              to 1; HyperparameterError if smooth is not above 0.
+    Raises:   ShapeError if the shapes or dtypes differ, nothing is behind the channels, or probabilities or targets are
+              not from 0 to 1; HyperparameterError if smooth is not above 0.
     """
 
     def __init__(
@@ -40,6 +40,9 @@ class Dice(Loss):
 
     def domain(self) -> tuple[float, float]:
         return (-math.inf, math.inf) if self.from_logits else (0.0, 1.0)
+
+    def target_domain(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_alike(self, prediction, target)

@@ -20,8 +20,8 @@ class Focal(Loss):
     Backward: ``dx = a (qᵞ (σ(x) − t) + γ qᵞ⁻¹ σ(x) σ(−x) (1 − 2t) b)``, divided alike
     Shapes:   logits x, targets t in [0, 1] and terms ℓ (N, …) alike, of an ensemble (M, N, …); L () or (M,)
     Source:   Lin et al. 2017, arXiv:1708.02002, eq. (5), as torchvision's sigmoid_focal_loss
-    Raises:   ShapeError if the shapes or dtypes differ; HyperparameterError if gamma is below 0, or alpha is not from 0
-              to 1.
+    Raises:   ShapeError if the shapes or dtypes differ, or targets are not from 0 to 1; HyperparameterError if gamma is
+              below 0, or alpha is not from 0 to 1.
     """
 
     def __init__(
@@ -35,6 +35,9 @@ class Focal(Loss):
         super().__init__(reduction, members=members)
         self.gamma = expect_number(self, "gamma", gamma, at_least=0)
         self.alpha = None if alpha is None else expect_number(self, "alpha", alpha, at_least=0, at_most=1)
+
+    def target_domain(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_alike(self, prediction, target)

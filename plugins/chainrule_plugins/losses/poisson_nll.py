@@ -21,7 +21,7 @@ class PoissonNll(Loss):
     Shapes:   prediction x, target t and terms ℓ (N, …) alike, of an ensemble (M, N, …); L () or (M,)
     Source:   torch.nn.PoissonNLLLoss
     Raises:   ShapeError if the shapes or dtypes differ, logarithms are above 80, where exp nears the end of float32, or
-              rates are below 0; HyperparameterError if eps is not above 0.
+              rates or counts are below 0; HyperparameterError if eps is not above 0.
     """
 
     non_negative = False
@@ -41,6 +41,9 @@ class PoissonNll(Loss):
 
     def domain(self) -> tuple[float, float]:
         return (-math.inf, 80.0) if self.log_input else (0.0, math.inf)
+
+    def target_domain(self) -> tuple[float, float]:
+        return 0.0, math.inf
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_alike(self, prediction, target)

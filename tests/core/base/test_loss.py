@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import BackwardError, ChainruleError, HyperparameterError, Loss, ShapeError
-from chainrule.losses import bce, cross_entropy, mse
+from chainrule import BackwardError, ChainruleError, HyperparameterError, Loss, ShapeError, label
+from chainrule.losses import bce, bce_with_logits, cross_entropy, dice, focal, mse, poisson_nll
 from tests.contracts.correct_modules import ErrorSpread, WeightedCrossEntropy
 
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
@@ -31,6 +31,25 @@ def test_mean_that_raises_leaves_the_loss_usable() -> None:
         loss.mean(ROWS, ROWS.T)
     loss(ROWS, ZEROS)
     assert_close(loss.backward(), 2 * ROWS)
+
+
+@pytest.mark.parametrize(
+    ("loss", "bounds"),
+    [
+        (bce(), "0 to 1"),
+        (bce_with_logits(), "0 to 1"),
+        (focal(), "0 to 1"),
+        (dice(), "0 to 1"),
+        (poisson_nll(), "0 to inf"),
+    ],
+)
+def test_targets_outside_of_their_domain_raise(loss: Loss, bounds: str) -> None:
+    halves = torch.full((2, 3, 4), 0.5)
+    for reduction in (loss, loss.mean):
+        reduction(halves, halves.round())
+        with pytest.raises(ShapeError) as caught:
+            reduction(halves[:1], -255 * halves[:1])
+        assert str(caught.value).startswith(f"{label(loss)}: targets must be from {bounds}, got -127.5 to -127.5. ")
 
 
 def test_backward_goes_through_each_call_once() -> None:

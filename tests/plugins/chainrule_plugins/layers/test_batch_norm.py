@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import ShapeError
+from chainrule import HyperparameterError, ShapeError
 from chainrule.layers import batch_norm
 from tests.oracles import assert_layer_equals
 
@@ -36,6 +36,12 @@ def test_statistics_of_several_batches_equal_torch(momentum):
     for x in (X.float(), 2 * X[:2].float(), X.float() - 7):
         network(x), theirs(x)
         assert_close(network.state_dict(), dict(theirs.state_dict()))
+
+
+@pytest.mark.parametrize("momentum", ["0.1", 1.5, -0.1])
+def test_a_momentum_that_is_no_share_is_refused(momentum):
+    with pytest.raises(HyperparameterError, match=r"^batch_norm: momentum must be a number from 0 to 1, got "):
+        batch_norm(4, momentum=momentum)
 
 
 def test_a_single_value_for_a_channel_is_refused_in_train_mode():

@@ -27,6 +27,8 @@ def test_it_and_its_gradients_equal_torch(settings, kernel_size):
 
 @pytest.mark.parametrize("settings", [{"output_padding": 2}, {"padding": -1}, {"padding": "same"}, {"padding": (1, 1)}])
 def test_what_torch_refuses_is_refused(settings):
+    with pytest.raises((ValueError, RuntimeError, TypeError)):
+        torch.nn.ConvTranspose1d(4, 8, 3, stride=2, **settings)(X.float())
     with pytest.raises(ChainruleError, match=f"^conv_transpose1d: {next(iter(settings))} must "):
         conv_transpose1d(4, 8, 3, stride=2, **settings)
 

@@ -27,6 +27,11 @@ def test_it_equals_that_of_the_logits():
     assert_close(bce()(P, T), bce_with_logits()(P.logit(), T))
 
 
+def test_weights_that_do_not_broadcast_are_refused():
+    with pytest.raises(ShapeError, match=r"^bce: weight must broadcast against predictions \(7, 3, 4\), got \(3,\)\. "):
+        bce(weight=[1.0, 2.0, 3.0])(P, T)
+
+
 def test_logits_are_refused():
     with pytest.raises(ShapeError, match=r"^bce: predictions must be from 0 to 1, got -2 to 3\. End the network with "):
         bce()(torch.tensor([[-2.0, 3.0]]), torch.ones(1, 2))
