@@ -19,12 +19,25 @@ from tables import tables
 from training_rows import ROWS, measure
 from workloads import WORKLOADS
 
-SECTIONS = (*WORKLOADS, "architectures", "rules", "matrices", "startup", "memory", "paper", "profile", "scaling")
+SECTIONS = (
+    *WORKLOADS,
+    "architectures",
+    "layers",
+    "rules",
+    "matrices",
+    "startup",
+    "memory",
+    "paper",
+    "profile",
+    "scaling",
+)
 
 
 def benchmark(
     row: Annotated[list[str] | None, typer.Option(help=f"Only these, from {', '.join(SECTIONS)}.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds in which all peers take turns.")] = 7,
+    component: Annotated[list[str] | None, typer.Option(help="Only these of the layers, such as conv2d.")] = None,
+    compiled: Annotated[bool, typer.Option("--compiled", help="Layers beside torch.compile too: 40 minutes.")] = False,
     rule: Annotated[list[str] | None, typer.Option(help="A further optimizer, as module:Class.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of benchmark.json and the figures.")] = Path("build/benchmarks"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of tables.")] = False,
@@ -44,7 +57,8 @@ def benchmark(
     results: dict[str, Any] = {"machine": machine(), "rounds": rounds}
     for name in chosen:
         console.print(f"[dim]{datetime.now().astimezone():%H:%M:%S} {name} …")
-        add(results, name, rounds, rule or [], console)
+        more = {"rules": rule or [], "layers": [*(["--compiled"] if compiled else []), *(component or [])]}
+        add(results, name, rounds, more.get(name, []), console)
         if name == "scaling":
             draw(results, out, console)
         (out / "benchmark.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
@@ -57,7 +71,7 @@ def benchmark(
     console.print(f"written to {out}")
 
 
-def add(results: dict[str, Any], name: str, rounds: int, rule: list[str], console: Console) -> None:
+def add(results: dict[str, Any], name: str, rounds: int, more: list[str], console: Console) -> None:
     """Measure one row or section, and put what it gives in its place."""
     if name in WORKLOADS:
         (chosen,) = (row for row in ROWS if row.workload.name == name)
@@ -73,13 +87,14 @@ def add(results: dict[str, Any], name: str, rounds: int, rule: list[str], consol
     elif name == "scaling":
         results[name] = in_own_process("scaling")
     else:
-        module, more = {
-            "architectures": ("architectures", []),
-            "rules": ("rule_rows", rule),
-            "matrices": ("matrix_rows", []),
-            "paper": ("paper", []),
-        }[name]
-        results[name] = in_own_process(module, rounds, *more)
+        modules = {
+            "architectures": "architectures",
+            "layers": "layer_rows",
+            "rules": "rule_rows",
+            "matrices": "matrix_rows",
+            "paper": "paper",
+        }
+        results[name] = in_own_process(modules[name], rounds, *more)
 
 
 def draw(results: dict[str, Any], out: Path, console: Console) -> None:

@@ -16,7 +16,14 @@ def tables(results: Result) -> Iterator[Table]:
         yield training(row)
     for row in results.get("architectures", {}).values():
         yield architecture(row)
-    shown = {"rules": rules, "matrices": matrices, "startup": startup, "memory": memory, "paper": paper}
+    shown = {
+        "rules": rules,
+        "matrices": matrices,
+        "layers": layers,
+        "startup": startup,
+        "memory": memory,
+        "paper": paper,
+    }
     for name, table in shown.items():
         if name in results:
             yield table(results[name])
@@ -76,10 +83,20 @@ def matrices(result: Result) -> Table:
         name, times = rule["title"], {who: duration(spent["median"]) for who, spent in rule["seconds"].items()}
         table.add_row(f"{name}: plain torch", times["torch"])
         table.add_row("plain torch / ours", times["one"], *ratio_cells(rule["times_as_fast"], rule["goal"]))
-        ratio, goal = rule["members_to_one"], rule["members_goal"]
-        met = "met" if ratio["median"] <= goal else "not met"
-        cells = (times["members"], spread(ratio), f"≤ {goal:.2f}", met)
-        table.add_row(f"{members} members / one", *cells, end_section=True)
+        cells = at_most_cells(rule["members_to_one"], rule["members_goal"])
+        table.add_row(f"{members} members / one", times["members"], *cells, end_section=True)
+    return table
+
+
+def layers(result: Result) -> Table:
+    title = "Forward and backward of components, beside torch's"
+    table = Table("", "ours", "torch's", "ours / torch's", "goal", "", title=title)
+    for name, sizes in result.items():
+        for size, passes in sizes.items():
+            for how, found in passes.items():
+                times = [duration(found["seconds"][who]["median"]) for who in ("ours", "theirs")]
+                label = ", ".join([name, size, *(["compiled"] if how == "compiled" else [])])
+                table.add_row(label, *times, *at_most_cells(found["times_as_long"], found["goal"]))
     return table
 
 
@@ -87,9 +104,7 @@ def startup(result: Result) -> Table:
     table = Table("", "median", "", "goal", "", title="Start to exit")
     for name, seconds in result["seconds"].items():
         table.add_row(name, duration(seconds["median"]))
-    ratio = result["times_as_long"]
-    goal = result["goal"]
-    table.add_row("list / imports", "", spread(ratio), f"≤ {goal:.2f}", "met" if ratio["median"] <= goal else "not met")
+    table.add_row("list / imports", "", *at_most_cells(result["times_as_long"], result["goal"]))
     return table
 
 
@@ -142,6 +157,11 @@ def ratio_cells(ratio: Result, goal: float | None) -> tuple[str, str, str]:
     if goal is None:
         return spread(ratio), "", ""
     return spread(ratio), f"≥ {goal:.2f}", "met" if ratio["median"] >= goal else "not met"
+
+
+def at_most_cells(ratio: Result, goal: float) -> tuple[str, str, str]:
+    """Return the cells of a ratio that should be at most the goal."""
+    return spread(ratio), f"≤ {goal:.2f}", "met" if ratio["median"] <= goal else "not met"
 
 
 def spread(ratio: Result) -> str:
