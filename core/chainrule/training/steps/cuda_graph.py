@@ -51,6 +51,7 @@ class GraphedStep:
         """Take one step, and return the prediction and the value of the loss (M,) before the update."""
         moments = self.updater.advance()
         if self._watch is None:
+            self._move_tensors_of_the_loss()
             self._watch = Watch(self.step.parts, self.updater)
             self._held = [TensorMoment(self.network.device) for _ in moments]
         held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
@@ -68,6 +69,12 @@ class GraphedStep:
         """Discard the recordings if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
             self._recordings, self._watch = {}, None
+
+    def _move_tensors_of_the_loss(self) -> None:
+        """Move what the loss holds, such as class weights, to the device: a graph captures no copy to it."""
+        for name, value in list(vars(self.step.loss).items()):
+            if isinstance(value, Tensor) and value.device != self.network.device:
+                setattr(self.step.loss, name, value.to(self.network.device))
 
     def _record(self, x: Tensor, y: Tensor, moments: list[Moment]) -> Recording:
         # Warming up takes real steps, which are undone.
