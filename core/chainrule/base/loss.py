@@ -67,9 +67,11 @@ class Loss(Explained, KeepsForBackward):
 
     def __init__(self, reduction: Literal["mean", "sum", "none"] = "mean", *, members: bool = False) -> None:
         if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
+            others = [name for name in signature_of(type(self)).parameters if name not in ("reduction", "members")]
+            meant = f"Pass {', '.join(others)} by name." if others else self._use
             raise HyperparameterError(
                 f'{label(self)}: reduction must be "mean", "sum" or "none", got {shown(reduction)}. '
-                f"{'Choose one of the three.' if isinstance(reduction, str | None) else self._use}"
+                f"{'Choose one of the three.' if isinstance(reduction, str | None) else meant}"
             )
         self.reduction: str = reduction
         self.members = flag(label(self), "members", members)

@@ -21,7 +21,7 @@ class Embedding(Module):
     Shapes:   any x (M, N, …) of integers from 0 to num_embeddings − 1, W (M, num_embeddings, embedding_dim),
               y (M, N, …, embedding_dim)
     Source:   Bengio et al. 2003, "A neural probabilistic language model"
-    Raises:   ShapeError if an integer is below 0 or not below num_embeddings, or padding_idx numbers no row.
+    Raises:   ShapeError if x is not of integers from 0 to num_embeddings − 1, or padding_idx numbers no row.
     """
 
     integer_inputs = True
@@ -53,6 +53,10 @@ class Embedding(Module):
         return (*input_shape, self.embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.is_floating_point():
+            raise ShapeError(
+                f"embedding: x must have integers, got {x.dtype}. Put the embedding in front of the network."
+            )
         rows = torch.arange(len(x) * self.num_embeddings, device=x.device).view(len(x), -1)  # of all members' tables
         try:
             index = rows.gather(1, x.long().flatten(1)).flatten()  # checks the range, compiled too

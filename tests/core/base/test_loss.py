@@ -1,11 +1,12 @@
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from chainrule import BackwardError, ChainruleError, HyperparameterError, Loss, ShapeError, label
-from chainrule.losses import bce, bce_with_logits, cross_entropy, dice, focal, mse, poisson_nll
+from chainrule.losses import bce, bce_with_logits, cross_entropy, dice, focal, mse, nll, poisson_nll
 from tests.contracts.correct_modules import ErrorSpread, WeightedCrossEntropy
 
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
@@ -67,6 +68,20 @@ def test_a_loss_over_members_is_a_copy_with_the_same_reduction() -> None:
     ensemble = loss.over_members()
     assert (ensemble.reduction, ensemble.members, loss.members) == ("sum", True, False)
     assert repr(ensemble) == 'Mse(reduction="sum", members=True)'
+
+
+@pytest.mark.parametrize(
+    ("make", "fix"),
+    [
+        (lambda: nll(torch.ones(3)), "Pass weight, ignore_index by name."),
+        (lambda: poisson_nll(False), "Pass log_input, full, eps by name."),
+        (lambda: mse(ROWS), "Make the loss first: loss = mse(), then loss(prediction, target)."),
+    ],
+)
+def test_a_setting_in_the_place_of_the_reduction_raises(make: Callable[[], Loss], fix: str) -> None:
+    with pytest.raises(HyperparameterError) as caught:
+        make()
+    assert str(caught.value).endswith(f". {fix}")
 
 
 def test_an_unknown_reduction_raises() -> None:

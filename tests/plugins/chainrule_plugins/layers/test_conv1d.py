@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -31,11 +30,6 @@ def test_it_and_its_gradients_equal_torch(settings, kernel_size):
 def test_a_second_axis_is_refused(settings):
     with pytest.raises(ChainruleError, match=f"^conv1d: {next(iter(settings))} must "):
         conv1d(**{"in_channels": 4, "out_channels": 6, "kernel_size": 3, **settings})
-
-
-def test_numbers_of_numpy_are_numbers():
-    layer = conv1d(4, 6, np.int64(3), stride=np.int64(2), padding=np.int64(1), dilation=np.int64(2))
-    assert layer.output_shape((4, 9)) == (6, 4)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 9), (2, 4), (2, 4, 9, 9), (2, 4, 2)])

@@ -3,8 +3,9 @@ import torch
 from torch.testing import assert_close
 
 from chainrule import ShapeError
+from chainrule.activations import relu
 from chainrule.initializers import constant
-from chainrule.layers import embedding
+from chainrule.layers import embedding, sequential
 
 X = torch.tensor([[0, 3, 3], [5, 2, 3], [1, 5, 5], [0, 0, 4]])
 
@@ -38,6 +39,14 @@ def test_padding_starts_at_zero_and_keeps_the_gradient_that_it_had():
 def test_padding_that_numbers_no_row_raises(padding_idx):
     with pytest.raises(ShapeError, match=f"^embedding: padding_idx must be from -6 to 5, got {padding_idx}"):
         embedding(6, 4, padding_idx)
+
+
+def test_the_output_of_another_layer_is_refused():
+    network = sequential(relu(), embedding(6, 4)).build()
+    with pytest.raises(
+        ShapeError, match=r"^embedding: x must have integers, got torch\.float32\. Put the embedding in "
+    ):
+        network(torch.tensor([[0.5, 3.0]]))
 
 
 def test_an_integer_without_a_row_raises_in_every_member():

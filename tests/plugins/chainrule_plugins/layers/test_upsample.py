@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -23,12 +22,6 @@ def test_images_and_their_gradient_equal_torch(settings, mode, align_corners):
 @pytest.mark.parametrize("settings", [{"size": 7}, {"size": (3,)}, {"scale_factor": 2}, {"scale_factor": (1.7,)}])
 def test_sequences_and_their_gradient_equal_torch(settings):
     assert_layer_equals(upsample(**settings), torch.nn.Upsample(**settings), X[:, 0])
-
-
-def test_numbers_of_numpy_are_numbers():
-    sizes, scales = np.array([7, 8]), np.array([1.5, 2])
-    assert str(upsample(size=tuple(sizes)).size) == "(7, 8)"
-    assert upsample(scale_factor=list(scales)).build()(X.float()).shape == (3, 2, 7, 8)
 
 
 @pytest.mark.parametrize(
