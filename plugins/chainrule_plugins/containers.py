@@ -1,4 +1,4 @@
-"""The parent of layers that hold modules one after the other."""
+"""The parent of layers that are made of modules, in sequence or side by side."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from chainrule.ops import expect_integer, expect_size
 
 
 class Embedding(Module):
-    """Replace each integer by the row of a table that it numbers; the row padding_idx starts at 0 and is not trained.
+    """Look up a vector for each integer, in a table whose row padding_idx starts at 0 and is not trained.
 
     Forward:  ``y = W[x]``
     Backward: ``dW[i] = Σ dy`` over the places where x = i, but 0 for i = padding_idx

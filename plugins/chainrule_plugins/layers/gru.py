@@ -12,7 +12,7 @@ from chainrule_plugins.recurrence import Cell, Recurrence
 
 
 class Gru(Recurrence):
-    """Carry a state of hidden_size units through each sequence, which gates reset and update.
+    """Carry a hidden state through each sequence, which gates reset and update.
 
     Forward:  ``r, z = σ, σ (W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh)``, ``n = tanh(W_in xₜ + b_in + r (W_hn hₜ₋₁ + b_hn))``,
               ``hₜ = (1 − z) n + z hₜ₋₁`` with h₀ = 0; layers, directions, output and dropout as in rnn

@@ -11,7 +11,7 @@ from chainrule_plugins.recurrence import Cell, Recurrence
 
 
 class Lstm(Recurrence):
-    """Carry a state and a memory of hidden_size units through each sequence, which gates write, keep and read.
+    """Carry a hidden state and a memory cell through each sequence; gates write, keep and read the cell.
 
     Forward:  ``i, f, g, o = σ, σ, tanh, σ (W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh)``, ``cₜ = f cₜ₋₁ + i g``,
               ``hₜ = o tanh(cₜ)`` with h₀ = c₀ = 0; layers, directions, output and dropout as in rnn

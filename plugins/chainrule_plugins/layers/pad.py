@@ -14,10 +14,7 @@ MODES = ("constant", "reflect", "replicate", "circular")
 
 
 class Pad(Module):
-    """Continue axes of x on both sides: all behind the channels, or the last one to three.
-
-    padding is one number for every side, or a pair for each axis, before and after, in torch's order: the last axis
-    first. With mode="constant" negative numbers crop.
+    """Pad axes of x on both sides: all behind the channels, or the last one to three.
 
     Forward:  ``y[p] = x[q]`` with ``q = p − before`` inside of x. Outside, constant: ``y[p] = value``; replicate: q is
               the nearest index; reflect: q is mirrored at the first or last; circular: q is taken modulo the size
@@ -26,6 +23,9 @@ class Pad(Module):
     Source:   by definition
     Raises:   ShapeError if x has too few axes, or a padded one is too short; HyperparameterError for a value that the
               mode does not use.
+
+    padding is one number for every side, or a pair for each axis, before and after, in torch's order: the last axis
+    first. With mode="constant" negative numbers crop.
     """
 
     def __init__(self, padding: int | Sequence[int], mode: str = "constant", value: float = 0.0) -> None:

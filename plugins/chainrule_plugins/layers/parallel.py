@@ -23,7 +23,7 @@ class Parallel(Container):
               is numbered as in torch
     Source:   Szegedy et al. 2014, "Going deeper with convolutions", arXiv:1409.4842, for concatenation
     Raises:   ChainruleError if there is no module, one appears twice, or only some take integers; HyperparameterError
-              for another combine than "sum", "product" and "concatenate"; ShapeError if the outputs do not fit.
+              if combine is not "sum", "product" or "concatenate"; ShapeError if the outputs do not fit.
     """
 
     def __init__(self, *modules: ModuleLike, combine: str = "sum", dim: int = -1) -> None:

@@ -12,12 +12,11 @@ from chainrule_plugins.recurrence import Cell, Recurrence
 
 
 class Rnn(Recurrence):
-    """Carry a state of hidden_size units through each sequence, or num_layers of them upon each other.
+    """Carry a hidden state through each sequence, in num_layers stacked layers.
 
     Forward:  ``hₜ = f(W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh)`` with f = tanh or relu and h₀ = 0; with bidirectional=True
-              beside it the same from the last step to the first. y is hₜ of the last layer at each step, or with
-              output="last" after the last one. In train mode, inputs of layers but the first are dropped with
-              probability dropout, and the others divided by 1 − dropout.
+              concatenated with the same from the last step to the first; y is hₜ of the last layer at each step, or
+              with output="last" after the last one; between layers dropout as in `dropout`
     Backward: ``daₜ = (dyₜ + W_hhᵀ daₜ₊₁) f'(aₜ)``; ``dxₜ = W_ihᵀ daₜ``, ``dW_ih = Σ daₜ xₜᵀ``,
               ``dW_hh = Σ daₜ hₜ₋₁ᵀ``, ``db_ih = db_hh = Σ daₜ``, over all n and t
     Shapes:   x (M, N, T, input_size), W_ih (M, H, in), W_hh (M, H, H), b (M, H), y (M, N, T, directions H), or

@@ -17,7 +17,7 @@ from chainrule_plugins.rotary import angles_like, rotated
 
 
 class SelfAttention(Module):
-    """Let each position of a sequence take a mean over all, or with causal=True those up to it, weighted by likeness.
+    """Attend from each position of a sequence to all of them, or with causal=True to those up to it.
 
     Forward:  ``Q, K, V = x Wᵢₙᵀ + bᵢₙ`` cut into heads; for each head ``P = softmax(Q Kᵀ / √d + mask)``, ``O = P V``,
               the mask −∞ where a key comes after its query; ``y = concat(O) Wₒᵤₜᵀ + bₒᵤₜ``
@@ -29,7 +29,8 @@ class SelfAttention(Module):
               for num_kv_heads; Su et al. 2021, arXiv:2104.09864, for rotary_base, which turns Q and K, halves paired
     Raises:   ShapeError if x is not (N, T, embed_dim), or the numbers of heads do not divide embed_dim and each other.
 
-    Its state is that of torch's MultiheadAttention. Dropout acts on P. Consecutive heads of queries share one of keys.
+    Its state dict is that of torch's MultiheadAttention. Dropout acts on P. With num_kv_heads, consecutive heads of
+    queries share one head of keys and values.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from chainrule_plugins.layers.mlp import activation_of, width_after
 
 
 class TransformerBlock(Module):
-    """Add to each position of a sequence what it attends to, then what two affine maps make of the sum.
+    """Apply self-attention, then a feedforward network, to a sequence, each with a norm and a skip connection.
 
     Forward:  ``h = x + A(norm₁(x))`` and ``y = h + F(norm₂(h))``, with norm_first=False ``h = norm₁(x + A(x))`` and
               ``y = norm₂(h + F(h))``, where A is self-attention, ``F(h) = φ(h W₁ᵀ + b₁) W₂ᵀ + b₂``
@@ -23,10 +23,10 @@ class TransformerBlock(Module):
     Shapes:   x and y (M, N, T, embed_dim), W₁ (M, dim_feedforward, embed_dim), 4 embed_dim without another
     Source:   Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762; Xiong et al. 2020, arXiv:2002.04745,
               for norm_first
-    Raises:   ShapeError if x is not (N, T, embed_dim), or the numbers of heads do not fit; HyperparameterError for
-              another norm than "layer_norm" and "rms_norm".
+    Raises:   ShapeError if x is not (N, T, embed_dim), or the numbers of heads do not fit; HyperparameterError if
+              norm is not "layer_norm" or "rms_norm".
 
-    Its state is that of torch's TransformerEncoderLayer, and so are the four places of dropout. An activation that
+    Its state dict is that of torch's TransformerEncoderLayer, and so are the four places of dropout. An activation that
     halves the axis, such as swiglu, halves dim_feedforward.
     """
 

@@ -12,7 +12,7 @@ from chainrule.ops import expect_alike, expect_flag, expect_number
 
 
 class Dice(Loss):
-    """How far predicted masks fail to overlap with their targets, for each row and channel, averaged or summed.
+    """One minus the Dice coefficient of predicted masks and their targets, by row and channel, averaged or summed.
 
     Forward:  ``ℓ = 1 − (2 Σ p t + s) / (Σ p + Σ t + s)`` over the axes behind the channels, for probabilities p, or
               ``p = σ(x)`` of logits x with from_logits=True, and s = smooth; ``L = Σ ℓ``, divided by their number with
