@@ -170,6 +170,7 @@ def compiled_passes(twin: Twin, size: Size) -> tuple[Pass, Pass]:
         with torch.no_grad():
             y = torch.randn_like(first(copy.deepcopy(model)(x)))
     network.freeze("*")
+    torch.compiler.reset()  # or it would compile for any shape, and at last for none
     step = chainrule.training_step(network, loss, sgd(lr=1.0), compile=True)
 
     @torch.compile

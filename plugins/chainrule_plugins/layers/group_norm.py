@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError
 from chainrule.ops import expect_flag, expect_number, expect_size
-from chainrule_plugins.normalization import (
-    channel_parameters,
-    expect_channels,
-    scaled,
-    scaled_backward,
-    standardized,
-    standardized_backward,
-)
+from chainrule_plugins.convolution import merged, split
+from chainrule_plugins.normalization import channel_parameters, expect_channels
 
 
 class GroupNorm(Module):
@@ -49,21 +44,34 @@ class GroupNorm(Module):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
-        groups = self._groups(x)
-        normalized, mean, inverse = standardized(groups, self.eps)
-        self.save_for_backward(groups, normalized, mean, inverse)
-        return scaled(normalized.view(x.shape), self.weight, self.bias)
+        members, columns = len(x), merged(x).contiguous()
+        y, mean, inverse = torch.native_group_norm(
+            columns, *self._flat_parameters(), *self._sizes(columns), members * self.num_groups, self.eps
+        )
+        self.save_for_backward(columns, mean, inverse)
+        return split(y, members)
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
-        groups, normalized, mean, inverse = self.saved_tensors()
-        grad = scaled_backward(grad_output, normalized.view(grad_output.shape), self.weight, self.bias)
-        if not self.needs_input_grad:
-            return None
-        return standardized_backward(self._groups(grad), groups, mean, inverse).view(grad_output.shape)
+        columns, mean, inverse = self.saved_tensors()
+        members, grad, (weight, _) = len(grad_output), merged(grad_output).contiguous(), self._flat_parameters()
+        wanted = [self.needs_input_grad, self.weight is not None, self.bias is not None]
+        dx, dw, db = torch.ops.aten.native_group_norm_backward(
+            grad, columns, mean, inverse, weight, *self._sizes(columns), members * self.num_groups, wanted
+        )
+        if self.weight is not None:
+            self.weight.grad += dw.view_as(self.weight.grad)
+        if self.bias is not None:
+            self.bias.grad += db.view_as(self.bias.grad)
+        return split(dx, members) if self.needs_input_grad else None
 
-    def _groups(self, x: Tensor) -> Tensor:
-        """Return x (M, N, C, …) by groups, (M, N, num_groups, entries)."""
-        return x.reshape(*x.shape[:2], self.num_groups, math.prod(x.shape[2:]) // self.num_groups)
+    def _flat_parameters(self) -> list[Tensor | None]:
+        """Return weight and bias of the channels of all members, (M C) each."""
+        return [None if parameter is None else parameter.data.flatten() for parameter in (self.weight, self.bias)]
+
+    def _sizes(self, columns: Tensor) -> list[int]:
+        """Return N, M C and the positions of columns (N, M C, …)."""
+        rows, channels, *positions = columns.shape
+        return [rows, channels, math.prod(positions)]
 
     @classmethod
     def examples(cls) -> list[tuple[GroupNorm, tuple[int, ...]]]:
