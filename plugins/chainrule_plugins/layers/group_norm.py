@@ -45,15 +45,18 @@ class GroupNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         members, columns = len(x), merged(x).contiguous()
+        weight, bias = (None if each is None else each.data.flatten() for each in (self.weight, self.bias))
+        rows, channels, positions = self._sizes(columns)
         y, mean, inverse = torch.native_group_norm(
-            columns, *self._flat_parameters(), *self._sizes(columns), members * self.num_groups, self.eps
+            columns, weight, bias, rows, channels, positions, members * self.num_groups, self.eps
         )
         self.save_for_backward(columns, mean, inverse)
         return split(y, members)
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
         columns, mean, inverse = self.saved_tensors()
-        members, grad, (weight, _) = len(grad_output), merged(grad_output).contiguous(), self._flat_parameters()
+        members, grad = len(grad_output), merged(grad_output).contiguous()
+        weight = None if self.weight is None else self.weight.data.flatten()
         wanted = [self.needs_input_grad, self.weight is not None, self.bias is not None]
         dx, dw, db = torch.ops.aten.native_group_norm_backward(
             grad, columns, mean, inverse, weight, *self._sizes(columns), members * self.num_groups, wanted
@@ -64,14 +67,10 @@ class GroupNorm(Module):
             self.bias.grad += db.view_as(self.bias.grad)
         return split(dx, members) if self.needs_input_grad else None
 
-    def _flat_parameters(self) -> list[Tensor | None]:
-        """Return weight and bias of the channels of all members, (M C) each."""
-        return [None if parameter is None else parameter.data.flatten() for parameter in (self.weight, self.bias)]
-
-    def _sizes(self, columns: Tensor) -> list[int]:
-        """Return N, M C and the positions of columns (N, M C, …)."""
-        rows, channels, *positions = columns.shape
-        return [rows, channels, math.prod(positions)]
+    @staticmethod
+    def _sizes(columns: Tensor) -> tuple[int, int, int]:
+        """Return N, M C and the number of positions of columns (N, M C, …)."""
+        return columns.shape[0], columns.shape[1], math.prod(columns.shape[2:])
 
     @classmethod
     def examples(cls) -> list[tuple[GroupNorm, tuple[int, ...]]]:

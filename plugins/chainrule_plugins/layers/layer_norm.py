@@ -48,8 +48,13 @@ class LayerNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = self._rows(x)
+        if len(x) == 1:  # torch's kernel takes the parameters of one model, and spares the passes for y
+            weight, bias = self._of_one_model()
+            y, mean, inverse = torch.native_layer_norm(rows, rows.shape[2:], weight, bias, self.eps)
+            self.save_for_backward(rows, mean, inverse)
+            return y.view(x.shape)
         normalized, mean, inverse = standardized(rows, self.eps)
-        self.save_for_backward(rows, normalized, mean, inverse)
+        self.save_for_backward(rows, mean, inverse, normalized)
         if self.weight is None:
             return normalized.view(x.shape)
         weight = self._rows(self.weight.data)
@@ -58,16 +63,32 @@ class LayerNorm(Module):
         return torch.addcmul(self._rows(self.bias.data), normalized, weight).view(x.shape)
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
-        rows, normalized, mean, inverse = self.saved_tensors()
+        rows, mean, inverse, *normalized = self.saved_tensors()
         grad = self._rows(grad_output)
-        if self.weight is not None:
-            self._rows(self.weight.grad).add_((grad * normalized).sum(1, keepdim=True))
-            if self.bias is not None:
-                self._rows(self.bias.grad).add_(grad.sum(1, keepdim=True))
-            grad = grad * self._rows(self.weight.data)
-        if not self.needs_input_grad:
-            return None
-        return standardized_backward(grad, rows, mean, inverse).view(grad_output.shape)
+        if not normalized:
+            dx = self._backward_of_one_model(grad, rows, mean, inverse)
+        else:
+            if self.weight is not None:
+                self._rows(self.weight.grad).add_((grad * normalized[0]).sum(1, keepdim=True))
+                if self.bias is not None:
+                    self._rows(self.bias.grad).add_(grad.sum(1, keepdim=True))
+                grad = grad * self._rows(self.weight.data)
+            dx = standardized_backward(grad, rows, mean, inverse) if self.needs_input_grad else None
+        return None if dx is None else dx.view(grad_output.shape)
+
+    def _of_one_model(self) -> list[Tensor | None]:
+        """Return weight and bias of the only member, one number for each entry of a row."""
+        return [None if parameter is None else parameter.data.flatten() for parameter in (self.weight, self.bias)]
+
+    def _backward_of_one_model(self, grad: Tensor, rows: Tensor, mean: Tensor, inverse: Tensor) -> Tensor | None:
+        wanted = [self.needs_input_grad, self.weight is not None, self.bias is not None]
+        dx, *grads = torch.ops.aten.native_layer_norm_backward(
+            grad, rows, rows.shape[2:], mean, inverse, *self._of_one_model(), wanted
+        )
+        for parameter, more in zip((self.weight, self.bias), grads, strict=True):
+            if parameter is not None:
+                parameter.grad += more.view_as(parameter.grad)
+        return dx if self.needs_input_grad else None
 
     def _rows(self, tensor: Tensor) -> Tensor:
         """Return (M, …, *normalized_shape) as rows that are normalized, (M, rows, entries)."""
