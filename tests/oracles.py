@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,14 +21,32 @@ Number = Callable[[float, float, dict[str, float], int], float]
 """Where one number θ goes with gradient g, given what it remembers and t."""
 
 
-def by_torch(kind: Any, settings: dict[str, Any], parameter: Tensor, gradients: Sequence[Tensor]) -> list[Tensor]:
-    """Return the positions of an optimizer of torch.optim."""
+@contextmanager
+def torchs_scalars_in_float64() -> Iterator[None]:
+    """Keep in float64 the rates and products that optimizers of torch.optim hold in the default dtype."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+def by_torch(
+    kind: Any, settings: dict[str, Any], parameter: Tensor, gradients: Sequence[Tensor], *, shrink: float = 0.0
+) -> list[Tensor]:
+    """Return the positions of an optimizer of torch.optim, after θ ← (1 − shrink) θ ahead of each step.
+
+    This is decoupled weight decay with shrink = lr w, for those that couple it.
+    """
     theta, passed = torch.nn.Parameter(parameter.clone()), []
-    optimizer = kind([theta], **settings)
-    for gradient in gradients:
-        theta.grad = gradient.clone()
-        optimizer.step()
-        passed.append(theta.detach().clone())
+    with torchs_scalars_in_float64():
+        optimizer = kind([theta], **settings)
+        for gradient in gradients:
+            theta.data.mul_(1 - shrink)
+            theta.grad = gradient.clone()
+            optimizer.step()
+            passed.append(theta.detach().clone())
     return passed
 
 
