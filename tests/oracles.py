@@ -104,6 +104,12 @@ def factors_by_torch(schedule: Callable[[torch.optim.Optimizer], Any], steps: in
     return factors
 
 
+def assert_factors_of_torch(schedule: Callable[[int], float | Tensor], theirs: Callable[..., Any]) -> None:
+    """Compare 120 steps of a schedule with one of torch.optim.lr_scheduler, which takes an optimizer."""
+    ours, expected = [schedule(t) for t in range(1, 121)], factors_by_torch(theirs, steps=120)
+    assert_close(*(torch.tensor(factors, dtype=torch.float64) for factors in (ours, expected)), rtol=0, atol=1e-12)
+
+
 VALUES = torch.cat([torch.zeros(2), torch.logspace(-4, 2, 100)]).double()
 VALUES = torch.stack([VALUES, -VALUES], 1).unsqueeze(0)
 """An input (1, 102, 2) of many magnitudes and both signs, with 0 among them."""

@@ -55,7 +55,11 @@ class Clock:
         """
         lr = self.lr
         if self._schedule is not None:
-            factor = self._checked_factor(self._schedule(t), t)
+            try:
+                factor = self._schedule(t)
+            except OverflowError:  # of a factor that grows, for which a tensor's would be infinite
+                factor = math.inf
+            factor = self._checked_factor(factor, t)
             lr = lr * (factor.to(self._device, torch.float64) if isinstance(factor, Tensor) else factor)
         if not isinstance(lr, Tensor) and lr > self._greatest:
             raise HyperparameterError(

@@ -150,6 +150,12 @@ def test_a_schedule_gives_factors(factor):
         updater.step()
 
 
+def test_a_factor_too_large_for_a_number_is_one_line():
+    updater = sgd(schedule=lambda t: 10.0 ** (400 * t)).attach(linear(3, 2).build())
+    with pytest.raises(HyperparameterError, match=r"^sgd: schedule\(1\) must be a finite number .*, got inf\."):
+        updater.step()
+
+
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [

@@ -11,10 +11,10 @@ import pickle
 import torch
 
 from chainrule.base.optimizer import Optimizer
-from chainrule.base.wrapper import layers_of
 from chainrule.errors import ChainruleError
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect
+from chainrule.testing.copies import settings_inside
 from chainrule.testing.docstrings import expect_sections
 from chainrule.testing.optimizers.trials import expect_same, moved, weights
 from chainrule.testing.subject import Subject
@@ -57,7 +57,7 @@ def scalars_depend_on_t_alone(rule: Optimizer) -> None:
 @check("optimizers", cause="an overridden __repr__, or a setting that is not a field.")
 def rule_repr_makes_it_again(rule: Optimizer) -> None:
     """The evaluated repr equals the rule, since reports and saved runs identify a rule by it."""
-    parts = [*layers_of(rule), *([] if rule.schedule is None else [rule.schedule])]
+    parts = list(settings_inside(rule))
     names = {type(part).__name__: type(part) for part in parts} | {"tensor": torch.tensor}
     text = expression = repr(rule)
     for part in parts:

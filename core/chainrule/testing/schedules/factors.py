@@ -11,6 +11,7 @@ from typing import Any
 from chainrule.errors import ChainruleError
 from chainrule.testing.check import check
 from chainrule.testing.compare import expect
+from chainrule.testing.copies import settings_inside
 from chainrule.testing.docstrings import expect_sections
 from chainrule.testing.subject import Subject
 
@@ -65,9 +66,12 @@ def schedule_copies_act_alike(schedule: Schedule) -> None:
 @check("schedules", cause="no __repr__, or one that omits a setting.")
 def schedule_repr_makes_it_again(schedule: Schedule) -> None:
     """The evaluated repr gives the same factors, since reports show a rule with its schedule."""
-    kind, text = type(schedule), repr(schedule)
+    kinds, text = [type(part) for part in settings_inside(schedule)], repr(schedule)
+    expression = text
+    for kind in kinds:
+        expression = expression.replace(kind.__qualname__, kind.__name__, 1)
     try:
-        again = eval(text.replace(kind.__qualname__, kind.__name__, 1), {kind.__name__: kind})  # noqa: S307 - its own repr
+        again = eval(expression, {kind.__name__: kind for kind in kinds})  # noqa: S307 - its own repr
         factors = [again(t) for t in MOMENTS]
     except (NameError, SyntaxError, TypeError, ChainruleError) as error:
         expect(False, f"repr(schedule) must evaluate to a schedule, got {text}, which raises {error!r}.")
