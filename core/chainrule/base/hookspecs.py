@@ -28,7 +28,10 @@ class CatalogueHooks:
 class TrainingHooks:
     """Hooks of one fit, implemented by the callbacks that are given to it; ``run`` is a `chainrule.Run`.
 
-    Every event reaches every callback, in the order given, even if one of them raises.
+    Every event reaches every callback, in the order given, even if one of them raises. A callback may read what the run
+    has, such as ``run.loss``, ``run.batch`` and ``run.updater.rates``; ``run.stop()`` ends the fit and
+    ``run.stop(members=[1])`` keeps members as they are; ``run.record("name", value)`` adds a curve at an epoch's end;
+    and ``run.updater.set_lr(…)`` changes the rate.
     """
 
     @hookspec

@@ -127,13 +127,12 @@ def fit(
                 run.epoch += 1
                 network.train()
                 values = {"train": _train(run, step, source.epoch(run.epoch), loss, running)}
-                updater.show_evaluation_parameters()
+                run.show_evaluation_parameters()
                 for name, split in splits.items():
                     values[name] = values_over(f"fit: {name}", network, loss, split, metrics, per_member=per_member)
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
-                run.history.append(record)
-                run.call("chainrule_epoch_end", epoch=run.epoch, metrics=record)
-        updater.show_evaluation_parameters()
+                run.end_epoch(record)
+        run.show_evaluation_parameters()
     except BaseException as error:
         _end_after(error, run)
         raise
@@ -143,7 +142,7 @@ def fit(
 
 def _end_after(error: BaseException, run: Run) -> None:
     """End a fit that failed; whatever else fails in doing so becomes a note of its error."""
-    for end in (run.updater.show_evaluation_parameters, partial(run.call, "chainrule_fit_end", error=error)):
+    for end in (run.show_evaluation_parameters, partial(run.call, "chainrule_fit_end", error=error)):
         try:
             end()
         except Exception as failure:  # noqa: BLE001 - the error of the fit is the one to raise
@@ -169,7 +168,9 @@ def _train(
                 means.add("loss", value, loss.denominator(prediction, y), is_sum=loss.reduction == "sum")
                 metrics.add(prediction, y)
         run.step += 1
-        run.step_loss = value
+        run.step_loss, run.batch = value, (x, y)
+        if run.stopped_members:
+            run.keep_stopped_members()
         if step_end:
             step_end()
             step.look_again()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, NoReturn
 
 import pluggy
+import torch
 from torch import Tensor
 
-from chainrule.arguments import shown
+from chainrule.arguments import integer, shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
 from chainrule.network import Network
 from chainrule.training.history import History
+from chainrule.training.stopped_members import StoppedMembers
 from chainrule.updates.updater import Updater
 
 INSTEAD = {"stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
@@ -31,6 +33,8 @@ class Run:
         epoch: the current epoch, from 1; 0 before the first.
         step: the number of steps taken.
         step_loss: the loss (M,) of the last step, before its update; see `loss`.
+        batch: x and y, (M, N, …) each, of the last step; None before the first.
+        stopped_members: the members that `stop` was called with.
         steps_per_epoch: None where the batches come from an iterable without a length.
     """
 
@@ -44,8 +48,12 @@ class Run:
         self.epoch = 0
         self.step = 0
         self.step_loss: Tensor | None = None
+        self.batch: tuple[Tensor, Tensor] | None = None
         self.steps_per_epoch = steps_per_epoch
         self.stopped = False
+        self._kept = StoppedMembers(network)
+        self.stopped_members = self._kept.indices
+        self._metrics: dict[str, Tensor] | None = None  # of the epoch that has just ended
         self._implementations: dict[str, list[pluggy.HookImpl]] = {}
         for index, callback in enumerate(callbacks):
             if any(callback is other for other in callbacks[:index]):
@@ -63,9 +71,75 @@ class Run:
         value = None if self.step_loss is None else self.step_loss.clone()
         return value if value is None or self.network.is_ensemble else value[0]
 
-    def stop(self) -> None:
-        """Ask the fit to end after the current epoch."""
-        self.stopped = True
+    def stop(self, members: Iterable[int] | None = None) -> None:
+        """Ask the fit to end after the current epoch; with members, stop these alone, and end with the last.
+
+        A stopped member keeps the parameters and buffers that it has now, at an epoch's end those that it evaluates
+        with. Steps and curves still include it, so its later values are those of what it keeps.
+
+        Raises:
+            ChainruleError: if there is no such member.
+        """
+        if members is None:
+            self.stopped = True
+            return
+        found = [integer("run.stop", "members", member, at_least=0) for member in members]
+        if found and max(found) >= self.network.members:
+            raise ChainruleError(
+                f"run.stop: members must be below {self.network.members}, got {max(found)}. Count them from 0."
+            )
+        self._kept.add(found)
+        self.stopped |= len(self.stopped_members) == self.network.members
+
+    def record(self, name: str, value: float | Tensor) -> None:
+        """Add a value to the metrics of the epoch that has ended, and to the history as a curve.
+
+        Callbacks later in the list get it with the other metrics. To be called at the end of every epoch.
+
+        Args:
+            name: that of the curve.
+            value: a number, or for an ensemble a tensor (M,).
+
+        Raises:
+            ChainruleError: if no epoch has just ended, or the epoch has a value of that name.
+        """
+        if self._metrics is None:
+            raise ChainruleError(
+                "run.record: a value must be recorded at an epoch's end, got a call in another event. "
+                "Call it in chainrule_epoch_end."
+            )
+        if name in self._metrics:
+            raise ChainruleError(
+                f'run.record: a name must be new, got "{name}". The epoch has {", ".join(self._metrics)}.'
+            )
+        given = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        shape = (self.network.members,) if self.network.is_ensemble else ()
+        if given.shape not in (shape, ()):
+            raise ChainruleError(
+                f"run.record: {name} must be a number or have shape {shape}, got {tuple(given.shape)}. "
+                "Pass one number for each member."
+            )
+        found = {name: given.expand(shape)}
+        self._metrics |= found
+        self.history.append(found)
+
+    def end_epoch(self, metrics: dict[str, Tensor]) -> None:
+        """Append an epoch's metrics to the history, and tell the callbacks."""
+        self.history.append(metrics)
+        self._metrics = metrics
+        try:
+            self.call("chainrule_epoch_end", epoch=self.epoch, metrics=metrics)
+        finally:
+            self._metrics = None
+
+    def keep_stopped_members(self) -> None:
+        """Put back what stopped members keep, after a step or the updater has changed it."""
+        self._kept.restore()
+
+    def show_evaluation_parameters(self) -> None:
+        """Let the network hold the parameters that are evaluated."""
+        self.updater.show_evaluation_parameters()
+        self.keep_stopped_members()
 
     def event(self, hook: str) -> Callable[..., None] | None:
         """Return a function that calls every callback's implementation of the hook, in order; None if there is none.

@@ -47,7 +47,8 @@ class Updater(ExplainsAttributes):
     _instead: ClassVar[Mapping[str, str]] = {
         "zero_grad": "Write network.zero_grad().",
         **dict.fromkeys(
-            ("lr", "param_groups"), "updater.groups has the rules, and updater.set_lr(0.1) changes the rate."
+            ("lr", "param_groups"),
+            "updater.rates has the rate of each of updater.groups, and updater.set_lr(0.1) changes it.",
         ),
         "add_param_group": 'Attach chainrule.param_groups({"*.bias": …, "*": …}).',
         "backward": "Write network.backward(loss.backward()).",
@@ -184,6 +185,11 @@ class Updater(ExplainsAttributes):
     def groups(self) -> Mapping[str, Optimizer]:
         """The rules, by name pattern; read-only, since each has its state."""
         return MappingProxyType(self._groups)
+
+    @property
+    def rates(self) -> dict[str, LearningRate]:
+        """The learning rate of the last step, after the schedule, by group; of step 1 before there was one."""
+        return {key: clock.at(max(self.t, 1)).lr for key, clock in zip(self._keys, self._clocks, strict=True)}
 
     @property
     def settings(self) -> tuple[Any, ...]:

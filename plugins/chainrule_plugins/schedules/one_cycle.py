@@ -53,10 +53,11 @@ class OneCycle(Schedule):
         end, first, last = phases[-1]
         return self._between(first, last, (k - begin) / (end - begin) if end > begin else 1.0)
 
-    def _between(self, first: float | Tensor, last: float | Tensor, progress: Any) -> Any:
+    def _between(self, first: float | Tensor, last: float | Tensor, progress: Any) -> float | Tensor:
         if self.anneal_strategy == "cos":
             progress = (1 - math.cos(math.pi * progress)) / 2
-        return first + (last - first) * progress
+        factor: float | Tensor = first + (last - first) * progress
+        return factor
 
     @classmethod
     def examples(cls) -> list[OneCycle]:

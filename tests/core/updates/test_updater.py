@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import HyperparameterError, Module, Optimizer, Parameter, fit
+from chainrule import HyperparameterError, Module, Optimizer, Parameter, fit, param_groups
 from chainrule.activations import tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
-from chainrule.optimizers import adam, sgd
+from chainrule.optimizers import adam, lookahead, sgd
 from chainrule.updates import elementwise
 
 
@@ -159,3 +159,17 @@ def test_a_step_leaves_the_gradient_as_it_is(cls):
     network.flat.grad.fill_(0.5)
     cls().attach(network).step()
     assert (network.flat.grad == 0.5).all()
+
+
+def test_the_rates_are_those_of_the_last_step_by_group():
+    network = linear(3, 3).build(seeds=[0, 1])
+    rules = {"bias": sgd(lr=torch.tensor([1.0, 2.0]), schedule=lambda t: 1 / t), "*": lookahead(inner=sgd(lr=0.5))}
+    updater = param_groups(rules).attach(network)
+    rates = updater.rates
+    assert rates["*"] == 0.5
+    assert rates["bias"].tolist() == [1.0, 2.0]
+    for _ in range(4):
+        updater.step()
+    assert updater.rates["bias"].tolist() == [0.25, 0.5]
+    updater.set_lr(0.25, group="*")
+    assert updater.rates["*"] == 0.25
