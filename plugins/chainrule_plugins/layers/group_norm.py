@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError
 from chainrule.ops import expect_flag, expect_number, expect_size
-from chainrule_plugins.convolution import merged, split
+from chainrule_plugins.channels import merged, split
 from chainrule_plugins.normalization import channel_parameters, expect_channels
 
 
