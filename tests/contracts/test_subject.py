@@ -7,8 +7,9 @@ from chainrule import ChainruleError, ShapeError
 from chainrule.testing import checks_of, run, run_all, subject
 from chainrule.testing.modules.trials import make_trial
 from chainrule_plugins.activations.tanh import Tanh
+from chainrule_plugins.layers.linear import Linear
 
-from .correct_modules import Embedding
+from .correct_modules import BatchNorm, Dropout, Embedding
 
 
 def test_inputs_may_be_passed_in_place_of_a_shape():
@@ -60,6 +61,20 @@ def test_inputs_have_the_parameters_dtype_unless_they_are_integers():
     assert make_trial((Tanh(), floats)).x.dtype == torch.float64
     assert make_trial((Tanh(), floats), dtype=torch.float32).x.dtype == torch.float32
     assert make_trial((Embedding(3, 2), torch.tensor([0, 2], dtype=torch.int32))).x.dtype == torch.int32
+
+
+@pytest.mark.parametrize("inner", [Dropout(0.5), BatchNorm(3)], ids=["dropout", "batch_norm"])
+def test_a_container_is_as_its_parts_are_declared(inner):
+    target = subject("layers:sequential", Linear(3, 3), inner, input_shape=3)
+    names = [
+        "eval_mode_differs_only_if_declared",
+        "rows_do_not_influence_each_other",
+        "many_rows_are_those_of_their_parts",
+    ]
+    for check in checks_of("layers"):
+        if check.name in names:
+            result = run(target, check)
+            assert result.outcome != "failed", result.detail
 
 
 def test_each_example_has_its_own_form():

@@ -42,10 +42,10 @@ class Module(Explained, KeepsForBackward):
     """Whether x holds integers, such as the indices of an embedding; a network refuses the other kind."""
 
     batch_independent: ClassVar[bool] = True
-    """Whether each row of the output depends on its row of the input alone; not so for batch norm."""
+    """Whether each row of the output depends on its row of the input alone; not so for batch norm, nor around it."""
 
     same_in_eval: ClassVar[bool] = True
-    """Whether eval mode gives the same output as train mode; not so for dropout."""
+    """Whether eval mode gives the same output as train mode; not so for dropout, nor around it."""
 
     finite: ClassVar[bool] = True
     """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; not so for exp."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, central_difference, expect, expect_close
-from chainrule.testing.modules.trials import Example, Pass, Trial, expect_same_pass, given, make_trial, trials
+from chainrule.testing.modules.trials import Example, Pass, Trial, declares, expect_same_pass, given, make_trial, trials
 
 FALSE_START = 0.5
 """The value of gradients before a pass, which must add to it."""
@@ -141,7 +141,7 @@ def members_do_not_influence_each_other(example: Example) -> None:
 def many_rows_are_those_of_their_parts(example: Example) -> None:
     """A pass over 70 rows gives what passes over its parts of 7 give, and the sum of their parameter gradients."""
     module, _ = example
-    if not module.batch_independent:
+    if not declares(module, "batch_independent"):
         raise NotApplicable("its rows depend on each other, as declared")
     trial = make_trial(example, members=2, rows=70)
     if trial.draws_numbers():

@@ -17,6 +17,7 @@ from chainrule.testing.compare import expect, expect_close, expect_error, expect
 from chainrule.testing.modules.trials import (
     Example,
     Trial,
+    declares,
     error_of,
     expect_same_pass,
     given,
@@ -193,7 +194,7 @@ def small_batches_are_accepted(example: Example) -> None:
     among_others, draws_numbers = trial.run(), trial.draws_numbers()
     for rows in (1, 0):
         small = trial.given(trial.x[:, :rows], trial.grad_output[:, :rows])
-        if not module.batch_independent:
+        if not declares(module, "batch_independent"):
             error = error_of(small.run)
             works = error is None or isinstance(error, ChainruleError)
             expect(works, f"a batch of size {rows} must work or raise ChainruleError, got {type(error).__name__}.")
@@ -233,7 +234,7 @@ def extreme_inputs_stay_finite(example: Example) -> None:
         for what, tensor in results.items():
             if not tensor.isfinite().all():
                 bad.append(f"{what} for x = {shown} must be finite, got {tensor[~tensor.isfinite()][0].item()}.")
-    if module.finite:
+    if declares(module, "finite"):
         expect(not bad, " ".join(bad[:1]))
     else:
         what = "a module with finite = False must give NaN or infinity for 0, 1e-30 or ±1e4"

@@ -11,7 +11,7 @@ from chainrule.base.module import Module, named_modules, named_parameters
 from chainrule.errors import BackwardError
 from chainrule.testing.check import check
 from chainrule.testing.compare import expect, expect_close, expect_different, expect_error, expect_no_error
-from chainrule.testing.modules.trials import Example, Pass, expect_same_pass, make_trial
+from chainrule.testing.modules.trials import Example, Pass, declares, expect_same_pass, make_trial
 from chainrule.testing.subject import Subject
 
 
@@ -69,7 +69,7 @@ def eval_mode_differs_only_if_declared(example: Example) -> None:
     evaluated = trial.module()
     evaluated.eval()
     got, expected = evaluated.forward(trial.x), trial.output()
-    if module.same_in_eval:
+    if declares(module, "same_in_eval"):
         expect_close("the output in eval mode", got, expected, tolerance=1e-12, of=trial.x)
     else:
         expect_different(
@@ -131,7 +131,7 @@ def rows_do_not_influence_each_other(example: Example) -> None:
     changed = trial.x.clone()
     changed[:, 0] = changed[:, 1] if isinstance(inputs, Tensor) else 1.5 - 2 * changed[:, 0]
     got, expected = trial.given(changed).run(), trial.run()
-    if module.batch_independent:
+    if declares(module, "batch_independent"):
         rest = slice(None), slice(1, None)
         when = "of rows 1 to 3 after a change to row 0"
         expect_same_pass(when, got.part(*rest), expected.part(*rest), tolerance=1e-9)

@@ -125,10 +125,15 @@ def shape_of(example: Example) -> tuple[int, ...]:
     return tuple(inputs.shape[1:]) if isinstance(inputs, Tensor) else inputs
 
 
+def declares(module: Module, declaration: str) -> bool:
+    """Return a class attribute of a module such as same_in_eval: False if it is so of any module inside."""
+    return all(getattr(part, declaration, True) for _, part in module.named_modules())
+
+
 def trials(example: Example) -> Iterator[Trial]:
     """Yield a trial of one member, then one of three."""
     module, _ = example
-    yield make_trial(example, rows=1 if module.batch_independent else 3)
+    yield make_trial(example, rows=1 if declares(module, "batch_independent") else 3)
     yield make_trial(example, members=3)
 
 
