@@ -136,7 +136,9 @@ def _expect_fit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappi
         raise ArgumentError(
             f"{name}: must be called on an instance, got the class. Did you forget to call it, as in adam().{name}(…)?"
         )
-    _expect_bound(owner if name == "__init__" else name, inspect.Signature(parameters[1:]), args[1:], kwargs)
+    called = {"__init__": owner, "__call__": label(args[0])}.get(name, name)
+    use = args[0]._use if name == "__call__" else ""
+    _expect_bound(called, inspect.Signature(parameters[1:]), args[1:], kwargs, use)
 
 
 def _expect_bound(

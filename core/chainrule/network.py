@@ -58,6 +58,8 @@ class Network(ExplainsAttributes):
         frozen: the names of the parameters that no updater changes.
     """
 
+    _use: ClassVar[str] = "Its input is one tensor."
+
     _instead: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
             ("to", "cpu", "cuda", "float", "double"),
@@ -159,6 +161,7 @@ class Network(ExplainsAttributes):
         """Whether the network is in train mode."""
         return self.module.training
 
+    @explained
     @torch.no_grad()
     def __call__(self, x: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the output for a batch.
