@@ -27,13 +27,6 @@ def interpolated_backward(grad: Tensor, x: Tensor, mode: str, align_corners: boo
     return dx.reshape(x.shape)
 
 
-def each(numbers: Any, check: Callable[[Any], Any]) -> Any:
-    """Return one number, or a tuple of several, as the check returns it; None stays None."""
-    if isinstance(numbers, tuple | list):
-        return tuple(map(check, numbers))
-    return None if numbers is None else check(numbers)
-
-
 def _operation(mode: str, sizes: Sequence[int], suffix: str = "") -> Callable[..., Any]:
     operation: Callable[..., Any] = getattr(torch.ops.aten, f"upsample_{mode}{len(sizes)}d{suffix}")
     return operation

@@ -18,7 +18,7 @@ class Pooling(Module):
     axes: ClassVar[int] = 2
     """The number of axes behind the channels."""
 
-    def expected(self, input_shape: Shape) -> Shape:
+    def example_shape(self, input_shape: Shape) -> Shape:
         """Return the shape (C, …) of one input, None where it is not known; raise ShapeError if it has other axes."""
         unknown = (None,) * (1 + self.axes)
         expect_shape(self, input_shape, unknown)
@@ -28,7 +28,7 @@ class Pooling(Module):
         """Return x as images (M N, C, H, W), which for sequences have one row."""
         return x.flatten(0, 1) if self.axes == 2 else x.flatten(0, 1).unsqueeze(2)
 
-    def unmerged(self, images: Tensor, members: int) -> Tensor:
+    def by_member(self, images: Tensor, members: int) -> Tensor:
         """Return images (M N, C, H, W) as (M, N, C, …)."""
         images = images if self.axes == 2 else images.squeeze(2)
         return images.view(members, len(images) // members, *images.shape[1:])
@@ -61,7 +61,7 @@ class SlidingWindow(Pooling):
         self.ceil_mode = expect_flag(self, "ceil_mode", ceil_mode)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        channels, *sizes = self.expected(input_shape)
+        channels, *sizes = self.example_shape(input_shape)
         return (channels, *(self._windows(axis, size) for axis, size in enumerate(sizes)))
 
     def _windows(self, axis: int, size: object) -> int | None:
@@ -90,7 +90,7 @@ class AdaptivePooling(Pooling):
         self.output_size = tuple(None if size is None else expect_size(self, "output_size", size) for size in sizes)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        channels, *sizes = self.expected(input_shape)
+        channels, *sizes = self.example_shape(input_shape)
         return (channels, *(own or size for own, size in zip(self.output_size, sizes, strict=True)))
 
     def sizes(self, x: Tensor) -> list[int]:

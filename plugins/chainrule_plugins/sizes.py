@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule import ShapeError, label
@@ -12,6 +12,13 @@ from chainrule.ops import expect_size
 def repeated(value: object, axes: int) -> tuple[Any, ...]:
     """Return a tuple or list as a tuple, and anything else once for each axis."""
     return tuple(value) if isinstance(value, tuple | list) else (value,) * axes
+
+
+def each(numbers: Any, check: Callable[[Any], Any]) -> Any:
+    """Return one number, or a tuple of several, as the check returns it; None stays None."""
+    if isinstance(numbers, tuple | list):
+        return tuple(map(check, numbers))
+    return None if numbers is None else check(numbers)
 
 
 def by_axis(owner: object, name: str, value: Any, axes: int) -> tuple[Any, ...]:

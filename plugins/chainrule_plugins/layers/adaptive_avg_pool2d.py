@@ -24,12 +24,12 @@ class AdaptiveAvgPool2d(AdaptivePooling):
         images = self.images(x)
         self.save_for_backward(images)
         y: Tensor = torch.ops.aten._adaptive_avg_pool2d(images, self.sizes(x))
-        return self.unmerged(y, len(x))
+        return self.by_member(y, len(x))
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (images,) = self.saved_tensors()
         dx: Tensor = torch.ops.aten._adaptive_avg_pool2d_backward(self.images(grad_output), images)
-        return self.unmerged(dx, len(grad_output))
+        return self.by_member(dx, len(grad_output))
 
     @classmethod
     def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:

@@ -24,12 +24,12 @@ class AdaptiveMaxPool2d(AdaptivePooling):
         images = self.images(x)
         y, index = torch.ops.aten.adaptive_max_pool2d(images, self.sizes(x))
         self.save_for_backward(images, index)
-        return self.unmerged(y, len(x))
+        return self.by_member(y, len(x))
 
     def backward(self, grad_output: Tensor) -> Tensor:
         images, index = self.saved_tensors()
         dx: Tensor = torch.ops.aten.adaptive_max_pool2d_backward(self.images(grad_output), images, index)
-        return self.unmerged(dx, len(grad_output))
+        return self.by_member(dx, len(grad_output))
 
     @classmethod
     def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:

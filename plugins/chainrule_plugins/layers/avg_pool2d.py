@@ -42,12 +42,12 @@ class AvgPool2d(SlidingWindow):
         images = self.images(x)
         self.save_for_backward(images)
         y: Tensor = torch.ops.aten.avg_pool2d(images, *self._window())
-        return self.unmerged(y, len(x))
+        return self.by_member(y, len(x))
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (images,) = self.saved_tensors()
         dx: Tensor = torch.ops.aten.avg_pool2d_backward(self.images(grad_output), images, *self._window())
-        return self.unmerged(dx, len(grad_output))
+        return self.by_member(dx, len(grad_output))
 
     def _window(self) -> tuple[Any, ...]:
         sizes = [self.of_image(sizes) for sizes in (self.kernel_size, self.stride)]

@@ -35,13 +35,13 @@ class MaxPool2d(SlidingWindow):
         images = self.images(x)
         y, index = torch.ops.aten.max_pool2d_with_indices(images, *self._window())
         self.save_for_backward(images, index)
-        return self.unmerged(y, len(x))
+        return self.by_member(y, len(x))
 
     def backward(self, grad_output: Tensor) -> Tensor:
         images, index = self.saved_tensors()
         grad = self.images(grad_output)
         dx = torch.ops.aten.max_pool2d_with_indices_backward(grad, images, *self._window(), index)
-        return self.unmerged(dx, len(grad_output))
+        return self.by_member(dx, len(grad_output))
 
     def _window(self) -> tuple[Any, ...]:
         sizes = [self.of_image(sizes) for sizes in (self.kernel_size, self.stride)]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from chainrule import HyperparameterError, Module, Shape, ShapeError
 from chainrule.ops import expect_flag, expect_number, expect_shape, expect_size, expect_word
-from chainrule_plugins.interpolation import each, interpolated, interpolated_backward
-from chainrule_plugins.sizes import repeated
+from chainrule_plugins.interpolation import interpolated, interpolated_backward
+from chainrule_plugins.sizes import each, repeated
 
 
 class Upsample(Module):
