@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 import chainrule
 from chainrule import Loss, Module
+from chainrule.activations import prelu
 from chainrule.layers import sequential
 from chainrule.optimizers import sgd
-from chainrule.testing.compiled import Scaled
 
 SECONDS = 0.01
 """Least CPU time of one peer in a round."""
@@ -151,7 +151,7 @@ class Weighted(Loss):
 
 
 def compiled_passes(twin: Twin, size: Size) -> tuple[Pass, Pass]:
-    """Return compiled passes through a factor on the input, the component and the loss.
+    """Return compiled passes through prelu, which has an input's gradient computed, the component and the loss.
 
     Ours is a training step with every parameter frozen, so that its update does nothing.
     """
@@ -159,28 +159,27 @@ def compiled_passes(twin: Twin, size: Size) -> tuple[Pass, Pass]:
     inputs, component, model = twin.draw(size.shape), ours_of(twin, size), theirs_of(twin, size)
     is_loss = isinstance(component, Loss)
     x, y = inputs if is_loss else (inputs, None)
-    factors = [torch.ones(1, requires_grad=True)] if x.is_floating_point() else []
-    scales = [Scaled() for _ in factors]
-    if is_loss:
-        network, loss = sequential(*scales).build(), component
+    before = [nn.PReLU()] if x.is_floating_point() else []
+    whole = nn.Sequential(*before, *([] if is_loss else [model]))
+    parts: list[Module] = [prelu() for _ in before]
+    if isinstance(component, Loss):
+        loss = component
     else:
-        network, loss = sequential(*scales, component).build(), Weighted("sum")
-        state = {f"{len(scales)}.{name}": values for name, values in model.state_dict().items()}
-        network.load_state_dict({**network.state_dict(), **state})
+        loss = Weighted("sum")
+        parts.append(component)
         with torch.no_grad():
-            y = torch.randn_like(first(copy.deepcopy(model)(x)))
+            y = torch.randn_like(first(copy.deepcopy(whole)(x)))
+    network = sequential(*parts).build()
+    network.load_state_dict(whole.state_dict())
     network.freeze("*")
-    torch.compiler.reset()  # or it would compile for any shape, and at last for none
     step = chainrule.training_step(network, loss, sgd(lr=1.0), compile=True)
+    torch.compiler.reset()  # or torch would compile for any shape, and at last for none
 
     @torch.compile
     def value(x: Tensor, y: Tensor) -> Tensor:
-        for factor in factors:
-            x = x * factor
-        return model(x, y) if is_loss else (first(model(x)) * y).sum()
+        return model(whole(x), y) if is_loss else (first(whole(x)) * y).sum()
 
-    parameters = network.parameters()
-    leaves = [*factors, *model.parameters()]
+    parameters, leaves = network.parameters(), list(whole.parameters())
     return lambda: [step(x, y), *(parameter.grad for parameter in parameters)], torch_pass(lambda: value(x, y), leaves)
 
 
