@@ -34,20 +34,27 @@ class ClassLoss(Loss):
         self.ignore_index = None if ignore_index is None else expect_integer(self, "ignore_index", ignore_index)
 
     def denominator(self, prediction: Tensor, target: Tensor) -> float | Tensor:
-        if target.is_floating_point() or (self.weight is None and self.ignore_index is None):
+        if target.is_floating_point() or not self._weighs:
             return super().denominator(prediction, target)
-        return self._weights(prediction, target).flatten(1).sum(1)
-
-    def _weights(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the weight of each index, (M, N, …), 0 where it is ignored."""
         index, counts = self._counted_indices(target)
-        weights = counts.to(prediction.dtype)
-        return weights if self.weight is None else weights * self.weight.to(prediction)[index]
+        return self._weights(index, counts, prediction).flatten(1).sum(1)
 
-    def _counted_indices(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the indices, with 0 where they are ignored, and which count."""
+    @property
+    def _weighs(self) -> bool:
+        """Whether terms have weights, 0 if they are ignored."""
+        return self.weight is not None or self.ignore_index is not None
+
+    def _weights(self, index: Tensor, counts: Tensor | None, prediction: Tensor) -> Tensor:
+        """Return the weight of each index (M, N, …) in the prediction's dtype, 0 where it does not count."""
+        if self.weight is None:
+            return torch.ones_like(index, dtype=prediction.dtype) if counts is None else counts.to(prediction.dtype)
+        weights = self.weight.to(prediction).take(index)
+        return weights if counts is None else weights * counts
+
+    def _counted_indices(self, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the indices, with 0 where they are ignored, and which count; None if all do."""
         if self.ignore_index is None:
-            return target, torch.ones_like(target, dtype=torch.bool)
+            return target, None
         counts = target != self.ignore_index
         return target * counts, counts
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from chainrule import Loss
 from chainrule.ops import expect_alike, expect_weights
 from chainrule_plugins.element_weights import expect_broadcast, weighted
+from chainrule_plugins.weighting import absorbing_product
 
 
 class BceWithLogits(Loss):
@@ -45,11 +46,10 @@ class BceWithLogits(Loss):
         for name in ("weight", "pos_weight"):
             expect_broadcast(self, name, getattr(self, name), prediction)
         self.save_for_backward(prediction, target)
-        rest = prediction.abs().neg().exp().log1p()  # log(1 + exp(x)) = max(x, 0) + rest, and so for −x
-        negatives, positives = 1 - target, self._positives(target)
-        terms = (prediction.clamp_min(0) + rest).mul_(negatives).masked_fill_(negatives == 0, 0.0)  # 0 · ∞
-        of_positives = (prediction.neg().clamp_min_(0) + rest).mul_(positives).masked_fill_(positives == 0, 0.0)
-        return weighted(terms.add_(of_positives), self.weight)
+        rest = prediction.abs().neg_().exp().log1p()  # log(1 + exp(x)) = max(x, 0) + rest, and so for −x
+        terms = absorbing_product(1 - target, prediction.clamp_min(0).add_(rest))
+        terms += absorbing_product(self._positives(target), prediction.neg().clamp_min_(0).add_(rest))
+        return weighted(terms, self.weight)
 
     def gradient(self) -> Tensor:
         prediction, target = self.saved_tensors()

@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule import ShapeError
 from chainrule.ops import expect_number
 from chainrule_plugins.class_indices import ClassLoss, expect_class_weights, gathered, out_of_range
+from chainrule_plugins.weighting import absorbing_product
 
 
 class CrossEntropy(ClassLoss):
@@ -43,22 +44,27 @@ class CrossEntropy(ClassLoss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         is_index = self._expect_target(prediction, target)
         log_probabilities = prediction.log_softmax(2)
-        if not is_index or self.weight is not None or self.ignore_index is not None or self.label_smoothing:
+        if not is_index or self.label_smoothing:
             costs = self._costs(prediction, target, is_index)
             self.save_for_backward(log_probabilities, costs)
-            products = (costs * log_probabilities).masked_fill_(costs == 0, 0.0)  # 0 · −∞ where a logit is masked
-            return products.sum(2).neg_()
-        index = target.unsqueeze(2)  # (M, N, 1, …)
-        self.save_for_backward(log_probabilities, index)
-        return gathered(self, log_probabilities, index, target).neg_().squeeze(2)
+            return absorbing_product(costs, log_probabilities).sum(2).neg_()  # 0 · −∞ where a logit is masked
+        classes, counts = self._counted_indices(target)
+        index = classes.unsqueeze(2)  # (M, N, 1, …)
+        own = gathered(self, log_probabilities, index, target).squeeze(2)
+        if not self._weighs:
+            self.save_for_backward(log_probabilities, index)
+            return own.neg_()
+        weights = self._weights(classes, counts, prediction)
+        self.save_for_backward(log_probabilities, index, weights.unsqueeze(2))
+        return absorbing_product(weights, own).neg_()
 
     def gradient(self) -> Tensor:
-        log_probabilities, costs = self.saved_tensors()
+        log_probabilities, costs, *weights = self.saved_tensors()
         probabilities = log_probabilities.exp_()
         if costs.is_floating_point():
-            total = costs.sum(2, keepdim=True)
-            return (probabilities * total).masked_fill_(total == 0, 0.0).sub_(costs)  # of ignored rows even from NaN
-        return probabilities.scatter_(2, costs, -1.0, reduce="add")
+            return absorbing_product(costs.sum(2, keepdim=True), probabilities).sub_(costs)
+        grad = probabilities.scatter_(2, costs, -1.0, reduce="add")
+        return absorbing_product(weights[0], grad) if weights else grad  # of ignored rows 0 even from NaN
 
     def _costs(self, prediction: Tensor, target: Tensor, is_index: bool) -> Tensor:
         """Return a, the weight of each class in the terms, in the shape of the logits."""
@@ -73,7 +79,7 @@ class CrossEntropy(ClassLoss):
             costs = costs * (1 - self.label_smoothing) + self.label_smoothing / prediction.shape[2]
         if self.weight is not None:
             costs = costs * self.weight.to(prediction).view(-1, *[1] * (prediction.dim() - 3))
-        return costs if counts is None or self.ignore_index is None else costs * counts.unsqueeze(2)
+        return costs if counts is None else costs * counts.unsqueeze(2)
 
     def _expect_target(self, prediction: Tensor, target: Tensor) -> bool:
         """Return whether the target has class indices; raise ShapeError unless it fits."""

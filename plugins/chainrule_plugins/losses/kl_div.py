@@ -8,6 +8,7 @@ from torch import Tensor
 
 from chainrule import Loss
 from chainrule.ops import expect_alike, expect_flag
+from chainrule_plugins.weighting import absorbing_product
 
 
 class KlDiv(Loss):
@@ -39,8 +40,8 @@ class KlDiv(Loss):
         probability = target.exp() if self.log_target else target
         self.save_for_backward(probability)
         if self.log_target:
-            return (probability * (target - prediction)).masked_fill_(probability == 0, 0.0)  # 0 · ∞ where t = −∞
-        return target.xlogy(target) - (target * prediction).masked_fill_(target == 0, 0.0)  # 0 · −∞ where x is masked
+            return absorbing_product(probability, target - prediction)  # 0 · ∞ where t = −∞
+        return target.xlogy(target) - absorbing_product(target, prediction)  # 0 · −∞ where x is masked
 
     def gradient(self) -> Tensor:
         (probability,) = self.saved_tensors()

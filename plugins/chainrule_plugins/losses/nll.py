@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule_plugins.class_indices import ClassLoss, expect_class_indices, expect_class_weights, gathered
+from chainrule_plugins.weighting import absorbing_product
 
 
 class Nll(ClassLoss):
@@ -30,14 +31,15 @@ class Nll(ClassLoss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_class_indices(self, prediction, target)
         expect_class_weights(self, self.weight, prediction)
-        index = self._counted_indices(target)[0].unsqueeze(2)  # (M, N, 1, …)
+        classes, counts = self._counted_indices(target)
+        index = classes.unsqueeze(2)  # (M, N, 1, …)
         own = gathered(self, prediction, index, target).squeeze(2)
-        if self.weight is None and self.ignore_index is None:
+        if not self._weighs:
             self.save_for_backward(prediction, index)
             return own.neg()
-        weights = self._weights(prediction, target)
+        weights = self._weights(classes, counts, prediction)
         self.save_for_backward(prediction, index, weights)
-        return (own * weights).masked_fill_(weights == 0, 0.0).neg_()  # 0 · −∞ where a class is masked
+        return absorbing_product(weights, own).neg_()  # 0 · −∞ where a class is masked
 
     def gradient(self) -> Tensor:
         prediction, index, *weights = self.saved_tensors()
