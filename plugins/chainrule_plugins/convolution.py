@@ -111,27 +111,25 @@ class Convolution(SlidingKernel):
         return (self.out_channels, *sizes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = merged(x)
-        if not self._pads_itself:
+        x, padding = merged(x), self._padding
+        if padding is None:
             x = pad(x, self.sides, self.padding_mode)
         self.save_for_backward(x)
-        return self.convolve(x, self._padding)
+        return self.convolve(x, padding or (0,))
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
         (x,) = self.saved_tensors()
-        dx = self.convolve_backward(x, grad_output, self._padding)
-        if dx is None:
-            return None
-        return split(dx if self._pads_itself else pad_backward(dx, self.sides, self.padding_mode), len(grad_output))
+        padding = self._padding
+        dx = self.convolve_backward(x, grad_output, padding or (0,))
+        if dx is not None and padding is None:
+            dx = pad_backward(dx, self.sides, self.padding_mode)
+        return None if dx is None else split(dx, len(grad_output))
 
     @property
-    def _pads_itself(self) -> bool:
-        """Whether torch's convolution pads: zeros, as many before as after."""
-        return self.padding_mode == "zeros" and all(before == after for before, after in self.sides)
-
-    @property
-    def _padding(self) -> list[int]:
-        return [before if self._pads_itself else 0 for before, _ in self.sides]
+    def _padding(self) -> list[int] | None:
+        """What torch's convolution adds on both sides of each axis; None if it cannot pad like this."""
+        fits = self.padding_mode == "zeros" and all(before == after for before, after in self.sides)
+        return [before for before, _ in self.sides] if fits else None
 
 
 def paddings(
