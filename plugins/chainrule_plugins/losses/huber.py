@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from chainrule import Loss
@@ -31,8 +32,8 @@ class Huber(Loss):
         expect_alike(self, prediction, target)
         difference = prediction - target
         self.save_for_backward(difference)
-        small = difference.clamp(-self.delta, self.delta)  # with |d| = |small| + rest: small² / 2 + δ rest
-        return (difference - small).abs_().mul_(self.delta).add_(small.square(), alpha=0.5)
+        small = difference.clamp(-self.delta, self.delta)
+        return torch.sub(difference, small, alpha=0.5).mul_(small)  # s (d − s / 2), with s = d or s = δ sign(d)
 
     def gradient(self) -> Tensor:
         (difference,) = self.saved_tensors()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from chainrule import Loss
@@ -31,8 +32,8 @@ class SmoothL1(Loss):
         expect_alike(self, prediction, target)
         difference = prediction - target
         self.save_for_backward(difference)
-        small = difference.clamp(-self.beta, self.beta)  # with |d| = |small| + rest: small² / (2 β) + rest
-        return (difference - small).abs_().add_(small.square(), alpha=0.5 / self.beta)
+        small = difference.clamp(-self.beta, self.beta).div_(self.beta)
+        return torch.sub(difference, small, alpha=0.5 * self.beta).mul_(small)  # s (d − β s / 2), s = d / β or sign(d)
 
     def gradient(self) -> Tensor:
         (difference,) = self.saved_tensors()
