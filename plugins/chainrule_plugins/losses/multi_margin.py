@@ -48,19 +48,15 @@ class MultiMargin(Loss):
         index = target.unsqueeze(2)  # (M, N, 1)
         own = gathered(self, prediction, index, target)
         missed = (prediction - own + self.margin).clamp_min(0).scatter(2, index, 0.0)
-        self.save_for_backward(missed, index)
+        weights = [] if self.weight is None else [self.weight.to(missed).take(index)]
+        self.save_for_backward(missed, index, *weights)
         powers = missed if self.p == 1 else missed.square()
-        return (powers.sum(2, keepdim=True) * self._scales(missed, index)).squeeze(2)
+        return _scaled(powers.sum(2, keepdim=True), missed, weights).squeeze(2)
 
     def gradient(self) -> Tensor:
-        missed, index = self.saved_tensors()
-        grad = (missed.sign() if self.p == 1 else 2 * missed).mul_(self._scales(missed, index))
+        missed, index, *weights = self.saved_tensors()
+        grad = _scaled(missed.sign() if self.p == 1 else 2 * missed, missed, weights)
         return grad.scatter_(2, index, -grad.sum(2, keepdim=True))
-
-    def _scales(self, missed: Tensor, index: Tensor) -> Tensor | float:
-        """Return ``w[y] / C``, (M, N, 1)."""
-        classes = missed.shape[2]
-        return 1 / classes if self.weight is None else self.weight.to(missed)[index] / classes
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
@@ -68,3 +64,9 @@ class MultiMargin(Loss):
         classes = torch.arange(5, device="cpu") % 3
         other = cls(p=2, margin=0.5, weight=[0.5, 2.0, 1.25])
         return [*[(loss, scores, classes) for loss, *_ in examples], (other, scores, classes)]
+
+
+def _scaled(values: Tensor, missed: Tensor, weights: list[Tensor]) -> Tensor:
+    """Multiply values (M, N, …) in place by ``w[y] / C``, and return them."""
+    values.mul_(1 / missed.shape[2])
+    return values.mul_(weights[0]) if weights else values
