@@ -90,6 +90,9 @@ def expect_same(what: str, ours: Sequence[Tensor], theirs: Sequence[Tensor], is_
 
 
 def moments(values: Tensor) -> Tensor:
+    """Return the mean square and the standard deviation, or a single number as it is."""
+    if values.numel() == 1:
+        return values
     return torch.stack([values.square().mean(), values.std()])
 
 
@@ -168,7 +171,8 @@ def compiled_passes(twin: Twin, size: Size) -> tuple[Pass, Pass]:
         loss = Weighted("sum")
         parts.append(component)
         with torch.no_grad():
-            y = torch.randn_like(first(copy.deepcopy(whole)(x)))
+            y = first(copy.deepcopy(whole).eval()(x))  # so that sums do not cancel; alone it has no dx where
+            y = y if twin.is_random else y + torch.randn_like(y)  # a layer standardizes
     network = sequential(*parts).build()
     network.load_state_dict(whole.state_dict())
     network.freeze("*")

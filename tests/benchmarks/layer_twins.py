@@ -197,7 +197,7 @@ TWINS = {
     "rms_norm": layer("rms_norm", nn.RMSNorm, of((32, 64), 64), of((32, 64, 256), 256)),
     "alpha_dropout": layer("alpha_dropout", nn.AlphaDropout, of((32, 64)), of((256, 2048)), is_random=True),
     "dropout": layer("dropout", nn.Dropout, of((32, 64)), of((256, 2048)), is_random=True),
-    "dropout2d": layer("dropout2d", nn.Dropout2d, *IMAGES, is_random=True),
+    "dropout2d": layer("dropout2d", nn.Dropout2d, of((32, 64, 4, 4)), of((32, 32, 32, 32)), is_random=True),
     "embedding": layer("embedding", nn.Embedding, of((32, 8), 100, 16), of((64, 64), 100, 256), draw=indices),
     "flatten": layer("flatten", nn.Flatten, *IMAGES),
     "unflatten": layer("unflatten", nn.Unflatten, of((32, 64), 1, (8, 8)), of((256, 2048), 1, (32, 64))),
