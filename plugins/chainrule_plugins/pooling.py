@@ -31,6 +31,8 @@ class Pooling(Module):
     def by_member(self, images: Tensor, members: int) -> Tensor:
         """Return images (M N, C, H, W) as (M, N, C, …)."""
         images = images if self.axes == 2 else images.squeeze(2)
+        if members == 1:
+            return images.unsqueeze(0)
         return images.view(members, len(images) // members, *images.shape[1:])
 
     def of_image(self, sizes: Sequence[int], row: int = 1) -> list[int]:
