@@ -20,6 +20,9 @@ from chainrule.testing.subject import Reference
 Number = Callable[[float, float, dict[str, float], int], float]
 """Where one number θ goes with gradient g, given what it remembers and t."""
 
+Array = Callable[[Any, Any, dict[str, Any], int], Any]
+"""The same for a parameter as a numpy array, where its norm counts."""
+
 
 @contextmanager
 def torchs_scalars_in_float64() -> Iterator[None]:
@@ -91,6 +94,16 @@ def by_formula(formula: Number, parameter: Tensor, gradients: Sequence[Tensor]) 
             yield path
 
     return list(torch.tensor(list(paths()), dtype=torch.float64).T.reshape(len(gradients), *parameter.shape))
+
+
+def by_array_formula(formula: Array, parameter: Tensor, gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Return the positions of a formula that is applied to whole parameters, in numpy."""
+    memory: dict[str, Any] = {}
+    theta, passed = parameter.numpy().copy(), []
+    for t, gradient in enumerate(gradients, start=1):
+        theta = formula(theta, gradient.numpy().copy(), memory, t)
+        passed.append(torch.tensor(theta))
+    return passed
 
 
 def factors_by_torch(schedule: Callable[[torch.optim.Optimizer], Any], steps: int) -> list[float]:

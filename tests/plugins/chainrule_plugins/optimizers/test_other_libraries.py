@@ -1,0 +1,188 @@
+"""The rules beside the same ones of optax and pytorch-optimizer, in float64 over 50 steps, where these are installed.
+
+Where one differs, the equation of the paper decides (w is the weight decay):
+
+| rule | library | it has | the paper has |
+|---|---|---|---|
+| adan | optax | (1 − b2) δ and (1 − b2) v | b2 there, 1 − β₂ in the paper's letters (Algorithm 1); alike at ½ |
+| adan | pytorch-optimizer | θ / (1 + lr w) unless decoupled | the same (Algorithm 1); ours is decoupled |
+| yogi | optax, pytorch-optimizer | m̂, v̂; optax's m starts at 1e-6 | m, v (Algorithm 2); alike at β₁ = β₂ = 0 |
+| lars | optax | ‖g + w θ‖ | ‖g‖ + w ‖θ‖ (eq. 6); alike without decay |
+| lars | pytorch-optimizer | vectors and scalars left out | all parameters (Algorithm 1) |
+| lamb | pytorch-optimizer | v; lr / (1 − β₁ᵗ); decay outside r; ‖θ‖ ≤ 10 | m̂, v̂; decay in r (Algorithm 2) |
+| adopt | pytorch-optimizer | clip at t^¼ | (t − 1)^¼ in our t, since its first gradient is g₀ (Algorithm 2) |
+| mars | pytorch-optimizer | (√v + eps) / √(1 − β₂ᵗ) | √v̂ + eps (MARS-AdamW) |
+"""
+
+import pytest
+import torch
+
+from chainrule import create
+from chainrule.testing.optimizers.trials import draw_gradients, weights
+
+pytestmark = pytest.mark.slow  # optax compiles
+
+SHAPES = [(), (4,), (3, 2), (2, 2, 3)]
+STEPS = 50
+
+
+def distance(rule, theirs, shapes=SHAPES):
+    """Return the largest relative distance on the way from another library's function of start and gradients."""
+    network = weights(rule, shapes)
+    updater, found, gradients = rule.attach(network), [], []
+    start = [parameter.data[0].clone() for parameter in network.parameters()]
+    for t in range(1, STEPS + 1):
+        draw_gradients(network, t)
+        gradients.append([parameter.grad[0].clone() for parameter in network.parameters()])
+        updater.step()
+        found.append([parameter.data[0].clone() for parameter in network.parameters()])
+    ours, expected = (
+        torch.stack([torch.cat([one.flatten() for one in row]) for row in path])
+        for path in (found, theirs(start, gradients))
+    )
+    return ((ours - expected).abs() / expected.abs().clamp_min(1)).max().item()
+
+
+def by_optax(transformation):
+    """Return the positions of a transformation of optax as a function of start and gradients."""
+    import jax
+    import optax
+
+    def theirs(start, gradients):
+        with jax.enable_x64(True):
+            params, passed = [jax.numpy.asarray(one.numpy()) for one in start], []
+            state = transformation.init(params)
+            for row in gradients:
+                updates, state = transformation.update([jax.numpy.asarray(one.numpy()) for one in row], state, params)
+                params = optax.apply_updates(params, updates)
+                passed.append([torch.tensor(one.__array__()) for one in params])
+        return passed
+
+    return theirs
+
+
+def by_pytorch_optimizer(name, **settings):
+    """Return the positions of an optimizer of pytorch-optimizer as a function of start and gradients."""
+    import pytorch_optimizer
+
+    def theirs(start, gradients):
+        params, passed = [torch.nn.Parameter(one.clone()) for one in start], []
+        optimizer = getattr(pytorch_optimizer, name)(params, foreach=False, **settings)
+        for row in gradients:
+            for param, gradient in zip(params, row, strict=True):
+                param.grad = gradient.clone()
+            optimizer.step()
+            passed.append([param.detach().clone() for param in params])
+        return passed
+
+    return theirs
+
+
+def optax_of(rule):
+    """Return optax's transformation for the settings of a rule."""
+    import optax
+
+    numbers = dict(zip(("b1", "b2", "b3"), getattr(rule, "betas", ()), strict=False))
+    numbers |= {"eps": rule.eps} if hasattr(rule, "eps") else {}
+    name, decay, lr = type(rule).__name__.lower(), rule.weight_decay, optax.scale_by_learning_rate(rule.lr)
+    if name == "lars":
+        return optax.lars(rule.lr, decay, trust_coefficient=rule.trust_coefficient, momentum=rule.momentum)
+    if name == "lamb":
+        return optax.lamb(rule.lr, **numbers, weight_decay=decay)
+    directions = {
+        "adabelief": lambda: optax.scale_by_belief(**numbers, eps_root=rule.eps),
+        "adan": lambda: optax.scale_by_adan(**numbers),
+        "adopt": lambda: optax.contrib.scale_by_adopt(**numbers),
+        "amsgrad": lambda: optax.scale_by_amsgrad(**numbers),
+        "signsgd": optax.scale_by_sign,
+        "signum": lambda: optax.chain(optax.ema(rule.momentum, debias=False), optax.scale_by_sign()),
+        "yogi": lambda: optax.scale_by_yogi(**numbers, initial_accumulator_value=rule.initial_accumulator),
+    }
+    return optax.chain(directions[name](), optax.add_decayed_weights(decay), lr)
+
+
+OPTAX_AGREES = [
+    ("adabelief", {}),
+    ("adabelief", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
+    ("adan", {"betas": (0.98, 0.5, 0.99)}),
+    ("adan", {"lr": 0.1, "betas": (0.9, 0.5, 0.9), "eps": 1e-4, "weight_decay": 0.1}),
+    ("adopt", {}),
+    ("adopt", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
+    ("amsgrad", {"maximum_of_corrected": True}),
+    ("amsgrad", {"lr": 0.1, "betas": (0.8, 0.9), "maximum_of_corrected": True, "weight_decay": 0.1}),
+    ("lamb", {}),
+    ("lamb", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
+    ("lars", {}),
+    ("lars", {"lr": 5.0, "momentum": 0.5, "trust_coefficient": 0.01}),
+    ("signsgd", {}),
+    ("signsgd", {"lr": 0.1, "weight_decay": 0.1}),
+    ("signum", {}),
+    ("signum", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}),
+    ("yogi", {"betas": (0.0, 0.0)}),
+    ("yogi", {"betas": (0.0, 0.0), "lr": 0.1, "initial_accumulator": 0.1, "eps": 1e-2, "weight_decay": 0.1}),
+]
+OPTAX_DIFFERS = [("adan", {}), ("lars", {"weight_decay": 0.1}), ("yogi", {})]
+
+
+@pytest.mark.parametrize(("name", "settings"), OPTAX_AGREES, ids=str)
+def test_optax_takes_the_same_steps(name, settings):
+    pytest.importorskip("optax")
+    rule = create("optimizers", name, **settings)
+    assert distance(rule, by_optax(optax_of(rule))) <= 1e-8
+
+
+@pytest.mark.parametrize(("name", "settings"), OPTAX_DIFFERS, ids=str)
+def test_optax_differs_as_the_table_says(name, settings):
+    pytest.importorskip("optax")
+    rule = create("optimizers", name, **settings)
+    assert distance(rule, by_optax(optax_of(rule))) > 1e-4
+
+
+MATRICES = SHAPES[2:]
+ADOPTS_CLIP = {"clip_lambda": lambda t: (t - 1) ** 0.25}
+DECOUPLED = {"weight_decouple": True}
+TORCH_AGREES = [
+    ("adabelief", "AdaBelief", {}, {}, SHAPES),
+    ("adabelief", "AdaBelief", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}, {}, SHAPES),
+    ("adan", "Adan", {}, {}, SHAPES),
+    ("adan", "Adan", {"lr": 0.1, "betas": (0.9, 0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1}, DECOUPLED, SHAPES),
+    ("adopt", "ADOPT", {}, ADOPTS_CLIP, SHAPES),
+    ("adopt", "ADOPT", {"lr": 0.1, "betas": (0.8, 0.99), "weight_decay": 0.1}, ADOPTS_CLIP | DECOUPLED, SHAPES),
+    ("lamb", "Lamb", {"betas": (0.9, 0.0), "eps": 1e-14, "weight_decay": 0.0}, {"adam_debias": True}, SHAPES),
+    ("lars", "LARS", {}, {}, MATRICES),
+    ("lars", "LARS", {"lr": 5.0, "momentum": 0.5, "trust_coefficient": 0.01, "weight_decay": 0.1}, {}, MATRICES),
+    ("mars", "MARS", {}, {"optimize_1d": True}, SHAPES),
+    ("mars", "MARS", {"lr": 0.1, "gamma": 0.5, "eps": 1e-14, "weight_decay": 0.1}, {"optimize_1d": True}, SHAPES),
+    ("signum", "SignSGD", {}, {}, SHAPES),
+    ("signum", "SignSGD", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}, DECOUPLED, SHAPES),
+    ("yogi", "Yogi", {"betas": (0.0, 0.0)}, {}, SHAPES),
+    ("yogi", "Yogi", {"betas": (0.0, 0.0), "lr": 0.1, "initial_accumulator": 0.1, "weight_decay": 0.1}, {}, SHAPES),
+]
+TORCH_DIFFERS = [
+    ("adan", "Adan", {"lr": 0.1, "weight_decay": 0.5}, {}, SHAPES),
+    ("adopt", "ADOPT", {}, {}, SHAPES),
+    ("lamb", "Lamb", {}, {}, SHAPES),
+    ("lars", "LARS", {}, {}, SHAPES),
+    ("mars", "MARS", {"eps": 1e-2}, {"optimize_1d": True}, SHAPES),
+    ("yogi", "Yogi", {}, {}, SHAPES),
+]
+
+
+def theirs_of(rule, kind, more):
+    """Return the steps of pytorch-optimizer for the settings of a rule and more."""
+    settings = {name: value for name, value in vars(rule).items() if name != "schedule"}
+    return by_pytorch_optimizer(kind, **settings, **more)
+
+
+@pytest.mark.parametrize(("name", "kind", "settings", "more", "shapes"), TORCH_AGREES, ids=str)
+def test_pytorch_optimizer_takes_the_same_steps(name, kind, settings, more, shapes):
+    pytest.importorskip("pytorch_optimizer")
+    rule = create("optimizers", name, **settings)
+    assert distance(rule, theirs_of(rule, kind, more), shapes) <= 1e-8
+
+
+@pytest.mark.parametrize(("name", "kind", "settings", "more", "shapes"), TORCH_DIFFERS, ids=str)
+def test_pytorch_optimizer_differs_as_the_table_says(name, kind, settings, more, shapes):
+    pytest.importorskip("pytorch_optimizer")
+    rule = create("optimizers", name, **settings)
+    assert distance(rule, theirs_of(rule, kind, more), shapes) > 1e-4
