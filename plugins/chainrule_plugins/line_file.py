@@ -1,0 +1,65 @@
+"""`LineFile`: a file to which a fit adds lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ClassVar
+
+from chainrule import ChainruleError, hookimpl, label
+
+
+class LineFile:
+    """A callback's file of lines, each addition a single write that is undone if it fails."""
+
+    example_path: ClassVar[str]
+
+    def __init__(self, path: str | Path) -> None:
+        owner = label(self)
+        try:
+            self.path = Path(path).expanduser()
+        except TypeError as error:
+            raise ChainruleError(
+                f'{owner}: the path must be text or a Path, got {path!r}. Pass "{self.example_path}", for example.'
+            ) from error
+        except RuntimeError as error:
+            raise ChainruleError(
+                f'{owner}: the path must begin with a home folder that exists, got "{path}". Write it out.'
+            ) from error
+        self._target = self.path
+
+    @hookimpl
+    def chainrule_fit_start(self) -> None:
+        with self._explained():
+            self._target = self.path.absolute()  # which fails in a folder that no longer exists
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._target.open("ab").close()  # fails now rather than after the first epoch
+
+    def write(self, lines: str, *, anew: bool) -> None:
+        """Add lines to the file, or let it hold these alone."""
+        left = memoryview(lines.encode())
+        with self._explained(), self._target.open("wb" if anew else "ab", buffering=0) as file:
+            before = file.tell() if file.seekable() else None
+            try:
+                while left:
+                    left = left[file.write(left) :]
+            except BaseException:
+                if before is not None:
+                    with suppress(OSError):  # of a device; the first error is the one to tell
+                        file.truncate(before)
+                raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:  # the latter for a path with a zero byte
+            reason = getattr(error, "strerror", None) or error
+            raise ChainruleError(
+                f"{label(self)}: the path must be that of a file that can be written, got {self.path} "
+                f"({reason}). Choose another."
+            ) from error
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}("{self.path}")'
