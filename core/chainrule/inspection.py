@@ -66,16 +66,18 @@ def passages(network: Network, input_shape: tuple[int, ...]) -> dict[str, Passag
     The inputs are drawn normally, or 0 and 1 for integers, and dL/dy normally with the norm 1.
     """
     copied = network.member(0) if network.is_ensemble else copy.deepcopy(network)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
     if getattr(copied.module, "integer_inputs", False):
-        x = (torch.arange(ROWS * math.prod(input_shape)) % 2).view(ROWS, *input_shape).to(copied.device)
+        x = (torch.arange(ROWS * math.prod(input_shape), device=copied.device) % 2).view(ROWS, *input_shape)
     else:
-        x = torch.randn(ROWS, *input_shape, generator=generator).to(copied.device, copied.dtype)
+        x = torch.randn(ROWS, *input_shape, generator=generator, dtype=torch.float32, device="cpu").to(
+            copied.device, copied.dtype
+        )
     found: dict[str, Passage] = {}
     for name, module in named_modules(copied.module):
         _watch(name, module, found)
     y = copied(x)
-    grad_output = torch.randn(y.shape, generator=generator).to(y.device, y.dtype)
+    grad_output = torch.randn(y.shape, generator=generator, dtype=torch.float32, device="cpu").to(y.device, y.dtype)
     copied.backward(grad_output / grad_output.norm(), input_grad=True)
     return found
 

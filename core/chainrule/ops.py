@@ -109,7 +109,7 @@ def expect_weights(owner: object, name: str, weights: Tensor | Sequence[float] |
         numbers = weights.tolist() if hasattr(weights, "tolist") else weights  # whatever an array's layout or dtype
         found = torch.tensor(numbers, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError, RuntimeError):
-        found = torch.tensor(math.nan)
+        found = torch.tensor(math.nan, device="cpu")
     if not found.isfinite().all():
         raise HyperparameterError(
             f"{label(owner)}: {name} must be finite numbers, got {shown(weights)}. Pass a tensor."

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from chainrule import ChainruleError, Optimizer, evaluate, fit, metrics, training_step
+from chainrule import ChainruleError, HyperparameterError, Optimizer, evaluate, fit, hookimpl, metrics, training_step
 from chainrule.activations import tanh
-from chainrule.layers import linear, sequential
+from chainrule.layers import embedding, linear, sequential, transformer_block
 from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
 from tests.contracts.correct_modules import BatchNorm, Dropout
@@ -99,6 +99,33 @@ def test_compiled_training_gives_the_same_bits(process):
     expected = everything(adam(), [0, 1], compile=True)
     with PROCESSES[process]():
         assert torch.equal(everything(adam(), [0, 1], compile=True), expected)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize("x", [torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.int64)], ids=["floats", "integers"])
+def test_a_network_shows_the_same_of_itself(x, process):
+    first = linear(4, 4) if x.is_floating_point() else embedding(9, 4)
+    network = sequential(first, transformer_block(4, 2)).build(dtype=torch.float32)
+    network(x)
+    expected = network.summary(), network._repr_html_()
+    assert "No gradients" not in expected[1]
+    with PROCESSES[process]():
+        assert (network.summary(), network._repr_html_()) == expected
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_numbers_that_become_tensors_keep_their_values(process):
+    class Rate:
+        @hookimpl
+        def chainrule_epoch_end(self, run):
+            run.record("rate", 0.1)
+
+    network = linear(3, 3).build(seeds=[0, 1], dtype=torch.float32)
+    with PROCESSES[process]():
+        history = fit(network, mse(), adam(lr=[0.1, 0.2]), train=(X, X), callbacks=[Rate()])
+        with pytest.raises(HyperparameterError, match=r"^cross_entropy: weight must be finite numbers, got \['a'\]\."):
+            cross_entropy(weight=["a"])
+    assert history["rate"].tolist() == [[0.1, 0.1]]
 
 
 @pytest.mark.parametrize(

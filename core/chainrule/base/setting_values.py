@@ -139,7 +139,7 @@ def _per_member(values: Any) -> Any:
         numbers = [as_kept(number, float) for number in numbers]
         if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
             return values
-        numbers = torch.tensor(numbers, dtype=torch.float64)
+        numbers = torch.tensor(numbers, dtype=torch.float64, device="cpu")
     return numbers.double() if numbers.dtype in INTEGERS else numbers
 
 

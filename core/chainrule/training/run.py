@@ -112,7 +112,7 @@ class Run:
             raise ChainruleError(
                 f'run.record: a name must be new, got "{name}". The epoch has {", ".join(self._metrics)}.'
             )
-        given = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        given = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64, device="cpu")
         shape = (self.network.members,) if self.network.is_ensemble else ()
         if given.shape not in (shape, ()):
             raise ChainruleError(

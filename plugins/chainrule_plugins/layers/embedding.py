@@ -79,8 +79,8 @@ class Embedding(Module):
     @classmethod
     def examples(cls) -> list[tuple[Embedding, Tensor]]:
         return [
-            (cls(3, 2), torch.tensor([0, 2, 1])),
-            (cls(5, 3, padding_idx=3), torch.tensor([[0, 4], [2, 2], [1, 2]])),
+            (cls(3, 2), torch.tensor([0, 2, 1], device="cpu")),
+            (cls(5, 3, padding_idx=3), torch.tensor([[0, 4], [2, 2], [1, 2]], device="cpu")),
         ]
 
 
