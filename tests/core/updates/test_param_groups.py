@@ -5,7 +5,7 @@ from torch.testing import assert_close
 from chainrule import ChainruleError, Module, Optimizer, Parameter, ShapeError, fit, param_groups
 from chainrule.activations import tanh
 from chainrule.initializers import zeros
-from chainrule.layers import linear, sequential
+from chainrule.layers import layer_norm, linear, positional_embedding, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
 
@@ -166,6 +166,19 @@ def test_groups_by_rank_and_by_kind_of_layer(key, names):
     network.flat.grad.fill_(1.0)
     param_groups({key: sgd(lr=1.0), "*": Nothing()}).attach(network).step()
     assert {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])} == names
+
+
+def test_tables_of_positions_and_scales_of_norms_are_no_matrices():
+    class Rank2(Held):
+        def __init__(self):
+            self.positions, self.norm, self.single = positional_embedding(3, 4), layer_norm((2, 4)), linear(1, 1)
+
+    network = Rank2().build()
+    before = network.state_dict()
+    network.flat.grad.fill_(1.0)
+    param_groups({"matrices": sgd(lr=1.0), "*": Nothing()}).attach(network).step()
+    changed = [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])]
+    assert changed == ["single.weight"]
 
 
 def test_no_decay_on_biases_and_norms_is_one_line():
