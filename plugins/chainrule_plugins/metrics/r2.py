@@ -9,8 +9,8 @@ from torch import Tensor
 
 from chainrule_plugins.regression import RegressionMetric
 
-CONSTANT = 1e-13
-"""The variance over the mean square up to which a target counts as constant; rounding leaves no more than that."""
+ROUNDING = 1e-13
+"""What rounding leaves at most of a difference between equal sums, relative to these; its square, of squared errors."""
 
 
 class R2(RegressionMetric):
@@ -25,16 +25,19 @@ class R2(RegressionMetric):
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         errors, y = self.errors(prediction, target), target.double().reshape(*target.shape[:2], -1)
+        mean = y.mean(1, keepdim=True)  # (M, 1, outputs)
         return {
             "residuals": errors.square().sum(1),
+            "within": (y - mean).square().sum(1),  # of each batch; between them there is less to cancel
             "targets": y.sum(1),
-            "squares": y.square().sum(1),
+            "squares": mean.square().sum(1) * target.shape[1],
             "rows": target.shape[1],
         }
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
         residuals, squares, rows = sums["residuals"], sums["squares"], sums["rows"]
-        variation = squares - sums["targets"].square() / rows  # (M, outputs)
+        between = squares - sums["targets"].square() / rows  # (M, outputs)
+        variation = sums["within"] + between.masked_fill(between <= ROUNDING * squares, 0.0)
         of_constant = torch.where(residuals == 0, 1.0, 0.0 * residuals)
-        of_each = torch.where(variation <= CONSTANT * squares, of_constant, 1 - residuals / variation)
+        of_each = torch.where(variation <= ROUNDING**2 * squares, of_constant, 1 - residuals / variation)
         return of_each.mean(1).masked_fill(rows < 2, torch.nan)
