@@ -22,13 +22,13 @@ class Celu(Module):
         self.alpha = expect_number(self, "alpha", alpha, above=0)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.clamp_min(0) + self.alpha * (x / self.alpha).clamp_max_(0).expm1()
+        y = x.clamp_min(0).add_((x / self.alpha).clamp_max_(0).expm1(), alpha=self.alpha)
         self.save_for_backward(y)
         return y
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
-        return (y / self.alpha + 1).clamp_max_(1).mul_(grad_output)
+        return (y / self.alpha).add_(1).clamp_max_(1).mul_(grad_output)
 
     @classmethod
     def examples(cls) -> list[tuple[Celu, tuple[int, ...]]]:

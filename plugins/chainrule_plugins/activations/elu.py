@@ -23,7 +23,7 @@ class Elu(Module):
         self.alpha = expect_number(self, "alpha", alpha, above=0)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.clamp_min(0) + self.alpha * x.clamp_max(0).expm1()
+        y = x.clamp_min(0).add_(x.clamp_max(0).expm1(), alpha=self.alpha)
         self.save_for_backward(y)
         return y
 

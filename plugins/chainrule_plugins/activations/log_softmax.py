@@ -24,4 +24,4 @@ class LogSoftmax(AlongAxis):
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
-        return grad_output - y.exp() * grad_output.sum(self.axis, keepdim=True)
+        return y.exp().mul_(grad_output.sum(self.axis, keepdim=True)).neg_().add_(grad_output)

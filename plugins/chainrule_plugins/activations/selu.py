@@ -21,7 +21,7 @@ class Selu(Module):
     SCALE = 1.0507009873554804934193349852946
 
     def forward(self, x: Tensor) -> Tensor:
-        y = (x.clamp_min(0) + self.ALPHA * x.clamp_max(0).expm1()).mul_(self.SCALE)
+        y = x.clamp_min(0).add_(x.clamp_max(0).expm1(), alpha=self.ALPHA).mul_(self.SCALE)
         self.save_for_backward(y)
         return y
 

@@ -24,4 +24,4 @@ class Sigmoid(Module):
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
-        return grad_output * y * (1 - y)
+        return (1 - y).mul_(y).mul_(grad_output)

@@ -76,7 +76,7 @@ def test_a_path_is_left_to_the_shell_which_completes_files(lion):
 
 def test_what_a_hook_prints_is_not_offered(lion):
     lion.add("chatty", "[chainrule.hooks]\nchatty = chatty\n", {"chatty.py": "print('linear_from_a_hook')\n"})
-    assert _bash(lion, "chainrule show li").split() == ["linear", "lion"]
+    assert _bash(lion, "chainrule show li").split() == ["linear", "linear_decay", "lion"]
 
 
 def test_a_name_with_its_package_is_completed(lion):
