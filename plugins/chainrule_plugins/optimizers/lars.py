@@ -16,7 +16,7 @@ class Lars(Optimizer):
     Variant:  r = 1 where it would be 0 or 0/0; the norms of gradient and decay are added, as in the paper, where optax
               takes the norm of the sum; lr scales b, in the paper what is added to b, which differs only where lr
               changes. Every parameter is scaled: leave biases to another rule by param_groups
-    Source:   You, Gitman & Ginsburg 2017, arXiv:1708.03888, Algorithm 1 and eq. (6)
+    Source:   You, Gitman & Ginsburg 2017, arXiv:1708.03888, Algorithm 1
     """
 
     decay_kind = "other"

@@ -20,7 +20,7 @@ class Nadam(Optimizer):
               ``θ ← θ − lr (m̄ / (√(v / (1 − β₂ᵗ)) + eps) + weight_decay θ)``
     Variant:  torch's: m decays by β₁, in the paper by μₜ; eps outside the root; decay is decoupled, as torch's is with
               decoupled_weight_decay=True
-    Source:   Dozat 2016, "Incorporating Nesterov momentum into Adam", Algorithm 2 and section 3
+    Source:   Dozat 2016, "Incorporating Nesterov momentum into Adam", Algorithm 2
     """
 
     decay_kind = "decoupled"

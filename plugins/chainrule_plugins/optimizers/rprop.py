@@ -13,10 +13,10 @@ class Rprop(Optimizer):
 
     Update:   ``z = sign(g) s``; ``Δ ← Δ (eta_plus if z > 0, eta_minus if z < 0, else 1)`` within step_min and step_max;
               ``s ← 0 if z < 0, else sign(g)``; ``θ ← θ − lr Δ s``
-    Variant:  Rprop⁻, as torch's: no step where the sign has changed, and none is taken back. Δ is in units of lr, from
+    Variant:  iRprop⁻, as torch's: no step where the sign has changed, and none is taken back. Δ is in units of lr, from
               1: torch's step_sizes are lr step_min and lr step_max. For gradients of the whole data set
     Source:   Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning"; Igel & Hüsken
-              2000, "Improving the Rprop learning algorithm", for Rprop⁻
+              2000, "Improving the Rprop learning algorithm", for iRprop⁻
     """
 
     lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-5, 1e1))

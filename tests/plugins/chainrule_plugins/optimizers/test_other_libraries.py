@@ -7,7 +7,7 @@ Where one differs, the equation of the paper decides (w is the weight decay):
 | adan | optax | (1 − b2) δ and (1 − b2) v | b2 there, 1 − β₂ in the paper's letters (Algorithm 1); alike at ½ |
 | adan | pytorch-optimizer | θ / (1 + lr w) unless decoupled | the same (Algorithm 1); ours is decoupled |
 | yogi | optax, pytorch-optimizer | m̂, v̂; optax's m starts at 1e-6 | m, v (Algorithm 2); alike at β₁ = β₂ = 0 |
-| lars | optax | ‖g + w θ‖ | ‖g‖ + w ‖θ‖ (eq. 6); alike without decay |
+| lars | optax | ‖g + w θ‖ | ‖g‖ + w ‖θ‖ (Algorithm 1); alike without decay |
 | lars | pytorch-optimizer | vectors and scalars left out | all parameters (Algorithm 1) |
 | lamb | pytorch-optimizer | v; lr / (1 − β₁ᵗ); decay outside r; ‖θ‖ ≤ 10 | m̂, v̂; decay in r (Algorithm 2) |
 | adopt | pytorch-optimizer | clip at t^¼ | (t − 1)^¼ in our t, since its first gradient is g₀ (Algorithm 2) |
