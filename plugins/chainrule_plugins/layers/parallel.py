@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -51,12 +52,7 @@ class Parallel(Container):
         if any(len(sizes) < len(shape) for sizes, shape in zip(known, shapes, strict=True)):
             return (...,) if is_joined else shapes[0]
         length = sum(sizes.pop(axis) for sizes in known) if is_joined else 0
-        if any(sizes != known[0] for sizes in known):
-            rule = f"one shape but for axis {self.dim}" if is_joined else "one shape"
-            raise ShapeError(
-                f"parallel: the modules' outputs must have {rule}, got {', '.join(map(str, shapes))} for each example. "
-                "Change one of the modules."
-            )
+        self._expect_alike(known, shapes)
         if is_joined:
             known[0].insert(axis % (len(known[0]) + 1), length)
         return tuple(known[0])
@@ -65,10 +61,23 @@ class Parallel(Container):
         outputs = [module.forward(x) for module in self.modules]
         for module, output in zip(self.modules, outputs, strict=True):
             expect_tensor(module, output)
+        if self.combine != "concatenate":  # of modules without a rule about shapes too; nothing is broadcast
+            shapes = [output.shape[2:] for output in outputs]
+            self._expect_alike(shapes, shapes)
         self.save_for_backward(*([] if self.combine == "sum" else outputs))
         if self.combine == "concatenate":
             return torch.cat(outputs, self.axis)
         return reduce(operator.add if self.combine == "sum" else operator.mul, outputs)
+
+    def _expect_alike(self, compared: Sequence[Sequence[int]], shapes: Sequence[Shape]) -> None:
+        """Raise ShapeError, showing the outputs' shapes, unless what is compared of them is the same."""
+        if any(sizes != compared[0] for sizes in compared):
+            rule = "one shape" if self.combine != "concatenate" else f"one shape but for axis {self.dim}"
+            shown = ", ".join(str(tuple(shape)) for shape in shapes)
+            raise ShapeError(
+                f"parallel: the modules' outputs must have {rule}, got {shown} for each example. "
+                "Change one of the modules."
+            )
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
         grads = []

@@ -24,15 +24,14 @@ class Residual(Sequential):
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = super().output_shape(input_shape)
         is_known = all(isinstance(size, int) for size in (*input_shape, *shape))
-        if is_known and shape != input_shape:
-            raise ShapeError(
-                f"residual: f(x) must have the shape of x, (N, {', '.join(map(str, input_shape))}), "
-                f"got (N, {', '.join(map(str, shape))}). End with a module that restores it."
-            )
+        if is_known:
+            _expect_same(shape, input_shape)
         return shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + super().forward(x)
+        y = super().forward(x)
+        _expect_same(y.shape[2:], x.shape[2:])  # of modules without a rule about shapes too; nothing is broadcast
+        return x + y
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
         grad_input = super().backward(grad_output)
@@ -44,3 +43,11 @@ class Residual(Sequential):
         from chainrule.layers import linear
 
         return [(cls(linear(3, 4), tanh(), linear(4, 3)), (3,)), (cls(tanh()), (2, 3))]
+
+
+def _expect_same(shape: Shape, input_shape: Shape) -> None:
+    if shape != input_shape:
+        raise ShapeError(
+            f"residual: f(x) must have the shape of x, (N, {', '.join(map(str, input_shape))}), "
+            f"got (N, {', '.join(map(str, shape))}). End with a module that restores it."
+        )

@@ -1,10 +1,22 @@
 import pytest
 import torch
 
-from chainrule import ChainruleError
+from chainrule import ChainruleError, Module, ShapeError
 from chainrule.activations import tanh
 from chainrule.layers import embedding, linear, parallel, sequential
 from tests.oracles import assert_layer_equals
+
+
+class RowSum(Module):
+    """A module of one's own without a rule about shapes."""
+
+    def forward(self, x):
+        self.save_for_backward(x)
+        return x.sum(-1, keepdim=True)
+
+    def backward(self, grad_output):
+        (x,) = self.saved_tensors()
+        return grad_output.expand(x.shape)
 
 
 class Theirs(torch.nn.Sequential):
@@ -74,3 +86,12 @@ def test_what_does_not_fit_together_raises(make, words):
 def test_a_neighbour_that_does_not_fit_is_named_when_built():
     with pytest.raises(ChainruleError, match=r"^sequential: linear at 1, after parallel at 0, does not fit"):
         sequential(parallel(linear(3, 2), linear(3, 2)), linear(3, 1)).build()
+
+
+@pytest.mark.parametrize("combine", ["sum", "product"])
+def test_outputs_of_modules_without_a_rule_are_not_broadcast(combine):
+    network = parallel(linear(3, 3), RowSum(), combine=combine).build()
+    with pytest.raises(
+        ShapeError, match=r"^parallel: the modules' outputs must have one shape, got \(3,\), \(1,\) for"
+    ):
+        network(torch.zeros(2, 3))

@@ -1,10 +1,22 @@
 import pytest
 import torch
 
-from chainrule import ShapeError
+from chainrule import Module, ShapeError
 from chainrule.activations import tanh
 from chainrule.layers import linear, residual, sequential
 from tests.oracles import assert_layer_equals
+
+
+class RowSum(Module):
+    """A module of one's own without a rule about shapes."""
+
+    def forward(self, x):
+        self.save_for_backward(x)
+        return x.sum(-1, keepdim=True)
+
+    def backward(self, grad_output):
+        (x,) = self.saved_tensors()
+        return grad_output.expand(x.shape)
 
 
 class Theirs(torch.nn.Sequential):
@@ -26,7 +38,9 @@ def test_the_first_in_a_network_leaves_out_its_input_gradient():
     assert network.module.modules[0].modules[0].needs_input_grad is False
 
 
-def test_an_output_of_another_shape_raises():
-    network = residual(linear(3, 4), tanh()).build()
-    with pytest.raises(ShapeError, match=r"^residual: f\(x\) must have the shape of x, \(N, 3\), got \(N, 4\)\. End"):
+@pytest.mark.parametrize(("module", "size"), [(linear(3, 4), 4), (RowSum(), 1)], ids=["by its rule", "in forward"])
+def test_an_output_of_another_shape_raises(module, size):
+    network = residual(module, tanh()).build()
+    message = rf"^residual: f\(x\) must have the shape of x, \(N, 3\), got \(N, {size}\)\. End"
+    with pytest.raises(ShapeError, match=message):
         network(torch.zeros(2, 3))
