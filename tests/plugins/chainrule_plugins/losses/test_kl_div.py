@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from chainrule import ShapeError
 from chainrule.losses import kl_div
 from tests.oracles import assert_loss_equals
 
@@ -34,3 +36,8 @@ def test_a_masked_class_costs_nothing_whichever_form_the_target_has():
     torch.testing.assert_close(plain(prediction, target), torch.tensor(2.0).log())
     torch.testing.assert_close(of_logs(prediction, target.log()), torch.tensor(2.0).log())
     assert torch.equal(plain.backward(), of_logs.backward())
+
+
+def test_logarithms_are_refused_where_the_target_has_probabilities():
+    with pytest.raises(ShapeError, match=r"^kl_div: targets must be from 0 to inf, got -"):
+        kl_div()(P, T.clamp_min(1e-3).log())
