@@ -471,7 +471,14 @@ class Network(ExplainsAttributes):
         """
         from chainrule.inspection import summary
 
-        return summary(self, None if input_shape is None else tuple(input_shape))
+        if input_shape is None:
+            return summary(self, None)
+        if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
+            raise ShapeError(
+                f"summary: input_shape must be sizes without the batch, got {shown(input_shape)}. "
+                "Pass (3,), or x.shape[1:]."
+            )
+        return summary(self, tuple(integer("summary", "every size", size, error=ShapeError) for size in input_shape))
 
     def _repr_html_(self) -> str:
         from chainrule.drawing import picture_in_a_notebook

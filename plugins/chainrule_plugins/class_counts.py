@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, hyperparameter, label
-from chainrule_plugins.class_scores import class_indices, nan_where_undefined
+from chainrule_plugins.class_scores import class_indices, expect_one_output, nan_where_undefined
 
 
 def confusion_counts(metric: Metric, prediction: Tensor, target: Tensor, threshold: float) -> Tensor:
@@ -23,7 +23,8 @@ def confusion_counts(metric: Metric, prediction: Tensor, target: Tensor, thresho
         ShapeError: for other shapes, or a class index out of range.
     """
     members, outputs = len(prediction), prediction.shape[2] if prediction.dim() > 2 else 0
-    if outputs == 1 and prediction.dim() == 3 and target.shape == prediction.shape:
+    if outputs == 1 and prediction.dim() == 3:
+        expect_one_output(metric, prediction, target, "Reshape the target with y.view(-1, 1).")
         predicted, actual, classes = (prediction > threshold)[..., 0].long(), (target > 0.5)[..., 0].long(), 2
     else:
         actual, classes = class_indices(metric, prediction, target), outputs

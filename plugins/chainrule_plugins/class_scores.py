@@ -19,9 +19,20 @@ def class_indices(metric: Metric, prediction: Tensor, target: Tensor) -> Tensor:
     if len(shape) < 3 or shape[2] < 2 or classes.shape != shape[:2] + shape[3:]:
         raise ShapeError(
             f"{label(metric)}: target must be class indices (N, …) or probabilities (N, C, …) for scores (N, C, …), "
-            f"got {tuple(target.shape[1:])} for {tuple(shape[1:])}. Use binary_accuracy for one output."
+            f"got {tuple(target.shape[1:])} for {tuple(shape[1:])}. {_advice(prediction, target)}"
         )
     return classes
+
+
+def _advice(prediction: Tensor, target: Tensor) -> str:
+    """Return the sentence that says what to do about shapes that do not fit."""
+    shape = prediction.shape
+    if len(shape) > 3 and target.shape == shape[:-1]:
+        return "Put the classes on axis 1, with scores.movedim(-1, 1)."
+    if len(shape) > 2 and shape[2] > 1:
+        is_column = target.shape == (*shape[:2], 1, *shape[3:])
+        return "Drop an axis with y.squeeze(1)." if is_column else "Reshape one of them."
+    return "Use binary_accuracy for one output."
 
 
 def expect_one_output(metric: Metric, prediction: Tensor, target: Tensor, advice: str) -> None:

@@ -64,6 +64,19 @@ def test_an_input_that_does_not_fit_is_an_error():
         linear(2, 3).build().summary((5,))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (2, r"input_shape must be sizes without the batch, got 2\. Pass \(3,\), or x\.shape\[1:\]\."),
+        (torch.zeros(4, 2), r"input_shape must be sizes without the batch, got a tensor \(4, 2\)\."),
+        ((2.0,), r"every size must be an integer, got 2\.0\."),
+    ],
+)
+def test_what_is_no_shape_is_refused(given, message):
+    with pytest.raises(ShapeError, match=f"^summary: {message}"):
+        linear(2, 3).build().summary(given)
+
+
 @pytest.mark.parametrize(("module", "shape"), [(linear(7, 3), (7,)), (conv2d(1, 2, 3), None), (relu(), None)])
 def test_one_axis_follows_from_the_first_parameter(module, shape):
     assert input_shape_of(module.build()) == shape

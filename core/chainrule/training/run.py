@@ -83,6 +83,10 @@ class Run:
         if members is None:
             self.stopped = True
             return
+        if not isinstance(members, Iterable):
+            raise ChainruleError(
+                f"run.stop: members must be a list of their numbers, got {shown(members)}. Pass [{shown(members)}]."
+            )
         found = [integer("run.stop", "members", member, at_least=0) for member in members]
         if found and max(found) >= self.network.members:
             raise ChainruleError(

@@ -152,3 +152,13 @@ def test_the_batch_of_the_last_step_is_there_to_be_read():
     fit(linear(3, 3).build(dtype=torch.float64), mse(), sgd(), train=batches, callbacks=[Sees()])
     for (x, y), batch in zip(batches, seen, strict=True):
         assert_close(batch, (x[None], y[None]), rtol=0, atol=0)
+
+
+def test_a_single_number_of_a_member_is_answered_with_the_list():
+    class StopsOne:
+        @hookimpl
+        def chainrule_epoch_end(self, run):
+            run.stop(members=1)
+
+    with pytest.raises(CallbackError, match=r"run\.stop: members must be a list of their numbers, got 1\. Pass \[1\]"):
+        train(StopsOne())

@@ -55,7 +55,13 @@ def test_a_target_that_is_no_number_is_not_the_first_class():
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [
-        (SCORES, torch.zeros(2, 4, 1, dtype=torch.int64), "got (4, 1) for (4, 3). Use binary_accuracy for one output."),
+        (SCORES, torch.zeros(2, 4, 1, dtype=torch.int64), "got (4, 1) for (4, 3). Drop an axis with y.squeeze(1)."),
+        (
+            torch.zeros(2, 4, 5, 3),
+            torch.zeros(2, 4, 5, dtype=torch.int64),
+            "got (4, 5) for (4, 5, 3). Put the classes on axis 1, with scores.movedim(-1, 1).",
+        ),
+        (torch.zeros(2, 4, 1), torch.zeros(2, 4, 1), "Use binary_accuracy for one output."),
         (
             SCORES,
             CLASSES[:, :2],
