@@ -49,7 +49,7 @@ class Focal(Loss):
         prediction, target = self.saved_tensors()
         p, rest = prediction.sigmoid(), prediction.neg().sigmoid()
         other = torch.lerp(p, rest, target)
-        grad = other.pow(self.gamma) * (p - target)
+        grad = other.pow(self.gamma) * ((1 - target) * p - target * rest)  # σ(x) − t where both are near 1
         if self.gamma:
             # Where the other label's probability underflows, p (1 − p) does too, and their product is 0.
             power = other.clamp_min_(torch.finfo(other.dtype).tiny).pow(self.gamma - 1)

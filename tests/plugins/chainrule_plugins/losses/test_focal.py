@@ -39,6 +39,17 @@ def test_certain_logits_have_finite_gradients(gamma):
     assert_close(loss.backward(), torch.tensor([[0.0, 0.0, 0.0, 1.0]]))
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_a_likely_label_keeps_the_digits_of_its_gradient(gamma):
+    logits, labels = torch.tensor([[9.0, 17.0, 30.0]]), torch.ones(1, 3)
+    loss, x = focal("sum", gamma=gamma, alpha=None), logits.double().requires_grad_()
+    formula(x, labels.double(), reduction="sum", gamma=gamma, alpha=None).backward()
+    loss(logits, labels)
+    likely = (-x.detach()).sigmoid()  # the formula's own 1 − p has lost them at 30
+    expected = torch.where(x < 20, x.grad, -(1 + gamma) * likely ** (1 + gamma))
+    assert_close(loss.backward().double(), expected, rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize(
     ("settings", "bounds"), [({"gamma": -1.0}, "gamma must be a number of at least 0"), ({"alpha": 1.5}, "from 0 to 1")]
 )
