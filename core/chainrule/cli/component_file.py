@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, UnionType
 from typing import Any
 
 from chainrule.cli.paths import expanded
@@ -46,8 +46,16 @@ def subject_in_file(text: str, *, owner: str = "check") -> Subject | None:
     return subject(value, kind=kind)
 
 
-def object_in_file(text: str, *, owner: str) -> tuple[str | None, str, Any] | None:
+def object_in_file(
+    text: str, *, owner: str, wanted: type | UnionType = type, called: str = "Class"
+) -> tuple[str | None, str, Any] | None:
     """Return the kind, name and value at an address such as FILE.py:Class, or None if the text names no file.
+
+    Args:
+        text: the address.
+        owner: what begins messages.
+        wanted: the type of the values that messages offer.
+        called: the name that they show where the file has none of these.
 
     Raises:
         ChainruleError: if the file cannot be imported, or has nothing of that name.
@@ -64,11 +72,15 @@ def object_in_file(text: str, *, owner: str) -> tuple[str | None, str, Any] | No
         raise ChainruleError(f"{owner}: no such file: {path}.")
     module = _imported(owner, file)
     if not name:
-        raise ChainruleError(f'{owner}: "{path}" names no class. Write {_choices(path, module)}.')
+        raise ChainruleError(
+            f'{owner}: "{path}" names no {called.lower()}. Write {_choices(path, module, wanted, called)}.'
+        )
     try:
         found: Any = reduce(getattr, name.split("."), module)
     except AttributeError:
-        raise ChainruleError(f'{owner}: no "{name}" in {path}. Write {_choices(path, module)}.') from None
+        raise ChainruleError(
+            f'{owner}: no "{name}" in {path}. Write {_choices(path, module, wanted, called)}.'
+        ) from None
     return kind, f"{name} in {path}", found
 
 
@@ -106,10 +118,12 @@ def _imported(owner: str, file: Path) -> ModuleType:
         ) from error
 
 
-def _choices(path: str, module: ModuleType) -> str:
+def _choices(path: str, module: ModuleType, wanted: type | UnionType, called: str) -> str:
     own = [
         name
         for name, value in vars(module).items()
-        if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+        if isinstance(value, wanted)
+        and not name.startswith("_")
+        and not (isinstance(value, type) and value.__module__ != module.__name__)
     ]
-    return " or ".join(f"{path}:{name}" for name in own or ["Class"])
+    return " or ".join(f"{path}:{name}" for name in own or [called])

@@ -68,7 +68,7 @@ def _network(name: str) -> Network:
     from chainrule.cli.component_file import object_in_file
     from chainrule.errors import one_line
 
-    found = object_in_file(name, owner="draw")
+    found = object_in_file(name, owner="draw", wanted=Network | Module, called="network")
     if found is None:
         raise ChainruleError(f"draw: a network must be given as FILE.py:NAME, got {name}. Write my_network.py:network.")
     _, where, value = found
