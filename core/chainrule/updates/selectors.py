@@ -64,8 +64,10 @@ def selected(network: Network, keys: Iterable[str]) -> dict[str, dict[str, Param
             found[key][name] = parameter
     for key in found:
         if key not in used and key != "*":
+            is_kind = any(fnmatchcase(label(layer), key) for layer in owners.values())
+            fix = f'Write "{LAYER}{key}" for a kind of layer.' if is_kind else "Remove or correct it."
             raise ChainruleError(
                 f'param_groups: no parameter matches the pattern "{key}", among '
-                f"{[name for name, _ in network.named_parameters()]}. Remove or correct it."
+                f"{[name for name, _ in network.named_parameters()]}. {fix}"
             )
     return found

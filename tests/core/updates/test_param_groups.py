@@ -196,6 +196,8 @@ def test_a_selector_that_selects_nothing_is_refused():
         param_groups({"layer:batch_norm": sgd(), "*": sgd()}).attach(build())
     with pytest.raises(ChainruleError, match='no parameter matches the pattern "matrix"'):
         param_groups({"matrix": sgd(), "*": sgd()}).attach(build())
+    with pytest.raises(ChainruleError, match=r'"lin\*", among .*\. Write "layer:lin\*" for a kind of layer\.'):
+        param_groups({"lin*": sgd(), "*": sgd()}).attach(build())
 
 
 def test_frozen_parameters_need_no_group_of_their_own():
