@@ -12,7 +12,7 @@ from chainrule.ops import square_root
 class Adan(Optimizer):
     """Adaptive Nesterov momentum, estimated by the differences of successive gradients.
 
-    Update:   with δ the change of g since the last step, 0 at t = 1: ``m ← β₁ m + (1 − β₁) g``;
+    Update:   ``δ = g − h``, 0 at t = 1, and ``h ← g``; ``m ← β₁ m + (1 − β₁) g``;
               ``v ← β₂ v + (1 − β₂) δ``; ``n ← β₃ n + (1 − β₃) (g + β₂ δ)²``; ``m̂, v̂, n̂ = m, v, n / (1 − βᵢᵗ)``;
               ``θ ← θ − lr ((m̂ + β₂ v̂) / (√n̂ + eps) + weight_decay θ)``
     Variant:  the authors' code, with bias correction and βᵢ the share that is kept, 1 − βᵢ in the paper: its factor
@@ -29,7 +29,7 @@ class Adan(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        return {name: torch.zeros_like(parameter) for name in ("m", "v", "n", "g")}
+        return {name: torch.zeros_like(parameter) for name in ("m", "v", "n", "h")}
 
     def scalars(self, t: int) -> dict[str, float]:
         beta1, beta2, beta3 = self.betas
@@ -37,8 +37,8 @@ class Adan(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2, beta3 = self.betas
-        delta = (grad - state["g"]) * step["later"]
-        state["g"].copy_(grad)
+        delta = (grad - state["h"]) * step["later"]
+        state["h"].copy_(grad)
         m = state["m"].lerp_(grad, 1 - beta1)
         v = state["v"].lerp_(delta, 1 - beta2)
         n = state["n"].lerp_((grad + beta2 * delta).square_(), 1 - beta3)

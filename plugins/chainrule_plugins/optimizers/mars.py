@@ -12,7 +12,7 @@ from chainrule.ops import square_root
 class Mars(Optimizer):
     """AdamW on gradients whose variance is reduced by their differences from the last step's.
 
-    Update:   with δ the change of g since the last step, 0 at t = 1: ``c = g + gamma β₁ / (1 − β₁) δ``;
+    Update:   ``δ = g − h``, 0 at t = 1, and ``h ← g``; ``c = g + gamma β₁ / (1 − β₁) δ``;
               ``c ← c / max(1, ‖c‖)``; ``m ← β₁ m + (1 − β₁) c``; ``v ← β₂ v + (1 − β₂) c²``; ``m̂ = m / (1 − β₁ᵗ)``;
               ``v̂ = v / (1 − β₂ᵗ)``; ``θ ← θ − lr (m̂ / (√v̂ + eps) + weight_decay θ)``
     Variant:  MARS-approx in its AdamW form: δ of the gradients as they came, each on its own batch; the norm is that of
@@ -29,7 +29,7 @@ class Mars(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        return {name: torch.zeros_like(parameter) for name in ("m", "v", "g")}
+        return {name: torch.zeros_like(parameter) for name in ("m", "v", "h")}
 
     def scalars(self, t: int) -> dict[str, float]:
         beta1, beta2 = self.betas
@@ -37,9 +37,9 @@ class Mars(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2 = self.betas
-        c = grad + (grad - state["g"]) * (self.gamma * beta1 / (1 - beta1) * step["later"])
+        c = grad + (grad - state["h"]) * (self.gamma * beta1 / (1 - beta1) * step["later"])
         c = c / c.norm().clamp_min(1)
-        state["g"].copy_(grad)
+        state["h"].copy_(grad)
         m = state["m"].lerp_(c, 1 - beta1)
         v = state["v"].lerp_(c * c, 1 - beta2)
         return (m / step["bias1"]).div_(square_root(v / step["bias2"]).add_(self.eps))

@@ -26,13 +26,13 @@ class Rprop(Optimizer):
     step_max: float = hyperparameter(default=5e3, at_least=1)
 
     def init(self, parameter: Tensor) -> State:
-        return {"size": torch.ones_like(parameter), "sign": torch.zeros_like(parameter)}
+        return {"Δ": torch.ones_like(parameter), "s": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        z = grad.sign() * state["sign"]  # 1 where the sign has stayed, -1 where it has changed
+        z = grad.sign() * state["s"]  # 1 where the sign has stayed, -1 where it has changed
         factor = 1 + (self.eta_plus - 1) * z.clamp_min(0) + (1 - self.eta_minus) * z.clamp_max(0)
-        size = state["size"].mul_(factor).clamp_min_(self.step_min).clamp_max_(self.step_max)
-        return size * state["sign"].copy_(grad.sign() * (z >= 0))
+        size = state["Δ"].mul_(factor).clamp_min_(self.step_min).clamp_max_(self.step_max)
+        return size * state["s"].copy_(grad.sign() * (z >= 0))
 
     @classmethod
     def examples(cls) -> list[Rprop]:
