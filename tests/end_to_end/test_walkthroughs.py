@@ -31,7 +31,7 @@ def _file_named(prose, folder):
 @pytest.fixture
 def shell(tmp_path):
     """A shell in an environment without chainrule, whose pip works without network."""
-    environment = Environment(tmp_path, "hypothesis", "jinja2", "matplotlib", "scipy")
+    environment = Environment(tmp_path, "hypothesis", "jinja2", "matplotlib", "scikit-learn", "scipy")
     python = environment.bin / "python"
     for name, command in {"pip": [*PIP, "--python", python], "pytest": [python, "-m", "pytest"]}.items():
         script = environment.bin / name

@@ -29,6 +29,14 @@ def train(network, loss=None, optimizer=None, **settings):
     assert history["train_loss"].isfinite().all()
 
 
+CALLBACKS = {
+    "best": ["train_loss"],
+    "csv": ["{folder}/history.csv"],
+    "early_stopping": ["train_loss"],
+    "history_file": ["{folder}/history.json"],
+    "reduce_on_plateau": ["train_loss"],
+    "tensorboard": ["{folder}/runs"],
+}
 used = []
 for component in components():
     part = get(component.kind, component.name)
@@ -36,11 +44,13 @@ for component in components():
         case "layers" | "activations" | "initializers" | "losses" | "optimizers" | "metrics" | "tasks":
             examples = part.examples()
         case "schedules":
-            train(linear(3, 2).build(seed=0), optimizer=sgd(schedule=part()))
+            for schedule in part.examples():
+                train(linear(3, 2).build(seed=0), optimizer=sgd(schedule=schedule))
         case "callbacks":
             with tempfile.TemporaryDirectory() as folder:
-                arguments = [f"{folder}/history.json"] if component.name == "history_file" else []
-                train(linear(3, 2).build(seed=0), callbacks=[part(*arguments)])
+                arguments = CALLBACKS.get(component.name, [])
+                made = part(*[argument.format(folder=folder) for argument in arguments])
+                train(linear(3, 2).build(seed=0), callbacks=[made])
     match component.kind:
         case "layers" | "activations":
             for module, inputs in examples:
@@ -49,7 +59,10 @@ for component in components():
                 network.backward(torch.ones_like(output))
         case "initializers":
             for initializer in examples:
-                train(linear(3, 2, weight_init=initializer).build(seed=0))
+                if component.name == "dirac":  # which is for kernels
+                    initializer(torch.empty(2, 2, 3), fan_in=6, fan_out=6, generator=torch.Generator())
+                else:
+                    train(linear(3, 2, weight_init=initializer).build(seed=0))
         case "losses":
             for loss, prediction, target in examples:
                 assert loss(prediction, target).isfinite()

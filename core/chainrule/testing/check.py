@@ -41,8 +41,8 @@ class Check:
         cause: the usual mistake behind a failure.
         once: whether it runs once per component rather than once per example.
         limit: the number of examples that a slow check looks at, the first ones that it applies to; None for all.
-        compiles: whether it calls the compiler, which takes seconds; such a check runs only where it is asked for.
         function: the implementation, which raises CheckFailed or NotApplicable.
+        compiles: whether it calls the compiler, which takes seconds; such a check runs only where it is asked for.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Check:
     cause: str
     once: bool
     limit: int | None
-    compiles: bool
     function: Callable[[Any], None]
+    compiles: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def check(
 
     def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
         description = " ".join((function.__doc__ or "").split())
-        CHECKS.append(Check(function.__name__, plural, description, cause, once, limit, compiles, function))
+        CHECKS.append(Check(function.__name__, plural, description, cause, once, limit, function, compiles))
         return function
 
     return add
