@@ -81,6 +81,7 @@ def _add_entry_point(project, block):
     project.write_text(text.replace("\n".join([header, *present]), f"{header}\n{lines}"), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_component_costs_three_edits(shell, tmp_path):
     repository = tmp_path / "repository"
     repository.mkdir()
