@@ -1,9 +1,8 @@
-"""The form of a rule, and the check that runs on one rule of each form.
+"""The form of a rule: all that decides on which of its paths the core runs, saves and loads it.
 
-A form is all that decides on which of its paths the core runs, saves and loads a rule. A check that starts a process
-takes seconds, and what it finds depends on the form more than on the formula, which a rule's oracle and the quick
-checks cover. The normal suite therefore runs it on the first rule of each form, by name, and the slow suite,
-`pytest -m slow`, on the others.
+Whether a rule compiles into a step takes seconds to find out, and depends on the form more than on the formula, which
+its oracle and the quick checks cover. The normal suite therefore compiles the first rule of each form, by name, and the
+slow suite, `pytest -m slow`, the others.
 """
 
 from __future__ import annotations
@@ -12,9 +11,6 @@ from collections.abc import Iterable
 
 from chainrule import Optimizer, Wrapper
 from chainrule.updates.watching import is_elementwise
-
-IN_A_PROCESS = "resumes_in_a_fresh_process"
-"""The kit's check that starts a process."""
 
 METHODS = ("init", "scalars", "reduce", "update", "apply", "evaluation_parameter")
 AROUND = ("change_gradient", "change_direction", "after_step")

@@ -1,8 +1,4 @@
-"""No check may fail a correct rule, of whatever kind the contract allows.
-
-The check that compiles runs in the slow suite; so does the one that starts a process, but for the rules here whose
-form, as tests/forms.py defines it, no built-in rule has.
-"""
+"""No check may fail a correct rule, of whatever kind the contract allows. Those that compile run in the slow suite."""
 
 from __future__ import annotations
 
@@ -14,27 +10,17 @@ import pytest
 
 from chainrule import Optimizer
 from chainrule.testing import Check, checks_of, run, subject
-from tests.built_ins import built_in_rules
-from tests.forms import IN_A_PROCESS, first_of_each_form
 
 from .correct_rules import RULES, Lion, Muon
 from .skips import assert_justified
 
 CHECKS = [check for check in checks_of("optimizers", compile=True) if not check.name.endswith("_the_reference")]
-FIRST = first_of_each_form([*built_in_rules(), *RULES])
-
-
-def is_slow(rule: type[Optimizer], check: Check) -> bool:
-    """Whether the check is left to the slow suite."""
-    return check.compiles or (check.name == IN_A_PROCESS and rule not in FIRST)
 
 
 @pytest.mark.parametrize(
     ("rule", "check"),
     [
-        pytest.param(
-            rule, check, marks=pytest.mark.slow if is_slow(rule, check) else (), id=f"{rule.__name__}-{check.name}"
-        )
+        pytest.param(rule, check, marks=pytest.mark.slow if check.compiles else (), id=f"{rule.__name__}-{check.name}")
         for rule in RULES
         for check in CHECKS
     ],
@@ -52,7 +38,7 @@ def test_the_readmes_rule_passes() -> None:
     names: dict[str, Any] = {"__name__": __name__}
     exec(block, names)  # noqa: S102
     for check in CHECKS:
-        if check.compiles or check.name == IN_A_PROCESS:
+        if check.compiles:
             continue
         result = run(subject(names["Lion"]), check)
         assert result.outcome != "failed", result.detail

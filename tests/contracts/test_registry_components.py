@@ -1,7 +1,6 @@
 """Every built-in component passes every check of its kind.
 
-The checks that call the compiler run in the slow suite; so does the one that starts a process, but for the first rule
-of each form, as said in tests/forms.py.
+The checks that call the compiler run in the slow suite.
 """
 
 import pytest
@@ -11,29 +10,17 @@ from chainrule.registry.kinds import KINDS
 from chainrule.testing import checks_of, run, subject
 from tests.built_ins import BUILT_IN, built_in_rules
 from tests.contracts.mirrored_tests import reference_of
-from tests.forms import IN_A_PROCESS, first_of_each_form
 from tests.oracles import assert_follows
 
 from .skips import SURPRISES, assert_justified
 
 RULES = built_in_rules()
-FIRST = first_of_each_form(RULES)
-
-
-def is_slow(record, check):
-    """Whether the check is left to the slow suite."""
-    return check.compiles or (check.name == IN_A_PROCESS and load(record) not in FIRST)
 
 
 @pytest.mark.parametrize(
     ("record", "check"),
     [
-        pytest.param(
-            record,
-            check,
-            marks=pytest.mark.slow if is_slow(record, check) else (),
-            id=f"{record.key}-{check.name}",
-        )
+        pytest.param(record, check, marks=pytest.mark.slow if check.compiles else (), id=f"{record.key}-{check.name}")
         for record in BUILT_IN
         for check in checks_of(record.kind, compile=True)
     ],

@@ -1,5 +1,7 @@
 """What a process shares, such as torch's default device and dtype, changes nothing of a network."""
 
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -92,6 +94,18 @@ def test_training_gives_the_same_bits(rule, seeds, process):
     expected = everything(rule, seeds, compile=False)
     with PROCESSES[process]():
         assert torch.equal(everything(rule, seeds, compile=False), expected)
+
+
+def test_uncompiled_training_does_not_import_the_compiler():
+    """It takes as long to import as torch does."""
+    code = (
+        "import sys, torch\nfrom chainrule import fit\nfrom chainrule.layers import linear\n"
+        "from chainrule.losses import mse\nfrom chainrule.optimizers import adam\n"
+        "fit(linear(2, 2).build(seed=0), mse(), adam(), train=(torch.ones(4, 2), torch.ones(4, 2)), epochs=1)\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("process", PROCESSES)

@@ -53,6 +53,11 @@ class NotElementwiseError(Exception):
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses operations that are not pointwise."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False, since torch imports its compiler to keep the compiler out: a second, and none is at work."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if torch.Tag.pointwise not in func.tags and func.overloadpacket not in ALLOWED:
             raise NotElementwiseError(str(func))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,17 +14,11 @@ from chainrule.base.optimizer import Optimizer
 from chainrule.testing.check import CheckFailed, NotApplicable
 from chainrule.testing.module_file import files_of, import_files
 from chainrule.testing.optimizers.trials import take, weights
+from chainrule.testing.process_server import call_in_fresh_process
 from chainrule.updates.updater import Updater
 
 NOT_IMPORTABLE = 3
 """The exit status of a process that cannot import the rule."""
-
-_PROGRAM = """
-import sys
-sys.path[:] = {path!r}
-from chainrule.testing.optimizers.fresh_process import go_on
-go_on(sys.argv[1], int(sys.argv[2]), {files!r})
-"""
 
 
 def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path) -> dict[str, Tensor]:
@@ -40,21 +33,14 @@ def in_fresh_process(rule: Optimizer, updater: Updater, steps: int, folder: Path
     except (AttributeError, pickle.PicklingError) as error:
         raise NotApplicable(f"another process cannot import the rule: {error}") from error
     torch.save({"network": updater.network.state_dict(), "updater": updater.state_dict()}, folder / "before.pt")
-    path = [entry for entry in sys.path if isinstance(entry, str)]  # Python ignores others, such as a Path
-    path += filter(None, [_root_of(type(rule))])
-    program = _PROGRAM.format(path=path, files=files_of(type(rule).__module__))
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(folder), str(steps)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    last_line = done.stderr.strip().rpartition("\n")[2]
-    if done.returncode == NOT_IMPORTABLE:
-        raise NotApplicable(f"another process cannot import the rule: {last_line}")
-    if done.returncode:
-        got = f"exit status {done.returncode}: {last_line.rstrip('.')}"
-        raise CheckFailed(f"a fresh process must resume the saved run, got {got}.")
+    root, files = _root_of(type(rule)), files_of(type(rule).__module__)
+    status, printed = call_in_fresh_process(f"{__name__}:go_on", folder, steps=steps, files=files, root=root)
+    if status == NOT_IMPORTABLE:
+        raise NotApplicable(f"another process cannot import the rule: {printed}")
+    if status:
+        raise CheckFailed(
+            f"a fresh process must resume the saved run, got exit status {status}: {printed.rstrip('.')}."
+        )
     after: dict[str, Tensor] = torch.load(folder / "after.pt", weights_only=True)
     return after
 
@@ -65,14 +51,16 @@ def _root_of(kind: type) -> str:
     return str(Path(file).parents[kind.__module__.count(".")]) if file else ""
 
 
-def go_on(folder: str, steps: int, files: Iterable[tuple[str, str]]) -> None:
+def go_on(folder: str, steps: int, files: Iterable[tuple[str, str]], root: str) -> None:
     """Resume the run that `in_fresh_process` saved in the folder, and save the final parameters there.
 
     Args:
         folder: where it is.
         steps: further steps to take.
         files: those of the rule's module, as `files_of` returns them.
+        root: where the module can be imported from, as `_root_of` returns it.
     """
+    sys.path += filter(None, [root])
     place = Path(folder)
     try:
         import_files(files)

@@ -1,0 +1,110 @@
+"""The kit's fresh processes know nothing of this one but what they are given, and outlive each other's ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from chainrule.testing import process_server
+from chainrule.testing.process_server import call_in_fresh_process
+
+SERVED = f"{__name__.rpartition('.')[2]}:"
+left_behind = []
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+
+
+@pytest.fixture(params=["copied", "started"])
+def kind_of_process(request, monkeypatch):
+    """Start new servers: those that copy themselves, as on Linux, or those that do not, as elsewhere."""
+    if request.param == "started":
+        own = process_server._PROGRAM.replace(
+            "process_server.serve", "process_server._COPIES = False\nprocess_server.serve"
+        )
+        monkeypatch.setattr(process_server, "_PROGRAM", own)
+    process_server.close_server()
+    yield
+    process_server.close_server()
+
+
+def what_it_finds(folder):
+    print(os.getpid(), Path.cwd(), os.environ.get("FOUND"), left_behind, "torch" in sys.modules)
+    left_behind.append(folder)
+
+
+def fail(folder, status):
+    print("a line")
+    sys.exit(status)
+
+
+def raise_one(folder):
+    raise ValueError("no such thing")
+
+
+def die(folder):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_each_is_another_process_with_the_directory_and_environment_of_now(kind_of_process, tmp_path, monkeypatch):
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        monkeypatch.setenv("FOUND", name)
+        status, printed = call_in_fresh_process(f"{SERVED}what_it_finds", tmp_path)
+        number, rest = printed.split(" ", 1)
+        found.append(int(number))
+        assert (status, rest) == (0, f"{tmp_path / name} {name} [] True")
+    assert len({os.getpid(), *found}) == 3
+
+
+def test_the_end_of_one_is_told_and_leaves_the_next_alone(kind_of_process, tmp_path):
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=7) == (7, "a line")
+    assert call_in_fresh_process(f"{SERVED}raise_one", tmp_path) == (1, "ValueError: no such thing")
+    assert call_in_fresh_process(f"{SERVED}die", tmp_path) == (-signal.SIGKILL, "")
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=0) == (0, "a line")
+
+
+def test_a_server_that_was_ended_is_started_again(tmp_path):
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=3) == (3, "a line")
+    server = process_server._servers[os.getpid()]
+    server.kill()
+    server.wait()
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=4) == (4, "a line")
+
+
+def test_threads_take_turns(tmp_path):
+    statuses = {}
+
+    def ask(status):
+        folder = tmp_path / str(status)
+        folder.mkdir()
+        statuses[status] = call_in_fresh_process(f"{SERVED}fail", folder, status=status)[0]
+
+    threads = [threading.Thread(target=ask, args=(status,)) for status in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == {status: status for status in range(8)}
+
+
+def test_no_server_is_left_when_the_process_ends(tmp_path):
+    code = (
+        "import os; from pathlib import Path; from chainrule.testing import process_server as p\n"
+        f"p.call_in_fresh_process('{SERVED}fail', Path({str(tmp_path)!r}), status=0)\n"
+        "print(p._servers[os.getpid()].pid)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
