@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from chainrule import Module
@@ -30,9 +31,9 @@ class Gelu(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.approximate == "tanh":
-            cdf = (SLOPE * x * (1 + CUBIC * x * x)).tanh().add(1).mul_(0.5)
+            cdf = (x * x).mul_(CUBIC).add_(1).mul_(x).mul_(SLOPE).tanh().add(1).mul_(0.5)
         else:
-            cdf = (x * math.sqrt(0.5)).erf().add_(1).mul_(0.5)
+            cdf = (x * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
         self.save_for_backward(x, cdf)
         return x * cdf
 
@@ -40,10 +41,10 @@ class Gelu(Module):
         x, cdf = self.saved_tensors()
         if self.approximate == "tanh":
             # (1 − tanh²) / 2 = 2 Φ (1 − Φ)
-            density = (x * x).mul_(3 * CUBIC).add_(1).mul_(2 * SLOPE).mul_(cdf).mul_(1 - cdf)
+            density = (x * x).mul_(3 * CUBIC).add_(1).mul_(cdf).mul_(1 - cdf).mul_(2 * SLOPE)
         else:
             density = (x * x).mul_(-0.5).exp_().mul_(SLOPE / 2)
-        return density.mul_(x).add_(cdf).mul_(grad_output)
+        return torch.addcmul(cdf, x, density).mul_(grad_output)
 
     @classmethod
     def examples(cls) -> list[tuple[Gelu, tuple[int, ...]]]:

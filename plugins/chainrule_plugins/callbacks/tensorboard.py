@@ -30,7 +30,7 @@ class Tensorboard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ChainruleError(
-                'tensorboard: its package must be installed, got none. pip install "chainrule[tensorboard]".'
+                'tensorboard: its package was not found. Install it with pip install "chainrule[tensorboard]".'
             ) from error
         members = [f"member_{member}" for member in range(run.network.members)] if run.network.is_ensemble else [""]
         try:

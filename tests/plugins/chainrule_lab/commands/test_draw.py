@@ -90,7 +90,7 @@ def test_a_file_svg_is_the_picture_alone(draw, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["drawn_networks.py:images"], "draw: the shape of one input must be given where the first layer does not"),
+        (["drawn_networks.py:images"], "draw: no shape of one input, which the first layer does not"),
         (["drawn_networks.py:images", "--input-shape", "1,8"], "conv2d: x must have shape"),
         (["drawn_networks.py:images", "--input-shape", "1,x"], "--input-shape must be positive sizes with commas"),
         (["drawn_networks.py:number"], "draw: number in drawn_networks.py must be a network, a module or a function"),
