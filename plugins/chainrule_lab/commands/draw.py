@@ -98,8 +98,7 @@ def _passed(network: Network, given: tuple[int, ...] | None) -> tuple[tuple[int,
     shape: Any = given or input_shape_of(network)
     if shape is None:
         raise ChainruleError(
-            "draw: no shape of one input, which the first layer does not tell. "
-            "Add it, such as --input-shape 1,8,8."
+            "draw: no shape of one input, which the first layer does not tell. Add it, such as --input-shape 1,8,8."
         )
     try:
         return shape, passages(network, shape)

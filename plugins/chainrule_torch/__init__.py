@@ -1,0 +1,1 @@
+"""The bridge between chainrule and PyTorch: the only plugin that imports torch.optim."""

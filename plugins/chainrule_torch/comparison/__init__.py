@@ -1,0 +1,1 @@
+"""Comparing rules with other libraries' step by step."""
