@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -12,6 +10,7 @@ import typer
 
 from chainrule import ChainruleError
 from chainrule.cli.paths import expanded
+from chainrule_lab.extra import lab_required
 
 
 def reproduce(
@@ -26,7 +25,7 @@ def reproduce(
     Example: chainrule reproduce --figure 2 --out xavier
     """
     _check_options(figure, seeds, epochs)
-    with _lab_required():
+    with lab_required("reproduce"):
         from chainrule_lab.atomic import check_folder, write_together
         from chainrule_lab.paper.experiment_settings import of_figure
         from chainrule_lab.paper.reproduction import FILES, reproduce_paper
@@ -60,17 +59,3 @@ def _check_options(figure: int | None, seeds: int, epochs: int) -> None:
         )
     if epochs < 1:
         raise ChainruleError(f"reproduce: --epochs must be at least 1, got {epochs}. The paper uses 100.")
-
-
-@contextmanager
-def _lab_required() -> Iterator[None]:
-    """Raise ChainruleError in place of the import error if a package of the extra `lab` is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in ("jinja2", "matplotlib", "numpy", "scipy"):
-            raise
-        raise ChainruleError(
-            f'reproduce needs {package}, which is not installed: pip install "chainrule[lab]".'
-        ) from error

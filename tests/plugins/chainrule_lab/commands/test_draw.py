@@ -1,16 +1,12 @@
 """``chainrule draw``."""
 
-import html
-import json
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from chainrule.cli.main import app
+from tests.browser import needs_browser, seen
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "nested_network.py"
 
@@ -111,46 +107,30 @@ def test_what_cannot_be_drawn_is_one_line(draw, tmp_path, arguments, message):
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".html", ".svg")]
 
 
-PROBE = """<!doctype html><meta charset="utf-8"><body><iframe id="page" width="{width}" height="900" srcdoc="{page}">
-</iframe><script>onload = () => {{
-  const page = document.getElementById("page").contentDocument, view = page.defaultView
+PROBE = """
   const texts = [...page.querySelectorAll("text, tspan, p, td, th, dt, dd, h1, h2")].filter(e => e.textContent.trim())
-  const boxes = [...page.querySelectorAll("g")].map(g => [...g.children].filter(e => e.tagName == "text").every(t => {{
+  const boxes = [...page.querySelectorAll("g")].map(g => [...g.children].filter(e => e.tagName == "text").every(t => {
     const outer = g.querySelector("rect").getBoundingClientRect(), inner = t.getBoundingClientRect()
-    return inner.left >= outer.left && inner.right <= outer.right && inner.bottom <= outer.bottom }}))
+    return inner.left >= outer.left && inner.right <= outer.right && inner.bottom <= outer.bottom }))
   const colours = [view.getComputedStyle(page.querySelector("svg text")).fill, view.matchMedia(
     "(prefers-color-scheme: dark)").matches]
-  document.body.textContent = "FOUND" + JSON.stringify({{scroll: page.documentElement.scrollWidth,
+  return {scroll: page.documentElement.scrollWidth,
     font: Math.min(...texts.map(e => parseFloat(view.getComputedStyle(e).fontSize))), inside: boxes.every(b => b),
-    boxes: boxes.length, colours}}) + "END"
-}}</script>"""
+    boxes: boxes.length, colours}
+"""
 
 
-def browser():
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-def seen(folder, page, width, *options):
-    """Return what a browser makes of a page in a frame of this width, since its windows have a least width."""
-    file = folder / f"probe{width}.html"
-    file.write_text(PROBE.format(width=width, page=html.escape(page)), encoding="utf-8")
-    command = [browser(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    command += ["--virtual-time-budget=5000", *options, "--dump-dom", file.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100).stdout
-    return json.loads(html.unescape(re.search("FOUND({.*})END", shown)[1]))
-
-
-@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
+@needs_browser
 @pytest.mark.parametrize("width", [375, 1280])
 def test_the_page_is_readable_in_a_browser(draw, tmp_path, width):
     done = draw(f"{EXAMPLE}:network", "--input-shape", "1,8,8")
     assert done.exit_code == 0, done.stderr
     page = (tmp_path / "network.html").read_text(encoding="utf-8")
-    light = seen(tmp_path, page, width)
+    light, _ = seen(tmp_path, page, width, PROBE)
     assert light["scroll"] <= width
     assert light["font"] >= 12
     assert light["inside"]
     assert light["boxes"] == 14
-    dark = seen(tmp_path, page, width, "--blink-settings=preferredColorScheme=0")
+    dark, _ = seen(tmp_path, page, width, PROBE, "--blink-settings=preferredColorScheme=0")
     assert (light["colours"][1], dark["colours"][1]) == (False, True)
     assert light["colours"][0] != dark["colours"][0]

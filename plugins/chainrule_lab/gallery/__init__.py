@@ -1,0 +1,1 @@
+"""The page of every activation, schedule and optimizer that is installed."""
