@@ -41,6 +41,10 @@ def test_what_is_no_python_is_shown_as_it_is(code):
     assert text(highlighted(code)) == code
 
 
+def test_what_is_no_python_is_escaped():
+    assert highlighted("x = (  # <b>") == "x = (  # &lt;b&gt;"
+
+
 def test_the_methods_that_a_rule_writes_are_shown_without_those_of_its_base():
     source = text(rule_source(rprop()))
     assert re.findall("^def (\\w+)", source, re.MULTILINE) == ["init", "update"]
