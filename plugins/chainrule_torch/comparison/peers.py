@@ -26,7 +26,7 @@ _OTHER_NAMES = {
 }
 """What other libraries call a setting."""
 
-_MADE_OF = {
+_MADE_OF: dict[str, tuple[tuple[str, ...], Callable[[Any], Any]]] = {
     "etas": (("eta_minus", "eta_plus"), lambda rule: (rule.eta_minus, rule.eta_plus)),
     "step_sizes": (("step_min", "step_max"), lambda rule: (rule.lr * rule.step_min, rule.lr * rule.step_max)),
     "lambd": (("weight_decay",), lambda rule: rule.weight_decay),
