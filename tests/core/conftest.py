@@ -59,7 +59,7 @@ class Packages:
         return self.run("-W", "error", "-m", "chainrule", *arguments, **environment)
 
 
-LION = """class Lion:
+LIGER = """class Liger:
     \"\"\"Step by the sign of an interpolated momentum.
 
     Update:   ``d = sign(m)``
@@ -77,7 +77,9 @@ def packages(tmp_path):
 
 
 @pytest.fixture
-def lion(packages):
+def liger(packages):
     """One third party's package with one optimizer."""
-    packages.add("chainrule-lion", "[chainrule.optimizers]\nlion = lion_package:Lion\n", {"lion_package.py": LION})
+    packages.add(
+        "chainrule-liger", "[chainrule.optimizers]\nliger = liger_package:Liger\n", {"liger_package.py": LIGER}
+    )
     return packages

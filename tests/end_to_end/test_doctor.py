@@ -378,41 +378,41 @@ class TestLeftovers:
         return check
 
     def test_an_empty_folder(self, sites, cured):
-        empty = _package(sites, "lion").with_name("lion-0.0.1.dist-info")
+        empty = _package(sites, "liger").with_name("liger-0.0.1.dist-info")
         empty.mkdir()
-        assert cured(empty, "lion") == []
+        assert cured(empty, "liger") == []
 
     def test_a_folder_with_a_tilde(self, sites, cured):
-        info = _package(sites, "lion")
-        aside = info.with_name("~ion-0.9.dist-info")
+        info = _package(sites, "liger")
+        aside = info.with_name("~iger-0.9.dist-info")
         shutil.copytree(info, aside)
-        assert cured(aside, "lion") == []
+        assert cured(aside, "liger") == []
 
     def test_a_folder_with_a_tilde_and_nothing_else(self, sites, cured):
-        info = _package(sites, "lion")
-        assert cured(info.rename(info.with_name("~ion-1.0.dist-info")), "lion") == []
+        info = _package(sites, "liger")
+        assert cured(info.rename(info.with_name("~iger-1.0.dist-info")), "liger") == []
 
     def test_a_folder_without_its_metadata_file(self, sites, cured):
-        info = _package(sites, "lion")
+        info = _package(sites, "liger")
         (info / "METADATA").unlink()
-        assert cured(info, "lion") == []
+        assert cured(info, "liger") == []
 
     def test_an_empty_folder_of_chainrule_itself(self, sites, cured):
-        empty = _package(sites, "lion").with_name("chainrule-0.0.1.dist-info")
+        empty = _package(sites, "liger").with_name("chainrule-0.0.1.dist-info")
         empty.mkdir()
         assert cured(empty, "chainrule") == []
 
     def test_an_empty_folder_of_what_may_have_been_a_plugin(self, sites, cured):
-        empty = _package(sites, "sound").with_name("chainrule_lion-0.0.1.dist-info")
+        empty = _package(sites, "sound").with_name("chainrule_liger-0.0.1.dist-info")
         empty.mkdir()
-        assert cured(empty, "chainrule-lion") == []
+        assert cured(empty, "chainrule-liger") == []
 
     def test_a_folder_with_a_hyphen_in_the_name_of_its_package(self, sites, cured):
-        info = _package(sites, "lion")
-        egg = info.with_name("chainrule-lion.egg-info")
+        info = _package(sites, "liger")
+        egg = info.with_name("chainrule-liger.egg-info")
         egg.mkdir()
-        (egg / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: chainrule-lion\nVersion: 0.9\n")
-        assert cured(egg, "chainrule-lion") == []
+        (egg / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: chainrule-liger\nVersion: 0.9\n")
+        assert cured(egg, "chainrule-liger") == []
 
 
 def test_modules_in_the_working_folder_are_not_taken_for_those_of_python_or_torch(sites):

@@ -54,7 +54,7 @@ def test_a_core_that_cannot_be_imported_is_told_by_its_name(beside):
 
 
 def test_a_traceback_begins_in_a_package_whose_name_begins_with_chainrule():
-    file = f"{Path(chainrule.__file__).parent}_lion.py"  # site-packages/chainrule_lion.py
+    file = f"{Path(chainrule.__file__).parent}_liger.py"  # site-packages/chainrule_liger.py
     with pytest.raises(ZeroDivisionError) as caught:
         exec(compile("1 / 0", file, "exec"), {})  # noqa: S102
     error = caught.value.with_traceback(caught.value.__traceback__.tb_next)  # from that file on

@@ -14,9 +14,9 @@ def _rows(done):
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def test_a_row_tells_kind_name_summary_package_version_and_state(lion):
-    assert _rows(lion.chainrule("list", "optimizers", "lion")) == [
-        ["optimizers", "lion", "Step by the sign of an interpolated momentum.", "chainrule-lion", "1.0", "declared"]
+def test_a_row_tells_kind_name_summary_package_version_and_state(liger):
+    assert _rows(liger.chainrule("list", "optimizers", "liger")) == [
+        ["optimizers", "liger", "Step by the sign of an interpolated momentum.", "chainrule-liger", "1.0", "declared"]
     ]
 
 
@@ -51,51 +51,53 @@ def test_nothing_found_is_an_error_with_a_hint(packages):
         assert f"Did you mean {hint}" in done.stderr
 
 
-def test_states_are_shown(lion):
-    lion.add("other", "[chainrule.optimizers]\nlion = other:Lion\nBad = other:Bad\ncub = other:Cub\n", {"other.py": ""})
-    listed = _rows(lion.chainrule("list", "optimizers", CHAINRULE_DISABLE="optimizers:cub"))
+def test_states_are_shown(liger):
+    liger.add(
+        "other", "[chainrule.optimizers]\nliger = other:Liger\nBad = other:Bad\ncub = other:Cub\n", {"other.py": ""}
+    )
+    listed = _rows(liger.chainrule("list", "optimizers", CHAINRULE_DISABLE="optimizers:cub"))
     states = {(row[1], row[3]): row[5] for row in listed}
-    assert states["lion", "chainrule-lion"] == states["lion", "other"] == "ambiguous"
+    assert states["liger", "chainrule-liger"] == states["liger", "other"] == "ambiguous"
     assert states["Bad", "other"] == "invalid"
     assert states["cub", "other"] == "blocked"
 
 
-def test_json_has_the_same_columns(lion):
-    done = lion.chainrule("list", "optimizers", "lion", "--json")
+def test_json_has_the_same_columns(liger):
+    done = liger.chainrule("list", "optimizers", "liger", "--json")
     (row,) = json.loads(done.stdout)
-    assert list(row.values()) == _rows(lion.chainrule("list", "optimizers", "lion"))[0]
+    assert list(row.values()) == _rows(liger.chainrule("list", "optimizers", "liger"))[0]
     assert list(row) == ["kind", "name", "summary", "package", "version", "state"]
 
 
-def test_unreadable_metadata_is_told_on_stderr_and_stops_nothing(lion):
-    lion.add("garbled", b"[chainrule.optimizers]\n\xff = x:Y\n")
-    done = lion.chainrule("list", "optimizers", "lion")
+def test_unreadable_metadata_is_told_on_stderr_and_stops_nothing(liger):
+    liger.add("garbled", b"[chainrule.optimizers]\n\xff = x:Y\n")
+    done = liger.chainrule("list", "optimizers", "liger")
     assert len(_rows(done)) == 1
     assert done.stderr.startswith("chainrule: The metadata of a distribution in ")
 
 
-def test_a_name_that_is_missing_since_metadata_cannot_be_read_is_answered_with_that(lion):
-    lion.add("garbled", b"[chainrule.optimizers]\n\xff = x:Y\n")
-    done = lion.chainrule("list", "optimizers", "garbled")
+def test_a_name_that_is_missing_since_metadata_cannot_be_read_is_answered_with_that(liger):
+    liger.add("garbled", b"[chainrule.optimizers]\n\xff = x:Y\n")
+    done = liger.chainrule("list", "optimizers", "garbled")
     assert (done.returncode, done.stdout) == (1, "")
     assert "Also: The metadata of a distribution in " in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_plugin_that_cannot_be_imported_is_listed(packages):
-    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Lion\n", {"broken.py": "raise SystemExit(3)"})
+    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Liger\n", {"broken.py": "raise SystemExit(3)"})
     assert _rows(packages.chainrule("list", "broken"))[0][1:3] == ["broken", ""]
 
 
-def test_listing_imports_neither_torch_nor_rich_nor_any_plugin(lion):
-    printed = lion.python(
+def test_listing_imports_neither_torch_nor_rich_nor_any_plugin(liger):
+    printed = liger.python(
         "import sys\n"
         "from chainrule.cli.main import main\n"
         "sys.argv = ['chainrule', 'list']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "tops = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(tops & {'torch', 'rich', 'chainrule_plugins', 'chainrule_lab', 'lion_package'})"
+        "print(tops & {'torch', 'rich', 'chainrule_plugins', 'chainrule_lab', 'liger_package'})"
     )
     assert printed.splitlines()[-1] == "set()"
 
@@ -103,7 +105,7 @@ def test_listing_imports_neither_torch_nor_rich_nor_any_plugin(lion):
 ROWS = [
     ("layers", "linear", "An affine map of the last axis.", "chainrule", "1.0", "declared"),
     ("optimizers", "adam", "Adaptive moments.", "chainrule", "1.0", "declared"),
-    ("optimizers", "lion", "Step by the sign of an interpolated momentum.", "chainrule-lion", "2.0", "ambiguous"),
+    ("optimizers", "liger", "Step by the sign of an interpolated momentum.", "chainrule-liger", "2.0", "ambiguous"),
 ]
 
 
@@ -117,15 +119,15 @@ def _table(monkeypatch, capsys, width, rows):
 @pytest.mark.parametrize(
     ("width", "last"),
     [
-        (90, "  lion    Step by the sign of an interpolated momentum.  chainrule-lion 2.0  ambiguous"),
-        (72, "  lion    Step by the sign of an interpo…  chainrule-lion 2.0  ambiguous"),
-        (62, "  lion    Step by the sign of an interpolated mome…  ambiguous"),
-        (24, "  lion    ambiguous"),
+        (90, "  liger   Step by the sign of an interpolated momentum.  chainrule-liger 2.0  ambiguous"),
+        (72, "  liger   Step by the sign of an interp…  chainrule-liger 2.0  ambiguous"),
+        (62, "  liger   Step by the sign of an interpolated mome…  ambiguous"),
+        (24, "  liger   ambiguous"),
     ],
 )
 def test_a_terminal_gets_the_columns_that_fit_under_each_kind(monkeypatch, capsys, width, last):
     lines = _table(monkeypatch, capsys, width, ROWS)
-    assert [line.split()[0] for line in lines] == ["layers", "linear", "optimizers", "adam", "lion"]
+    assert [line.split()[0] for line in lines] == ["layers", "linear", "optimizers", "adam", "liger"]
     assert (lines[2], lines[-1]) == ("optimizers (2)", last)
 
 

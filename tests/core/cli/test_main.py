@@ -50,7 +50,7 @@ def test_a_wrong_use_ends_with_2(packages):
 
 
 def test_a_malformed_variable_is_an_error_of_the_help_too(packages):
-    done = packages.chainrule("--help", CHAINRULE_DISABLE="lion")
+    done = packages.chainrule("--help", CHAINRULE_DISABLE="liger")
     assert done.returncode == 1
     assert done.stderr.startswith("chainrule: CHAINRULE_DISABLE: every entry must be")
 

@@ -186,13 +186,13 @@ def test_what_cannot_work_is_refused_in_one_line_and_nothing_written(packages, a
     assert list(packages.root.iterdir()) == []
 
 
-def test_a_third_partys_name_is_taken(lion):
+def test_a_third_partys_name_is_taken(liger):
     assert (
-        '"lion" is already registered among the optimizers, by chainrule-lion.'
-        in _new(lion, "optimizer", "lion").stderr
+        '"liger" is already registered among the optimizers, by chainrule-liger.'
+        in _new(liger, "optimizer", "liger").stderr
     )
-    assert 'the package of "lion", chainrule-lion, is already installed.' in _new(lion, "layer", "lion").stderr
-    assert not (lion.root / "chainrule-lion").exists()
+    assert 'the package of "liger", chainrule-liger, is already installed.' in _new(liger, "layer", "liger").stderr
+    assert not (liger.root / "chainrule-liger").exists()
 
 
 @pytest.mark.parametrize("occupant", ["a file", "a folder with something in it"])

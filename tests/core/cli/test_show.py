@@ -126,7 +126,7 @@ def test_a_command_is_left_to_its_own_help(packages):
 
 
 def test_a_broken_component_is_one_line(packages):
-    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Lion\n", {"broken.py": "1 / 0"})
+    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Liger\n", {"broken.py": "1 / 0"})
     done = packages.chainrule("show", "broken")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -5,35 +5,35 @@ from importlib import metadata
 
 import pytest
 
-POINTS = "[chainrule.optimizers]\nlion = lion_package:Lion\n"
+POINTS = "[chainrule.optimizers]\nliger = liger_package:Liger\n"
 HEADER = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
 
 
 def _empty(site, info):
     for version in range(8):  # the order in which a folder is listed is the file system's
-        (site / f"chainrule_lion-0.0.{version}.dist-info").mkdir()
+        (site / f"chainrule_liger-0.0.{version}.dist-info").mkdir()
         (site / f"chainrule-0.0.{version}.dist-info").mkdir()
 
 
 def _set_aside(site, info):
-    shutil.copytree(info, site / "~hainrule_lion-0.9.dist-info")
+    shutil.copytree(info, site / "~hainrule_liger-0.9.dist-info")
 
 
 def _egg(site, info):
-    (site / "chainrule-lion.egg-info").mkdir()
-    (site / "chainrule-lion.egg-info" / "PKG-INFO").write_text(HEADER.format("chainrule-lion", "1.0"))
-    (site / "chainrule-lion.egg-info" / "entry_points.txt").write_text(POINTS)
+    (site / "chainrule-liger.egg-info").mkdir()
+    (site / "chainrule-liger.egg-info" / "PKG-INFO").write_text(HEADER.format("chainrule-liger", "1.0"))
+    (site / "chainrule-liger.egg-info" / "entry_points.txt").write_text(POINTS)
 
 
 def _another_ones_metadata(site, info):
-    (site / "chainrule_lion-0.8.dist-info").mkdir()
-    (site / "chainrule_lion-0.8.dist-info" / "METADATA").write_text(HEADER.format("unrelated", "3"))
+    (site / "chainrule_liger-0.8.dist-info").mkdir()
+    (site / "chainrule_liger-0.8.dist-info" / "METADATA").write_text(HEADER.format("unrelated", "3"))
     (site / "chainrule-0.dist-info").mkdir()
     (site / "chainrule-0.dist-info" / "METADATA").write_text(HEADER.format("unrelated", "3"))
 
 
 def _hyphens(site, info):
-    info.rename(site / "chainrule-lion-1.0.dist-info")
+    info.rename(site / "chainrule-liger-1.0.dist-info")
 
 
 def _another_folder(site, info):
@@ -41,14 +41,14 @@ def _another_folder(site, info):
 
 
 def _link_to_itself(site, info):
-    for name in ("chainrule", "chainrule_lion"):
+    for name in ("chainrule", "chainrule_liger"):
         other = site / f"{name}-0.dist-info"
         other.mkdir()
         (other / "METADATA").symlink_to(other / "METADATA")
 
 
 def _spaces(site, info):
-    (info / "METADATA").write_text("Name:  Chainrule_Lion \nVersion:  1.0 \n")
+    (info / "METADATA").write_text("Name:  Chainrule_Liger \nVersion:  1.0 \n")
 
 
 def _latin_1(site, info):
@@ -71,22 +71,22 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("folder", ["site", "before"])
-def test_nothing_is_hidden_and_every_version_is_right(lion, fault, folder):
-    site = lion.root / folder
+def test_nothing_is_hidden_and_every_version_is_right(liger, fault, folder):
+    site = liger.root / folder
     site.mkdir(exist_ok=True)
-    fault(site, lion.root / "site" / "chainrule_lion-1.0.dist-info")
+    fault(site, liger.root / "site" / "chainrule_liger-1.0.dist-info")
     if folder == "before":
-        lion.folders.insert(0, site)
-    printed = lion.python(
+        liger.folders.insert(0, site)
+    printed = liger.python(
         "import chainrule\nfrom chainrule import registry\n"
-        "found = registry.resolve('lion')\n"
+        "found = registry.resolve('liger')\n"
         "print(found.full_name, found.version, registry.state(found), registry.problems())\n"
-        "print(chainrule.get('optimizers', 'lion').__name__, registry.resolve('adam').version)\n"
+        "print(chainrule.get('optimizers', 'liger').__name__, registry.resolve('adam').version)\n"
         "print(chainrule.__version__)"
     ).splitlines()
     own = metadata.version("chainrule")  # of this process, which has none of the faults
-    printed[0] = printed[0].replace("Chainrule_Lion", "chainrule-lion")
-    assert printed == ["chainrule-lion:lion 1.0 declared []", f"Lion {own}", own]
+    printed[0] = printed[0].replace("Chainrule_Liger", "chainrule-liger")
+    assert printed == ["chainrule-liger:liger 1.0 declared []", f"Liger {own}", own]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_nothing_is_hidden_and_every_version_is_right(lion, fault, folder):
     [
         ("METADATA", None, "it has no Name"),
         ("METADATA", b"Metadata-Version: 2.1\nVersion: 1.0\n", "it has no Name"),
-        ("entry_points.txt", b"[chainrule.optimizers]\nmy.lion\n", "TypeError"),
+        ("entry_points.txt", b"[chainrule.optimizers]\nmy.liger\n", "TypeError"),
         (
             "entry_points.txt",
             b"\xef\xbb\xbf[chainrule.optimizers]\nx = x:Y\n",
@@ -103,21 +103,21 @@ def test_nothing_is_hidden_and_every_version_is_right(lion, fault, folder):
         ("entry_points.txt", b"[chainrule.optimizers]\n\xff = x:Y\n", "UnicodeDecodeError"),
     ],
 )
-def test_what_cannot_be_read_is_a_problem_that_names_its_folder(lion, file, text, reason):
-    lion.add("garbled", POINTS.replace("lion", "garbled"))
-    path = lion.root / "site" / "garbled-1.0.dist-info" / file
+def test_what_cannot_be_read_is_a_problem_that_names_its_folder(liger, file, text, reason):
+    liger.add("garbled", POINTS.replace("liger", "garbled"))
+    path = liger.root / "site" / "garbled-1.0.dist-info" / file
     path.write_bytes(text) if text is not None else path.unlink()
-    printed = lion.python(
-        "from chainrule import registry; print(*registry.problems()); print('lion' in registry.names('optimizers'))"
+    printed = liger.python(
+        "from chainrule import registry; print(*registry.problems()); print('liger' in registry.names('optimizers'))"
     )
     assert printed.startswith(f"The metadata of a distribution in {path.parent} cannot be read ({reason}")
     assert printed.endswith("Reinstall it.\nTrue\n")
 
 
-def test_a_package_of_which_only_a_set_aside_folder_is_left_is_a_problem(lion):
-    info = lion.root / "site" / "chainrule_lion-1.0.dist-info"
-    aside = info.rename(info.with_name("~hainrule_lion-1.0.dist-info"))
-    message = lion.error("chainrule.get('optimizers', 'lion')")
+def test_a_package_of_which_only_a_set_aside_folder_is_left_is_a_problem(liger):
+    info = liger.root / "site" / "chainrule_liger-1.0.dist-info"
+    aside = info.rename(info.with_name("~hainrule_liger-1.0.dist-info"))
+    message = liger.error("chainrule.get('optimizers', 'liger')")
     assert (
         f"Also: The metadata of a distribution in {aside} cannot be read (its installation was interrupted)" in message
     )
@@ -132,11 +132,11 @@ def test_new_takes_leftovers_for_no_installed_package(packages):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_python_does_not_import_from_is_not_searched(lion):
-    printed = lion.python(
+def test_what_python_does_not_import_from_is_not_searched(liger):
+    printed = liger.python(
         "import sys, pathlib\n"
         "sys.path += [pathlib.Path('site'), b'site', None, 3, '/nowhere', '']\n"
         "from chainrule import registry\n"
-        "print('lion' in registry.names('optimizers'), registry.problems())"
+        "print('liger' in registry.names('optimizers'), registry.problems())"
     )
     assert printed == "True []\n"

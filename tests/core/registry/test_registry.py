@@ -3,16 +3,16 @@
 import pytest
 
 
-def test_a_third_partys_component_is_found_and_loaded_by_name(lion):
-    assert lion.python("import chainrule; print(chainrule.create('optimizers', 'lion', lr=2).lr)") == "2\n"
+def test_a_third_partys_component_is_found_and_loaded_by_name(liger):
+    assert liger.python("import chainrule; print(chainrule.create('optimizers', 'liger', lr=2).lr)") == "2\n"
 
 
-def test_finding_imports_neither_torch_nor_any_plugin(lion):
-    printed = lion.python(
+def test_finding_imports_neither_torch_nor_any_plugin(liger):
+    printed = liger.python(
         "import sys, chainrule\n"
         "found = chainrule.components()\n"
-        "assert any(component.name == 'lion' for component in found)\n"
-        "print([name for name in ('torch', 'lion_package', 'chainrule_plugins') if name in sys.modules])"
+        "assert any(component.name == 'liger' for component in found)\n"
+        "print([name for name in ('torch', 'liger_package', 'chainrule_plugins') if name in sys.modules])"
     )
     assert printed == "[]\n"
 
@@ -31,18 +31,18 @@ def test_loading_imports_just_that_component(packages):
     assert printed == "True False\n"
 
 
-def test_pluggy_holds_every_usable_record_under_its_key(lion):
-    printed = lion.python(
+def test_pluggy_holds_every_usable_record_under_its_key(liger):
+    printed = liger.python(
         "from chainrule.registry.catalogue import Catalogue\n"
         "held = dict(Catalogue().manager.list_name_plugin())\n"
-        "print(held['optimizers:lion'].entry_point, held['optimizers:lion'].version)"
+        "print(held['optimizers:liger'].entry_point, held['optimizers:liger'].version)"
     )
-    assert printed == "lion_package:Lion 1.0\n"
+    assert printed == "liger_package:Liger 1.0\n"
 
 
 @pytest.mark.parametrize("kind", ["optimizer", "optimizers", "Optimizers"])
-def test_kinds_are_accepted_in_singular_and_plural(lion, kind):
-    assert "lion_package.Lion" in lion.python(f"import chainrule; print(chainrule.get('{kind}', 'lion'))")
+def test_kinds_are_accepted_in_singular_and_plural(liger, kind):
+    assert "liger_package.Liger" in liger.python(f"import chainrule; print(chainrule.get('{kind}', 'liger'))")
 
 
 def test_an_unknown_kind_is_answered_with_the_nearest(packages):
@@ -55,15 +55,15 @@ def test_an_unknown_kind_is_answered_with_the_nearest(packages):
 def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(packages):
     for version, folder in (("2.0", "first"), ("1.0", "second")):
         packages.add(
-            "chainrule-lion",
-            "[chainrule.optimizers]\nlion = lion_package:Lion\n",
-            {"lion_package.py": f"class Lion: version = {version}"},
+            "chainrule-liger",
+            "[chainrule.optimizers]\nliger = liger_package:Liger\n",
+            {"liger_package.py": f"class Liger: version = {version}"},
             version=version,
             folder=folder,
         )
     printed = packages.python(
         "from chainrule import registry\n"
-        "found = registry.resolve('lion')\n"
+        "found = registry.resolve('liger')\n"
         "print(found.version, registry.state(found), registry.load(found).version)"
     )
     assert printed == "2.0 declared 2.0\n"
@@ -71,32 +71,34 @@ def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(packages):
 
 class TestCollisions:
     @pytest.fixture
-    def rivals(self, lion):
-        lion.add(
-            "other-lion", "[chainrule.optimizers]\nlion = other_lion:Lion\n", {"other_lion.py": "class Lion: pass"}
+    def rivals(self, liger):
+        liger.add(
+            "other-liger",
+            "[chainrule.optimizers]\nliger = other_liger:Liger\n",
+            {"other_liger.py": "class Liger: pass"},
         )
-        return lion
+        return liger
 
     def test_the_bare_name_raises_and_lists_both(self, rivals):
-        message = rivals.error("chainrule.get('optimizers', 'lion')")
+        message = rivals.error("chainrule.get('optimizers', 'liger')")
         assert message.startswith("AmbiguousComponentError")
-        assert "chainrule-lion (lion_package:Lion)" in message
-        assert "other-lion (other_lion:Lion)" in message
+        assert "chainrule-liger (liger_package:Liger)" in message
+        assert "other-liger (other_liger:Liger)" in message
 
     def test_the_name_with_its_distribution_says_which(self, rivals):
         printed = rivals.python(
             "import chainrule\n"
-            "print(chainrule.get('optimizers', 'other-lion:lion').__module__)\n"
-            "print(chainrule.get('optimizers', 'Chainrule_Lion:lion').__module__)"
+            "print(chainrule.get('optimizers', 'other-liger:liger').__module__)\n"
+            "print(chainrule.get('optimizers', 'Chainrule_Liger:liger').__module__)"
         )
-        assert printed.split() == ["other_lion", "lion_package"]
+        assert printed.split() == ["other_liger", "liger_package"]
 
     def test_blocking_one_side_leaves_the_other(self, rivals):
         printed = rivals.python(
-            "import chainrule; print(chainrule.get('optimizers', 'lion').__module__)",
-            CHAINRULE_DISABLE="dist:other-lion",
+            "import chainrule; print(chainrule.get('optimizers', 'liger').__module__)",
+            CHAINRULE_DISABLE="dist:other-liger",
         )
-        assert printed == "lion_package\n"
+        assert printed == "liger_package\n"
 
     def test_a_built_in_is_never_shadowed(self, packages):
         packages.add("usurper", "[chainrule.optimizers]\nadam = usurper:Adam\n", {"usurper.py": "class Adam: pass"})
@@ -109,29 +111,29 @@ class TestCollisions:
 
 class TestBlocking:
     @pytest.mark.parametrize(
-        "entry", ["optimizers:lion", "optimizer:lion", " dist:Chainrule_Lion ,", "layers:x,dist:chainrule-lion"]
+        "entry", ["optimizers:liger", "optimizer:liger", " dist:Chainrule_Liger ,", "layers:x,dist:chainrule-liger"]
     )
-    def test_a_blocked_component_is_listed_but_not_imported(self, lion, entry):
-        message = lion.error("chainrule.get('optimizers', 'lion')", CHAINRULE_DISABLE=entry)
+    def test_a_blocked_component_is_listed_but_not_imported(self, liger, entry):
+        message = liger.error("chainrule.get('optimizers', 'liger')", CHAINRULE_DISABLE=entry)
         assert message.startswith(
-            'BlockedComponentError optimizers: "lion" of chainrule-lion is disabled by CHAINRULE_DISABLE='
+            'BlockedComponentError optimizers: "liger" of chainrule-liger is disabled by CHAINRULE_DISABLE='
         )
-        state = lion.python(
+        state = liger.python(
             "from chainrule import registry\n"
-            "print([registry.state(c) for c in registry.components('optimizers') if c.name == 'lion'])",
+            "print([registry.state(c) for c in registry.components('optimizers') if c.name == 'liger'])",
             CHAINRULE_DISABLE=entry,
         )
         assert state == "['blocked']\n"
 
-    def test_blocking_one_component_leaves_the_others(self, lion):
-        printed = lion.python(
-            "from chainrule import registry; print('lion' in registry.names('optimizers'))",
-            CHAINRULE_DISABLE="layers:lion",
+    def test_blocking_one_component_leaves_the_others(self, liger):
+        printed = liger.python(
+            "from chainrule import registry; print('liger' in registry.names('optimizers'))",
+            CHAINRULE_DISABLE="layers:liger",
         )
         assert printed == "True\n"
 
     @pytest.mark.parametrize(
-        "entry", ["lion", "dist:", "optimisers:lion", "optimizers:", "optimizers:chainrule-lion:lion"]
+        "entry", ["liger", "dist:", "optimisers:liger", "optimizers:", "optimizers:chainrule-liger:liger"]
     )
     def test_an_entry_of_another_form_is_refused(self, packages, entry):
         message = packages.error("chainrule.components()", CHAINRULE_DISABLE=entry)
@@ -141,9 +143,9 @@ class TestBlocking:
         assert f'got "{entry}"' in message
 
 
-@pytest.mark.parametrize("name", ["Lion", "class", "my-lion", "2lion", "_lion"])
+@pytest.mark.parametrize("name", ["Liger", "class", "my-liger", "2liger", "_liger"])
 def test_a_name_that_could_not_be_imported_is_invalid(packages, name):
-    packages.add("odd", f"[chainrule.optimizers]\n{name} = odd:Lion\n", {"odd.py": "class Lion: pass"})
+    packages.add("odd", f"[chainrule.optimizers]\n{name} = odd:Liger\n", {"odd.py": "class Liger: pass"})
     printed = packages.python(
         "from chainrule import registry\n"
         "print([registry.state(c) for c in registry.components() if c.distribution == 'odd'])"
@@ -155,27 +157,27 @@ def test_a_name_that_could_not_be_imported_is_invalid(packages, name):
 
 
 BROKEN = {
-    "its module raises": ("broken:Lion", "raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
-    "its module leaves Python": ("broken:Lion", "raise SystemExit(3)", "SystemExit: 3"),
-    "its module does not exist": ("nowhere:Lion", "", "No module named 'nowhere'"),
-    "its class does not exist": ("broken:Lion", "", "has no attribute 'Lion'"),
-    "its address makes no sense": ("broken Lion", "", "its entry point must be"),
-    "it cannot be called": ("broken:Lion", "Lion = 3", "must be a class or a function, got a value of type int"),
+    "its module raises": ("broken:Liger", "raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
+    "its module leaves Python": ("broken:Liger", "raise SystemExit(3)", "SystemExit: 3"),
+    "its module does not exist": ("nowhere:Liger", "", "No module named 'nowhere'"),
+    "its class does not exist": ("broken:Liger", "", "has no attribute 'Liger'"),
+    "its address makes no sense": ("broken Liger", "", "its entry point must be"),
+    "it cannot be called": ("broken:Liger", "Liger = 3", "must be a class or a function, got a value of type int"),
 }
 
 
 @pytest.mark.parametrize(("address", "source", "cause"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_component_says_why_and_breaks_nothing_else(lion, address, source, cause):
-    lion.add("broken", f"[chainrule.optimizers]\nbroken = {address}\n", {"broken.py": source})
-    message = lion.error("chainrule.get('optimizers', 'broken')")
+def test_a_broken_component_says_why_and_breaks_nothing_else(liger, address, source, cause):
+    liger.add("broken", f"[chainrule.optimizers]\nbroken = {address}\n", {"broken.py": source})
+    message = liger.error("chainrule.get('optimizers', 'broken')")
     assert message.startswith(f"BrokenComponentError optimizers:broken ({address}) of broken 1.0 cannot be loaded: ")
     assert cause in message
     assert message.count("\n") == 1
-    assert "lion_package.Lion" in lion.python("import chainrule; print(chainrule.get('optimizers', 'lion'))")
+    assert "liger_package.Liger" in liger.python("import chainrule; print(chainrule.get('optimizers', 'liger'))")
 
 
 def test_the_cause_of_a_broken_component_is_chained(packages):
-    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Lion\n", {"broken.py": "1 / 0"})
+    packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Liger\n", {"broken.py": "1 / 0"})
     printed = packages.python(
         "import chainrule\n"
         "try: chainrule.get('optimizers', 'broken')\n"
@@ -185,11 +187,11 @@ def test_the_cause_of_a_broken_component_is_chained(packages):
 
 
 @pytest.mark.parametrize("text", [b"[chainrule.optimizers]\n\xff\xfe = x:Y\n", b"[chainrule.optimizers]\nno address\n"])
-def test_metadata_that_cannot_be_read_is_a_problem_of_its_own(lion, text):
-    lion.add("garbled", text)
-    printed = lion.python(
+def test_metadata_that_cannot_be_read_is_a_problem_of_its_own(liger, text):
+    liger.add("garbled", text)
+    printed = liger.python(
         "from chainrule import registry\n"
-        "print('lion' in registry.names('optimizers'), len(registry.problems()), registry.problems()[0])"
+        "print('liger' in registry.names('optimizers'), len(registry.problems()), registry.problems()[0])"
     )
     assert printed.startswith("True 1 The metadata of a distribution in ")
 
@@ -250,19 +252,19 @@ class TestHooks:
 
 
 class TestUnknownNames:
-    def test_the_nearest_name_and_both_ways_to_add_one_are_given(self, lion):
-        message = lion.error("chainrule.get('optimizers', 'lino')")
-        assert message.startswith('UnknownComponentError No optimizer is registered as "lino". Did you mean "lion"?')
+    def test_the_nearest_name_and_both_ways_to_add_one_are_given(self, liger):
+        message = liger.error("chainrule.get('optimizers', 'liegr')")
+        assert message.startswith('UnknownComponentError No optimizer is registered as "liegr". Did you mean "liger"?')
         assert "Installed: chainrule list optimizers." in message
         assert '[project.entry-points."chainrule.optimizers"]' in message
-        assert 'chainrule.register("optimizers", "lino", …)' in message
+        assert 'chainrule.register("optimizers", "liegr", …)' in message
 
-    def test_a_name_of_another_kind_is_pointed_at(self, lion):
-        message = lion.error("chainrule.get('layers', 'lion')")
-        assert "It is one of the optimizers: from chainrule.optimizers import lion." in message
+    def test_a_name_of_another_kind_is_pointed_at(self, liger):
+        message = liger.error("chainrule.get('layers', 'liger')")
+        assert "It is one of the optimizers: from chainrule.optimizers import liger." in message
 
-    def test_a_name_of_another_distribution_is_pointed_at(self, lion):
-        assert "It is registered as chainrule-lion:lion." in lion.error("chainrule.get('optimizers', 'loin:lion')")
+    def test_a_name_of_another_distribution_is_pointed_at(self, liger):
+        assert "It is registered as chainrule-liger:liger." in liger.error("chainrule.get('optimizers', 'lgier:liger')")
 
     def test_a_file_that_the_installed_metadata_does_not_know_is_pointed_at(self, packages):
         packages.add(
@@ -281,23 +283,24 @@ class TestUnknownNames:
 
 class TestResolving:
     @pytest.mark.parametrize(
-        "text", ["lion", "optimizers:lion", "optimizer:lion", "chainrule-lion:lion", "optimizers:chainrule-lion:lion"]
+        "text",
+        ["liger", "optimizers:liger", "optimizer:liger", "chainrule-liger:liger", "optimizers:chainrule-liger:liger"],
     )
-    def test_every_form_of_a_name_means_the_component(self, lion, text):
-        printed = lion.python(f"from chainrule import registry; print(registry.resolve('{text}').entry_point)")
-        assert printed == "lion_package:Lion\n"
+    def test_every_form_of_a_name_means_the_component(self, liger, text):
+        printed = liger.python(f"from chainrule import registry; print(registry.resolve('{text}').entry_point)")
+        assert printed == "liger_package:Liger\n"
 
     @pytest.fixture
-    def two_kinds(self, lion):
-        lion.add("zoo", "[chainrule.schedules]\nlion = zoo:Roar\n", {"zoo.py": "class Roar: pass"})
-        return lion
+    def two_kinds(self, liger):
+        liger.add("zoo", "[chainrule.schedules]\nliger = zoo:Roar\n", {"zoo.py": "class Roar: pass"})
+        return liger
 
     def test_a_bare_name_of_two_kinds_lists_both(self, two_kinds):
-        message = two_kinds.error("registry.resolve('lion')")
+        message = two_kinds.error("registry.resolve('liger')")
         assert message.startswith("AmbiguousComponentError")
-        assert "Write optimizers:lion or schedules:lion." in message
+        assert "Write optimizers:liger or schedules:liger." in message
 
     def test_the_kind_or_a_block_decides(self, two_kinds):
         code = "from chainrule import registry; print(registry.resolve('{}').entry_point)"
-        assert two_kinds.python(code.format("schedule:lion")) == "zoo:Roar\n"
-        assert two_kinds.python(code.format("lion"), CHAINRULE_DISABLE="optimizers:lion") == "zoo:Roar\n"
+        assert two_kinds.python(code.format("schedule:liger")) == "zoo:Roar\n"
+        assert two_kinds.python(code.format("liger"), CHAINRULE_DISABLE="optimizers:liger") == "zoo:Roar\n"

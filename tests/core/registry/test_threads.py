@@ -31,23 +31,24 @@ def together(*functions):
 """
 
 
-def test_the_first_use_from_several_threads_builds_one_catalogue(lion):
-    printed = lion.python(
+def test_the_first_use_from_several_threads_builds_one_catalogue(liger):
+    printed = liger.python(
         f"{TOGETHER}"
         "found = []\n"
         "together(\n"
         "    lambda: chainrule.register('optimizers', 'one', Rule),\n"
         "    lambda: chainrule.register('optimizers', 'other', Rule),\n"
-        "    lambda: found.append(chainrule.get('optimizers', 'lion')),\n"
-        "    lambda: found.append(chainrule.get('optimizers', 'lion')),\n"
+        "    lambda: found.append(chainrule.get('optimizers', 'liger')),\n"
+        "    lambda: found.append(chainrule.get('optimizers', 'liger')),\n"
         ")\n"
-        "print(len(built), {'one', 'other', 'lion', 'adam'} <= set(registry.names('optimizers')), found[0] is found[1])"
+        "names = registry.names('optimizers')\n"
+        "print(len(built), {'one', 'other', 'liger', 'adam'} <= set(names), found[0] is found[1])"
     )
     assert printed == "1 True True\n"
 
 
-def test_a_registration_leaves_alone_what_another_thread_is_reading(lion):
-    printed = lion.python(
+def test_a_registration_leaves_alone_what_another_thread_is_reading(liger):
+    printed = liger.python(
         "import chainrule\n"
         "from chainrule.registry import lookup\n"
         "reading = iter(lookup._catalogue().records.items())\n"
@@ -59,8 +60,8 @@ def test_a_registration_leaves_alone_what_another_thread_is_reading(lion):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_fork_while_another_thread_builds_the_catalogue_has_a_whole_one(lion):
-    done = lion.run(
+def test_a_fork_while_another_thread_builds_the_catalogue_has_a_whole_one(liger):
+    done = liger.run(
         "-c",
         f"{TOGETHER}"
         "import os, signal\n"
@@ -71,7 +72,7 @@ def test_a_fork_while_another_thread_builds_the_catalogue_has_a_whole_one(lion):
         "child = os.fork()\n"
         "if not child:\n"
         "    signal.alarm(10)\n"
-        "    os._exit(0 if 'lion' in registry.names('optimizers') else 1)\n"
+        "    os._exit(0 if 'liger' in registry.names('optimizers') else 1)\n"
         "print(os.waitpid(child, 0)[1], len(built))\n",
     )
     assert done.stdout == "0 1\n", done.stderr
@@ -83,27 +84,27 @@ import chainrule
 from chainrule import registry
 
 print('imported')
-chainrule.register('optimizers', 'mine', chainrule.get('optimizers', 'lion'))
+chainrule.register('optimizers', 'mine', chainrule.get('optimizers', 'liger'))
 
 @chainrule.hookimpl
 def chainrule_components():
     assert 'mine' in registry.names('optimizers')
-    address = {'kind': 'optimizers', 'entry_point': 'lion_package:Lion'}
-    return [chainrule.Component(name=name, **address) for name in ('new', 'lion')]
+    address = {'kind': 'optimizers', 'entry_point': 'liger_package:Liger'}
+    return [chainrule.Component(name=name, **address) for name in ('new', 'liger')]
 """
 
 
-def test_a_hook_may_use_the_registry_while_it_is_built(lion):
-    lion.add("bridge", "[chainrule.hooks]\nbridge = bridge_hooks\n", {"bridge_hooks.py": HOOKS})
-    printed = lion.python(
+def test_a_hook_may_use_the_registry_while_it_is_built(liger):
+    liger.add("bridge", "[chainrule.hooks]\nbridge = bridge_hooks\n", {"bridge_hooks.py": HOOKS})
+    printed = liger.python(
         "from chainrule import registry\n"
         "print(registry.problems())\n"
         "print([(found.full_name, registry.state(found)) for found in registry.components('optimizers')\n"
-        "       if found.name in ('lion', 'mine', 'new')])\n"
+        "       if found.name in ('liger', 'mine', 'new')])\n"
         "from chainrule.optimizers import mine, new\n"
         "print(mine is new)"
     )
     assert printed == (
-        "[]\n[('bridge:lion', 'ambiguous'), ('chainrule-lion:lion', 'ambiguous'), "
+        "[]\n[('bridge:liger', 'ambiguous'), ('chainrule-liger:liger', 'ambiguous'), "
         "('session:mine', 'declared'), ('bridge:new', 'declared')]\nTrue\n"
     )
