@@ -12,25 +12,24 @@ from chainrule.base.optimizer import State
 from chainrule.base.step import Step
 
 
-class Lion(Optimizer):
-    """Follow the sign of an interpolated momentum.
+class Qhm(Optimizer):
+    """Average a step along the gradient and one along its running mean.
 
-    Update:   ``d = sign(β₁ m + (1 − β₁) g)``; ``m ← β₂ m + (1 − β₂) g``; ``θ ← θ − lr d``
-    Variant:  no weight decay
-    Source:   Chen et al. 2023, arXiv:2302.06675
+    Update:   ``m ← β m + (1 − β) g``; ``θ ← θ − lr ((1 − ν) g + ν m)``
+    Variant:  m starts at 0; no weight decay
+    Source:   Ma & Yarats 2018, arXiv:1810.06801
     """
 
-    lr: LearningRate = hyperparameter(default=1e-4, at_least=0)
-    betas: tuple[float, float] = hyperparameter(default=(0.9, 0.99), at_least=0, below=1)
+    lr: LearningRate = hyperparameter(default=0.1, at_least=0)
+    beta: float = hyperparameter(default=0.999, at_least=0, below=1)
+    nu: float = hyperparameter(default=0.7, at_least=0, at_most=1)
 
     def init(self, parameter: Tensor) -> State:
         return {"m": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        beta1, beta2 = self.betas
-        direction = (beta1 * state["m"] + (1 - beta1) * grad).sign()
-        state["m"].lerp_(grad, 1 - beta2)
-        return direction
+        m = state["m"].lerp_(grad, 1 - self.beta)
+        return (1 - self.nu) * grad + self.nu * m
 
 
 class Adamw(Optimizer):
@@ -304,7 +303,7 @@ class Fixed(Optimizer):
 
 
 RULES = [
-    Lion,
+    Qhm,
     Adamw,
     Radam,
     Lamb,

@@ -11,7 +11,7 @@ import pytest
 from chainrule import Optimizer
 from chainrule.testing import Check, checks_of, run, subject
 
-from .correct_rules import RULES, Lion, Muon
+from .correct_rules import RULES, Muon, Qhm
 from .skips import assert_justified
 
 CHECKS = [check for check in checks_of("optimizers", compile=True) if not check.name.endswith("_the_reference")]
@@ -34,18 +34,18 @@ def test_no_check_fails_it_or_skips_it_without_a_reason(rule: type[Optimizer], c
 
 def test_the_readmes_rule_passes() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (block,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "class Lion(" in code]
+    (block,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "class Qhm(" in code]
     names: dict[str, Any] = {"__name__": __name__}
     exec(block, names)  # noqa: S102
     for check in CHECKS:
         if check.compiles:
             continue
-        result = run(subject(names["Lion"]), check)
+        result = run(subject(names["Qhm"]), check)
         assert result.outcome != "failed", result.detail
 
 
 def test_a_rule_defined_in_a_function_skips_the_fresh_process_with_the_reason() -> None:
-    class Local(Lion):
+    class Local(Qhm):
         pass
 
     (check,) = [check for check in checks_of("optimizers") if check.name == "resumes_in_a_fresh_process"]

@@ -22,7 +22,7 @@ from . import correct_modules, correct_rules
 from .skips import SKIPS, Skip, assert_justified, justified_reason
 
 
-class ForVectors(correct_rules.Lion):
+class ForVectors(correct_rules.Qhm):
     ranks = (1,)
 
 

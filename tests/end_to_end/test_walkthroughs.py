@@ -120,5 +120,5 @@ def test_the_readmes_rule_becomes_a_package(shell, tmp_path):
             for command in text.splitlines():
                 printed = shell(command, tmp_path)
     assert done == ["python", "sh", "sh", "py", "sh", "sh"]
-    assert "optimizers:lion" in printed
-    assert "Chen et al. 2023" in printed
+    assert "optimizers:qhm" in printed
+    assert "Ma & Yarats 2018" in printed
