@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = ("qhadam", "prodigy")
+NAMES = ("qhadam", "dog")
 PORTING = EXAMPLES / "porting"
 
 

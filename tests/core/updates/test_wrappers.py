@@ -218,7 +218,7 @@ class Clipped(Wrapper):
 
 
 def test_gradients_change_once_before_sums():
-    (prodigy_like,) = [kind for kind in RULES if kind.__name__ == "GlobalNorm"]
+    (by_norm,) = [kind for kind in RULES if kind.__name__ == "GlobalNorm"]
     network = build([0, 1])
     updater = Clipped(inner=Clipped(inner=sgd(lr=1.0))).attach(network)
     before, start = network.flat.data.clone(), network.state_dict()
@@ -235,7 +235,7 @@ def test_gradients_change_once_before_sums():
     assert (states["seen"] == 1).all()
     assert (states["inner.seen"] == 1).all()
     assert not torch.equal(before, network.flat.data)
-    lengths = path(Clipped(inner=prodigy_like(lr=0.1)), build(), 2)
+    lengths = path(Clipped(inner=by_norm(lr=0.1)), build(), 2)
     assert len(lengths) == 2
 
 
