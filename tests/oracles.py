@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 from chainrule import Initializer, Loss, Module, Optimizer, label
 from chainrule.testing import checks_of, run, subject
+from chainrule.testing.optimizers.trials import weights
 from chainrule.testing.subject import Reference
 
 (TRAJECTORY,) = (check for check in checks_of("optimizers") if check.name == "trajectory_follows_the_reference")
@@ -104,6 +105,11 @@ def by_array_formula(formula: Array, parameter: Tensor, gradients: Sequence[Tens
         theta = formula(theta, gradient.numpy().copy(), memory, t)
         passed.append(torch.tensor(theta))
     return passed
+
+
+def running_mean(beta: float, values: Sequence[Any]) -> Any:
+    """Return (1 − β) Σ βᵃ x₋ₐ over all values so far, the last of age 0: a running mean that started at 0."""
+    return (1 - beta) * sum(beta**age * value for age, value in enumerate(reversed(values)))
 
 
 def factors_by_torch(schedule: Callable[[torch.optim.Optimizer], Any], steps: int) -> list[float]:
@@ -237,3 +243,22 @@ def assert_follows(reference: Reference, rule: type[Optimizer], **settings: Any)
     """Compare a rule with its reference at settings that none of its examples has."""
     result = run(subject(rule, reference=reference, **settings), TRAJECTORY)
     assert result.outcome == "passed", result.detail
+
+
+def assert_moves_as_one_vector(reference: Reference, rule: Optimizer, steps: int = 60) -> Tensor:
+    """Compare a rule that sums over parameters, on several of them in a bowl, with its reference on one vector of all.
+
+    Returns the d in each parameter's state after the last step.
+    """
+    network = weights(rule)
+    curvatures = torch.arange(len(network.flat.data), dtype=torch.float64) % 3 + 0.5
+    start, updater = network.flat.data.clone(), rule.attach(network)
+    gradients, found = [], []
+    for _ in range(steps):
+        network.flat.grad.copy_(curvatures * (network.flat.data - 1))
+        gradients.append(network.flat.grad.clone())
+        updater.step()
+        found.append(network.flat.data.clone())
+    expected = list(reference(rule, start, gradients))
+    assert_close(torch.stack(found), torch.stack(expected), rtol=1e-9, atol=1e-12)
+    return torch.stack([state["d"].squeeze() for state in updater.state_dict()["state"].values()])

@@ -11,6 +11,9 @@ Where one differs, the equation of the paper decides (w is the weight decay):
 | lars | pytorch-optimizer | vectors and scalars left out | all parameters (Algorithm 1) |
 | lamb | pytorch-optimizer | v; lr / (1 − β₁ᵗ); decay outside r; ‖θ‖ ≤ 10 | m̂, v̂; decay in r (Algorithm 2) |
 | adopt | pytorch-optimizer | clip at t^¼ | (t − 1)^¼ in our t, since its first gradient is g₀ (Algorithm 2) |
+| dadapt_adam | optax | lr √(1 − β₂ᵗ) / (1 − β₁ᵗ) | lr, as in the authors' code; alike where lr undoes it |
+| prodigy | optax | lr and eps as in the rows above and below | lr; eps by dₖ (Algorithm 4) |
+| prodigy | pytorch-optimizer | eps by the new d | eps by dₖ (Algorithm 4) |
 | mars | pytorch-optimizer | (√v + eps) / √(1 − β₂ᵗ) | √v̂ + eps (MARS-AdamW) |
 """
 
@@ -19,6 +22,7 @@ import torch
 
 from chainrule import create
 from chainrule.testing.optimizers.trials import draw_gradients, weights
+from tests.oracles import torchs_scalars_in_float64
 
 pytestmark = pytest.mark.slow  # optax compiles
 
@@ -33,6 +37,8 @@ def distance(rule, theirs, shapes=SHAPES):
     start = [parameter.data[0].clone() for parameter in network.parameters()]
     for t in range(1, STEPS + 1):
         draw_gradients(network, t)
+        if hasattr(rule, "d0"):
+            network.flat.grad.add_(0.5)  # on a way that leads somewhere, the estimated distance grows
         gradients.append([parameter.grad[0].clone() for parameter in network.parameters()])
         updater.step()
         found.append([parameter.data[0].clone() for parameter in network.parameters()])
@@ -71,11 +77,20 @@ def by_pytorch_optimizer(name, **settings):
         for row in gradients:
             for param, gradient in zip(params, row, strict=True):
                 param.grad = gradient.clone()
-            optimizer.step()
+            with torchs_scalars_in_float64():
+                optimizer.step()
             passed.append([param.detach().clone() for param in params])
         return passed
 
     return theirs
+
+
+def estimating(rule, rate):
+    """Return optax's transformation for a rule that estimates the distance to the solution, and a learning rate."""
+    import optax
+
+    kind = {"Prodigy": optax.contrib.prodigy, "DadaptAdam": optax.contrib.dadapt_adamw}[type(rule).__name__]
+    return kind(rate, rule.betas, eps=rule.eps, estim_lr0=rule.d0, weight_decay=rule.weight_decay)
 
 
 def optax_of(rule):
@@ -89,6 +104,9 @@ def optax_of(rule):
         return optax.lars(rule.lr, decay, trust_coefficient=rule.trust_coefficient, momentum=rule.momentum)
     if name == "lamb":
         return optax.lamb(rule.lr, **numbers, weight_decay=decay)
+    if hasattr(rule, "d0"):
+        beta1, beta2 = rule.betas
+        return estimating(rule, lambda count: rule.lr * (1 - beta1 ** (count + 1)) / (1 - beta2 ** (count + 1)) ** 0.5)
     directions = {
         "adabelief": lambda: optax.scale_by_belief(**numbers, eps_root=rule.eps),
         "adan": lambda: optax.scale_by_adan(**numbers),
@@ -114,12 +132,16 @@ OPTAX_AGREES = [
     ("adopt", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
     ("amsgrad", {"maximum_of_corrected": True}),
     ("amsgrad", {"lr": 0.1, "betas": (0.8, 0.9), "maximum_of_corrected": True, "weight_decay": 0.1}),
+    ("dadapt_adam", {}),
+    ("dadapt_adam", {"betas": (0.8, 0.99), "d0": 1e-3, "lr": 0.5, "eps": 1e-2, "weight_decay": 0.1}),
     ("lamb", {}),
     ("lamb", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
     ("lars", {}),
     ("lars", {"lr": 5.0, "momentum": 0.5, "trust_coefficient": 0.01}),
     ("lion", {}),
     ("lion", {"lr": 0.1, "betas": (0.8, 0.95), "weight_decay": 0.1}),
+    ("prodigy", {"eps": 1e-14}),
+    ("prodigy", {"betas": (0.8, 0.99), "d0": 1e-3, "lr": 0.5, "eps": 1e-14, "weight_decay": 0.1}),
     ("signsgd", {}),
     ("signsgd", {"lr": 0.1, "weight_decay": 0.1}),
     ("signum", {}),
@@ -127,7 +149,12 @@ OPTAX_AGREES = [
     ("yogi", {"betas": (0.0, 0.0)}),
     ("yogi", {"betas": (0.0, 0.0), "lr": 0.1, "initial_accumulator": 0.1, "eps": 1e-2, "weight_decay": 0.1}),
 ]
-OPTAX_DIFFERS = [("adan", {}), ("lars", {"weight_decay": 0.1}), ("yogi", {})]
+OPTAX_DIFFERS = [
+    ("adan", {}),
+    ("lars", {"weight_decay": 0.1}),
+    ("prodigy", {"d0": 1e-3, "eps": 1.0}),
+    ("yogi", {}),
+]
 
 
 @pytest.mark.parametrize(("name", "settings"), OPTAX_AGREES, ids=str)
@@ -144,6 +171,13 @@ def test_optax_differs_as_the_table_says(name, settings):
     assert distance(rule, by_optax(optax_of(rule))) > 1e-4
 
 
+@pytest.mark.parametrize("name", ["dadapt_adam", "prodigy"])
+def test_optax_corrects_biases_that_the_table_names(name):
+    pytest.importorskip("optax")
+    rule = create("optimizers", name, d0=1e-3)
+    assert distance(rule, by_optax(estimating(rule, rule.lr))) > 1e-4
+
+
 MATRICES = SHAPES[2:]
 ADOPTS_CLIP = {"clip_lambda": lambda t: (t - 1) ** 0.25}
 DECOUPLED = {"weight_decouple": True}
@@ -157,6 +191,8 @@ TORCH_AGREES = [
     ("ademamix", "AdEMAMix", {"lr": 0.1, "weight_decay": 0.1, **WARM_UPS}, {"t_alpha_beta3": 20} | DECOUPLED, SHAPES),
     ("adopt", "ADOPT", {}, ADOPTS_CLIP, SHAPES),
     ("adopt", "ADOPT", {"lr": 0.1, "betas": (0.8, 0.99), "weight_decay": 0.1}, ADOPTS_CLIP | DECOUPLED, SHAPES),
+    ("dadapt_adam", "DAdaptAdam", {}, {}, SHAPES),
+    ("dadapt_adam", "DAdaptAdam", {"d0": 1e-3, "lr": 0.5, "eps": 1e-2, "weight_decay": 0.1}, DECOUPLED, SHAPES),
     ("lamb", "Lamb", {"betas": (0.9, 0.0), "eps": 1e-14, "weight_decay": 0.0}, {"adam_debias": True}, SHAPES),
     ("lars", "LARS", {}, {}, MATRICES),
     ("lars", "LARS", {"lr": 5.0, "momentum": 0.5, "trust_coefficient": 0.01, "weight_decay": 0.1}, {}, MATRICES),
@@ -164,6 +200,8 @@ TORCH_AGREES = [
     ("lion", "Lion", {"lr": 0.1, "betas": (0.8, 0.95), "weight_decay": 0.1}, {}, SHAPES),
     ("mars", "MARS", {}, {"optimize_1d": True}, SHAPES),
     ("mars", "MARS", {"lr": 0.1, "gamma": 0.5, "eps": 1e-14, "weight_decay": 0.1}, {"optimize_1d": True}, SHAPES),
+    ("prodigy", "Prodigy", {"eps": 1e-14}, {}, SHAPES),
+    ("prodigy", "Prodigy", {"d0": 1e-3, "lr": 0.5, "eps": 1e-14, "weight_decay": 0.1}, {}, SHAPES),
     ("signum", "SignSGD", {}, {}, SHAPES),
     ("signum", "SignSGD", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}, DECOUPLED, SHAPES),
     ("yogi", "Yogi", {"betas": (0.0, 0.0)}, {}, SHAPES),
@@ -175,6 +213,7 @@ TORCH_DIFFERS = [
     ("lamb", "Lamb", {}, {}, SHAPES),
     ("lars", "LARS", {}, {}, SHAPES),
     ("mars", "MARS", {"eps": 1e-2}, {"optimize_1d": True}, SHAPES),
+    ("prodigy", "Prodigy", {"d0": 1e-3, "eps": 1.0}, {}, SHAPES),
     ("yogi", "Yogi", {}, {}, SHAPES),
 ]
 
