@@ -15,8 +15,8 @@ class ParamGroups(ExplainsAttributes):
     """Rules by what selects their parameters, such as ``{"matrices": muon(), "*": adam()}``; the first match counts.
 
     A key is a pattern of names (``*.bias``), ``matrices`` (all of rank 2 but embeddings, of positions too, and the
-    scales of norms), ``vectors`` (all of rank 0 and 1: biases and the scales of norms), or ``layer:`` with a pattern of
-    the layer's kind (``layer:*_norm``).
+    scales of norms), ``weights`` (the matrices and the kernels of convolutions), ``vectors`` (all of rank 0 and 1:
+    biases and the scales of norms), or ``layer:`` with a pattern of the layer's kind (``layer:*_norm``).
     """
 
     _instead: ClassVar[Mapping[str, str]] = {"step": "The updater has it: updater = param_groups({…}).attach(network)."}

@@ -15,20 +15,22 @@ Selector = Callable[[str, Parameter, ModuleLike], bool]
 LAYER = "layer:"
 
 
-def _is_matrix(_: str, parameter: Parameter, layer: ModuleLike) -> bool:
+def _is_weight(_: str, parameter: Parameter, layer: ModuleLike) -> bool:
     """Return whether the parameter is the matrix of a linear map, from more than one input or to more than one output.
 
-    A table of positions, or the scales of a norm over two axes, has rank 2 too, but each entry acts by itself.
+    A kernel is one too. A table of positions, or the scales of a norm over two axes, has rank 2 as well, but each entry
+    acts by itself.
     """
     acts_alone = parameter.fan_in == parameter.fan_out == 1 and parameter.shape != (1, 1)
-    return len(parameter.shape) == 2 and not acts_alone and not getattr(layer, "integer_inputs", False)
+    return len(parameter.shape) >= 2 and not acts_alone and not getattr(layer, "integer_inputs", False)
 
 
 BY_RANK: Mapping[str, Selector] = {
-    "matrices": _is_matrix,
+    "weights": _is_weight,
+    "matrices": lambda name, parameter, layer: len(parameter.shape) == 2 and _is_weight(name, parameter, layer),
     "vectors": lambda _, parameter, layer: len(parameter.shape) < 2,  # noqa: ARG005
 }
-"""Selectors by rank: the matrices of linear maps; and all biases, norms' scales and single numbers."""
+"""Selectors by rank: the matrices of linear maps, with kernels or without; all biases, norms' scales and numbers."""
 
 
 def selector(text: str) -> Selector:

@@ -139,7 +139,7 @@ class Held(Module):
     def __init__(self):
         self.table, self.hidden, self.norm = Table(3, 4, bias=False), linear(4, 4), LayerNorm(1, 4)
         self.gain = Parameter(init=zeros(), fan_in=1, fan_out=1)
-        self.kernel = Parameter(4, 4, 3, init=zeros(), fan_in=1, fan_out=1)
+        self.kernel = Parameter(4, 4, 3, init=zeros(), fan_in=12, fan_out=12)
 
     def forward(self, x):
         return x
@@ -152,6 +152,7 @@ class Held(Module):
     ("key", "names"),
     [
         ("matrices", {"hidden.weight", "norm.weight"}),
+        ("weights", {"hidden.weight", "norm.weight", "kernel"}),
         ("vectors", {"hidden.bias", "norm.bias", "gain"}),
         ("layer:layer_norm", {"norm.weight", "norm.bias"}),
         ("layer:*norm", {"norm.weight", "norm.bias"}),
@@ -168,7 +169,8 @@ def test_groups_by_rank_and_by_kind_of_layer(key, names):
     assert {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])} == names
 
 
-def test_tables_of_positions_and_scales_of_norms_are_no_matrices():
+@pytest.mark.parametrize("key", ["matrices", "weights"])
+def test_tables_of_positions_and_scales_of_norms_are_no_matrices(key):
     class Rank2(Held):
         def __init__(self):
             self.positions, self.norm, self.single = positional_embedding(3, 4), layer_norm((2, 4)), linear(1, 1)
@@ -176,7 +178,7 @@ def test_tables_of_positions_and_scales_of_norms_are_no_matrices():
     network = Rank2().build()
     before = network.state_dict()
     network.flat.grad.fill_(1.0)
-    param_groups({"matrices": sgd(lr=1.0), "*": Nothing()}).attach(network).step()
+    param_groups({key: sgd(lr=1.0), "*": Nothing()}).attach(network).step()
     changed = [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])]
     assert changed == ["single.weight"]
 
