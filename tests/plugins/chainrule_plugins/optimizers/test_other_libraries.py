@@ -57,9 +57,9 @@ def by_optax(transformation):
     def theirs(start, gradients):
         with jax.enable_x64(True):
             params, passed = [jax.numpy.asarray(one.numpy()) for one in start], []
-            state = transformation.init(params)
+            state, update = transformation.init(params), jax.jit(transformation.update)
             for row in gradients:
-                updates, state = transformation.update([jax.numpy.asarray(one.numpy()) for one in row], state, params)
+                updates, state = update([jax.numpy.asarray(one.numpy()) for one in row], state, params)
                 params = optax.apply_updates(params, updates)
                 passed.append([torch.tensor(one.__array__()) for one in params])
         return passed
@@ -67,13 +67,14 @@ def by_optax(transformation):
     return theirs
 
 
-def by_pytorch_optimizer(name, **settings):
-    """Return the positions of an optimizer of pytorch-optimizer as a function of start and gradients."""
+def by_pytorch_optimizer(name, *, group=None, **settings):
+    """Return the positions of an optimizer of pytorch-optimizer, of one group if any, by start and gradients."""
     import pytorch_optimizer
 
     def theirs(start, gradients):
         params, passed = [torch.nn.Parameter(one.clone()) for one in start], []
-        optimizer = getattr(pytorch_optimizer, name)(params, foreach=False, **settings)
+        groups = params if group is None else [{"params": params, **group}]
+        optimizer = getattr(pytorch_optimizer, name)(groups, foreach=False, **settings)
         for row in gradients:
             for param, gradient in zip(params, row, strict=True):
                 param.grad = gradient.clone()
