@@ -36,7 +36,8 @@ def test_a_component_passes_a_check_or_is_skipped_for_a_reason_that_holds(record
 @pytest.mark.parametrize("rule", [rule for rule in RULES if hasattr(rule, "eps")], ids=lambda rule: rule.__name__)
 def test_a_rule_follows_its_reference_where_eps_is_large_enough_to_show_its_place(rule):
     for example in rule.examples():
-        assert_follows(reference_of(rule), rule, **{**vars(example), "eps": 1e-2})
+        eps = (1e-2,) * len(example.eps) if isinstance(example.eps, tuple) else 1e-2
+        assert_follows(reference_of(rule), rule, **{**vars(example), "eps": eps})
 
 
 def test_every_kind_of_component_is_checked():

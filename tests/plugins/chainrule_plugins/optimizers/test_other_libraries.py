@@ -4,6 +4,8 @@ Where one differs, the equation of the paper decides (w is the weight decay):
 
 | rule | library | it has | the paper has |
 |---|---|---|---|
+| adafactor | optax, pytorch-optimizer | momentum averages α u | no momentum (Algorithm 4); alike for a fixed α |
+| adam_mini | pytorch-optimizer | float32; one v per tensor unless named as a transformer's | one per output neuron |
 | adan | optax | (1 − b2) δ and (1 − b2) v | b2 there, 1 − β₂ in the paper's letters (Algorithm 1); alike at ½ |
 | adan | pytorch-optimizer | θ / (1 + lr w) unless decoupled | the same (Algorithm 1); ours is decoupled |
 | yogi | optax, pytorch-optimizer | m̂, v̂; optax's m starts at 1e-6 | m, v (Algorithm 2); alike at β₁ = β₂ = 0 |
@@ -75,6 +77,9 @@ def by_pytorch_optimizer(name, *, group=None, **settings):
         params, passed = [torch.nn.Parameter(one.clone()) for one in start], []
         groups = params if group is None else [{"params": params, **group}]
         optimizer = getattr(pytorch_optimizer, name)(groups, foreach=False, **settings)
+        optimizer = getattr(pytorch_optimizer, name)(
+            torch.nn.ParameterList(params) if name == "AdamMini" else params, foreach=False, **settings
+        )
         for row in gradients:
             for param, gradient in zip(params, row, strict=True):
                 param.grad = gradient.clone()
@@ -101,6 +106,18 @@ def optax_of(rule):
     numbers = dict(zip(("b1", "b2", "b3"), getattr(rule, "betas", ()), strict=False))
     numbers |= {"eps": rule.eps} if hasattr(rule, "eps") else {}
     name, decay, lr = type(rule).__name__.lower(), rule.weight_decay, optax.scale_by_learning_rate(rule.lr)
+    if name == "adafactor":
+        return optax.adafactor(
+            rule.lr,
+            min_dim_size_to_factor=1,
+            decay_rate=rule.decay_rate,
+            multiply_by_parameter_scale=rule.relative_step,
+            clipping_threshold=rule.clip_threshold,
+            momentum=rule.momentum or None,
+            dtype_momentum="float64",
+            weight_decay_rate=rule.lr * decay or None,
+            eps=rule.eps[0],
+        )
     if name == "lars":
         return optax.lars(rule.lr, decay, trust_coefficient=rule.trust_coefficient, momentum=rule.momentum)
     if name == "lamb":
@@ -122,9 +139,12 @@ def optax_of(rule):
     return optax.chain(directions[name](), optax.add_decayed_weights(decay), lr)
 
 
+FIXED_STEP = {"lr": 0.1, "relative_step": False, "clip_threshold": 0.5, "momentum": 0.9, "weight_decay": 0.1}
 OPTAX_AGREES = [
     ("adabelief", {}),
     ("adabelief", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
+    ("adafactor", {}),
+    ("adafactor", {**FIXED_STEP, "lr": 0.005}),  # small, since optax takes β₂ in float32
     ("adan", {"betas": (0.98, 0.5, 0.99)}),
     ("adan", {"lr": 0.1, "betas": (0.9, 0.5, 0.9), "eps": 1e-4, "weight_decay": 0.1}),
     ("ademamix", {}),
@@ -156,6 +176,7 @@ OPTAX_DIFFERS = [
     ("prodigy", {"d0": 1e-3, "eps": 1.0}),
     ("yogi", {}),
 ]
+OPTAX_DIFFERS = [("adafactor", {"momentum": 0.9}), ("adan", {}), ("lars", {"weight_decay": 0.1}), ("yogi", {})]
 
 
 @pytest.mark.parametrize(("name", "settings"), OPTAX_AGREES, ids=str)
@@ -183,9 +204,13 @@ MATRICES = SHAPES[2:]
 ADOPTS_CLIP = {"clip_lambda": lambda t: (t - 1) ** 0.25}
 DECOUPLED = {"weight_decouple": True}
 WARM_UPS = {"alpha_warmup": 20, "beta3_warmup": 20}
+ADAFACTORS = {"betas": (None, 0.999), "decay_rate": -0.8}
+ADAFACTORS_MOMENTUM = {**ADAFACTORS, "betas": (0.9, 0.999), "momentum_dtype": torch.float64}
 TORCH_AGREES = [
     ("adabelief", "AdaBelief", {}, {}, SHAPES),
     ("adabelief", "AdaBelief", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}, {}, SHAPES),
+    ("adafactor", "AdaFactor", {}, ADAFACTORS, SHAPES),
+    ("adafactor", "AdaFactor", FIXED_STEP, {**ADAFACTORS_MOMENTUM, "scale_parameter": False}, SHAPES),
     ("adan", "Adan", {}, {}, SHAPES),
     ("adan", "Adan", {"lr": 0.1, "betas": (0.9, 0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1}, DECOUPLED, SHAPES),
     ("ademamix", "AdEMAMix", {}, {}, SHAPES),
@@ -194,6 +219,8 @@ TORCH_AGREES = [
     ("adopt", "ADOPT", {"lr": 0.1, "betas": (0.8, 0.99), "weight_decay": 0.1}, ADOPTS_CLIP | DECOUPLED, SHAPES),
     ("dadapt_adam", "DAdaptAdam", {}, {}, SHAPES),
     ("dadapt_adam", "DAdaptAdam", {"d0": 1e-3, "lr": 0.5, "eps": 1e-2, "weight_decay": 0.1}, DECOUPLED, SHAPES),
+    ("came", "CAME", {}, {}, SHAPES),
+    ("came", "CAME", {"lr": 0.01, "betas": (0.8, 0.9, 0.99), "clip_threshold": 0.5, "weight_decay": 0.1}, {}, SHAPES),
     ("lamb", "Lamb", {"betas": (0.9, 0.0), "eps": 1e-14, "weight_decay": 0.0}, {"adam_debias": True}, SHAPES),
     ("lars", "LARS", {}, {}, MATRICES),
     ("lars", "LARS", {"lr": 5.0, "momentum": 0.5, "trust_coefficient": 0.01, "weight_decay": 0.1}, {}, MATRICES),
@@ -209,6 +236,8 @@ TORCH_AGREES = [
     ("yogi", "Yogi", {"betas": (0.0, 0.0), "lr": 0.1, "initial_accumulator": 0.1, "weight_decay": 0.1}, {}, SHAPES),
 ]
 TORCH_DIFFERS = [
+    ("adafactor", "AdaFactor", {"momentum": 0.9}, ADAFACTORS_MOMENTUM, SHAPES),
+    ("adam_mini", "AdamMini", {"lr": 0.1}, {}, MATRICES),
     ("adan", "Adan", {"lr": 0.1, "weight_decay": 0.5}, {}, SHAPES),
     ("adopt", "ADOPT", {}, {}, SHAPES),
     ("lamb", "Lamb", {}, {}, SHAPES),
@@ -222,7 +251,9 @@ TORCH_DIFFERS = [
 def theirs_of(rule, kind, more):
     """Return the steps of pytorch-optimizer for the settings of a rule and more."""
     settings = {name: value for name, value in vars(rule).items() if name != "schedule"}
-    return by_pytorch_optimizer(kind, **settings, **more)
+    if isinstance(settings.get("eps"), tuple):
+        settings |= zip(("eps1", "eps2"), settings.pop("eps"), strict=True)
+    return by_pytorch_optimizer(kind, **(settings | more))
 
 
 @pytest.mark.parametrize(("name", "kind", "settings", "more", "shapes"), TORCH_AGREES, ids=str)
