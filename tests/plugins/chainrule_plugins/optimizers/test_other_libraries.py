@@ -118,6 +118,10 @@ def optax_of(rule):
             weight_decay_rate=rule.lr * decay or None,
             eps=rule.eps[0],
         )
+    if name == "schedulefreesgd":
+        return optax.contrib.schedule_free_sgd(rule.lr, b1=rule.momentum, weight_decay=decay)
+    if name == "schedulefreeadamw":
+        return optax.contrib.schedule_free_adamw(rule.lr, **numbers, weight_decay=decay)
     if name == "lars":
         return optax.lars(rule.lr, decay, trust_coefficient=rule.trust_coefficient, momentum=rule.momentum)
     if name == "lamb":
@@ -163,6 +167,10 @@ OPTAX_AGREES = [
     ("lion", {"lr": 0.1, "betas": (0.8, 0.95), "weight_decay": 0.1}),
     ("prodigy", {"eps": 1e-14}),
     ("prodigy", {"betas": (0.8, 0.99), "d0": 1e-3, "lr": 0.5, "eps": 1e-14, "weight_decay": 0.1}),
+    ("schedule_free_adamw", {}),
+    ("schedule_free_adamw", {"lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
+    ("schedule_free_sgd", {}),
+    ("schedule_free_sgd", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}),
     ("signsgd", {}),
     ("signsgd", {"lr": 0.1, "weight_decay": 0.1}),
     ("signum", {}),
@@ -230,6 +238,10 @@ TORCH_AGREES = [
     ("mars", "MARS", {"lr": 0.1, "gamma": 0.5, "eps": 1e-14, "weight_decay": 0.1}, {"optimize_1d": True}, SHAPES),
     ("prodigy", "Prodigy", {"eps": 1e-14}, {}, SHAPES),
     ("prodigy", "Prodigy", {"d0": 1e-3, "lr": 0.5, "eps": 1e-14, "weight_decay": 0.1}, {}, SHAPES),
+    ("schedule_free_adamw", "ScheduleFreeAdamW", {}, {}, SHAPES),
+    ("schedule_free_adamw", "ScheduleFreeAdamW", {"lr": 0.1, "betas": (0.8, 0.99), "weight_decay": 0.1}, {}, SHAPES),
+    ("schedule_free_sgd", "ScheduleFreeSGD", {}, {}, SHAPES),
+    ("schedule_free_sgd", "ScheduleFreeSGD", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}, {}, SHAPES),
     ("signum", "SignSGD", {}, {}, SHAPES),
     ("signum", "SignSGD", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}, DECOUPLED, SHAPES),
     ("yogi", "Yogi", {"betas": (0.0, 0.0)}, {}, SHAPES),
