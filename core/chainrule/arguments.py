@@ -26,7 +26,7 @@ ADVICE = {
     "metric": "Pass one of chainrule.metrics, such as accuracy().",
     "callback": "Pass one of chainrule.callbacks, such as progress().",
 }
-"""What to pass in the place of something else, by what is needed."""
+"""What to pass in the place of something else, by what is needed; all but network and module are kinds."""
 
 
 def integer(
@@ -128,6 +128,8 @@ def advice(needed: str, value: object) -> str:
         return "Did you forget to call it?"
     if needed == "network" and hasattr(value, "build"):
         return "Call build() on the module first."
+    if isinstance(value, str) and value.isidentifier() and needed not in ("network", "module"):
+        return f'Write chainrule.create("{needed}", "{value}").'
     if needed == "optimizer" and isinstance(value, Mapping):
         return "Write chainrule.param_groups(…) around it."
     return ADVICE[needed]

@@ -147,6 +147,15 @@ def test_what_a_hook_contributes_is_loaded_too_and_a_crashing_hook_stops_nothing
     assert "its import ended the process with exit status 7" in _told(report, "crash")["message"]
 
 
+def test_names_out_of_scope_without_reasons_are_told(sites):
+    sites.add("list", {"rules.py": "NAMES = ['newton']\n"}, _points(out_of_scope="optimizers = rules:NAMES"))
+    sites.add("kind", {"rule.py": "NAMES = {'newton': 'No.'}\n"}, _points(out_of_scope="optimisers = rule:NAMES"))
+    report = _report(sites)
+    assert _told(report, "list")["topic"] == "scope"
+    assert "must be a dict of reasons by name, got a value of type list" in _told(report, "list")["message"]
+    assert "its name must be a kind, such as layers" in _told(report, "kind")["message"]
+
+
 def test_requirements_on_chainrule_that_do_not_fit_are_told(sites):
     points = _points(optimizers="{0} = {0}:Rule")
     for name, requirement in {

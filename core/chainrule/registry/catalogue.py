@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib import metadata
@@ -32,7 +32,7 @@ from chainrule.registry.component import (
 from chainrule.registry.contract import API
 from chainrule.registry.discovery import read_declarations
 from chainrule.registry.hints import unknown_component
-from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, kind_or_none, kinds_of_class
+from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, OUT_OF_SCOPE, kind_or_none, kinds_of_class
 
 DISABLE = "CHAINRULE_DISABLE"
 
@@ -52,6 +52,7 @@ class Catalogue:
         records: every record, by key, including those that are invalid, blocked or ambiguous; replaced, never changed,
             since other threads may be reading it.
         hooks: the modules that may contribute records.
+        out_of_scope: the tables of names that a package leaves out of a kind, each with the reason.
         session: the objects that were registered in this process, by key.
         problems: the errors in reading and loading declarations, with chained causes.
 
@@ -70,7 +71,8 @@ class Catalogue:
         declarations = read_declarations()
         self.problems: list[ChainruleError] = declarations.problems
         self.hooks = [component for component in declarations.components if component.kind == HOOKS]
-        declared = [component for component in declarations.components if component.kind != HOOKS]
+        self.out_of_scope = [component for component in declarations.components if component.kind == OUT_OF_SCOPE]
+        declared = [component for component in declarations.components if component.kind not in (HOOKS, OUT_OF_SCOPE)]
         self._add([*declared, *contributed])
 
     def ask_hooks(self) -> None:
@@ -120,7 +122,7 @@ class Catalogue:
             return held
         named = self.named(kind, name)
         if not named:
-            raise unknown_component(kind, name, self.records, self.problems)
+            raise self.unknown(kind, name)
         first = named[0]
         if not is_valid_name(first.name):
             raise UnknownComponentError(
@@ -137,12 +139,26 @@ class Catalogue:
             raise _collision(usable)
         return usable[0]
 
+    def unknown(self, kind: str | None, name: str) -> UnknownComponentError:
+        """Return the error for an unknown name of a kind, or of any, with the reasons of packages that leave it out."""
+        bare, reasons, problems = name.rpartition(":")[2].lower(), [], list(self.problems)
+        for table in self.out_of_scope:
+            if self.is_blocked(table) or kind not in (None, kind_or_none(table.name)):
+                continue
+            try:
+                by_name = self.load(table)
+            except BrokenComponentError as problem:
+                problems.append(problem)
+            else:
+                reasons += [by_name[bare]] if bare in by_name else []
+        return unknown_component(kind, name, self.records, problems, reasons)
+
     def load(self, component: Component) -> Any:
         """Import and return the object of a record.
 
         Raises:
-            BrokenComponentError: if it is written for another contract, fails to import, is not callable, or is a class
-                of another kind.
+            BrokenComponentError: if it is written for another contract, fails to import, or is not what its kind asks
+                for: a class or function, not a class of another kind; for names out of scope, a dict of texts.
         """
         if component.distribution == SESSION and component.key in self.session:
             return self.session[component.key]
@@ -163,6 +179,9 @@ class Catalogue:
                 wanted = f"{component.distribution}[{','.join(entry_point.extras)}]"
                 needs = f'Install its dependencies: pip install "{wanted}".'
             raise _broken(component, one_line(error), fix=needs) from error
+        if component.kind == OUT_OF_SCOPE:
+            _expect_reasons(component, loaded)
+            return loaded
         if component.kind != HOOKS and not callable(loaded):
             raise _broken(component, f"it must be a class or a function, got a value of type {type(loaded).__name__}")
         if (kinds := kinds_of_class(loaded)) and component.kind not in kinds:
@@ -238,6 +257,14 @@ class Catalogue:
                     replace(record, distribution=module.distribution, version=module.version, api=module.api)
                 )
         return contributed
+
+
+def _expect_reasons(table: Component, loaded: object) -> None:
+    """Raise BrokenComponentError unless a table of names out of scope holds reasons by name, and its own is a kind."""
+    if kind_or_none(table.name) is None:
+        raise _broken(table, f"its name must be a kind, such as {KINDS[0]}")
+    if not isinstance(loaded, Mapping) or not all(isinstance(text, str) for text in (*loaded, *loaded.values())):
+        raise _broken(table, f"it must be a dict of reasons by name, got a value of type {type(loaded).__name__}")
 
 
 def _collision(components: list[Component]) -> AmbiguousComponentError:

@@ -11,15 +11,22 @@ from chainrule.registry.source_files import source_file
 
 
 def unknown_component(
-    kind: str | None, name: str, records: Mapping[str, Sequence[Component]], problems: Sequence[ChainruleError]
+    kind: str | None,
+    name: str,
+    records: Mapping[str, Sequence[Component]],
+    problems: Sequence[ChainruleError],
+    reasons: Sequence[str] = (),
 ) -> UnknownComponentError:
-    """Return the error for an unknown name, with the most useful hint first."""
+    """Return the error for an unknown name, with the most useful hint first: the reasons for its absence, if any."""
     everything = [component for found in records.values() for component in found]
     of_kind = [
         component for component in everything if component.kind == kind or (kind is None and component.kind in KINDS)
     ]
     what = "component" if kind is None else singular(kind)
-    hints = [f'No {what} is registered as "{name}".{did_you_mean(name, [component.name for component in of_kind])}']
+    unknown = f'No {what} is registered as "{name}".'
+    if reasons:
+        return UnknownComponentError(" ".join([unknown, *reasons, *(f"Also: {problem}" for problem in problems)]))
+    hints = [unknown + did_you_mean(name, [component.name for component in of_kind])]
     bare = name.rpartition(":")[2]
     where = _elsewhere(bare, kind, everything) or _undeclared(bare, of_kind)
     hints += where

@@ -38,6 +38,7 @@ TABLE = (
 KINDS = tuple(kind.name for kind in TABLE)
 COMMANDS = "commands"
 HOOKS = "hooks"
+OUT_OF_SCOPE = "out_of_scope"
 
 
 def singular(kind: str) -> str:

@@ -12,7 +12,6 @@ from chainrule.calls import explained
 from chainrule.errors import AmbiguousComponentError, ChainruleError
 from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import NAME_RULE, SESSION, Component, is_valid_name
-from chainrule.registry.hints import unknown_component
 from chainrule.registry.kinds import KINDS, kind_named, kind_or_none, kinds_of_class
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ def resolve(text: str) -> Component:
         return catalogue.find(kind, rest)
     named = [component for kind in KINDS for component in catalogue.named(kind, text)]
     if not named:
-        raise unknown_component(None, text, catalogue.records, catalogue.problems)
+        raise catalogue.unknown(None, text)
     usable = [component for component in named if not catalogue.is_blocked(component)]
     kinds = list(dict.fromkeys(component.kind for component in usable or named))
     if len(kinds) > 1:

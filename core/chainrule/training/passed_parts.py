@@ -9,7 +9,7 @@ from chainrule.arguments import ADVICE, advice, shown
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.errors import CallbackError, ChainruleError, label
-from chainrule.registry import create
+from chainrule.registry import create, get
 
 Named: TypeAlias = MetricLike | type[Metric] | str
 
@@ -23,6 +23,8 @@ NEEDED = {"network": "flat", "loss": "over_members", "optimizer": "attach"}
 def check_parts(caller: str, **parts: Any) -> None:
     """Raise ChainruleError, in the caller's name, unless network, loss and optimizer are ready for use."""
     for name, part in parts.items():
+        if isinstance(part, str) and name != "network":
+            get(name, part)  # which answers an unknown name
         if isinstance(part, type) or not hasattr(part, NEEDED[name]):
             raise ChainruleError(f"{caller}: the {name} must be ready for use, got {shown(part)}. {advice(name, part)}")
 

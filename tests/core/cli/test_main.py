@@ -205,14 +205,18 @@ def test_a_blocked_command_says_so_when_called_and_is_not_in_the_help(packages):
     assert "greet" not in packages.chainrule("--help", CHAINRULE_DISABLE="commands:greet").stdout
 
 
-def test_a_package_with_a_command_and_a_hook_works_as_documented(packages):
+def test_a_package_with_a_command_a_hook_and_a_name_out_of_scope_works_as_documented(packages):
     text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     told = text.partition("## Commands and hooks")[2]
-    command, hooks = re.findall(r"^```py\n(.*?)^```$", told, flags=re.DOTALL | re.MULTILINE)
+    command, hooks, scope = re.findall(r"^```py\n(.*?)^```$", told, flags=re.DOTALL | re.MULTILINE)
     points = "\n".join(re.findall(r"^```toml\n(.*?)^```$", told, flags=re.DOTALL | re.MULTILINE))
     points = points.replace("project.entry-points.", "").replace('"', "")
-    packages.add("chainrule-halve", points, {"chainrule_halve.py": command, "chainrule_halve_hooks.py": hooks})
+    modules = {"chainrule_halve.py": command, "chainrule_halve_hooks.py": hooks, "chainrule_halve_scope.py": scope}
+    packages.add("chainrule-halve", points, modules)
     assert packages.chainrule("halve", "3").stdout == "1.5\n"
     assert packages.chainrule("halve", "nan").stderr.startswith("chainrule: halve: number must be a number, got nan.")
     assert "Halve a number. (chainrule-halve)" in packages.chainrule("--help").stdout
     assert packages.chainrule("list", "borrowed").stdout.split("\t")[3] == "chainrule-halve"
+    assert packages.chainrule("show", "newton").stderr.endswith(
+        "It needs second derivatives, and a rule gets first gradients alone. Use adamw.\n"
+    )

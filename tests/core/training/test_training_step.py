@@ -111,6 +111,11 @@ def test_evaluation_parameters_are_at_hand():
         ((None, mse, sgd()), "training_step: the loss must be ready for use, got the class Mse. Did you"),
         ((None, mse("none"), sgd()), 'training_step: the loss must have reduction "mean" or "sum", got "none"'),
         ((None, mse(), sgd), "training_step: the optimizer must be ready for use"),
+        (
+            (None, "mse", sgd()),
+            r'training_step: the loss must be ready for use, got .mse.\. Write chainrule\.create\("loss", "mse"\)\.$',
+        ),
+        ((None, mse(), "adm"), r'No optimizer is registered as "adm"\. Did you mean "adam"'),
     ],
 )
 def test_what_is_not_ready_is_refused(parts, message):

@@ -201,7 +201,8 @@ def test_a_wrapper_leaves_to_the_inner_rule_what_is_its(name):
     ("inner", "shown"),
     [
         (sgd, "the class Sgd. Did you forget to call it?"),
-        ("adam", "'adam'. Pass one of chainrule.optimizers, such as adam(lr=0.001)."),
+        ("adam", '\'adam\'. Write chainrule.create("optimizer", "adam").'),
+        ("some words", "'some words'. Pass one of chainrule.optimizers, such as adam(lr=0.001)."),
         (None, "None. Pass one"),
         (0.1, "0.1. Pass one"),
     ],

@@ -12,16 +12,16 @@ from chainrule.errors import ChainruleError
 from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import Component
 from chainrule.registry.contract import API, API_GROUP
-from chainrule.registry.kinds import COMMANDS, HOOKS
+from chainrule.registry.kinds import COMMANDS, HOOKS, OUT_OF_SCOPE
 
 TOPICS = {"invalid": "name", "blocked": "blocked", "ambiguous": "collision"}
 
 
 def examine(limit: float) -> tuple[list[Finding], int, int]:
-    """Return the findings, and how many of how many components, commands and hooks could be loaded."""
+    """Return the findings, and how many of how many entry points could be loaded."""
     catalogue = Catalogue()
-    hooks = [hook for hook in catalogue.hooks if not catalogue.is_blocked(hook)]
-    results = list(load_each([*hooks, *_usable(catalogue)], limit))
+    others = [other for other in (*catalogue.hooks, *catalogue.out_of_scope) if not catalogue.is_blocked(other)]
+    results = list(load_each([*others, *_usable(catalogue)], limit))
     contributed = [Component(**record) for _, outcome in results for record in outcome.contributed]
     if contributed:
         catalogue = Catalogue(contributed)
@@ -59,7 +59,8 @@ def _catalogue_findings(catalogue: Catalogue) -> Iterator[Finding]:
     for hook in filter(catalogue.is_blocked, catalogue.hooks):
         message = f"{hook.full_name} is disabled, and with it what it contributes."
         yield Finding("note", "blocked", hook.key, hook.distribution, message)
-    for name in sorted({each.distribution for each in (*_records(catalogue), *catalogue.hooks) if each.api is None}):
+    everything = (*_records(catalogue), *catalogue.hooks, *catalogue.out_of_scope)
+    for name in sorted({each.distribution for each in everything if each.api is None}):
         message = f'{name} states no contract. Ask its author to add {API} = "chainrule:API" to the group {API_GROUP}.'
         yield Finding("note", "contract", name, name, message)
 
@@ -75,5 +76,5 @@ def _loading_finding(component: Component, outcome: Outcome, catalogue: Catalogu
     what = f"{key} ({component.entry_point}) of {owner} {component.version} cannot be loaded"
     fix = f"Fix or reinstall {owner}; until then CHAINRULE_DISABLE=dist:{owner} leaves it out."
     message = outcome.problem if key in problem else f"{what}: {problem}. {fix}"
-    topic = {HOOKS: "hook", COMMANDS: "command"}.get(component.kind, "component")
+    topic = {HOOKS: "hook", COMMANDS: "command", OUT_OF_SCOPE: "scope"}.get(component.kind, "component")
     return Finding("wrong", topic, key, owner, message, outcome.traceback)
