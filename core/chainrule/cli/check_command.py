@@ -19,6 +19,7 @@ from chainrule.registry.kinds import KINDS, kind_or_none
 from chainrule.terminal import console
 
 if TYPE_CHECKING:
+    from chainrule.cli.parallel_checks import Plan
     from chainrule.testing import Check, Result, Subject
 
 COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
@@ -49,7 +50,8 @@ def check(
     """
     if bool(names) + everything + list_checks != 1:
         raise typer.BadParameter("give names, or --all, or --list.")
-    from chainrule.testing import CHECKS, checks_of, run_all
+    from chainrule.cli.parallel_checks import Plan, results_of
+    from chainrule.testing import CHECKS, checks_of
 
     def chosen(checks: Iterable[Check]) -> list[Check]:
         return [check for check in checks if pattern in check.name or fnmatchcase(check.name, pattern)]
@@ -61,41 +63,52 @@ def check(
         return
     with stdout_kept_for(as_json):
         found = [_subjects_of(name) for name in names or KINDS]
-    subjects = [subject for some, _ in found for subject in some]
     results = [failure for _, failures in found for failure in failures]
-    every = [(subject, checks) for subject in subjects if (checks := chosen(checks_of(subject.kind, compile=True)))]
-    planned = [
-        (subject, left) for subject, checks in every if (left := [c for c in checks if compile or not c.compiles])
+    every = [
+        Plan(address, subject, checks)
+        for some, _ in found
+        for address, subject in some.items()
+        if (checks := chosen(checks_of(subject.kind, compile=True)))
     ]
-    if subjects and not planned:
-        labels = ", ".join(subject.label for subject in subjects)
+    planned = [
+        dataclasses.replace(plan, checks=left)
+        for plan in every
+        if (left := [check for check in plan.checks if compile or not check.compiles])
+    ]
+    if not planned and (labels := ", ".join(subject.label for some, _ in found for subject in some.values())):
         if every:
             raise ChainruleError(f'check: the checks on {labels} that match "{pattern}" need --compile. Add it.')
         raise ChainruleError(f'check: no check on {labels} matches "{pattern}". All: chainrule check --list.')
     with stdout_kept_for(as_json):
-        for subject, checks in planned:
-            rows = run_all(subject, checks)
-            results += rows if as_json else _shown(subject, rows, table=len(planned) <= len(names or []))
+        for plan, rows in zip(planned, results_of(planned), strict=True):
+            results += rows if as_json else _shown(plan.subject, rows, table=len(planned) <= len(names or []))
     if as_json:
         print_json([_row(result) for result in results])
     else:
-        _print_failures(results, left_out=sum(map(len, dict(every).values())) - sum(map(len, dict(planned).values())))
+        _print_failures(results, left_out=_number(every) - _number(planned))
     if any(result.outcome == "failed" for result in results):
         raise typer.Exit(1)
 
 
-def _subjects_of(name: str) -> tuple[list[Subject], list[Result]]:
-    """Return the component of that name, or every one of a kind that loads and a failure for each that does not."""
+def _number(plans: Iterable[Plan]) -> int:
+    return sum(len(plan.checks) for plan in plans)
+
+
+def _subjects_of(name: str) -> tuple[dict[str, Subject], list[Result]]:
+    """Return the component of that name, or every one of a kind that loads and a failure for each that does not.
+
+    Components are returned by the text that finds each.
+    """
     from chainrule.testing import Result
 
     kind = kind_or_none(name)
     if kind not in KINDS:
-        return [_subject(name)], []
-    subjects, failures = [], []
+        return {name: _subject(name)}, []
+    subjects, failures = {}, []
     for component in registry.components(kind):
         if registry.state(component) == "declared":
             try:
-                subjects.append(_subject(component.key))
+                subjects[component.key] = _subject(component.key)
             except BrokenComponentError as error:
                 failures.append(Result(component.key, "can_be_loaded", "failed", str(error), 0.0, error))
     return subjects, failures

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, State, Step, hyperparameter, present
+from chainrule_plugins.factored_means import over_factored_root
 
 
 class Adafactor(Optimizer):
@@ -43,14 +46,11 @@ class Adafactor(Optimizer):
         return {"new": t**-self.decay_rate, "root": t**0.5}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        square = grad * grad + self.eps[0]
         if parameter.dim() > 1:
-            row, column = state["R"].lerp_(square.mean(-1), step["new"]), state["C"].lerp_(square.mean(-2), step["new"])
-            v = (row / row.mean(-1, keepdim=True)).unsqueeze(-1) * column.unsqueeze(-2)
+            u = over_factored_root(grad, state["R"], state["C"], grad * grad, self.eps[0], step["new"])
         else:
-            v = state["V"].lerp_(square, step["new"])
-        u = grad / v.sqrt()
-        u = u / (_rms(u) / self.clip_threshold).clamp_min(1)
+            u = grad / state["V"].lerp_(grad * grad + self.eps[0], step["new"]).sqrt()
+        u.div_((_rms(u) / self.clip_threshold).clamp_min(1))
         if present(self.momentum):
             u = state["m"].lerp_(u, 1 - self.momentum)
         if not self.relative_step:
@@ -64,4 +64,5 @@ class Adafactor(Optimizer):
 
 
 def _rms(x: Tensor) -> Tensor:
-    return x.square().mean().sqrt()
+    length: Tensor = x.norm()
+    return length / math.sqrt(x.numel())

@@ -39,7 +39,7 @@ class AdamMini(Optimizer):
         beta1, beta2 = self.betas
         m = state["m"].lerp_(grad, 1 - beta1)
         v = state["v"].lerp_(_block_means(grad * grad), 1 - beta2)
-        return m / step["bias1"] / square_root(v / step["bias2"]).add_(self.eps)
+        return m / (square_root(v / step["bias2"]).add_(self.eps) * step["bias1"])
 
     @classmethod
     def examples(cls) -> list[AdamMini]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule_plugins.factored_means import over_factored_root
 
 
 class Came(Optimizer):
@@ -38,24 +41,16 @@ class Came(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2, beta3 = self.betas
-        square = grad * grad + self.eps[0]
-        if parameter.dim() < 2:
-            u = grad / state["V"].lerp_(square, 1 - beta2).sqrt()
+        if parameter.dim() > 1:
+            u = over_factored_root(grad, state["R"], state["C"], grad * grad, self.eps[0], 1 - beta2)
         else:
-            u = grad / _factored(state["R"], state["C"], square, beta2).sqrt()
-        u = u / (u.square().mean().sqrt() / self.clip_threshold).clamp_min(1)
+            u = grad / state["V"].lerp_(grad * grad + self.eps[0], 1 - beta2).sqrt()
+        u.div_((u.norm() / math.sqrt(u.numel()) / self.clip_threshold).clamp_min(1))
         m = state["m"].lerp_(u, 1 - beta1)
         if parameter.dim() < 2:
-            return m.clone()
-        return m / _factored(state["P"], state["Q"], (u - m).square() + self.eps[1], beta3).sqrt()
+            return m
+        return over_factored_root(m, state["P"], state["Q"], u.sub_(m).square_(), self.eps[1], 1 - beta3)
 
     @classmethod
     def examples(cls) -> list[Came]:
         return [cls(), cls(lr=0.01, betas=(0.8, 0.9, 0.99), clip_threshold=0.5, weight_decay=0.1)]
-
-
-def _factored(row: Tensor, column: Tensor, x: Tensor, beta: float) -> Tensor:
-    """Take x into the means over its rows and its columns, and return the matrix that these two give."""
-    row.lerp_(x.mean(-1), 1 - beta)
-    column.lerp_(x.mean(-2), 1 - beta)
-    return (row / row.mean(-1, keepdim=True)).unsqueeze(-1) * column.unsqueeze(-2)

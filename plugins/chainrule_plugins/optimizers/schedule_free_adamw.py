@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter, present
 from chainrule.ops import square_root
 
 
@@ -27,7 +27,8 @@ class ScheduleFreeAdamw(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e0))
 
     def init(self, parameter: Tensor) -> State:
-        return {"z": parameter.clone(), "v": torch.zeros_like(parameter), "s": torch.zeros_like(parameter)}
+        s = torch.full_like(parameter, torch.finfo(parameter.dtype).tiny)  # above 0, so that c is 0 where lr is
+        return {"z": parameter.clone(), "v": torch.zeros_like(parameter), "s": s}
 
     def scalars(self, t: int) -> dict[str, float]:
         return {"bias2": 1 - self.betas[1] ** t}
@@ -35,10 +36,13 @@ class ScheduleFreeAdamw(Optimizer):
     def apply(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> None:
         (beta1, beta2), z, lr = self.betas, state["z"], step.lr
         v = state["v"].lerp_(grad * grad, 1 - beta2)
-        d = grad / square_root(v / step["bias2"]).add_(self.eps) + self.weight_decay * parameter
-        c = (lr * lr / state["s"].add_(lr * lr)).nan_to_num_(0)  # no step yet where s is 0
-        parameter.lerp_(z, c).sub_((1 - beta1 * (1 - c)) * lr * d)
-        z.sub_(lr * d)
+        d = grad / square_root(v / step["bias2"]).add_(self.eps)
+        if present(self.weight_decay):
+            d.add_(self.weight_decay * parameter)
+        move, c = lr * d, lr * lr / state["s"].add_(lr * lr)
+        z.sub_(move)
+        # Once both have moved by their own part of the step, x's new weight for z is θ's too.
+        parameter.sub_((1 - beta1) * move).lerp_(z, c)
 
     def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
         return parameter + (1 / self.betas[0] - 1) * (parameter - state["z"])

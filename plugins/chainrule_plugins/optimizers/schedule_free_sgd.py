@@ -26,15 +26,17 @@ class ScheduleFreeSgd(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def init(self, parameter: Tensor) -> State:
-        return {"z": parameter.clone(), "s": torch.zeros_like(parameter)}
+        s = torch.full_like(parameter, torch.finfo(parameter.dtype).tiny)  # above 0, so that c is 0 where lr is
+        return {"z": parameter.clone(), "s": s}
 
     def apply(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> None:
         z, lr = state["z"], step.lr
         if present(self.weight_decay):
             grad = grad + self.weight_decay * parameter
-        c = (lr * lr / state["s"].add_(lr * lr)).nan_to_num_(0)  # no step yet where s is 0
-        parameter.lerp_(z, c).sub_((1 - self.momentum * (1 - c)) * lr * grad)
-        z.sub_(lr * grad)
+        move, c = lr * grad, lr * lr / state["s"].add_(lr * lr)
+        z.sub_(move)
+        # Once both have moved by their own part of the step, x's new weight for z is θ's too.
+        parameter.sub_((1 - self.momentum) * move).lerp_(z, c)
 
     def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
         return parameter + (1 / self.momentum - 1) * (parameter - state["z"])
