@@ -1,0 +1,104 @@
+"""Many components are checked by several processes, with the results that one process gives."""
+
+import dataclasses
+import multiprocessing
+
+import pytest
+
+from chainrule.cli import parallel_checks
+from chainrule.cli.component_file import subject_named
+from chainrule.cli.parallel_checks import Plan, results_of
+from chainrule.errors import ChainruleError
+from chainrule.testing import checks_of, run_all
+
+RULES = """
+import multiprocessing, os
+from chainrule import Initializer
+print("printed at import")
+
+
+class Twos(Initializer):
+    '''Fill with 2.'''
+
+    def __call__(self, tensor, *, fan_in, fan_out, generator):
+        print("printed by a component")
+        tensor.fill_(2.0)
+
+    def std(self, fan_in, fan_out):
+        return 0.0
+
+    def mean(self, fan_in, fan_out):
+        return 2.0
+
+
+class OfTheProcess(Twos):
+    '''Fill with another number in another process.'''
+
+    def __call__(self, tensor, *, fan_in, fan_out, generator):
+        assert multiprocessing.parent_process() is not None
+        tensor.fill_(os.getpid() % 1009)
+
+
+class Ends(Twos):
+    '''End the process.'''
+
+    def __call__(self, tensor, *, fan_in, fan_out, generator):
+        if multiprocessing.parent_process() is not None:
+            os._exit(7)
+"""
+
+
+@pytest.fixture(autouse=True)
+def two_processes(monkeypatch):
+    monkeypatch.setattr(parallel_checks, "MANY", 2)
+    monkeypatch.setattr(parallel_checks, "_processors", lambda: 2)
+
+
+@pytest.fixture
+def rules(tmp_path):
+    file = tmp_path / "rules.py"
+    file.write_text(RULES, encoding="utf-8")
+    return file
+
+
+def plans(*addresses):
+    found = [(address, subject_named(address, owner="check")) for address in addresses]
+    return [Plan(address, subject, checks_of(subject.kind)[:6]) for address, subject in found]
+
+
+def told(results):
+    return [dataclasses.replace(result, seconds=0.0, error=None) for result in results]
+
+
+def test_results_are_those_of_one_process_in_the_order_of_the_plans(rules):
+    made = plans("initializers:zeros", f"initializers:{rules}:Twos", "initializers:ones", "metrics:mae")
+    found = [told(results) for results in results_of(made)]
+    assert found == [told(run_all(plan.subject, plan.checks)) for plan in made]
+    assert [len(results) for results in found] == [6, 6, 6, 6]
+
+
+def test_the_processes_are_others_and_print_nothing_among_the_results(rules, capfd):
+    made = plans(f"initializers:{rules}:OfTheProcess", f"initializers:{rules}:Twos")
+    capfd.readouterr()
+    outcomes = {result.outcome for results in results_of(made) for result in results}
+    assert "passed" in outcomes
+    printed = capfd.readouterr()
+    assert "printed by a component" in printed.err
+    assert printed.out == ""
+    assert multiprocessing.active_children() == []
+
+
+def test_few_are_checked_in_this_process(rules, monkeypatch):
+    monkeypatch.setattr(parallel_checks, "MANY", 3)
+    made = plans(f"initializers:{rules}:OfTheProcess", f"initializers:{rules}:Twos")
+    assert "failed" in {result.outcome for results in results_of(made) for result in results}
+
+
+def test_a_component_that_ends_its_process_is_one_line(rules):
+    made = plans(f"initializers:{rules}:Ends", f"initializers:{rules}:Twos")
+    with pytest.raises(ChainruleError) as caught:
+        _ = [list(results) for results in results_of(made)]
+    assert str(caught.value) == (
+        "check: initializers:ends, or one near it, ended the process that checked it. "
+        f"Check them one by one, such as chainrule check initializers:{rules}:Ends."
+    )
