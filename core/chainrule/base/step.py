@@ -42,13 +42,17 @@ class Step:
         lr: the learning rate of this step.
         values: the rule's scalars and sums by name, as in ``step["bias"]``.
         rule: the rule's name, for errors.
-        due: the answers of `every`, where t is a tensor.
+        due: the answers of `every` by the updater's count, where t is a tensor.
+
+    Attributes:
+        stride: the updater's steps to one of this rule's, where a wrapper lets it step less often.
     """
 
     # Defaults of the class, since one is made for every step of a rule.
     due: Mapping[tuple[int, int], bool] | None = None
     key: Tensor | None = None
     dtype: torch.dtype | None = None
+    stride: int = 1
     _ahead: Ahead | None = None
     _layer: int = 0
     _stream: StepRandom | None = None
@@ -82,7 +86,7 @@ class Step:
         if k < 1:
             raise ContractError(f"{self.rule}: every(k) needs k of at least 1, got {k}. Give the field at_least=1.")
         if self.due is not None:
-            return self.due[k, offset]
+            return self.due[k * self.stride, offset * self.stride]
         return bool((self.t - offset) % k == 0)
 
     def begin(self, key: Tensor, dtype: torch.dtype, ahead: Ahead | None = None, layer: int = 0) -> None:

@@ -19,7 +19,8 @@ class Wrapper(Optimizer):
     A subclass declares fields as any optimizer does, and writes one or more of `change_gradient`, `change_direction`,
     `after_step` and `evaluation_parameter`, which get its own state from `init` and its own scalars and sums. The inner
     rule's state, scalars, sums, per-member fields, learning rate and schedule are composed by the core. `reduce` and
-    `change_direction` get the gradient that the innermost rule gets.
+    `change_direction` get the gradient that the innermost rule gets. A wrapper whose inner rule is to step less often
+    than itself says how often in `inner_period`.
 
     Raises:
         HyperparameterError: if inner is not an optimizer, or has no direction for `change_direction` to change.
@@ -73,6 +74,14 @@ class Wrapper(Optimizer):
     def after_step(self, parameter: Tensor, state: State, step: Step) -> None:
         """Change parameter or state in place once the inner rule has taken its step."""
 
+    def inner_period(self) -> int:
+        """Return k for an inner rule that steps at t = k, 2k, … alone, and counts its own t; 1 by default.
+
+        In between, nothing inside this wrapper acts, decay included, and there is no direction to change: what acts is
+        `change_gradient`, `reduce` and `after_step` of this wrapper and those around it.
+        """
+        return 1
+
 
 def layers_of(rule: Optimizer) -> list[Optimizer]:
     """Return the rule's wrappers, outermost first, and the rule inside them."""
@@ -80,3 +89,18 @@ def layers_of(rule: Optimizer) -> list[Optimizer]:
     while isinstance(layers[-1], Wrapper):
         layers.append(layers[-1].inner)
     return layers
+
+
+def period_of(wrapper: Wrapper) -> int:
+    """Return how many of its steps a wrapper takes for one of its inner rule.
+
+    Raises:
+        ContractError: if that is no whole number of at least 1.
+    """
+    period: Any = wrapper.inner_period()
+    if not isinstance(period, int) or period < 1:
+        raise ContractError(
+            f"{label(wrapper)}: inner_period must return a whole number of at least 1, got {shown(period)}. "
+            "Return a field declared as k: int = hyperparameter(at_least=1), for example."
+        )
+    return period

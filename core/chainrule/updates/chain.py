@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,9 @@ from torch import Tensor
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.random_numbers import Ahead
 from chainrule.base.step import Step
-from chainrule.base.wrapper import Wrapper, layers_of
+from chainrule.base.wrapper import Wrapper, layers_of, period_of
 from chainrule.errors import ContractError, StateError, label
-from chainrule.updates.moment import Moment
+from chainrule.updates.moment import Moment, own_step
 
 INSIDE = "inner."
 """Prefix of the names that belong to the rule inside a wrapper."""
@@ -45,11 +46,15 @@ class Chain:
     """The layers of a rule, outermost first: its wrappers, and the rule that has the learning rate.
 
     Gradients are changed from the outermost layer in, directions and parameters from the innermost out. Names of state,
-    scalars and sums have a prefix for each wrapper around their layer.
+    scalars and sums have a prefix for each wrapper around their layer. Where a wrapper lets the rule inside it step
+    less often than itself, `steps` are those of the layers that act.
 
     Args:
         rule: the outermost layer.
         checks: whether results must have the parameter's shape and dtype.
+
+    Attributes:
+        stride: the updater's steps to one of the innermost rule's.
     """
 
     def __init__(self, rule: Optimizer, *, checks: bool = True) -> None:
@@ -66,6 +71,10 @@ class Chain:
         self._sums = [(i, one) for i, one in enumerate(self.layers) if type(one).reduce is not Optimizer.reduce]
         self._labels = [label(layer) for layer in self.layers]
         self._returns_direction = type(self.inner).apply is Optimizer.apply
+        periods = [period_of(wrapper) for _, wrapper in wrappers]
+        self._periods = [(i, period) for i, period in enumerate(periods) if period != 1]
+        self._strides = [math.prod(periods[:layer]) for layer in range(len(self.layers))]
+        self.stride = self._strides[-1]
 
     @property
     def has_sums(self) -> bool:
@@ -116,7 +125,7 @@ class Chain:
         """
         found: dict[str, float | Tensor] = {}
         for i, layer in enumerate(self.layers):
-            own: Any = layer.scalars(t)
+            own: Any = layer.scalars(own_step(t, self._strides[i]))
             if not _are_numbers(own):
                 raise ContractError(
                     f"{self._labels[i]}: scalars must return a dict of numbers by name, got {_shown(own)}. "
@@ -132,7 +141,7 @@ class Chain:
         dtype: torch.dtype | None = None,
         ahead: Ahead | None = None,
     ) -> list[Step]:
-        """Return the step of each layer.
+        """Return the step of each layer that acts, the outermost first.
 
         Args:
             moment: what they have in common.
@@ -145,14 +154,26 @@ class Chain:
         else:
             parts = zip(self._labels, self._split(moment.scalars), strict=True)
             steps = [Step(moment.t, moment.lr, values, name, moment.due) for name, values in parts]
+            if self._periods:
+                for step, stride in zip(steps, self._strides, strict=True):
+                    step.t, step.stride = own_step(moment.t, stride), stride
         if key is not None and dtype is not None:
             for layer, step in enumerate(reversed(steps)):  # so that a rule draws the same within wrappers as alone
                 step.begin(key, dtype, ahead, layer)
+        for i, period in self._periods:
+            if not steps[i].every(period):
+                return steps[: i + 1]
         return steps
+
+    def reaches_inner(self, steps: list[Step]) -> bool:
+        """Whether the innermost rule acts at these steps."""
+        return len(steps) == len(self.layers)
 
     def change_gradient(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> Tensor:
         """Return the gradient as the wrappers change it."""
         for i, wrapper in self._gradients:
+            if i == len(steps):
+                break
             grad = wrapper.change_gradient(parameter, grad, states[i], steps[i])
             if self._checks:
                 self._expect(i, "change_gradient", "gradient", grad, parameter)
@@ -166,6 +187,8 @@ class Chain:
         """
         found: dict[str, Tensor] = {}
         for i, layer in self._sums:
+            if i == len(steps):
+                break
             own: Any = layer.reduce(parameter, grad, states[i], steps[i])
             fits = isinstance(own, Mapping) and all(isinstance(v, Tensor) and v.dim() == 0 for v in own.values())
             if not fits:
@@ -178,7 +201,7 @@ class Chain:
 
     def add_sums(self, steps: list[Step], sums: Mapping[str, Tensor]) -> None:
         """Let the steps know the sums."""
-        for step, own in zip(steps, self._split(sums), strict=True):
+        for step, own in zip(steps, self._split(sums), strict=False):
             if own:
                 step.values = {**step.values, **own}
 
@@ -200,13 +223,15 @@ class Chain:
 
     def apply(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
         """Take the step, with the gradient already changed."""
-        if not self._returns_direction:
-            self.inner.apply(parameter, grad, states[-1], steps[-1])
-        else:
-            self.inner.descend(parameter, self.direction(parameter, grad, states, steps), steps[-1])
+        if self.reaches_inner(steps):
+            if not self._returns_direction:
+                self.inner.apply(parameter, grad, states[-1], steps[-1])
+            else:
+                self.inner.descend(parameter, self.direction(parameter, grad, states, steps), steps[-1])
         if self._after:
             for i, wrapper in self._after:
-                wrapper.after_step(parameter, states[i], steps[i])
+                if i < len(steps):
+                    wrapper.after_step(parameter, states[i], steps[i])
 
     def take(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
         """Take a whole step for a tensor alone: change the gradient, sum over this tensor, and apply."""

@@ -15,7 +15,7 @@ from chainrule.base.setting_values import as_kept
 from chainrule.base.settings import Settings
 from chainrule.errors import HyperparameterError, label
 from chainrule.updates.chain import Chain
-from chainrule.updates.moment import Moment
+from chainrule.updates.moment import Moment, own_step
 
 
 class Clock:
@@ -48,23 +48,23 @@ class Clock:
         self.lr = self._float64(lr) if isinstance(lr, Tensor) else lr
 
     def at(self, t: int) -> Moment:
-        """Return the moment of step t.
+        """Return the moment of step t; the schedule counts the steps of the innermost rule.
 
         Raises:
             HyperparameterError: if the schedule gives no factor, or one below 0, or the rate is no number of the dtype.
         """
-        lr = self.lr
+        lr, own = self.lr, own_step(t, self.chain.stride)
         if self._schedule is not None:
             try:
-                factor = self._schedule(t)
+                factor = self._schedule(own)
             except OverflowError:  # of a factor that grows, for which a tensor's would be infinite
                 factor = math.inf
-            factor = self._checked_factor(factor, t)
+            factor = self._checked_factor(factor, own)
             lr = lr * (factor.to(self._device, torch.float64) if isinstance(factor, Tensor) else factor)
         if not isinstance(lr, Tensor) and lr > self._greatest:
             raise HyperparameterError(
-                f"{label(self.chain.inner)}: lr at step {t} must be at most {self._greatest:.4g}, the greatest number "
-                f"of {self._dtype}, got {lr}. Lower it or its schedule."
+                f"{label(self.chain.inner)}: lr at step {own} must be at most {self._greatest:.4g}, the greatest "
+                f"number of {self._dtype}, got {lr}. Lower it or its schedule."
             )
         return Moment(t, lr, self._scalars(t), None, self._is_per_member or isinstance(lr, Tensor))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,14 @@ class Moment:
     scalars: Mapping[str, float | Tensor]
     due: Due | None = None
     per_member: bool = False
+
+
+def own_step(t: Any, stride: int) -> Any:
+    """Return t as a rule counts that takes one step for so many of the updater's: of its last step, or of the coming.
+
+    Both are the same number where t is one of the rule's steps.
+    """
+    return t if stride == 1 else -(-t // stride)
 
 
 def holds_at(recorded: Sequence[Moment], moments: Sequence[Moment]) -> bool:

@@ -24,6 +24,7 @@ from chainrule.testing.optimizers.trials import (
     without_decay,
 )
 from chainrule.testing.subject import Reference, Subject
+from chainrule.updates.chain import Chain
 
 LONG = 12
 """The length of a trajectory in steps, enough to reveal an error in a moment or a correction."""
@@ -166,7 +167,7 @@ def zero_gradient_is_as_declared(rule: Optimizer) -> None:
     network = weights(rule)
     start = network.flat.data.clone()
     updater = without_decay(rule).attach(network)
-    for _ in range(STEPS):
+    for _ in range(STEPS * Chain(rule).stride):
         network.zero_grad()
         updater.step()
     if all(layer.rests_at_zero_gradient for layer in layers_of(rule)):

@@ -92,7 +92,7 @@ def _expect_descent(rule: Optimizer, problem: Problem, steps: int, share: float,
     low, high = field.metadata.get("search") or (1e-5, 1e1)
     rates = torch.logspace(math.log10(max(low, high * 1e-9)), math.log10(high), RATES, dtype=torch.float64)
     start = torch.tensor([3.0, -2, 4, 1, -3, 2, -1, 5], dtype=torch.float64) if start is None else start
-    first = problem(start.unsqueeze(0))[0].item()
+    first, steps = problem(start.unsqueeze(0))[0].item(), steps * Chain(rule).stride
     if field.metadata.get("per_member") is not False:
         losses = _losses(changed(without_decay(rule), lr=rates, schedule=None), RATES, start, problem, steps)
     else:
@@ -149,8 +149,11 @@ def schedule_scales_lr_at_once(rule: Optimizer) -> None:
         zip(positions(half, weights(rule)), positions(halved, weights(rule)), strict=True), start=1
     ):
         expect_same(f"after step {t} with a factor of 0.5, as with lr={lr * 0.5},", got, expected, tolerance=1e-12)
-    constant = positions(changed(rule, schedule=None), weights(rule))
-    later = positions(changed(rule, schedule=Factors((1.0, 1.0, 0.5))), weights(rule))
+    stride = Chain(rule).stride
+    constant, later = (
+        positions(changed(rule, schedule=schedule), weights(rule), 3 * stride)[stride - 1 :: stride]
+        for schedule in (None, Factors((1.0, 1.0, 0.5)))
+    )
     for t in (1, 2):
         expect_same(
             f"after step {t} with a factor of 0.5 from step 3 on, as without it,", later[t - 1], constant[t - 1]
@@ -211,7 +214,7 @@ def a_step_moves_every_parameter(rule: Optimizer) -> None:
     for dtype in (torch.float64, torch.float32):
         network = weights(rule, dtype=dtype)
         before, places = network.state_dict(), [parameter.data.data_ptr() for parameter in network.parameters()]
-        moved(rule, network)
+        moved(rule, network, STEPS * Chain(rule).stride)
         for (name, values), parameter, place in zip(
             network.state_dict().items(), network.parameters(), places, strict=True
         ):
