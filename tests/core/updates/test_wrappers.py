@@ -15,8 +15,11 @@ from chainrule.optimizers import (
     accumulate,
     adadelta,
     adam,
+    adaptive_clipping,
     cautious,
     ema,
+    gradient_centralization,
+    grokfast,
     lookahead,
     sgd,
 )
@@ -65,8 +68,11 @@ def path(rule, network, steps=STEPS, updater=None):
 
 WRAPPERS = {
     "accumulate": lambda inner: accumulate(inner=inner, k=2),
+    "adaptive_clipping": lambda inner: adaptive_clipping(inner=inner, clipping=0.1),
     "cautious": lambda inner: cautious(inner=inner),
     "ema": lambda inner: ema(inner=inner, decay=0.8),
+    "gradient_centralization": lambda inner: gradient_centralization(inner=inner),
+    "grokfast": lambda inner: grokfast(inner=inner, alpha=0.8, lamb=0.5),
     "lookahead": lambda inner: lookahead(inner=inner, k=3, alpha=0.4),
 }
 DIRECTING = {"cautious"}

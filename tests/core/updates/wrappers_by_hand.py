@@ -50,6 +50,27 @@ class Accumulating(Hand):
         return torch.stack(memory["seen"]).mean(0)
 
 
+class Amplifying(Hand):
+    def gradient(self, t: int, theta: Tensor, g: Tensor, memory: Memory) -> Tensor:
+        alpha = self.wrapper.alpha
+        memory["mean"] = alpha * memory.get("mean", g) + (1 - alpha) * g
+        return g + self.wrapper.lamb * memory["mean"]
+
+
+class Centering(Hand):
+    def gradient(self, t: int, theta: Tensor, g: Tensor, memory: Memory) -> Tensor:
+        return torch.stack([row - row.sum() / row.numel() for row in g])
+
+
+class Clipping(Hand):
+    def gradient(self, t: int, theta: Tensor, g: Tensor, memory: Memory) -> Tensor:
+        rows = []
+        for weights, row in zip(theta, g, strict=True):
+            longest = self.wrapper.clipping * max(weights.norm().item(), self.wrapper.eps)
+            rows.append(row if row.norm() <= longest else row / row.norm() * longest)
+        return torch.stack(rows)
+
+
 class Masking(Hand):
     def move(self, theta: Tensor, g: Tensor, move: Tensor, lr: float) -> Tensor:
         agrees = (move * g > 0).double()
@@ -82,8 +103,11 @@ class Averaging(Hand):
 
 HANDS: dict[str, Callable[[Any], Hand]] = {
     "accumulate": Accumulating,
+    "adaptiveclipping": Clipping,
     "cautious": Masking,
     "ema": Averaging,
+    "gradientcentralization": Centering,
+    "grokfast": Amplifying,
     "lookahead": PullingBack,
 }
 
