@@ -22,6 +22,8 @@ from chainrule.optimizers import (
     grokfast,
     lookahead,
     sgd,
+    swa,
+    trust_ratio,
 )
 from chainrule.registry import load
 from tests.built_ins import BUILT_IN, built_in_rules
@@ -74,8 +76,10 @@ WRAPPERS = {
     "gradient_centralization": lambda inner: gradient_centralization(inner=inner),
     "grokfast": lambda inner: grokfast(inner=inner, alpha=0.8, lamb=0.5),
     "lookahead": lambda inner: lookahead(inner=inner, k=3, alpha=0.4),
+    "swa": lambda inner: swa(inner=inner, start=2, k=3),
+    "trust_ratio": lambda inner: trust_ratio(inner=inner, trust_coefficient=0.1),
 }
-DIRECTING = {"cautious"}
+DIRECTING = {"cautious", "trust_ratio"}
 EACH = [(name, inner) for name in WRAPPERS for inner in (DIRECTED if name in DIRECTING else INNER)]
 PAIRS = list(itertools.product(WRAPPERS, repeat=2))
 

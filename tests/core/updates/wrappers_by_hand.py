@@ -77,6 +77,12 @@ class Masking(Hand):
         return move * agrees / max(agrees.mean().item(), 1e-3)
 
 
+class Scaling(Hand):
+    def move(self, theta: Tensor, g: Tensor, move: Tensor, lr: float) -> Tensor:
+        length, own = theta.norm().item(), move.norm().item() / lr
+        return move * (self.wrapper.trust_coefficient * length / own if length and own else 1.0)
+
+
 class PullingBack(Hand):
     def start(self, theta: Tensor) -> Memory:
         return {"slow": theta}
@@ -101,6 +107,20 @@ class Averaging(Hand):
         return memory["mean"]
 
 
+class Collecting(Hand):
+    def start(self, theta: Tensor) -> Memory:
+        return {"now": theta, "collected": []}
+
+    def after(self, t: int, theta: Tensor, memory: Memory) -> Tensor:
+        memory["now"] = theta.clone()
+        if t in range(self.wrapper.start, t + 1, self.wrapper.k):
+            memory["collected"].append(theta.clone())
+        return theta
+
+    def evaluated(self, memory: Memory) -> Tensor | None:
+        return torch.stack(memory["collected"]).mean(0) if memory["collected"] else memory["now"]
+
+
 HANDS: dict[str, Callable[[Any], Hand]] = {
     "accumulate": Accumulating,
     "adaptiveclipping": Clipping,
@@ -109,6 +129,8 @@ HANDS: dict[str, Callable[[Any], Hand]] = {
     "gradientcentralization": Centering,
     "grokfast": Amplifying,
     "lookahead": PullingBack,
+    "swa": Collecting,
+    "trustratio": Scaling,
 }
 
 
