@@ -8,8 +8,9 @@ import math
 from typing import Any
 
 from chainrule import registry
+from chainrule.base.wrapper import Wrapper
 from chainrule.calls import signature_of
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, label
 from chainrule.formulas import sections
 from chainrule.registry.component import Component
 from chainrule.registry.source_files import source_file
@@ -28,7 +29,7 @@ def describe(component: Component, loaded: Any) -> dict[str, Any]:
         "docstring": docstring,
         "sections": sections(docstring),
         "hyperparameters": hyperparameters,
-        "example": _example(component, hyperparameters),
+        "example": _example(component, loaded, hyperparameters),
         "entry_point": component.entry_point,
         "source_file": _source_file(component, loaded),
         "package": component.distribution,
@@ -106,10 +107,28 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else repr(value)
 
 
-def _example(component: Component, hyperparameters: list[dict[str, Any]]) -> str:
-    arguments = [f"{hyperparameter['name']}=..." for hyperparameter in hyperparameters if hyperparameter["required"]]
+def _example(component: Component, loaded: Any, hyperparameters: list[dict[str, Any]]) -> str:
+    is_declared = registry.state(component) == "declared"
+    inner = _inner_rule(loaded) if is_declared else None
+    given = {} if inner is None else {"inner": f"{inner}()"}
+    names = [hyperparameter["name"] for hyperparameter in hyperparameters if hyperparameter["required"]]
+    arguments = [f"{name}={given.get(name, '...')}" for name in names]
     arguments += [f"lr={lr['default']}" for lr in hyperparameters if lr["name"] == "lr" and not lr["required"]]
-    if registry.state(component) == "declared":
-        return f"from chainrule.{component.kind} import {component.name}\n{component.name}({', '.join(arguments)})"
+    if is_declared:
+        imported = ", ".join(sorted({component.name, inner or component.name}))
+        return f"from chainrule.{component.kind} import {imported}\n{component.name}({', '.join(arguments)})"
     call = ", ".join([f'"{component.kind}"', f'"{component.full_name}"', *arguments])
     return f"import chainrule\nchainrule.create({call})"
+
+
+def _inner_rule(loaded: Any) -> str | None:
+    """Return the name of the rule that a wrapper's first example is around, if it can be imported by it."""
+    if not (isinstance(loaded, type) and issubclass(loaded, Wrapper)):
+        return None
+    try:
+        inner = loaded.examples()[0].inner
+        component = registry.resolve(f"optimizers:{label(inner)}")
+        fits = registry.state(component) == "declared" and registry.load(component) is type(inner)
+    except Exception:  # noqa: BLE001 - examples may fail in any way, which the conformance kit reports
+        return None
+    return component.name if fits else None

@@ -91,6 +91,52 @@ def test_a_factorys_required_arguments_stand_in_the_example(rule):
     assert [each["declaration"] for each in shown["hyperparameters"]] == ["steps", "*rest", "name = 'x'", "**more"]
 
 
+WRAPPERS = """
+from chainrule import Optimizer, Wrapper
+
+class Plain(Optimizer):
+    def update(self, parameter, grad, state, step):
+        return grad
+
+class Hidden(Plain):
+    pass
+
+class Around(Wrapper):
+    k: int
+    @classmethod
+    def examples(cls):
+        return [cls(inner=Plain(), k=2)]
+
+class AroundHidden(Wrapper):
+    @classmethod
+    def examples(cls):
+        return [cls(inner=Hidden())]
+
+class WithoutExamples(Wrapper):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        ("around", "from chainrule.optimizers import around, plain\naround(inner=plain(), k=...)"),
+        ("around_hidden", "from chainrule.optimizers import around_hidden\naround_hidden(inner=...)"),
+        ("without_examples", "from chainrule.optimizers import without_examples\nwithout_examples(inner=...)"),
+    ],
+)
+def test_a_wrapper_is_shown_around_a_rule_that_can_be_imported(packages, name, example):
+    names = {
+        "plain": "Plain",
+        "around": "Around",
+        "around_hidden": "AroundHidden",
+        "without_examples": "WithoutExamples",
+    }
+    entries = "".join(f"{key} = wrappers:{kind}\n" for key, kind in names.items())
+    packages.add("wrappers", f"[chainrule.optimizers]\n{entries}", {"wrappers.py": WRAPPERS})
+    assert _json(packages, name)["example"] == example
+
+
 def test_source_prints_the_code(rule):
     assert rule.chainrule("show", "schedules:factory", "--source").stdout == (
         'def factory(steps, *rest, name="x", **more):\n    return steps\n'
