@@ -28,7 +28,7 @@ def orthogonalized(
     x = matrix.bfloat16() if bfloat16 else matrix
     is_tall = matrix.shape[0] > matrix.shape[1]
     x = x.mT if is_tall else x  # with the smaller X Xᵀ
-    x = x / x.norm().clamp_min(eps)
+    x = x / torch.linalg.vector_norm(x).clamp_min(eps)
     for _ in range(steps):
         gram = x @ x.mT
         polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)

@@ -1,4 +1,4 @@
-"""The rules of `matrix_rules` as a user of torch writes them: a loop over the parameters and nothing around it."""
+"""Rules as a user of torch writes them: a loop over the parameters and nothing around it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ def muon(parameters: Sequence[Tensor], *, lr: float = 0.02, momentum: float = 0.
             if p.dim() != 2:
                 p.sub_(g, alpha=bias_lr)
                 continue
-            m.mul_(momentum).add_(g)
-            x = g.add(m, alpha=momentum)
+            m.lerp_(g, 1 - momentum)
+            x = g.lerp(m, momentum)
             rows, columns = p.shape
             if rows > columns:
                 x = x.mT
-            x = x / (x.norm() + 1e-7)
+            x = x / x.norm().clamp_min(1e-7)
             for _ in range(5):
                 square = x @ x.mT
-                x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+                factor = torch.addmm(square, square, square, beta=-4.7750, alpha=2.0315)
+                x = torch.addmm(x, factor, x, beta=3.4445)
             if rows > columns:
                 x = x.mT
             p.sub_(x, alpha=lr * max(1, rows / columns) ** 0.5)
@@ -87,35 +88,5 @@ def adafactor(parameters: Sequence[Tensor], *, lr: float = 1e-3) -> Step:
                 v.lerp_(square, new)
             u = g / v.sqrt()
             p.sub_(u / u.square().mean().sqrt().clamp_min(1), alpha=lr)
-
-    return step
-
-
-def soap(
-    parameters: Sequence[Tensor],
-    *,
-    lr: float = 1e-3,
-    betas: tuple[float, float] = (0.95, 0.95),
-    eps: float = 1e-8,
-    bias_lr: float = 0.1,
-) -> Step:
-    """Return the step of Adam in a left eigenbasis on the matrices, with plain gradient descent on the rest."""
-    matrices = [p for p in parameters if p.dim() == 2]
-    first, second = ({id(p): torch.zeros_like(p) for p in matrices} for _ in betas)
-    bases = {id(p): torch.eye(len(p), dtype=p.dtype) for p in matrices}
-    lefts = {key: 1e-3 * eye for key, eye in bases.items()}
-    beta1, beta2 = betas
-
-    def step(grads: Sequence[Tensor]) -> None:
-        for p, g in zip(parameters, grads, strict=True):
-            if p.dim() != 2:
-                p.sub_(g, alpha=bias_lr)
-                continue
-            key = id(p)
-            m = first[key].lerp_(g, 1 - beta1)
-            left = lefts[key].lerp_(g @ g.mT, 1 - beta2)
-            basis = bases[key] = torch.linalg.qr(left @ bases[key])[0]
-            v = second[key].lerp_((basis.mT @ g).square_(), 1 - beta2)
-            p.sub_(basis @ (basis.mT @ m).div_(v.sqrt().add_(eps)), alpha=lr)
 
     return step

@@ -76,15 +76,18 @@ def rules(result: Result) -> Table:
 
 
 def matrices(result: Result) -> Table:
-    sizes, members = "-".join(map(str, result["sizes"])), result["members"]
-    title = f"One update of MLP {sizes} by rules that are not elementwise, eager"
-    table = Table("", "median", "ratio", "goal", "", title=title)
-    for rule in result["rules"].values():
-        name, times = rule["title"], {who: duration(spent["median"]) for who, spent in rule["seconds"].items()}
-        table.add_row(f"{name}: plain torch", times["torch"])
-        table.add_row("plain torch / ours", times["one"], *ratio_cells(rule["times_as_fast"], rule["goal"]))
-        cells = at_most_cells(rule["members_to_one"], rule["members_goal"])
-        table.add_row(f"{members} members / one", times["members"], *cells, end_section=True)
+    sizes = ", ".join(f"{name} {'-'.join(map(str, widths))}" for name, widths in result["sizes"].items())
+    title = f"One update of an MLP by rules that are not elementwise, eager\n{sizes}"
+    table = Table("", "", "median", "peer's time / ours", "goal", "", title=title)
+    for row in result["rows"]:
+        times = {who: duration(spent["median"]) for who, spent in row["seconds"].items()}
+        table.add_row(f"{row['name']}, {row['size']}", "ours", times["ours"])
+        for peer, ratio in row["times_as_fast"].items():
+            table.add_row("", peer, times[peer], *ratio_cells(ratio, row["goals"][peer]))
+        if row["members_to_one"]:
+            cells = at_most_cells(row["members_to_one"], row["members_goal"])
+            table.add_row("", f"{result['members']} members / one", times["members"], *cells)
+        table.add_section()
     return table
 
 

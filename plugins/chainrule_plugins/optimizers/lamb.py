@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
-from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter, present
 from chainrule.ops import square_root
 
 
@@ -37,9 +38,11 @@ class Lamb(Optimizer):
         beta1, beta2 = self.betas
         m = state["m"].lerp_(grad, 1 - beta1)
         v = state["v"].lerp_(grad * grad, 1 - beta2)
-        r = m / step["bias1"] / square_root(v / step["bias2"]).add_(self.eps) + self.weight_decay * parameter
-        length, own = parameter.norm(), r.norm()
-        return torch.where((length > 0) & (own > 0), length / own, 1.0) * r
+        r = (m / step["bias1"]).div_(square_root(v / step["bias2"]).add_(self.eps))
+        if present(self.weight_decay):
+            r.add_(self.weight_decay * parameter)
+        length, own = vector_norm(parameter), vector_norm(r)
+        return r.mul_((length / own).masked_fill(torch.minimum(length, own).logical_not(), 1.0))
 
     @classmethod
     def examples(cls) -> list[Lamb]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
-from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule import LearningRate, Optimizer, State, Step, hyperparameter, present
 
 
 class Lars(Optimizer):
@@ -30,10 +31,13 @@ class Lars(Optimizer):
         return {"b": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        length = parameter.norm()
-        slope = grad.norm() + self.weight_decay * length
-        ratio = torch.where((length > 0) & (slope > 0), self.trust_coefficient * length / slope, 1.0)
-        return state["b"].mul_(self.momentum).add_(ratio * (grad + self.weight_decay * parameter))
+        length, slope = vector_norm(parameter), vector_norm(grad)
+        if present(self.weight_decay):
+            slope = slope + self.weight_decay * length
+            grad = grad + self.weight_decay * parameter
+        ratio = self.trust_coefficient * (length / slope)
+        ratio = ratio.masked_fill(torch.minimum(length, slope).logical_not(), 1.0)
+        return state["b"].mul_(self.momentum).add_(ratio * grad)
 
     @classmethod
     def examples(cls) -> list[Lars]:

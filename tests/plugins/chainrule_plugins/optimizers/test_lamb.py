@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
+from chainrule.layers import linear
 from chainrule.optimizers import lamb
 from tests.oracles import assert_follows, by_array_formula
 
@@ -23,3 +25,12 @@ def reference(rule, parameter, gradients):
 )
 def test_other_settings_follow_the_reference_too(settings):
     assert_follows(reference, lamb, lr=0.1, **settings)
+
+
+@pytest.mark.parametrize(("weight", "grad", "moved"), [(0.0, 2.0, -1.0), (3.0, 0.0, 3.0), (0.0, 0.0, 0.0)])
+def test_norms_of_zero_give_a_finite_step(weight, grad, moved):
+    network = linear(1, 1, bias=False).build(dtype=torch.float64)
+    network.flat.data.fill_(weight)
+    network.flat.grad.fill_(grad)
+    lamb(lr=1.0, weight_decay=0.0).attach(network).step()
+    assert network.flat.data.item() == pytest.approx(moved, rel=1e-5)
