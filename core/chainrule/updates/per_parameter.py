@@ -77,6 +77,16 @@ class PerParameterRule:
         if self._batched is not None:
             self._batched(moment)
             return
+        if isinstance(moment.t, Tensor):
+            from chainrule.updates.recording import AsNumbers
+
+            with AsNumbers():
+                self._take_each(moment)
+        else:
+            self._take_each(moment)
+
+    def _take_each(self, moment: Moment) -> None:
+        """Take a step with one member after the other."""
         vectors = vectors_of(moment)
         for i, (chain, tensors, states) in enumerate(self._of_members):
             take(chain, tensors, states, moment_with(moment, {name: value[i] for name, value in vectors.items()}))
@@ -169,7 +179,7 @@ class BatchedRule:
         self._take(bound, tensors, values)
 
     def _take(self, moment: Moment, tensors: list[Tensors] | None = None, values: Values | None = None) -> None:
-        from chainrule.updates.recording import Batchable
+        from chainrule.updates.recording import AsNumbers, Batchable
 
         columns = zip(*(self._tensors if tensors is None else tensors), strict=True)
         data, grad, state, keys, _ = (list(column) for column in columns)
@@ -186,7 +196,7 @@ class BatchedRule:
 
         values = self._values if values is None else values
         try:
-            with Batchable():
+            with Batchable(), AsNumbers():
                 torch.vmap(apply, in_dims=(0, 0, 0, 1, 0, 0))(data, grad, state, keys, values, own)
         except RuntimeError as error:
             if not str(error).startswith("vmap:"):

@@ -60,6 +60,23 @@ class Batchable(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class AsNumbers(TorchFunctionMode):
+    """Lets 0-dim tensors of float64, as which a step's numbers are traced, promote a dtype no more than numbers would.
+
+    Torch promotes nothing by them beside a tensor with axes, but a 0-dim one, such as a sum in a rule's state, it does.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not isinstance(result, Tensor) or result.dtype != torch.float64:
+            return result
+        tensors = [each for each in (*args, *(kwargs or {}).values()) if isinstance(each, Tensor)]
+        others = {each.dtype for each in tensors if each.is_floating_point()} - {torch.float64}
+        if len(tensors) == 1 or len(others) != 1 or any(each.dim() for each in tensors if each.dtype == torch.float64):
+            return result
+        return result.to(others.pop())
+
+
 def _simplify(graph: GraphModule) -> None:
     """Remove operations without effect, and call torch's own functions, which are quicker than its operators."""
     for node in graph.graph.nodes:

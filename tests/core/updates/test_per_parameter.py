@@ -9,6 +9,10 @@ from chainrule import ContractError, Optimizer, StateError, hyperparameter
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
+from chainrule.testing.optimizers.trials import draw_gradients, weights
+from chainrule.updates.moment import TensorMoment
+from chainrule.updates.watching import is_elementwise
+from tests.built_ins import built_in_rules
 
 X, Y = torch.randn(2, 30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 RATES, DECAYS = torch.tensor([0.01, 0.02, 0.05]), torch.tensor([0.0, 0.1, 0.3])
@@ -211,6 +215,25 @@ def test_a_batch_is_recorded_once_for_all_attachments(monkeypatch):
     Normalized(decay=0.2).attach(linear(3, 2).build(seeds=[0, 1, 2], dtype=torch.float64)).step()
     Normalized(decay=0.2).attach(linear(3, 2).build(seeds=[0, 1], dtype=torch.float64)).step()
     assert len(recorded) == 3
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule for rule in built_in_rules() if rule.vmappable and not is_elementwise(rule.examples()[0])],
+    ids=lambda rule: rule.__name__,
+)
+@pytest.mark.parametrize("seeds", [[0], [0, 1]], ids=["single", "ensemble"])
+def test_a_step_whose_numbers_are_tensors_of_float64_is_that_of_numbers(rule, seeds):
+    for example in rule.examples():
+        ends = []
+        for form in (lambda moment: moment, lambda moment: TensorMoment().fill(moment)):
+            network = weights(example, seeds=seeds, dtype=torch.float32)
+            updater = example.attach(network)
+            for t in range(1, 4):
+                draw_gradients(network, t)
+                updater.apply([form(moment) for moment in updater.advance()])
+            ends.append((network.flat.data, updater.state_dict()["state"]))
+        assert_close(*ends, rtol=1e-4, atol=1e-6)
 
 
 def test_what_can_not_be_recorded_runs_all_the_same(monkeypatch):
