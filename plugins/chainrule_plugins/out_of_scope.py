@@ -15,6 +15,7 @@ OPTIMIZERS = {
         "It evaluates the loss several times a step, and a rule gets one gradient a step. Use adam, or give the loss "
         "as a function of network.flat.data to scipy.optimize.minimize."
     ),
+    "muon_with_adamw": "It is two rules for the parameters of one network. Write muon().with_adamw().",
     "sam": (
         "It differentiates twice a step, and a rule gets one gradient a step. Write the loop: add rho g / |g| to "
         "network.flat.data, differentiate again, subtract it, and call updater.step()."

@@ -66,6 +66,10 @@ PEERS = {
     "muon": of_each(torch=torchs_muon, pytorch_optimizer=muon),
     "lamb": of_each(pytorch_optimizer=of_all("Lamb", weight_decay=0.01)),
     "lars": of_each(pytorch_optimizer=of_all("LARS", lr=1.0)),
+    "adafactor": of_each(
+        pytorch_optimizer=of_all("AdaFactor", lr=1e-3, betas=(None, 0.999), scale_parameter=False, relative_step=False)
+    ),
+    "came": of_each(pytorch_optimizer=of_all("CAME")),
     "scion": of_each(pytorch_optimizer=of_all("SCION")),
     "shampoo": of_each(pytorch_optimizer=of_all("Shampoo", lr=0.1, matrix_eps=1e-4, preconditioning_compute_steps=10)),
     "soap": of_each(pytorch_optimizer=of_all("SOAP")),

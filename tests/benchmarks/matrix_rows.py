@@ -14,7 +14,6 @@ from typing import Any
 import plain_rules
 import torch
 from matrix_peers import LIBRARIES, PEERS
-from matrix_rules import Adafactor
 from rounds import Spread, alternate
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from chainrule import param_groups
 from chainrule.activations import relu
 from chainrule.layers import linear, sequential
 from chainrule.network import Network
-from chainrule.optimizers import lamb, lars, muon, scion, sgd, shampoo, soap
+from chainrule.optimizers import adafactor, came, lamb, lars, muon, scion, sgd, shampoo, soap
 
 SIZES = {"small": (2, 16, 32, 2), "large": (256, 512, 256, 10)}
 STEPS = {"small": 50, "large": 10}
@@ -48,7 +47,8 @@ RULES = {
     "muon, bfloat16": param_groups({"vectors": sgd(lr=0.1), "*": muon(bfloat16=True)}),
     "lamb": lamb(),
     "lars": lars(),
-    "adafactor": Adafactor(),
+    "adafactor": adafactor(lr=1e-3, relative_step=False),
+    "came": came(),
     "scion": scion(),
     "scion, bfloat16": scion(bfloat16=True),
     "shampoo": shampoo(precondition_every=10),
