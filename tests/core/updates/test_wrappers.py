@@ -1,4 +1,7 @@
-"""Wrappers around every rule, and around each other."""
+"""Wrappers around every rule, and around each other.
+
+The normal suite tries them around the first rule of each form, as said in tests/forms.py, the slow suite around all.
+"""
 
 import itertools
 
@@ -29,17 +32,20 @@ from chainrule.registry import load
 from tests.built_ins import BUILT_IN, built_in_rules
 from tests.contracts.correct_rules import RULES
 from tests.core.updates.wrappers_by_hand import path_by_hand
+from tests.forms import first_of_each_form
 
 X, Y = torch.randn(2, 30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 STEPS = 8
 
-INNER = [
-    example
-    for kind in (*built_in_rules(), *RULES)
-    if not issubclass(kind, Wrapper) and 2 in kind.ranks
-    for example in kind.examples()
-]
+KINDS = [kind for kind in (*built_in_rules(), *RULES) if not issubclass(kind, Wrapper) and 2 in kind.ranks]
+FIRST = first_of_each_form(KINDS)
+INNER = [example for kind in KINDS for example in kind.examples()]
 DIRECTED = [rule for rule in INNER if type(rule).apply is chainrule.Optimizer.apply]
+
+
+def slow_unless_first(rule):
+    """Return the marks of a test of the rule."""
+    return () if type(rule) in FIRST else pytest.mark.slow
 
 
 def build(seeds=None):
@@ -80,7 +86,11 @@ WRAPPERS = {
     "trust_ratio": lambda inner: trust_ratio(inner=inner, trust_coefficient=0.1),
 }
 DIRECTING = {"cautious", "trust_ratio"}
-EACH = [(name, inner) for name in WRAPPERS for inner in (DIRECTED if name in DIRECTING else INNER)]
+EACH = [
+    pytest.param(name, inner, marks=slow_unless_first(inner))
+    for name in WRAPPERS
+    for inner in (DIRECTED if name in DIRECTING else INNER)
+]
 PAIRS = list(itertools.product(WRAPPERS, repeat=2))
 
 
@@ -107,7 +117,14 @@ def test_two_wrappers_do_what_each_does(outer, inner):
 
 
 @pytest.mark.parametrize("outer", WRAPPERS)
-@pytest.mark.parametrize("inner", [*DIRECTED, lookahead(inner=ema(inner=adadelta(), decay=0.5), k=2)], ids=repr)
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lookahead(inner=ema(inner=adadelta(), decay=0.5), k=2),
+        *(pytest.param(rule, marks=slow_unless_first(rule)) for rule in DIRECTED),
+    ],
+    ids=repr,
+)
 def test_it_resumes_to_the_bit_at_every_step(outer, inner):
     rule = WRAPPERS[outer](inner)
     whole = path(rule, build([0, 1]))
