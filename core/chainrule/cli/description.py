@@ -114,11 +114,22 @@ def _example(component: Component, loaded: Any, hyperparameters: list[dict[str, 
     names = [hyperparameter["name"] for hyperparameter in hyperparameters if hyperparameter["required"]]
     arguments = [f"{name}={given.get(name, '...')}" for name in names]
     arguments += [f"lr={lr['default']}" for lr in hyperparameters if lr["name"] == "lr" and not lr["required"]]
+    if not arguments and not _can_be_made(loaded):
+        arguments = ["..."]
     if is_declared:
         imported = ", ".join(sorted({component.name, inner or component.name}))
         return f"from chainrule.{component.kind} import {imported}\n{component.name}({', '.join(arguments)})"
     call = ", ".join([f'"{component.kind}"', f'"{component.full_name}"', *arguments])
     return f"import chainrule\nchainrule.create({call})"
+
+
+def _can_be_made(loaded: Any) -> bool:
+    """Return whether it can be called without arguments, which a component may need though each has a default."""
+    try:
+        loaded()
+    except Exception:  # noqa: BLE001 - a component may raise anything
+        return False
+    return True
 
 
 def _inner_rule(loaded: Any) -> str | None:

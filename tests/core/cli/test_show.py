@@ -85,6 +85,14 @@ def test_the_text_shows_docstring_bounds_example_and_package(rule):
     assert "Package:     rules 1.0" in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [("parallel", "parallel(...)"), ("upsample", "upsample(...)"), ("residual", "residual(...)"), ("dropout", "dropout()")],
+)
+def test_what_needs_one_of_its_arguments_is_not_shown_without_any(rule, name, call):
+    assert _json(rule, name)["example"].endswith(f"\n{call}")
+
+
 def test_a_factorys_required_arguments_stand_in_the_example(rule):
     shown = _json(rule, "schedules:factory")
     assert shown["example"].endswith("factory(steps=...)")
