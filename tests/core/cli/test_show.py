@@ -87,7 +87,12 @@ def test_the_text_shows_docstring_bounds_example_and_package(rule):
 
 @pytest.mark.parametrize(
     ("name", "call"),
-    [("parallel", "parallel(...)"), ("upsample", "upsample(...)"), ("residual", "residual(...)"), ("dropout", "dropout()")],
+    [
+        ("parallel", "parallel(...)"),
+        ("upsample", "upsample(...)"),
+        ("residual", "residual(...)"),
+        ("dropout", "dropout()"),
+    ],
 )
 def test_what_needs_one_of_its_arguments_is_not_shown_without_any(rule, name, call):
     assert _json(rule, name)["example"].endswith(f"\n{call}")
