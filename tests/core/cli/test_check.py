@@ -273,11 +273,11 @@ def test_a_component_without_examples_fails_and_one_whose_checks_have_nothing_to
 
 def test_all_are_checked_though_one_cannot_be_loaded_and_others_have_no_such_check(packages):
     packages.add("broken", "[chainrule.optimizers]\nbroken = broken:Rule\n", {"broken.py": "1 / 0"})
-    done = packages.chainrule("check", "--all", "-k", "descends_on*", "--json")
+    done = packages.chainrule("check", "--all", "-k", "rule_documents*", "--json")
     assert done.returncode == 1
     rows = {(row["component"], row["check"]): row["outcome"] for row in json.loads(done.stdout)}
     assert rows.pop(("optimizers:broken", "can_be_loaded")) == "failed"
-    assert ("optimizers:adam", "descends_on_a_quadratic") in rows
+    assert ("optimizers:adam", "rule_documents_its_formula") in rows
     assert set(rows.values()) == {"passed"}
 
 
