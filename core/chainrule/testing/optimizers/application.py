@@ -36,6 +36,9 @@ from chainrule.updates.watching import is_elementwise
 LARGE = SLICE + 3
 """The size of a vector that the core splits into two slices."""
 
+OF_WIDTH_3 = ((), (3,), (3, 2), (2, 2, 3))
+"""Shapes, most of them with an axis as long as three members are many."""
+
 
 @check("optimizers", cause="elementwise = True on a rule with a norm, mean, sort or shape; leave the declaration out.")
 def elementwise_is_as_declared(rule: Optimizer) -> None:
@@ -186,9 +189,9 @@ def values_per_member_count_for_each(rule: Optimizer) -> None:
     for name in tried:
         values = _values(rule, name) or []
         each = with_number(rule, name, torch.tensor(values, dtype=torch.float64))
-        ensemble = moved(each, weights(rule, seeds=range(4, 4 + len(values))))
+        ensemble = moved(each, weights(rule, OF_WIDTH_3, seeds=range(4, 4 + len(values))))
         for i, (seed, value) in enumerate(zip(ensemble.seeds, values, strict=True)):
-            single = moved(with_number(rule, name, value), weights(rule, seeds=[seed]))
+            single = moved(with_number(rule, name, value), weights(rule, OF_WIDTH_3, seeds=[seed]))
             what = f"of member {i} with its own {name}={value:g}, as alone,"
             expect_same(what, _member(ensemble, i), _member(single, 0), tolerance=1e-12)
 
