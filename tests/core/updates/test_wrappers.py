@@ -225,11 +225,13 @@ def test_a_state_names_the_wrappers_too():
         ema(inner=adam()).attach(network).load_state_dict(saved)
 
 
-def test_it_compiles_into_a_fit():
+def test_many_at_once_compile_into_a_fit():
+    clipped = adaptive_clipping(inner=gradient_centralization(inner=grokfast(inner=adam(lr=0.05))), clipping=0.1)
+    rule = ema(inner=cautious(inner=trust_ratio(inner=clipped)), decay=0.5)
+    rule = accumulate(inner=lookahead(inner=swa(inner=rule, start=2, k=2), k=2), k=2)
     ends = []
     for compile in (False, True):
         network = build([0, 1])
-        rule = accumulate(inner=lookahead(inner=ema(inner=cautious(inner=adam(lr=0.05)), decay=0.5), k=2), k=2)
         history = chainrule.fit(network, mse(), rule, train=(X, Y), batch_size=10, epochs=4, compile=compile)
         ends.append(history["train_loss"])
     assert_close(*ends, rtol=1e-10, atol=1e-12)
