@@ -46,9 +46,11 @@ class BceWithLogits(Loss):
         for name in ("weight", "pos_weight"):
             expect_broadcast(self, name, getattr(self, name), prediction)
         self.save_for_backward(prediction, target)
+        negatives, positives = 1 - target, self._positives(target)
+        terms = absorbing_product(negatives, prediction.clamp_min(0))
+        terms += absorbing_product(positives, prediction.neg().clamp_min_(0))
         rest = prediction.abs().neg_().exp().log1p()  # log(1 + exp(x)) = max(x, 0) + rest, and so for −x
-        terms = absorbing_product(1 - target, prediction.clamp_min(0).add_(rest))
-        terms += absorbing_product(self._positives(target), prediction.neg().clamp_min_(0).add_(rest))
+        terms += rest if self.pos_weight is None else rest * (negatives + positives)
         return weighted(terms, self.weight)
 
     def gradient(self) -> Tensor:
