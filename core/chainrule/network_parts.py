@@ -1,0 +1,247 @@
+"""`NetworkParts`: what a built network holds, by name, with its state and copies."""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from chainrule.arguments import expect_state, shown
+from chainrule.base.buffer import Buffer
+from chainrule.base.module import named_held, named_modules, named_parameters
+from chainrule.base.parameter import Parameter
+from chainrule.base.protocols import ModuleLike
+from chainrule.base.random_numbers import Random
+from chainrule.base.saved_tensors import KeepsForBackward
+from chainrule.calls import ExplainsAttributes, explained
+from chainrule.errors import ChainruleError, StateError
+from chainrule.flat_buffers import FlatBuffers
+
+_DERIVED = (
+    "flat",
+    "_output_shape",
+    "_replacements",
+    "_known_inputs",
+    "_modules",
+    "_named_parameters",
+    "_named_buffers",
+    "_named_streams",
+)
+
+
+class NetworkParts(ExplainsAttributes):
+    """The modules, parameters, buffers and random streams of a built network, its state and its copies."""
+
+    module: ModuleLike
+    seeds: list[int]
+    is_ensemble: bool
+    flat: FlatBuffers
+    frozen: frozenset[str] = frozenset()
+
+    def _look_inside(self) -> None:
+        # Once, since checking attributes against a protocol is slow.
+        self._known_inputs: dict[tuple[torch.Size, torch.dtype], None] = {}  # in the order of the first calls
+        self._replacements = KeepsForBackward.replacements
+        self._modules = [inner for _, inner in named_modules(self.module)]
+        self._named_parameters = dict(named_parameters(self.module))
+        self._named_buffers = dict(named_held(self.module, Buffer))
+        self._named_streams = dict(named_held(self.module, Random))
+
+    def expect_same_parts(self) -> None:
+        """Find modules that have taken another's place since `build`, such as another activation.
+
+        Raises:
+            StateError: if there are other parameters, buffers or random streams than were built.
+        """
+        now: dict[str, object] = dict(named_parameters(self.module))
+        now |= {name: part for kind in (Buffer, Random) for name, part in named_held(self.module, kind)}
+        built: dict[str, object] = {**self._named_parameters, **self._named_buffers, **self._named_streams}
+        for name in [*built, *now]:
+            if built.get(name) is not now.get(name):
+                raise StateError(
+                    f"network: parameters, buffers and streams must stay those that were built, got another {name}. "
+                    "Change the module before build, or values with load_state_dict."
+                )
+        self._look_inside()
+
+    @property
+    def members(self) -> int:
+        """The number of members M; 1 for a single network."""
+        return len(self.seeds)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of every parameter."""
+        return self.flat.data.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The device of every parameter."""
+        return self.flat.data.device
+
+    @property
+    def training(self) -> bool:
+        """Whether the network is in train mode."""
+        return self.module.training
+
+    def modules(self) -> list[ModuleLike]:
+        """Return the module and all modules inside it, depth first."""
+        return list(self._modules)
+
+    def parameters(self) -> list[Parameter]:
+        """Return every parameter, each once."""
+        return list(self._named_parameters.values())
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield every parameter with its dotted name, such as `0.weight`."""
+        yield from self._named_parameters.items()
+
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Yield every buffer with its dotted name, such as `1.running_mean`."""
+        yield from self._named_buffers.items()
+
+    def freeze(self, *patterns: str) -> Self:
+        """Keep the parameters whose names match a pattern, such as ``0.*``, out of training; return the network.
+
+        Raises:
+            ChainruleError: if a pattern matches no parameter.
+        """
+        self.frozen |= self._matching("freeze", patterns)
+        return self
+
+    def unfreeze(self, *patterns: str) -> Self:
+        """Train the parameters whose names match a pattern again, with the rule's state that they had; see `freeze`."""
+        self.frozen -= self._matching("unfreeze", patterns)
+        return self
+
+    def _matching(self, method: str, patterns: Sequence[str]) -> frozenset[str]:
+        for pattern in patterns or [""]:
+            if not isinstance(pattern, str):
+                first = next(iter(self._named_parameters), "*")
+                raise ChainruleError(
+                    f'{method}: a pattern must be text, got {shown(pattern)}. Write {method}("{first}").'
+                )
+            if not fnmatch.filter(self._named_parameters, pattern):
+                raise ChainruleError(
+                    f'{method}: a pattern must match a parameter, got "{pattern}". '
+                    f"The parameters are {list(self._named_parameters)}."
+                )
+        return frozenset(name for pattern in patterns for name in fnmatch.filter(self._named_parameters, pattern))
+
+    def random_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return copies of every random stream's key (2, M) and counter (), by dotted name."""
+        return {
+            name: {"key": stream.key.clone(), "counter": stream.counter.clone()}
+            for name, stream in self._named_streams.items()
+        }
+
+    def load_random_state(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Continue with saved random streams.
+
+        Raises:
+            StateError: if names or numbers of members differ; nothing is changed then.
+        """
+        own = self.random_state()
+        expect_state("network", state)
+        if different := sorted(own.keys() ^ state.keys()):
+            raise StateError(
+                f"network: a random state must have the names {sorted(own)}, got a difference in {different}. "
+                "Load it into a network of the same layers."
+            )
+        for name, saved in state.items():
+            if saved["key"].shape != own[name]["key"].shape:
+                raise StateError(
+                    f"network: the key of {name} must have shape {tuple(own[name]['key'].shape)}, "
+                    f"got {tuple(saved['key'].shape)}. Load it into a network with as many members."
+                )
+        for name, stream in self._named_streams.items():
+            stream.load(state[name]["key"], state[name]["counter"])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return copies of parameters and persistent buffers by name; shapes as in PyTorch, an ensemble's with M."""
+        self.expect_same_parts()
+        return {name: self._outside(tensor).clone() for name, tensor in self._state().items()}
+
+    @explained
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Copy in parameters and buffers by name; a single network takes a torch module's state_dict of the same names.
+
+        Raises:
+            StateError: if names or shapes differ; nothing is changed then.
+        """
+        own = self._state()
+        expect_state("network", state)
+        if missing := sorted(own.keys() ^ state.keys()):
+            raise StateError(
+                f"network: a state must have the names {sorted(own)}, got a difference in {missing}. "
+                "Load it into a network of the same layers."
+            )
+        for name, values in state.items():
+            if not isinstance(values, Tensor) or values.is_meta or values.is_sparse or values.is_complex():
+                raise StateError(
+                    f"network: {name} must be a tensor of real numbers, got {shown(values)}. "
+                    "Load what state_dict() returned."
+                )
+            shape = self._outside(own[name]).shape
+            if values.shape != shape:
+                raise StateError(
+                    f"network: {name} must have shape {tuple(shape)}, got {tuple(values.shape)}. "
+                    "Load a state_dict into a network of the same sizes and members."
+                )
+        with torch.no_grad():
+            copies = {name: values.clone() for name, values in state.items()}  # they may be views of these parameters
+            for name, tensor in own.items():
+                self._outside(tensor).copy_(copies[name])
+
+    def declared_tensors(self) -> dict[str, Any]:
+        """Return what forward may change: the buffers' values, and the random streams' keys and counters."""
+        streams = self._named_streams.values()
+        return {
+            "buffers": [buffer.data for _, buffer in self.named_buffers()],
+            "streams": [(stream.key, stream.counter) for stream in streams],
+        }
+
+    def bind_declared(self, tensors: Mapping[str, Any]) -> None:
+        """From now on use such tensors in place of the own."""
+        for (_, buffer), data in zip(self.named_buffers(), tensors["buffers"], strict=True):
+            buffer.bind(data)
+        for stream, (key, counter) in zip(self._named_streams.values(), tensors["streams"], strict=True):
+            stream.bind(key, counter, self.dtype)
+
+    def _state(self) -> dict[str, Tensor]:
+        """Return the tensors that a state holds, with their member axis; a shared buffer has one member."""
+        parameters = {name: parameter.data for name, parameter in self.named_parameters()}
+        return parameters | {name: buffer.data for name, buffer in self.named_buffers() if buffer.persistent}
+
+    def _outside(self, tensor: Tensor) -> Tensor:
+        return tensor if self.is_ensemble else tensor[0]
+
+    def __copy__(self) -> Self:
+        # A shallow copy would share the parameters, which can be views of one network's buffers only.
+        return copy.deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Parameters carry their own values; the buffers are allocated anew.
+        kept = {name: value for name, value in vars(self).items() if name not in _DERIVED}
+        return {**kept, "placement": (self.dtype, self.device)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "flat" in vars(self):
+            raise StateError(
+                "network: __setstate__ must be called on a new object, got a built network. Use load_state_dict(…)."
+            )
+        kept = dict(state)
+        dtype, device = kept.pop("placement")
+        if any(parameter.data._is_view() for _, parameter in named_parameters(kept["module"])):
+            kept["module"] = copy.deepcopy(kept["module"])  # that of a network, which keeps its own
+        vars(self).update(kept)
+        self._look_inside()
+        values = [(parameter.data, parameter.grad) for parameter in self.parameters()]
+        self.flat = FlatBuffers(self.parameters(), self.members, dtype, device)
+        for parameter, (data, grad) in zip(self.parameters(), values, strict=True):
+            parameter.data.copy_(data)
+            parameter.grad.copy_(grad)
