@@ -19,3 +19,10 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="hidden-")
     config.add_cleanup(folder.cleanup)
     hide_other_packages(Path(folder.name))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names that differ from process to process, which would keep several from sharing the tests."""
+    odd = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if odd:
+        raise pytest.UsageError(f"{odd[0]}: the name of a test must not hold an address; give ids=shown_alike.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -262,3 +263,8 @@ def assert_moves_as_one_vector(reference: Reference, rule: Optimizer, steps: int
     expected = list(reference(rule, start, gradients))
     assert_close(torch.stack(found), torch.stack(expected), rtol=1e-9, atol=1e-12)
     return torch.stack([state["d"].squeeze() for state in updater.state_dict()["state"].values()])
+
+
+def shown_alike(value: object) -> str:
+    """Return a value as text that is the same in every process, for the name of a test."""
+    return re.sub(r" at 0x\w+", "", str(value))

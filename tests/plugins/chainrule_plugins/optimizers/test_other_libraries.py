@@ -24,7 +24,7 @@ import torch
 
 from chainrule import create
 from chainrule.testing.optimizers.trials import draw_gradients, weights
-from tests.oracles import torchs_scalars_in_float64
+from tests.oracles import shown_alike, torchs_scalars_in_float64
 
 pytestmark = pytest.mark.slow  # optax compiles
 
@@ -187,14 +187,14 @@ OPTAX_DIFFERS = [
 OPTAX_DIFFERS = [("adafactor", {"momentum": 0.9}), ("adan", {}), ("lars", {"weight_decay": 0.1}), ("yogi", {})]
 
 
-@pytest.mark.parametrize(("name", "settings"), OPTAX_AGREES, ids=str)
+@pytest.mark.parametrize(("name", "settings"), OPTAX_AGREES, ids=shown_alike)
 def test_optax_takes_the_same_steps(name, settings):
     pytest.importorskip("optax")
     rule = create("optimizers", name, **settings)
     assert distance(rule, by_optax(optax_of(rule))) <= 1e-8
 
 
-@pytest.mark.parametrize(("name", "settings"), OPTAX_DIFFERS, ids=str)
+@pytest.mark.parametrize(("name", "settings"), OPTAX_DIFFERS, ids=shown_alike)
 def test_optax_differs_as_the_table_says(name, settings):
     pytest.importorskip("optax")
     rule = create("optimizers", name, **settings)
@@ -268,14 +268,14 @@ def theirs_of(rule, kind, more):
     return by_pytorch_optimizer(kind, **(settings | more))
 
 
-@pytest.mark.parametrize(("name", "kind", "settings", "more", "shapes"), TORCH_AGREES, ids=str)
+@pytest.mark.parametrize(("name", "kind", "settings", "more", "shapes"), TORCH_AGREES, ids=shown_alike)
 def test_pytorch_optimizer_takes_the_same_steps(name, kind, settings, more, shapes):
     pytest.importorskip("pytorch_optimizer")
     rule = create("optimizers", name, **settings)
     assert distance(rule, theirs_of(rule, kind, more), shapes) <= 1e-8
 
 
-@pytest.mark.parametrize(("name", "kind", "settings", "more", "shapes"), TORCH_DIFFERS, ids=str)
+@pytest.mark.parametrize(("name", "kind", "settings", "more", "shapes"), TORCH_DIFFERS, ids=shown_alike)
 def test_pytorch_optimizer_differs_as_the_table_says(name, kind, settings, more, shapes):
     pytest.importorskip("pytorch_optimizer")
     rule = create("optimizers", name, **settings)

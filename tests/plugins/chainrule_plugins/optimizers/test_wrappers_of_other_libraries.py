@@ -23,6 +23,7 @@ from chainrule.optimizers import (
     sgd,
     trust_ratio,
 )
+from tests.oracles import shown_alike
 
 from .test_other_libraries import SHAPES, by_optax, by_pytorch_optimizer, distance
 
@@ -68,13 +69,13 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize(("rule", "settings", "shapes"), OPTAX_AGREES, ids=str)
+@pytest.mark.parametrize(("rule", "settings", "shapes"), OPTAX_AGREES, ids=shown_alike)
 def test_optax_takes_the_same_steps(rule, settings, shapes):
     pytest.importorskip("optax")
     assert distance(rule, by_optax(of_optax(NAMES[type(rule).__name__], **settings)), shapes) <= 1e-8
 
 
-@pytest.mark.parametrize(("rule", "settings", "shapes"), OPTAX_DIFFERS, ids=str)
+@pytest.mark.parametrize(("rule", "settings", "shapes"), OPTAX_DIFFERS, ids=shown_alike)
 def test_optax_differs_as_the_table_says(rule, settings, shapes):
     pytest.importorskip("optax")
     assert distance(rule, by_optax(of_optax(NAMES[type(rule).__name__], **settings)), shapes) > 1e-4
@@ -113,7 +114,7 @@ INNER = sgd(lr=0.1, momentum=0.9)
 
 
 @pytest.mark.parametrize(("clipping", "eps"), [(0.01, 1e-3), (0.5, 1.0)])
-@pytest.mark.parametrize("shapes", [SHAPES[:3], [(2, 3, 2, 2)]], ids=str)
+@pytest.mark.parametrize("shapes", [SHAPES[:3], [(2, 3, 2, 2)]], ids=shown_alike)
 def test_pytorch_optimizer_clips_the_same(clipping, eps, shapes):
     pytest.importorskip("pytorch_optimizer")
     rule = adaptive_clipping(inner=INNER, clipping=clipping, eps=eps)
