@@ -75,11 +75,10 @@ def by_pytorch_optimizer(name, *, group=None, **settings):
 
     def theirs(start, gradients):
         params, passed = [torch.nn.Parameter(one.clone()) for one in start], []
-        groups = params if group is None else [{"params": params, **group}]
-        optimizer = getattr(pytorch_optimizer, name)(groups, foreach=False, **settings)
-        optimizer = getattr(pytorch_optimizer, name)(
-            torch.nn.ParameterList(params) if name == "AdamMini" else params, foreach=False, **settings
-        )
+        taken = params if group is None else [{"params": params, **group}]
+        if name == "AdamMini":  # which takes a model
+            taken = torch.nn.ParameterList(params)
+        optimizer = getattr(pytorch_optimizer, name)(taken, foreach=False, **settings)
         for row in gradients:
             for param, gradient in zip(params, row, strict=True):
                 param.grad = gradient.clone()
