@@ -172,7 +172,7 @@ class Chain:
     def change_gradient(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> Tensor:
         """Return the gradient as the wrappers change it."""
         for i, wrapper in self._gradients:
-            if i == len(steps):
+            if i >= len(steps):
                 break
             grad = wrapper.change_gradient(parameter, grad, states[i], steps[i])
             if self._checks:
@@ -187,7 +187,7 @@ class Chain:
         """
         found: dict[str, Tensor] = {}
         for i, layer in self._sums:
-            if i == len(steps):
+            if i >= len(steps):
                 break
             own: Any = layer.reduce(parameter, grad, states[i], steps[i])
             fits = isinstance(own, Mapping) and all(isinstance(v, Tensor) and v.dim() == 0 for v in own.values())

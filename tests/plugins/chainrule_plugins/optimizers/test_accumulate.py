@@ -5,7 +5,7 @@ import torch
 
 from chainrule import ContractError, Wrapper
 from chainrule.layers import linear
-from chainrule.optimizers import accumulate, adam, adamw, cautious, ema, lookahead, sgd
+from chainrule.optimizers import accumulate, adam, adamw, cautious, ema, grokfast, lookahead, prodigy, sgd
 from chainrule.testing.optimizers.trials import draw_gradients, weights
 from tests.built_ins import built_in_rules
 from tests.contracts.correct_rules import RULES
@@ -13,7 +13,11 @@ from tests.oracles import around_torch
 
 K = 3
 INNER = [kind.examples()[-1] for kind in (*built_in_rules(), *RULES) if not issubclass(kind, Wrapper)]
-NESTED = [ema(inner=lookahead(inner=cautious(inner=adamw(lr=0.1)), k=K), decay=0.5), accumulate(inner=adam(), k=2)]
+NESTED = [
+    ema(inner=lookahead(inner=cautious(inner=adamw(lr=0.1)), k=K), decay=0.5),
+    ema(inner=grokfast(inner=prodigy(d0=0.1)), decay=0.5),
+    accumulate(inner=adam(), k=2),
+]
 
 
 def reference(rule, parameter, gradients):
