@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -69,7 +70,8 @@ def _awaited(plan: Plan, results: Future[list[Result]]) -> Iterator[Result]:
 
 
 def _prepare(threads: int) -> None:
-    """Let a process use some threads, and print nothing among the results."""
+    """Let a process use some threads, print nothing among the results, and end at once when interrupted."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     torch.set_num_threads(threads)
     sys.stdout = sys.stderr
 

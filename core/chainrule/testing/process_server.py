@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +20,8 @@ from typing import Any, NoReturn, cast
 
 _COPIES = sys.platform == "linux"
 _PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts it too, and it ends with the process it serves
 sys.path[:] = {path!r}
 from chainrule.testing import process_server  # with the whole kit, once for all processes
 process_server.serve()
@@ -50,9 +52,14 @@ def call_in_fresh_process(function: str, folder: Path, **arguments: Any) -> tupl
     }
     with _lock:
         server = _running_server()
-        print(json.dumps(request), file=server.stdin, flush=True)
-        status = cast("Any", server.stdout).readline()
-        returned = int(status) if status else server.wait()
+        try:
+            print(json.dumps(request), file=server.stdin, flush=True)
+            status = cast("Any", server.stdout).readline()
+            returned = int(status) if status else server.wait()
+        except KeyboardInterrupt:
+            server.kill()  # its answer would be taken for that to the next request
+            close_server()
+            raise
     printed = output.read_text(encoding="utf-8", errors="replace") if output.is_file() else ""
     return returned, printed.strip().rpartition("\n")[2]
 
@@ -94,6 +101,7 @@ def serve() -> None:
 
 def _answer(request: dict[str, Any]) -> NoReturn:
     """Call the function of a request and end the process."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     status = 1
     with Path(request["output"]).open("w", encoding="utf-8") as output:
         os.dup2(output.fileno(), 1)

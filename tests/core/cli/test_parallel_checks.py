@@ -12,7 +12,7 @@ from chainrule.errors import ChainruleError
 from chainrule.testing import checks_of, run_all
 
 RULES = """
-import multiprocessing, os
+import multiprocessing, os, signal
 from chainrule import Initializer
 print("printed at import")
 
@@ -45,6 +45,14 @@ class Ends(Twos):
     def __call__(self, tensor, *, fan_in, fan_out, generator):
         if multiprocessing.parent_process() is not None:
             os._exit(7)
+
+
+class Interrupted(Twos):
+    '''Interrupt the process, as a terminal does.'''
+
+    def __call__(self, tensor, *, fan_in, fan_out, generator):
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGINT)
 """
 
 
@@ -94,11 +102,12 @@ def test_few_are_checked_in_this_process(rules, monkeypatch):
     assert "failed" in {result.outcome for results in results_of(made) for result in results}
 
 
-def test_a_component_that_ends_its_process_is_one_line(rules):
-    made = plans(f"initializers:{rules}:Ends", f"initializers:{rules}:Twos")
+@pytest.mark.parametrize("kind", ["Ends", "Interrupted"])
+def test_the_end_of_a_process_is_one_line(rules, kind):
+    made = plans(f"initializers:{rules}:{kind}", f"initializers:{rules}:Twos")
     with pytest.raises(ChainruleError) as caught:
         _ = [list(results) for results in results_of(made)]
     assert str(caught.value) == (
-        "check: initializers:ends, or one near it, ended the process that checked it. "
-        f"Check them one by one, such as chainrule check initializers:{rules}:Ends."
+        f"check: initializers:{kind.lower()}, or one near it, ended the process that checked it. "
+        f"Check them one by one, such as chainrule check initializers:{rules}:{kind}."
     )

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,14 @@ def raise_one(folder):
     raise ValueError("no such thing")
 
 
-def die(folder):
-    os.kill(os.getpid(), signal.SIGKILL)
+def die(folder, by):
+    os.kill(os.getpid(), by)
+    time.sleep(60)
+
+
+def interrupt(folder, number):
+    os.kill(number, signal.SIGINT)
+    time.sleep(1)
 
 
 def test_each_is_another_process_with_the_directory_and_environment_of_now(kind_of_process, tmp_path, monkeypatch):
@@ -68,7 +75,8 @@ def test_each_is_another_process_with_the_directory_and_environment_of_now(kind_
 def test_the_end_of_one_is_told_and_leaves_the_next_alone(kind_of_process, tmp_path):
     assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=7) == (7, "a line")
     assert call_in_fresh_process(f"{SERVED}raise_one", tmp_path) == (1, "ValueError: no such thing")
-    assert call_in_fresh_process(f"{SERVED}die", tmp_path) == (-signal.SIGKILL, "")
+    assert call_in_fresh_process(f"{SERVED}die", tmp_path, by=signal.SIGKILL) == (-signal.SIGKILL, "")
+    assert call_in_fresh_process(f"{SERVED}die", tmp_path, by=signal.SIGINT) == (-signal.SIGINT, "")
     assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=0) == (0, "a line")
 
 
@@ -77,6 +85,20 @@ def test_a_server_that_was_ended_is_started_again(tmp_path):
     server = process_server._servers[os.getpid()]
     server.kill()
     server.wait()
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=4) == (4, "a line")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server ends with each process")
+def test_an_interrupt_from_the_terminal_leaves_the_server_at_work(tmp_path, capfd):
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=0) == (0, "a line")
+    process_server._servers[os.getpid()].send_signal(signal.SIGINT)
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=4) == (4, "a line")
+    assert capfd.readouterr().err == ""
+
+
+def test_after_an_interrupted_call_the_next_gets_its_own_answer(kind_of_process, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        call_in_fresh_process(f"{SERVED}interrupt", tmp_path, number=os.getpid())
     assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=4) == (4, "a line")
 
 
