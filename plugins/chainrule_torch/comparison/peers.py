@@ -14,6 +14,7 @@ from torch import Tensor
 
 from chainrule import ChainruleError, Optimizer
 from chainrule.cli.component_file import object_in_file, subject_named
+from chainrule.errors import one_line
 from chainrule.testing import Subject, subject
 from chainrule_torch.comparison.trajectory import Start, Tensors, by
 
@@ -233,7 +234,8 @@ def _try(name: str, make: Callable[[], object]) -> None:
     try:
         make()
     except Exception as error:
-        raise ChainruleError(f"diff: {name} must take its settings, got {error}. Change them by --their.") from error
+        why = one_line(error).rstrip(".")
+        raise ChainruleError(f"diff: {name} must take its settings, got {why}. Change them by --their.") from error
 
 
 def _called(name: str, settings: Mapping[str, Any]) -> str:

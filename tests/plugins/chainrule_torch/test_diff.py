@@ -51,6 +51,18 @@ def test_json_holds_the_same():
     assert json.loads(printed)["equal"] is True
 
 
+def test_what_another_library_says_is_one_line_of_one_sentence(tmp_path):
+    file = tmp_path / "rule.py"
+    file.write_text(
+        "import torch\n\n\nclass Rule(torch.optim.Optimizer):\n    def __init__(self, params, lr):\n"
+        "        raise TypeError('no model:\\nit needs one.')\n",
+        encoding="utf-8",
+    )
+    status, told = diff("adam", "--against", f"{file}:Rule")
+    assert status == 1
+    assert told == "diff: Rule must take its settings, got TypeError: no model: it needs one. Change them by --their."
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
