@@ -18,7 +18,7 @@ OPTIMIZERS = {
     "muon_with_adamw": "It is two rules for the parameters of one network. Write muon().with_adamw().",
     "sam": (
         "It differentiates twice a step, and a rule gets one gradient a step. Write the loop: add rho g / |g| to "
-        "network.flat.data, differentiate again, subtract it, and call updater.step()."
+        "network.flat.data, zero the gradient and differentiate again, subtract it, and call updater.step()."
     ),
     "sophia": _CURVATURE.format("signum or adamw"),
 }

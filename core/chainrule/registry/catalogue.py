@@ -32,7 +32,7 @@ from chainrule.registry.component import (
 from chainrule.registry.contract import API
 from chainrule.registry.discovery import read_declarations
 from chainrule.registry.hints import unknown_component
-from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, OUT_OF_SCOPE, kind_or_none, kinds_of_class
+from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, OUT_OF_SCOPE, kind_or_none, kinds_of_class, letters_of
 
 DISABLE = "CHAINRULE_DISABLE"
 
@@ -141,7 +141,7 @@ class Catalogue:
 
     def unknown(self, kind: str | None, name: str) -> UnknownComponentError:
         """Return the error for an unknown name of a kind, or of any, with the reasons of packages that leave it out."""
-        bare, reasons, problems = name.rpartition(":")[2].lower(), [], list(self.problems)
+        bare, reasons, problems = letters_of(name.rpartition(":")[2]), [], list(self.problems)
         for table in self.out_of_scope:
             if self.is_blocked(table) or kind not in (None, kind_or_none(table.name)):
                 continue
@@ -150,7 +150,7 @@ class Catalogue:
             except BrokenComponentError as problem:
                 problems.append(problem)
             else:
-                reasons += [by_name[bare]] if bare in by_name else []
+                reasons += [reason for known, reason in by_name.items() if letters_of(known) == bare]
         return unknown_component(kind, name, self.records, problems, reasons)
 
     def load(self, component: Component) -> Any:

@@ -77,6 +77,11 @@ def kinds_of_class(component: object) -> dict[str, str]:
     return {}
 
 
+def letters_of(name: str) -> str:
+    """Return a name without what people write differently: those of L-BFGS, l_bfgs and lbfgs are the same."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
 def did_you_mean(text: str, names: Iterable[str]) -> str:
     """Return `` Did you mean "adam"?`` with the names nearest to a text, or an empty string."""
     from difflib import get_close_matches

@@ -2,16 +2,16 @@
 
 import pytest
 
-REASON = "It needs second derivatives. Use lion."
+REASON = "It needs second derivatives. Use liger."
 POINTS = "[chainrule.out_of_scope]\noptimizers = scope_package:NAMES\n"
 ANSWER = f'No optimizer is registered as "newton". {REASON}'
 
 
 @pytest.fixture
-def scope(lion):
-    """Lion's package, and another that says why there is no newton."""
-    lion.add("chainrule-scope", POINTS, {"scope_package.py": f"NAMES = {{'newton': {REASON!r}}}\n"})
-    return lion
+def scope(liger):
+    """Liger's package, and another that says why there is no newton."""
+    liger.add("chainrule-scope", POINTS, {"scope_package.py": f"NAMES = {{'newton': {REASON!r}}}\n"})
+    return liger
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_every_way_to_the_name_gives_the_reason(scope, code):
 
 
 def test_a_name_without_its_kind_in_other_letters_or_of_a_distribution_gives_it_too(scope):
-    for name in ("newton", "Newton", "chainrule-scope:newton"):
+    for name in ("newton", "Newton", "New-ton", "new_ton", "chainrule-scope:newton"):
         found = scope.error(f"registry.resolve('{name}')")
         assert found == f'UnknownComponentError No component is registered as "{name}". {REASON}\n'
 
@@ -43,13 +43,13 @@ def test_other_kinds_and_other_names_are_answered_as_ever(scope):
     assert scope.error("chainrule.get('layers', 'newton')").startswith(
         'UnknownComponentError No layer is registered as "newton". Installed: chainrule list layers.'
     )
-    assert 'Did you mean "lion"?' in scope.error("chainrule.get('optimizers', 'loin')")
+    assert 'Did you mean "liger"?' in scope.error("chainrule.get('optimizers', 'ligre')")
 
 
 def test_reasons_are_read_only_for_an_unknown_name_and_without_torch(scope):
     printed = scope.python(
         "import sys, chainrule\n"
-        "chainrule.get('optimizers', 'lion'), chainrule.components()\n"
+        "chainrule.get('optimizers', 'liger'), chainrule.components()\n"
         "before = 'scope_package' in sys.modules\n"
         "try:\n    chainrule.get('optimizers', 'newton')\n"
         "except ImportError:\n    print(before, 'scope_package' in sys.modules, 'torch' in sys.modules)"
@@ -77,10 +77,10 @@ def test_a_disabled_package_gives_no_reasons(scope):
         ("NAMES = 'newton'", "it must be a dict of reasons by name, got a value of type str"),
     ],
 )
-def test_a_broken_table_is_named_beside_the_usual_hints(lion, source, cause):
-    lion.add("chainrule-scope", POINTS, {"scope_package.py": f"{source}\n"})
-    message = lion.error("chainrule.get('optimizers', 'loin')")
-    assert 'Did you mean "lion"?' in message
+def test_a_broken_table_is_named_beside_the_usual_hints(liger, source, cause):
+    liger.add("chainrule-scope", POINTS, {"scope_package.py": f"{source}\n"})
+    message = liger.error("chainrule.get('optimizers', 'ligre')")
+    assert 'Did you mean "liger"?' in message
     assert f"Also: out_of_scope:optimizers (scope_package:NAMES) of chainrule-scope 1.0 cannot be loaded: {cause}." in (
         message
     )
