@@ -114,7 +114,10 @@ class NetworkParts(ExplainsAttributes):
         return self
 
     def unfreeze(self, *patterns: str) -> Self:
-        """Train the parameters whose names match a pattern again, with the rule's state that they had; see `freeze`."""
+        """Train the parameters whose names match a pattern again, with the rule's state that they had; see `freeze`.
+
+        The rule counts, as in bias corrections, and sums over, the steps that they took themselves.
+        """
         self.frozen -= self._matching("unfreeze", patterns)
         return self
 

@@ -47,8 +47,12 @@ class Clock:
         """Use another learning rate from now on."""
         self.lr = self._float64(lr) if isinstance(lr, Tensor) else lr
 
-    def at(self, t: int) -> Moment:
+    def at(self, t: int, missed: int = 0) -> Moment:
         """Return the moment of step t; the schedule counts the steps of the innermost rule.
+
+        Args:
+            t: the updater's step.
+            missed: steps that the rule has not taken, which it does not count; the schedule does.
 
         Raises:
             HyperparameterError: if the schedule gives no factor, or one below 0, or the rate is no number of the dtype.
@@ -66,7 +70,8 @@ class Clock:
                 f"{label(self.chain.inner)}: lr at step {own} must be at most {self._greatest:.4g}, the greatest "
                 f"number of {self._dtype}, got {lr}. Lower it or its schedule."
             )
-        return Moment(t, lr, self._scalars(t), None, self._is_per_member or isinstance(lr, Tensor))
+        taken = t - missed
+        return Moment(taken, lr, self._scalars(taken), None, self._is_per_member or isinstance(lr, Tensor))
 
     def _checked_factor(self, factor: Any, t: int) -> Any:
         """Return a schedule's factor, as a setting would be kept."""

@@ -54,6 +54,14 @@ def check_saved(
             raise StateError(
                 f"updater: the state of {name} must be {mine}, got {theirs}. Attach the rule it was saved with."
             )
+    missed = saved.get("missed", {})
+    if not isinstance(missed, Mapping) or not all(
+        isinstance(steps, int) and 0 <= steps <= saved["t"] for steps in missed.values()
+    ):
+        raise StateError(
+            f"updater: the steps that parameters missed must be up to {saved['t']} by name, got {shown(missed)}. "
+            "Save updater.state_dict()."
+        )
     seeds = saved.get("seeds", network.seeds)
     if not isinstance(seeds, Sequence) or len(seeds) != network.members:
         raise StateError(

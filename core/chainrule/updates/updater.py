@@ -87,6 +87,8 @@ class Updater(ExplainsAttributes):
         self.t = 0
         self._seeds = network.seeds
         self._apart: dict[str, dict[str, Tensor]] = {}  # the state of frozen parameters
+        self._missed: dict[str, int] = {}  # the steps for which a parameter was frozen, up to the last match
+        self._matched_at = 0
         self._trained: Tensor | None = None  # the trained parameters while the network holds others, which follow
         self._shown: Tensor | None = None
         self._match()
@@ -96,6 +98,7 @@ class Updater(ExplainsAttributes):
         self.applied_rules: list[AppliedRule] = []
         self._clocks: list[Clock] = []
         self._keys: list[str] = []
+        self._delays: list[int] = []
         self._frozen = self.network.frozen
         for key, parameters in selected(self.network, self.groups).items():
             rule = self.groups[key]
@@ -105,21 +108,39 @@ class Updater(ExplainsAttributes):
             chain = Chain(rule)
             check_ranks(chain, list(parameters.values()))
             clock = Clock(chain, self.network.members, self.network.device, self.network.dtype)
-            if is_elementwise(rule):
-                applied: list[AppliedRule] = [
-                    ElementwiseRule(rule, self.network, run, compile=self.compile)
-                    for run in _adjacent(self.network, list(parameters.values()))
-                ]
-            else:
-                applied = [PerParameterRule(rule, self.network, parameters)]
-                applied[0].draw_as(self._seeds)
-            self.applied_rules += applied
-            self._clocks += [clock] * len(applied)
-            self._keys += [key] * len(applied)
+            for missed, together in self._by_missed(parameters).items():
+                if is_elementwise(rule):
+                    applied: list[AppliedRule] = [
+                        ElementwiseRule(rule, self.network, run, compile=self.compile)
+                        for run in _adjacent(self.network, list(together.values()))
+                    ]
+                else:
+                    applied = [PerParameterRule(rule, self.network, together)]
+                    applied[0].draw_as(self._seeds)
+                self.applied_rules += applied
+                self._clocks += [clock] * len(applied)
+                self._keys += [key] * len(applied)
+                self._delays += [missed] * len(applied)
 
-    def _match_again(self) -> None:
-        """Follow a change of the rules or of what is frozen, with the state that each parameter had."""
+    def _by_missed(self, parameters: Mapping[str, Parameter]) -> dict[int, dict[str, Parameter]]:
+        """Return the parameters by the steps that they have missed: only those of one count step together."""
+        found: dict[int, dict[str, Parameter]] = {}
+        for name, parameter in parameters.items():
+            found.setdefault(self._missed.get(name, 0), {})[name] = parameter
+        return found
+
+    def _missed_now(self) -> dict[str, int]:
+        """Return the steps that parameters have missed so far, where there are any."""
+        while_frozen = self.t - self._matched_at
+        now = self._missed | {name: self._missed.get(name, 0) + while_frozen for name in self._frozen}
+        return {name: missed for name, missed in now.items() if missed}
+
+    def _follow_freezing(self) -> None:
+        """Follow a change of what is frozen, with the state that each parameter had."""
+        if self._frozen is self.network.frozen or self._frozen == self.network.frozen:  # the first is quicker
+            return
         before = self._apart | self._states()
+        self._missed, self._matched_at = self._missed_now(), self.t
         self._match()
         own = self._states()
         self._apart = {name: state for name, state in before.items() if name not in own}
@@ -142,15 +163,14 @@ class Updater(ExplainsAttributes):
         """Count a step, and return the moment for each applied rule."""
         if self._trained is not None:
             self.show_trained_parameters()
-        if self._frozen is not self.network.frozen and self._frozen != self.network.frozen:  # the first is quicker
-            self._match_again()
+        self._follow_freezing()
         self.t += 1
         if len(self._clocks) == 1:
-            return [self._clocks[0].at(self.t)]
+            return [self._clocks[0].at(self.t, self._delays[0])]
         moments: list[Moment] = []
-        for i, clock in enumerate(self._clocks):
-            is_known = i > 0 and clock is self._clocks[i - 1]
-            moments.append(moments[-1] if is_known else clock.at(self.t))
+        for i, counted in enumerate(zip(self._clocks, self._delays, strict=True)):
+            is_known = i > 0 and counted == (self._clocks[i - 1], self._delays[i - 1])
+            moments.append(moments[-1] if is_known else counted[0].at(self.t, counted[1]))
         return moments
 
     def apply(self, moments: Sequence[Moment]) -> None:
@@ -194,7 +214,7 @@ class Updater(ExplainsAttributes):
     @property
     def settings(self) -> tuple[Any, ...]:
         """All that decides which operations a step performs, beside the network."""
-        return self.clip_norm, self.network.frozen, [is_per_member(clock.lr) for clock in self._clocks]
+        return self.clip_norm, self.network.frozen, self._missed, [is_per_member(clock.lr) for clock in self._clocks]
 
     def tensors(self) -> dict[str, Any]:
         """Return what a step reads and changes beside its batch and moments: parameters, and the state of the rules."""
@@ -259,12 +279,16 @@ class Updater(ExplainsAttributes):
     def state_dict(self) -> dict[str, Any]:
         """Return the step count and, by parameter name, each rule's name and copies of its state, entries (M, …).
 
-        The seeds are those of the rules' random numbers, with which a network of other seeds goes on too.
-        While the network holds evaluation parameters, "trained" has the flat buffer of the trained ones.
+        The seeds are those of the rules' random numbers, with which a network of other seeds goes on too. Where
+        parameters were frozen, "missed" has the steps that their rules do not count, by parameter name. While the
+        network holds evaluation parameters, "trained" has the flat buffer of the trained ones.
         """
+        self._follow_freezing()
         states = self._apart | self._states()
-        trained = {} if self._trained is None else {"trained": self._trained.clone()}
-        return trained | {
+        saved: dict[str, Any] = {} if self._trained is None else {"trained": self._trained.clone()}
+        if missed := self._missed_now():
+            saved["missed"] = missed
+        return saved | {
             "t": self.t,
             "seeds": list(self._seeds),
             "rules": self._rules(),
@@ -279,8 +303,13 @@ class Updater(ExplainsAttributes):
         Raises:
             StateError: if parameters, rules, entries or shapes differ; nothing is changed then.
         """
+        self._follow_freezing()
         own = self._states()
         check_saved(saved, own, self._rules(), self.network)
+        before, self._missed = self._missed, dict(saved.get("missed", {}))
+        if any(before.get(name, 0) != self._missed.get(name, 0) for name in own):
+            self._match()
+            own = self._states()
         for name, state in own.items():
             for key, value in state.items():
                 value.copy_(saved["state"][name][key])
@@ -292,7 +321,7 @@ class Updater(ExplainsAttributes):
         self._trained, self._shown = saved.get("trained"), None
         if self._trained is not None:
             self._trained = self._trained.clone()
-        self.t = int(saved["t"])
+        self.t = self._matched_at = int(saved["t"])
 
     def __getstate__(self) -> dict[str, Any]:
         settings = {name: vars(self)[name] for name in ("network", "clip_norm", "compile")}
