@@ -1,1 +1,18 @@
-"""The bridge between chainrule and PyTorch: the only plugin that imports torch.optim."""
+"""The bridge to PyTorch: layers and networks as its modules."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule_torch.networks.layer_module import as_torch_module
+
+_PLACES = {"as_torch_module": "networks.layer_module"}
+"""Where each name stands; imported when it is first used, since the commands' help needs no torch."""
+
+__all__ = ["as_torch_module"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -1,0 +1,1 @@
+"""Layers and networks as modules of PyTorch."""

@@ -1,0 +1,142 @@
+"""A layer with a hand-written backward as a module of PyTorch, which autograd trains inside any model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from chainrule import Buffer, ChainruleError, Module, Network, Parameter, Random, ShapeError, label
+from chainrule.base.module import named_held
+from chainrule.base.protocols import ModuleLike
+from chainrule.ops import expect_module
+from chainrule_torch.networks.built_layer import BuiltLayer
+from chainrule_torch.networks.layer_pass import LayerPass
+
+COUNTERS = 2**48
+"""The number of first counters among which PyTorch's generator chooses one for each forward that draws."""
+
+
+def as_torch_module(layer: ModuleLike | Network) -> LayerModule:
+    """Return a copy of a layer or network as a module of PyTorch, whose gradients are the layer's own.
+
+    Parameters, buffers and their names are the layer's. One that is not built gets its first values as torch's
+    modules do, by ``torch.manual_seed``, which also determines what dropout draws.
+
+    Raises:
+        ChainruleError: if it is no module, an ensemble, or has a part named like an attribute of every nn.Module.
+    """
+    frozen: Iterable[str] = ()
+    if isinstance(layer, Network):
+        if layer.is_ensemble:
+            raise ChainruleError(
+                f"as_torch_module: a network must be a single one, got an ensemble of {layer.members}. "
+                "Take network.member(i)."
+            )
+        frozen, layer = layer.frozen, layer.module
+    expect_module("as_torch_module", "layer", layer)
+    training, layer = layer.training, copy.deepcopy(layer)
+    members = _members(layer)
+    if members - {0, 1}:
+        raise ChainruleError(
+            f"as_torch_module: a layer must be of a single network, got one of {max(members)} members. "
+            "Take a layer of network.member(i)."
+        )
+    if members <= {0}:
+        layer = Network(layer, seed=int(torch.randint(2**31, (), device="cpu"))).module
+    return LayerModule(layer, frozen).train(training)
+
+
+def _members(layer: ModuleLike) -> set[int]:
+    """Return for how many members the layer's parts are built: 0 where they are not, and for a shared buffer 1."""
+    parameters, buffers = named_held(layer, Parameter), named_held(layer, Buffer)
+    tensors = [vars(part).get("data", ()) for _, part in (*parameters, *buffers)]
+    streams = [stream for _, stream in named_held(layer, Random)]
+    return {*map(len, tensors), *(stream.members if "key" in vars(stream) else 0 for stream in streams)}
+
+
+class LayerModule(nn.Module):
+    """A built layer of chainrule as a module: its own forward and backward, and parameters by its own names.
+
+    In eval mode a gradient goes through layers that compute the same as in train mode, and not through others. Under
+    torch.autocast it computes in its parameters' dtype. Gradients are not differentiable again.
+    """
+
+    def __init__(self, layer: ModuleLike, frozen: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._built = built = BuiltLayer(layer)  # all other names are left to the layer's parts
+        for name, parameter in built.parameters.items():
+            holder, last = self._place(name)
+            values = nn.Parameter(parameter.data[0].clone(), requires_grad=name not in frozen)
+            holder.register_parameter(last, values)
+        for name, buffer in built.buffers.items():
+            holder, last = self._place(name)
+            holder.register_buffer(last, buffer.data[0].clone(), persistent=buffer.persistent)
+
+    def _place(self, name: str) -> tuple[nn.Module, str]:
+        """Return the module that holds a part with this dotted name, made where there is none, and its last name."""
+        *path, last = name.split(".")
+        holder: nn.Module = self
+        for step in path:
+            if step not in holder._modules:
+                _expect_free(holder, step, name)
+                holder.add_module(step, nn.Module())
+            holder = holder._modules[step]  # type: ignore[assignment]
+        _expect_free(holder, last, name)
+        return holder, last
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output for a batch x (N, …)."""
+        built = self._built
+        values = [self._part(name) for name in built.parameters]
+        x = self._checked(x, values)
+        for name, buffer in built.buffers.items():
+            buffer.bind(self._part(name).unsqueeze(0))
+        for stream in built.streams if self.training else ():
+            counter = torch.randint(COUNTERS, (), device="cpu")  # as torch's own layers draw, also when recomputed
+            stream.bind(stream.key.to(x.device), counter.to(x.device), values[0].dtype if values else x.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            y: Tensor = LayerPass.apply(built, self.training, x, *values)  # type: ignore[no-untyped-call]
+        return y
+
+    def _part(self, name: str) -> Tensor:
+        part: Any = self
+        for step in name.split("."):
+            part = getattr(part, step)
+        return cast("Tensor", part)
+
+    def _checked(self, x: Tensor, values: list[Tensor]) -> Tensor:
+        """Return x, within torch.autocast in the parameters' dtype, or raise ShapeError if it does not fit."""
+        layer = self._built.layer
+        owner = label(layer)
+        if not isinstance(x, Tensor) or x.dim() == 0:
+            got = "a number" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise ShapeError(f"{owner}: x must be a tensor with the batch axis in front, got {got}. Pass a batch.")
+        is_float = x.is_floating_point()
+        if getattr(layer, "integer_inputs", not is_float) == is_float:
+            wanted, fix = ("floats", "float()") if not is_float else ("integers", "long()")
+            raise ShapeError(f"{owner}: x must have {wanted}, got {x.dtype}. Convert it with x.{fix}.")
+        if is_float and torch.is_autocast_enabled(x.device.type):
+            x = x.to(values[0].dtype if values else torch.promote_types(x.dtype, torch.float32))
+        if is_float and values and x.dtype != values[0].dtype:
+            raise ShapeError(
+                f"{owner}: x must have the parameters' dtype {values[0].dtype}, got {x.dtype}. Convert one of them."
+            )
+        if isinstance(layer, Module):
+            layer.output_shape(tuple(x.shape[1:]))
+        return x
+
+    def extra_repr(self) -> str:
+        """Return the layer's own repr."""
+        return repr(self._built.layer)
+
+
+def _expect_free(holder: nn.Module, last: str, name: str) -> None:
+    """Raise ChainruleError if a module has an attribute of this name already."""
+    if hasattr(holder, last):
+        raise ChainruleError(
+            f'as_torch_module: a part must not be named as an attribute of nn.Module, got "{name}". Rename it.'
+        )

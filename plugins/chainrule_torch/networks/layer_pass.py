@@ -1,0 +1,89 @@
+"""One forward and backward of a layer as a function of autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule import BackwardError, label
+from chainrule.ops import expect_tensor
+from chainrule_torch.networks.built_layer import BuiltLayer
+
+
+class LayerPass(torch.autograd.Function):
+    """The layer's forward on x (N, …) and its parameters' values; what it saves is kept by autograd, for each call."""
+
+    @staticmethod
+    def forward(ctx: Any, built: BuiltLayer, training: bool, x: Tensor, *values: Tensor) -> Tensor:
+        ctx.built, ctx.count = built, len(values)
+        ctx.barrier = built.switch(training=training, with_grad=any(ctx.needs_input_grad))
+        built.bind(values)
+        y = built.layer.forward(x.unsqueeze(0))
+        expect_tensor(built.layer, y)
+        ctx.kept, saved = built.take_saved()
+        ctx.save_for_backward(*values, *saved)
+        return _without_members(y, [x, *values, *saved])
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        built, layer = ctx.built, ctx.built.layer
+        if ctx.barrier is not None:
+            raise BackwardError(
+                f"{label(layer)}: backward must follow a forward in train mode, got eval mode, in which {ctx.barrier} "
+                "has no gradient. Call train(), or leave the gradient out with torch.no_grad()."
+            )
+        tensors = ctx.saved_tensors  # once, since a checkpoint may compute them anew
+        values = tensors[: ctx.count]
+        built.put_back(ctx.kept, tensors[ctx.count :])
+        _, _, layer.needs_input_grad, *needed = ctx.needs_input_grad
+        with torch.no_grad(), torch.autocast(grad_output.device.type, enabled=False):
+            sums = built.bind(values, with_grad=True)
+            dx = layer.backward(grad_output.unsqueeze(0))
+        if dx is None and layer.needs_input_grad:
+            raise BackwardError(
+                f"{label(layer)}: backward must return dL/dx where needs_input_grad is True, got None. Return it."
+            )
+        grads = [dx[0] if dx is not None and layer.needs_input_grad else None]
+        grads += [grad[0] if wanted else None for grad, wanted in zip(sums, needed, strict=True)]
+        built.bind(values)
+        built.take_saved()
+        return None, None, *(_once(label(layer), grads) if torch.is_grad_enabled() else grads)
+
+
+def _without_members(y: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """Return y (1, N, …) as (N, …).
+
+    Torch refuses in-place changes of a view that a function returns. Where nothing else looks at the memory of y, such
+    as the sign that relu's backward needs, the result is none, so that an in-place activation may follow.
+    """
+    memory = y.untyped_storage().data_ptr()
+    if any(other.untyped_storage().data_ptr() == memory for other in others):
+        return y[0]
+    alone: Tensor = torch.ops.aten._unsafe_view(y, y.shape[1:])
+    return alone
+
+
+class _Refused(torch.autograd.Function):
+    """The identity, whose derivative is refused."""
+
+    @staticmethod
+    def forward(ctx: Any, owner: str, *grads: Tensor) -> tuple[Tensor, ...]:
+        ctx.owner = owner
+        return tuple(grad.view_as(grad) for grad in grads)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> None:
+        raise BackwardError(
+            f"{ctx.owner}: a gradient must be differentiated once only, got a second backward through it. "
+            "Use a module of torch.nn where second derivatives are needed."
+        )
+
+
+def _once(owner: str, grads: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Return gradients that are refused a derivative."""
+    given = [grad.detach().requires_grad_() for grad in grads if grad is not None]
+    refused = iter(_Refused.apply(owner, *given) if given else ())  # type: ignore[no-untyped-call]
+    return [None if grad is None else next(refused) for grad in grads]
