@@ -1,1 +1,1 @@
-"""Layers and networks as modules of PyTorch."""
+"""Layers and networks as modules of PyTorch, and its modules as networks."""

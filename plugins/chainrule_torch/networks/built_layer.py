@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from chainrule import Buffer, ModuleLike, Random, label
+from chainrule import Buffer, ModuleLike, Parameter, Random, label
 from chainrule.base.module import named_held, named_modules, named_parameters
 from chainrule.base.saved_tensors import KeepsForBackward
 
@@ -32,6 +33,13 @@ class BuiltLayer:
         self.buffers: dict[str, Buffer] = dict(named_held(layer, Buffer))
         self.streams = [stream for _, stream in named_held(layer, Random)]
         self._modules = [module for _, module in named_modules(layer)]
+
+    def declared(self) -> ModuleLike:
+        """Return a copy of the layer that can be built anew."""
+        layer = copy.deepcopy(self.layer)
+        for _, parameter in named_held(layer, Parameter):
+            del vars(parameter)["data"]
+        return layer
 
     def switch(self, *, training: bool, with_grad: bool) -> str | None:
         """Set the mode of each module inside; return the name of one through which no gradient can go, or None.

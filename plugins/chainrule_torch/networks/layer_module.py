@@ -58,6 +58,11 @@ def _members(layer: ModuleLike) -> set[int]:
     return {*map(len, tensors), *(stream.members if "key" in vars(stream) else 0 for stream in streams)}
 
 
+def declared_layer(module: LayerModule) -> ModuleLike:
+    """Return a copy of a module's layer that can be built anew."""
+    return module._built.declared()
+
+
 class LayerModule(nn.Module):
     """A built layer of chainrule as a module: its own forward and backward, and parameters by its own names.
 
