@@ -51,8 +51,10 @@ class PerParameterRule:
         with torch.inference_mode(False):
             self.keys = [torch.zeros(2, self.members, dtype=torch.int64, device=network.device) for _ in parameters]
         self.draw_as(network.seeds)
+        # By tensors, as at the steps: a term that one member sets to 0 has its state.
+        chains = [Chain(with_values(rule, own)) for own in self._values_of_members()]
         for parameter in self.parameters:
-            each = [initial_state(chain, data) for chain, data in zip(self._chains, parameter.data, strict=True)]
+            each = [initial_state(chain, data) for chain, data in zip(chains, parameter.data, strict=True)]
             with torch.inference_mode(False):
                 self.state.append({entry: torch.stack([state[entry] for state in each]) for entry in each[0]})
         self._batched: BatchedRule | None = None
@@ -67,6 +69,9 @@ class PerParameterRule:
             for i, chain in enumerate(self._chains):
                 own = [_of_member(tensors, i) for tensors in self.all_members()]
                 self._of_members.append((chain, own, [chain.states(tensors.state) for tensors in own]))
+
+    def _values_of_members(self) -> list[Values]:
+        return [{name: value[i] for name, value in self.values.items()} for i in range(self.members)]
 
     def all_members(self) -> list[Tensors]:
         """Return each parameter with its member axis."""
@@ -106,8 +111,7 @@ class PerParameterRule:
 
     def bind(self, tensors: RuleTensors) -> None:
         self.state, self.values, self.keys = tensors["states"], tensors["values"], tensors["keys"]
-        of_members = [{name: value[i] for name, value in self.values.items()} for i in range(self.members)]
-        self._chains = [Chain(with_values(self.rule, own)) for own in of_members]
+        self._chains = [Chain(with_values(self.rule, own)) for own in self._values_of_members()]
         if self._batched is not None:
             self._batched = BatchedRule(self, replays=False)
         self._prepare()

@@ -9,6 +9,7 @@ from chainrule import ContractError, Optimizer, StateError, hyperparameter
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
+from chainrule.optimizers import adafactor
 from chainrule.testing.optimizers.trials import draw_gradients, weights
 from chainrule.updates.moment import TensorMoment
 from chainrule.updates.watching import is_elementwise
@@ -319,3 +320,23 @@ def test_state_may_be_changed_in_place_by_an_assignment(elementwise, vmappable):
         network.flat.grad.fill_(1.0)
         updater.step()
     assert_close(network.flat.data, expected, rtol=0, atol=1e-12)
+
+
+class LoopedAdafactor(adafactor):
+    vmappable = False
+
+
+@pytest.mark.parametrize("kind", [adafactor, LoopedAdafactor])
+def test_a_term_that_some_members_leave_out_is_that_of_each_alone(kind):
+    momenta = [0.0, 0.9]
+    together = weights(kind(), seeds=[0, 0])
+    updater = kind(momentum=torch.tensor(momenta, dtype=torch.float64)).attach(together)
+    alone = [weights(kind(), seeds=[0]) for _ in momenta]
+    updaters = [updater, *(kind(momentum=one).attach(network) for one, network in zip(momenta, alone, strict=True))]
+    for t in range(1, 5):
+        for one in updaters:
+            draw_gradients(one.network, t)
+            one.step()
+    for i, network in enumerate(alone):
+        for name, parameter in network.named_parameters():
+            assert_close(dict(together.named_parameters())[name].data[i], parameter.data[0])
