@@ -26,6 +26,9 @@ class ParamGroups(ExplainsAttributes):
         check_groups(groups)
         self.groups = dict(groups)
 
+    def __repr__(self) -> str:
+        return f"param_groups({self.groups!r})"
+
     @explained
     def attach(self, network: Network, *, clip_norm: float | None = None, compile: bool = False) -> Updater:
         """Return an Updater that applies each rule to its parameters; arguments as for `Optimizer.attach`.

@@ -212,3 +212,8 @@ def test_frozen_parameters_need_no_group_of_their_own():
         "0.bias",
         "2.bias",
     ]
+
+
+def test_groups_show_their_rules():
+    groups = param_groups({"*.bias": sgd(lr=0.5), "*": adam()})
+    assert repr(groups) == f"param_groups({{'*.bias': {sgd(lr=0.5)!r}, '*': {adam()!r}}})"
