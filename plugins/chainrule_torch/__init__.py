@@ -1,4 +1,4 @@
-"""The bridge to PyTorch: layers and networks as its modules, and its modules as networks."""
+"""The bridge to PyTorch: layers and networks as its modules, and its modules and optimizers here."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chainrule_torch.networks.layer_module import as_torch_module
     from chainrule_torch.networks.translation import from_torch, to_torch
+    from chainrule_torch.wrapped import wrap
 
 _PLACES = {
     "as_torch_module": "networks.layer_module",
     "from_torch": "networks.translation",
     "to_torch": "networks.translation",
+    "wrap": "wrapped",
 }
 """Where each name stands; imported when it is first used, since the commands' help needs no torch."""
 
-__all__ = ["as_torch_module", "from_torch", "to_torch"]
+__all__ = ["as_torch_module", "from_torch", "to_torch", "wrap"]
 
 
 def __getattr__(name: str) -> Any:
