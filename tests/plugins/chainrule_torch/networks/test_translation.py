@@ -2,6 +2,8 @@
 
 import copy
 import re
+import runpy
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,20 +17,16 @@ from chainrule.layers import (
     batch_norm,
     conv2d,
     dropout,
-    embedding,
     flatten,
-    layer_norm,
     linear,
     lstm,
     mlp,
     pad,
     parallel,
-    positional_embedding,
     residual,
     self_attention,
     sequential,
     transformer_block,
-    transpose,
 )
 from chainrule_torch import from_torch, to_torch
 from chainrule_torch.networks.layer_module import LayerModule
@@ -65,17 +63,19 @@ MORE = [
 WITHOUT = {"geglu", "swiglu", "global_avg_pool", "positional_embedding", "transpose"}
 """Registered layers that no module of torch computes."""
 
+EXAMPLE = Path(__file__).parents[4] / "examples" / "char_transformer.py"
 CNN = sequential(
-    conv2d(1, 4, 3, padding=1), relu(), conv2d(4, 8, 3, stride=2, padding=1), relu(), flatten(), linear(128, 10)
+    conv2d(1, 16, 3, padding=1),
+    relu(),
+    conv2d(16, 32, 3, padding=1),
+    relu(),
+    conv2d(32, 64, 3, stride=2, padding=1),
+    relu(),
+    flatten(),
+    linear(1024, 10),
 )
-TRANSFORMER = sequential(
-    embedding(7, 8),
-    positional_embedding(6, 8),
-    *[transformer_block(8, 2, causal=True) for _ in range(2)],
-    layer_norm(8),
-    linear(8, 7),
-    transpose(1, 2),
-)
+"""That of examples/digits_cnn.py."""
+TRANSFORMER = runpy.run_path(str(EXAMPLE))["model"](8, 2, 2)
 WHOLE = [
     pytest.param(CNN, (1, 8, 8), id="cnn"),
     pytest.param(TRANSFORMER, torch.tensor([[0, 1, 2, 3, 4], [6, 5, 0, 0, 1]]), id="transformer"),
