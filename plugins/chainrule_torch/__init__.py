@@ -1,9 +1,13 @@
-"""The bridge to PyTorch: layers and networks as its modules, and its modules and optimizers here."""
+"""The bridge to PyTorch: rules as its optimizers, layers and networks as its modules, and all of them the other way."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
     from chainrule_torch.networks.layer_module import as_torch_module
     from chainrule_torch.networks.translation import from_torch, to_torch
     from chainrule_torch.wrapped import wrap
@@ -16,7 +20,14 @@ _PLACES = {
 }
 """Where each name stands; imported when it is first used, since the commands' help needs no torch."""
 
-__all__ = ["as_torch_module", "from_torch", "to_torch", "wrap"]
+__all__ = ["as_torch_module", "from_torch", "optimizer", "to_torch", "wrap"]
+
+
+def optimizer(name: str, params: Iterable[Any], **settings: Any) -> RuleOptimizer:
+    """Return a registered optimizer for torch's parameters: ``optimizer("lion", model.parameters(), lr=1e-4)``."""
+    from chainrule_torch.optim import optimizer_class
+
+    return optimizer_class(name)(params, **settings)
 
 
 def __getattr__(name: str) -> Any:

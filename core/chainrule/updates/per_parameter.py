@@ -239,7 +239,14 @@ def take(chain: Chain, tensors: list[Tensors], states: list[list[State]], moment
             step.begin(one.key, one.data.dtype, one.ahead)
             chain.apply(one.data, one.grad, own, steps)
         return
-    all_steps = [chain.steps(moment, one.key, one.data.dtype, one.ahead) for one in tensors]
+    take_all(chain, tensors, states, [moment] * len(tensors))
+
+
+def take_all(chain: Chain, tensors: list[Tensors], states: list[list[State]], moments: Sequence[Moment]) -> None:
+    """Take a step with parameters that may each be at a moment of its own."""
+    all_steps = [
+        chain.steps(moment, one.key, one.data.dtype, one.ahead) for one, moment in zip(tensors, moments, strict=True)
+    ]
     grads = [
         chain.change_gradient(one.data, one.grad, own, steps)
         for one, own, steps in zip(tensors, states, all_steps, strict=True)

@@ -1,0 +1,1 @@
+"""Rules of chainrule as optimizers of torch."""

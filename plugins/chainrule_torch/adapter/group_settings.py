@@ -1,0 +1,114 @@
+"""The settings of a rule, and of the rules inside it, as the keys of torch's parameter groups."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from chainrule import HyperparameterError, Optimizer, Wrapper
+from chainrule.base.settings import Settings
+from chainrule.base.wrapper import layers_of
+from chainrule.errors import label
+
+WEIGHT_DECAY = "weight_decay"
+OF_TORCH = ("params", "param_names", "maximize", "initial_lr")
+"""Keys of a group that are no settings of a rule."""
+
+
+class GroupSettings:
+    """Which key of a group stands for which setting of a rule.
+
+    A setting of a wrapped rule has its own name too, with ``inner.`` in front where the wrapper has one of that name.
+    Schedules and rules are no keys: a group has numbers, text and tuples alone, so that torch.load accepts them.
+
+    Attributes:
+        rule: the rule with the settings that no group changes.
+        fields: the depth and the name of the setting of each key.
+        decays_apart: whether the rule has no weight decay, so that `weight_decay` acts beside it.
+    """
+
+    def __init__(self, rule: Optimizer) -> None:
+        self.rule = rule
+        self.fields: dict[str, tuple[int, str]] = {}
+        for depth, layer in enumerate(layers_of(rule)):
+            for field in dataclasses.fields(layer):
+                value = getattr(layer, field.name)
+                if field.name == "schedule" or isinstance(value, Settings) or callable(value):
+                    continue
+                key = field.name
+                while key in self.fields:
+                    key = f"inner.{key}"
+                self.fields[key] = depth, field.name
+        self.decays_apart = WEIGHT_DECAY not in self.fields
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the value of every key."""
+        layers = layers_of(self.rule)
+        values = {
+            key: _plain(self.rule, key, getattr(layers[depth], name)) for key, (depth, name) in self.fields.items()
+        }
+        return values | ({WEIGHT_DECAY: 0.0} if self.decays_apart else {}) | {"maximize": False}
+
+    def expect_known(self, keys: Mapping[str, Any]) -> None:
+        """Raise HyperparameterError for a key that neither the rule nor torch has."""
+        known = [*self.fields, WEIGHT_DECAY, *OF_TORCH]
+        for key in keys:
+            if key not in known:
+                raise HyperparameterError(
+                    f"{label(self.rule)}: a key of a parameter group must be one of {sorted(known)}, got {key!r}. "
+                    "Remove or correct it."
+                )
+
+    def rule_of(self, group: Mapping[str, Any]) -> Optimizer:
+        """Return the rule with the settings of a group.
+
+        Raises:
+            HyperparameterError: if a setting is outside its bounds.
+        """
+        changes: dict[int, dict[str, Any]] = {}
+        for key, (depth, name) in self.fields.items():
+            changes.setdefault(depth, {})[name] = _plain(self.rule, key, group[key])
+        return _replaced(self.rule, changes, 0)
+
+    def decay_of(self, group: Mapping[str, Any]) -> float:
+        """Return the weight decay w that acts beside the rule, θ ← θ − lr w θ.
+
+        Raises:
+            HyperparameterError: if it is not a number of at least 0.
+        """
+        decay = _plain(self.rule, WEIGHT_DECAY, group[WEIGHT_DECAY]) if self.decays_apart else 0.0
+        if not isinstance(decay, int | float) or not decay >= 0:
+            raise HyperparameterError(
+                f"{label(self.rule)}: weight_decay must be at least 0, got {decay!r}. Set 0 for none."
+            )
+        return decay
+
+    def values(self, group: Mapping[str, Any]) -> list[Any]:
+        """Return the present values of a group's keys, to compare them with later ones."""
+        return [_plain(self.rule, key, group[key]) for key in self.fields]
+
+
+def _replaced(rule: Optimizer, changes: Mapping[int, dict[str, Any]], depth: int) -> Optimizer:
+    own = changes.get(depth, {})
+    if isinstance(rule, Wrapper):
+        own = {**own, "inner": _replaced(rule.inner, changes, depth + 1)}
+    return dataclasses.replace(rule, **own)
+
+
+def _plain(owner: Optimizer, key: str, value: Any) -> Any:
+    """Return a value without tensors of one number and lists, in whose place torch and configuration files have them.
+
+    Raises:
+        HyperparameterError: for a tensor of several numbers.
+    """
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise HyperparameterError(
+                f"{label(owner)}: {key} must be one number, got a tensor of shape {tuple(value.shape)}. "
+                "Values per member are for ensembles, which torch.nn does not have."
+            )
+        return value.item()
+    return tuple(_plain(owner, key, each) for each in value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,252 @@
+"""`RuleOptimizer`: a rule of chainrule as a `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from chainrule import ChainruleError, Optimizer, ShapeError, StateError
+from chainrule.base.random_numbers import random_key
+from chainrule.errors import label
+from chainrule.updates.applied_rule import initial_state
+from chainrule.updates.chain import Chain
+from chainrule.updates.clock import Clock
+from chainrule.updates.moment import Moment
+from chainrule.updates.per_parameter import Tensors, take_all
+from chainrule_torch.adapter.group_settings import GroupSettings
+
+STEP, KEY, TRAINED = "step", "random_key", "trained"
+"""Entries of a parameter's state beside those of its rule: what torch counts, and two that only some rules have."""
+
+
+class Current(NamedTuple):
+    """The rule of a group, with the values of the settings that it was made from."""
+
+    values: list[Any]
+    chain: Chain
+    clock: Clock
+
+
+class RuleOptimizer(torch.optim.Optimizer):
+    """A rule applied to the parameters of a torch module, one at a time.
+
+    Every setting of the rule is a key of `param_groups` that may change between steps. A rule without weight decay
+    takes ``weight_decay`` w as θ ← θ − lr w θ. The state of a parameter is that of the rule, the number of its steps
+    and the key of its random numbers; it is there from the start, and made anew at the parameter's first step, since
+    weights may be loaded in between.
+
+    Args:
+        params: parameters, named parameters, or groups of them as dicts.
+        settings: those of the rule, and ``maximize``.
+    """
+
+    factory: ClassVar[Callable[..., Optimizer]]
+    """What makes the rule from its settings."""
+
+    def __init__(self, params: Iterable[Any], **settings: Any) -> None:
+        beside = {name: settings.pop(name) for name in ("maximize",) if name in settings}
+        make = type(self).factory
+        own = _fields_of(make)
+        if own is not None:
+            beside |= {
+                name: settings.pop(name) for name in list(settings) if name == "weight_decay" and name not in own
+            }
+            if "inner" in own:  # the settings of the rule inside
+                beside |= {name: settings.pop(name) for name in list(settings) if name not in own}
+        self._settings = GroupSettings(make(**settings))
+        self._settings.expect_known(beside)
+        self._unstepped: set[Tensor] = set()
+        self._current: dict[int, Current] = {}
+        super().__init__(params, self._settings.defaults() | beside)
+
+    @torch.no_grad()
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters, with settings of their own.
+
+        Raises:
+            HyperparameterError: for a setting that the rule has not, or outside its bounds.
+            ShapeError: for a parameter of a rank that the rule is not for.
+            ChainruleError: for a parameter that is not of real floating-point numbers.
+        """
+        self._settings.expect_known(param_group)
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            chain = Chain(self._settings.rule_of(group))
+            self._settings.decay_of(group)
+            for parameter in group["params"]:
+                _check(chain, parameter)
+        except ChainruleError:
+            self.param_groups.pop()
+            raise
+        for parameter in group["params"]:
+            key = random_key(torch.initial_seed(), f"update/{len(self.state)}")
+            self._begin(chain, parameter)
+            self.state[parameter][KEY] = torch.tensor(key, device=parameter.device).unsqueeze(1)  # (2, 1)
+            self._unstepped.add(parameter)
+
+    def _begin(self, chain: Chain, parameter: Tensor) -> None:
+        """Give a parameter the rule's initial state."""
+        own = initial_state(chain, parameter.detach())
+        if taken := own.keys() & {STEP, KEY, TRAINED}:
+            raise StateError(
+                f"{label(chain.rule)}: state must leave the names {STEP}, {KEY} and {TRAINED} to the optimizer, "
+                f"got {sorted(taken)}. Rename it."
+            )
+        self.state[parameter].update({STEP: torch.tensor(0.0, device="cpu"), **own})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: evaluates the model again and returns the loss, which this method returns then.
+
+        Raises:
+            ChainruleError: for a sparse gradient; nothing is changed then.
+        """
+        self.train()
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None and parameter.grad.layout != torch.strided:
+                    raise ChainruleError(
+                        f"{label(self._settings.rule)}: a gradient must be dense, got {parameter.grad.layout}. "
+                        "Set sparse=False in the module, or give its parameters another optimizer."
+                    )
+        rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
+        decays = [self._settings.decay_of(group) for group in self.param_groups]
+        for group, current, decay in zip(self.param_groups, rules, decays, strict=True):
+            self._step_group(group, current, decay)
+        return loss
+
+    def _current_rule(self, i: int, group: dict[str, Any]) -> Current:
+        """Return the rule with the group's present settings."""
+        values = self._settings.values(group)
+        current = self._current.get(i)
+        if current is None or current.values != values:
+            chain = Chain(self._settings.rule_of(group))
+            first = next(iter(group["params"]), torch.empty(0, device="cpu"))
+            current = Current(values, chain, Clock(chain, 1, first.device, first.dtype))
+            self._current[i] = current
+        return current
+
+    def _step_group(self, group: dict[str, Any], current: Current, decay: float) -> None:
+        chain, moments = current.chain, dict[int, Moment]()
+        rows, at = [], []
+        for parameter in group["params"]:
+            if parameter.grad is None:
+                continue
+            if parameter in self._unstepped:
+                self._unstepped.remove(parameter)
+                self._begin(chain, parameter)
+            state = self.state[parameter]
+            state[STEP] += 1
+            if not parameter.numel():
+                continue
+            t = int(state[STEP])
+            if t not in moments:
+                moments[t] = current.clock.at(t)
+            data, grad = parameter.detach(), parameter.grad
+            rows.append(Tensors(data, -grad if group["maximize"] else grad, _own(state), state[KEY]))
+            at.append(moments[t])
+            if decay:
+                data.mul_(1 - moments[t].lr * decay)
+        if rows:
+            take_all(chain, rows, [chain.states(row.state) for row in rows], at)
+
+    @torch.no_grad()
+    def eval(self) -> None:
+        """Let the parameters be those that the rule evaluates with, where they are others, until `train` or a step."""
+        for i, group in enumerate(self.param_groups):
+            chain = self._current_rule(i, group).chain
+            for parameter in group["params"] if chain.evaluates_elsewhere else ():
+                state = self.state[parameter]
+                if TRAINED not in state and parameter not in self._unstepped:
+                    data = parameter.detach()
+                    shown = chain.evaluation_parameter(data, chain.states(_own(state)))
+                    state[TRAINED] = data.clone()
+                    data.copy_(shown)
+
+    @torch.no_grad()
+    def train(self) -> None:
+        """Let the parameters be those that are trained."""
+        for parameter, state in self.state.items():
+            if TRAINED in state:
+                parameter.detach().copy_(state.pop(TRAINED))
+
+    @torch.no_grad()
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a saved state, bit for bit.
+
+        Raises:
+            StateError: if a parameter's entries or their shapes differ; nothing is changed then.
+        """
+        saved: dict[Any, Any] = {}
+        if isinstance(state_dict, dict) and {"state", "param_groups"} <= state_dict.keys():
+            ours = [one for group in self.param_groups for one in group["params"]]
+            indices = [i for group in state_dict["param_groups"] for i in group["params"]]
+            saved = {
+                one: state_dict["state"][i] for i, one in zip(indices, ours, strict=False) if i in state_dict["state"]
+            }
+        for parameter, state in saved.items():
+            mine, theirs = _shapes(self.state[parameter]), _shapes(state)
+            if mine != theirs:
+                raise StateError(
+                    f"{label(self._settings.rule)}: the state of a parameter must be {mine}, got {theirs}. "
+                    "Load it into the optimizer that it was saved from."
+                )
+        before = {parameter: dict(state) for parameter, state in self.state.items()}
+        super().load_state_dict(state_dict)
+        for parameter, state in before.items():
+            if parameter not in saved:
+                self.state[parameter] = state
+        for parameter, state in saved.items():  # torch converts every entry to the parameter's dtype
+            for name, value in state.items():
+                if self.state[parameter][name].dtype != value.dtype:
+                    self.state[parameter][name] = value.detach().to(parameter.device, copy=True)
+            self._unstepped.discard(parameter)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_settings": self._settings, "_unstepped": self._unstepped}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_settings" in state:
+            self._current = {}
+
+
+def _own(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the rule's part of a parameter's state."""
+    return {name: value for name, value in state.items() if name not in (STEP, KEY, TRAINED)}
+
+
+def _shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in sorted(state.items()) if name != TRAINED}
+
+
+def _fields_of(make: Callable[..., Optimizer]) -> set[str] | None:
+    """Return the names of a rule's settings if it is made by its class."""
+    return {field.name for field in dataclasses.fields(make)} if dataclasses.is_dataclass(make) else None
+
+
+def _check(chain: Chain, parameter: Tensor) -> None:
+    """Raise ChainruleError unless the rule is for such a parameter."""
+    if not parameter.is_floating_point():
+        raise ChainruleError(
+            f"{label(chain.rule)}: a parameter must have real floating-point numbers, got {parameter.dtype}. "
+            "Train its real and imaginary parts as torch.view_as_real gives them, or leave it out."
+        )
+    if parameter.dim() not in chain.ranks:
+        ranks = " or ".join(map(str, chain.ranks))
+        raise ShapeError(
+            f"{label(chain.rule)}: a parameter must have rank {ranks}, got shape {tuple(parameter.shape)}. "
+            "Leave it out of its param_groups, and give it to another optimizer."
+        )
