@@ -176,11 +176,30 @@ def test_evaluates_with_other_parameters_until_training_goes_on() -> None:
     stepper.train()
     assert torch.equal(values(net), before)
     assert not torch.equal(mean, before)
-    stepper.eval()
-    train(net, stepper, 1, 3)
-    other = model()
-    train(other, optim.ema(other.parameters(), inner=sgd(lr=0.1), decay=0.5), 3)
-    assert torch.equal(values(other), before)
+
+
+def test_a_step_starts_from_the_trained_parameters() -> None:
+    ends = []
+    for evaluates in (False, True):
+        parameter = torch.nn.Parameter(torch.ones(2))
+        stepper = optim.ema([parameter], inner=sgd(lr=0.1), decay=0.5)
+        for _ in range(3):
+            parameter.grad = torch.ones(2)
+            if evaluates:
+                stepper.eval()
+            stepper.step()
+        ends.append(parameter.detach())
+    assert torch.equal(*ends)
+
+
+def test_hooks_run_around_a_step() -> None:
+    parameter, seen = torch.nn.Parameter(torch.ones(2)), list[float]()
+    stepper = optim.sgd([parameter], lr=1.0)
+    stepper.register_step_pre_hook(lambda *_: seen.append(float(parameter.detach()[0])))
+    stepper.register_step_post_hook(lambda *_: seen.append(float(parameter.detach()[0])))
+    parameter.grad = torch.ones(2)
+    stepper.step()
+    assert seen == [1, 0]
 
 
 def test_a_closure_is_called_once_and_its_loss_returned() -> None:
