@@ -17,7 +17,10 @@ from chainrule.updates.chain import Chain
 from chainrule.updates.clock import Clock
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, take_all
+from chainrule.updates.updater import with_lr
+from chainrule.updates.watching import is_elementwise
 from chainrule_torch.adapter.group_settings import GroupSettings
+from chainrule_torch.adapter.runs import take_in_runs
 
 STEP, KEY, TRAINED = "step", "random_key", "trained"
 """Entries of a parameter's state beside those of its rule: what torch counts, and two that only some rules have."""
@@ -29,10 +32,11 @@ class Current(NamedTuple):
     values: list[Any]
     chain: Chain
     clock: Clock
+    elementwise: bool
 
 
 class RuleOptimizer(torch.optim.Optimizer):
-    """A rule applied to the parameters of a torch module, one at a time.
+    """A rule applied to the parameters of a torch module.
 
     Every setting of the rule is a key of `param_groups` that may change between steps. A rule without weight decay
     takes ``weight_decay`` w as θ ← θ − lr w θ. The state of a parameter is that of the rule, the number of its steps
@@ -132,9 +136,10 @@ class RuleOptimizer(torch.optim.Optimizer):
         values = self._settings.values(group)
         current = self._current.get(i)
         if current is None or current.values != values:
-            chain = Chain(self._settings.rule_of(group))
+            rule = self._settings.rule_of(group)
+            chain, elementwise = Chain(rule), is_elementwise(with_lr(rule, 1.0))  # asked once for all rates
             first = next(iter(group["params"]), torch.empty(0, device="cpu"))
-            current = Current(values, chain, Clock(chain, 1, first.device, first.dtype))
+            current = Current(values, chain, Clock(chain, 1, first.device, first.dtype), elementwise)
             self._current[i] = current
         return current
 
@@ -159,7 +164,9 @@ class RuleOptimizer(torch.optim.Optimizer):
             at.append(moments[t])
             if decay:
                 data.mul_(1 - moments[t].lr * decay)
-        if rows:
+        if current.elementwise:
+            take_in_runs(chain, rows, at)
+        elif rows:
             take_all(chain, rows, [chain.states(row.state) for row in rows], at)
 
     @torch.no_grad()

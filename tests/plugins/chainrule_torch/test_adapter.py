@@ -227,6 +227,28 @@ def test_takes_empty_parameters_and_several_dtypes() -> None:
     assert stepper.param_groups[0]["param_names"] == ["a", "b", "c"]
 
 
+def test_small_parameters_of_an_elementwise_rule_share_their_operations() -> None:
+    calls = []
+
+    class Counting(chainrule.Optimizer):
+        elementwise = True
+
+        def update(self, parameter: Tensor, grad: Tensor, state: Any, step: Any) -> Tensor:
+            calls.append(parameter.numel())
+            return grad
+
+    shapes: list[Any] = [(3, 2), (), (2**17,), (4,)]
+    parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
+    made = type("Made", (RuleOptimizer,), {"factory": Counting})
+    stepper = made(parameters, lr=1.0)
+    for i, each in enumerate(parameters):
+        each.grad = torch.full_like(each, i)
+    parameters[0].grad = torch.arange(6.0).view(2, 3).mT
+    stepper.step()
+    assert sorted(calls) == [4, 7, 2**17]
+    assert all(torch.equal(each, -each.grad) for each in parameters if each.grad is not None)
+
+
 def test_a_scaler_skips_a_step_of_infinite_gradients() -> None:
     parameter = torch.nn.Parameter(torch.ones(3))
     stepper, scaler = optim.adam([parameter]), torch.amp.GradScaler("cpu")

@@ -1,0 +1,55 @@
+"""Steps of an elementwise rule over runs of small parameters, each gathered into one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from chainrule.updates.chain import Chain
+from chainrule.updates.elementwise import SLICE
+from chainrule.updates.moment import Moment
+from chainrule.updates.per_parameter import Tensors
+
+
+def take_in_runs(chain: Chain, rows: Sequence[Tensors], moments: Sequence[Moment]) -> None:
+    """Take a step of an elementwise rule, with few operations for many small parameters."""
+    for run, moment in _runs(rows, moments):
+        gathered = run[0]
+        if len(run) > 1:
+            state = {name: _gathered([row.state[name] for row in run]) for name in run[0].state}
+            data, grad = _gathered([row.data for row in run]), _gathered([row.grad for row in run])
+            gathered = Tensors(data, grad, state, run[0].key)
+        steps, states = chain.steps(moment), chain.states(gathered.state)
+        grad = chain.change_gradient(gathered.data, gathered.grad, states, steps)
+        chain.apply(gathered.data, grad, states, steps)
+        if len(run) > 1:
+            _scatter(gathered.data, [row.data for row in run])
+            for name, entry in gathered.state.items():
+                _scatter(entry, [row.state[name] for row in run])
+
+
+def _runs(rows: Sequence[Tensors], moments: Sequence[Moment]) -> Iterator[tuple[list[Tensors], Moment]]:
+    """Yield parameters of one moment, dtype and device, of at most SLICE elements unless it is one parameter."""
+    open_runs: dict[object, tuple[list[Tensors], Moment, int]] = {}
+    for row, moment in zip(rows, moments, strict=True):
+        kind, size = (moment.t, row.data.dtype, row.data.device), row.data.numel()
+        run, _, filled = open_runs.get(kind, ([], moment, 0))
+        if run and filled + size > SLICE:
+            yield run, moment
+            run, filled = [], 0
+        run.append(row)
+        open_runs[kind] = run, moment, filled + size
+    for run, moment, _ in open_runs.values():
+        yield run, moment
+
+
+def _gathered(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part if part.dim() == 1 else part.reshape(-1) for part in parts])
+
+
+def _scatter(whole: Tensor, parts: list[Tensor]) -> None:
+    pieces = whole.split_with_sizes([part.numel() for part in parts])
+    shaped = [piece if part.dim() == 1 else piece.view(part.shape) for part, piece in zip(parts, pieces, strict=True)]
+    torch._foreach_copy_(parts, shaped)
