@@ -40,7 +40,7 @@ def wrap(kind: type[torch.optim.Optimizer], *, schedule: Any = None, **options: 
     signature = inspect.signature(kind)
     lr = options.pop("lr", getattr(signature.parameters.get("lr"), "default", inspect.Parameter.empty))
     if lr is inspect.Parameter.empty:
-        raise HyperparameterError(f"wrap: lr must be given for {kind.__name__}, got none. Pass lr=0.01, for example.")
+        raise HyperparameterError(f"wrap: no lr, which {kind.__name__} has no default for. Pass lr=0.01, for example.")
     rule = _made(kind, lr, schedule, options)
     rule.expect_separate()
     return rule
