@@ -42,7 +42,11 @@ for component in components():
     part = get(component.kind, component.name)
     match component.kind:
         case "layers" | "activations" | "initializers" | "losses" | "optimizers" | "metrics" | "tasks":
-            examples = part.examples()
+            try:
+                examples = part.examples()
+            except ImportError as error:  # a wrapper's around adam
+                assert "adam" in str(error), error
+                examples = []
         case "schedules":
             for schedule in part.examples():
                 train(linear(3, 2).build(seed=0), optimizer=sgd(schedule=schedule))

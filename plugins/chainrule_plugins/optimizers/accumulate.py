@@ -31,9 +31,9 @@ class Accumulate(Wrapper):
 
     @classmethod
     def examples(cls) -> list[Optimizer]:
-        from chainrule.optimizers import rmsprop, sgd  # looked up when needed; they may be disabled
+        from chainrule.optimizers import adam, sgd  # looked up when needed; they may be disabled
 
-        return [cls(inner=sgd(momentum=0.9, weight_decay=0.01), k=2), cls(inner=rmsprop(lr=0.01), k=3)]
+        return [cls(inner=sgd(momentum=0.9, weight_decay=0.01), k=2), cls(inner=adam(lr=0.01), k=3)]
 
     @classmethod
     def identities(cls) -> list[tuple[Optimizer, Optimizer]]:

@@ -27,9 +27,9 @@ class AdaptiveClipping(Wrapper):
 
     @classmethod
     def examples(cls) -> list[Optimizer]:
-        from chainrule.optimizers import rmsprop, sgd  # looked up when needed; they may be disabled
+        from chainrule.optimizers import adam, sgd  # looked up when needed; they may be disabled
 
-        return [cls(inner=sgd(momentum=0.9)), cls(inner=rmsprop(lr=0.01), clipping=0.5, eps=1.0)]
+        return [cls(inner=sgd(momentum=0.9)), cls(inner=adam(lr=0.01), clipping=0.5, eps=1.0)]
 
 
 def _lengths(tensor: Tensor) -> Tensor:

@@ -23,6 +23,6 @@ class GradientCentralization(Wrapper):
 
     @classmethod
     def examples(cls) -> list[Optimizer]:
-        from chainrule.optimizers import rmsprop, sgd  # looked up when needed; they may be disabled
+        from chainrule.optimizers import adam, sgd  # looked up when needed; they may be disabled
 
-        return [cls(inner=sgd(momentum=0.9, weight_decay=0.01)), cls(inner=rmsprop(lr=0.01))]
+        return [cls(inner=sgd(momentum=0.9, weight_decay=0.01)), cls(inner=adam(lr=0.01))]

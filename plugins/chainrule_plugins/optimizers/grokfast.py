@@ -30,9 +30,9 @@ class Grokfast(Wrapper):
 
     @classmethod
     def examples(cls) -> list[Optimizer]:
-        from chainrule.optimizers import rmsprop, sgd  # looked up when needed; they may be disabled
+        from chainrule.optimizers import adam, sgd  # looked up when needed; they may be disabled
 
-        return [cls(inner=rmsprop()), cls(inner=sgd(momentum=0.9, weight_decay=0.01), alpha=0.5, lamb=0.5)]
+        return [cls(inner=adam()), cls(inner=sgd(momentum=0.9, weight_decay=0.01), alpha=0.5, lamb=0.5)]
 
     @classmethod
     def identities(cls) -> list[tuple[Optimizer, Optimizer]]:

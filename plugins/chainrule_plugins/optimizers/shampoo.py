@@ -12,7 +12,7 @@ class Shampoo(Optimizer):
     """Multiply the gradient along each of its axes by the inverse root of a sum of its products with itself.
 
     Update:   along each axis i of k, with Gᵢ the gradient unfolded to (size of axis i, rest): ``Hᵢ ← Hᵢ + Gᵢ Gᵢᵀ`` from
-              ``Hᵢ = eps I``; at steps n, 2 n, …, where n is precondition_every, ``Pᵢ = Hᵢ^(−1/(2k))``, and 0 before;
+              ``Hᵢ = eps I``; at steps n, 2 n, …, where n is precondition_every, ``Pᵢ ← Hᵢ^(−1/(2k))``, and 0 before;
               ``d = g ×₁ P₁ … ×ₖ Pₖ``, for a matrix ``L^(−1/4) G R^(−1/4)``; ``b ← momentum b + d``;
               ``θ ← θ − lr (b + weight_decay θ)``
     Variant:  with momentum on what is preconditioned, none by default. Roots by the eigenvalues, which are at least

@@ -26,9 +26,9 @@ class TrustRatio(Wrapper):
 
     @classmethod
     def examples(cls) -> list[Optimizer]:
-        from chainrule.optimizers import rmsprop, sgd  # looked up when needed; they may be disabled
+        from chainrule.optimizers import adam, sgd  # looked up when needed; they may be disabled
 
-        return [cls(inner=rmsprop()), cls(inner=sgd(lr=1.0, weight_decay=0.1), trust_coefficient=1e-2)]
+        return [cls(inner=adam()), cls(inner=sgd(lr=1.0, weight_decay=0.1), trust_coefficient=1e-2)]
 
     @classmethod
     def identities(cls) -> list[tuple[Optimizer, Optimizer]]:
