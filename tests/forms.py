@@ -1,8 +1,8 @@
 """The form of a rule: all that decides on which of its paths the core runs, saves and loads it.
 
-Whether a rule compiles into a step, or goes into each wrapper, takes seconds to find out, and depends on the form more
-than on the formula, which its oracle and the quick checks cover. The normal suite therefore tries the first rule of
-each form, by name, and the slow suite, `pytest -m slow`, the others.
+Whether a rule compiles into a step, goes into each wrapper or passes a check of many runs takes seconds to find out,
+and depends on the form more than on the formula, which its oracle and the quick checks cover. The normal suite tries
+the first rule of each form, by name, and the slow suite, `pytest -m slow`, the others.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Every built-in component passes every check of its kind.
 
-The checks that call the compiler run in the slow suite.
+The checks that call the compiler run in the slow suite; so do those of many runs, but for the first rule of each form,
+as said in tests/forms.py.
 """
 
 import pytest
@@ -10,17 +11,33 @@ from chainrule.registry.kinds import KINDS
 from chainrule.testing import checks_of, run, subject
 from tests.built_ins import BUILT_IN, built_in_rules
 from tests.contracts.mirrored_tests import reference_of
+from tests.forms import first_of_each_form
 from tests.oracles import assert_follows
 
 from .skips import SURPRISES, assert_justified
 
 RULES = built_in_rules()
+FIRST = first_of_each_form(RULES)
+OF_MANY_RUNS = {
+    "descends_on_an_ill_conditioned_quadratic",
+    "descends_on_rosenbrock",
+    "steps_follow_no_default",
+    "values_per_member_count_for_each",
+    "vmappable_is_as_declared",
+}
+
+
+def is_slow(record, check):
+    """Whether the check is left to the slow suite."""
+    return check.compiles or (check.name in OF_MANY_RUNS and load(record) not in FIRST)
 
 
 @pytest.mark.parametrize(
     ("record", "check"),
     [
-        pytest.param(record, check, marks=pytest.mark.slow if check.compiles else (), id=f"{record.key}-{check.name}")
+        pytest.param(
+            record, check, marks=pytest.mark.slow if is_slow(record, check) else (), id=f"{record.key}-{check.name}"
+        )
         for record in BUILT_IN
         for check in checks_of(record.kind, compile=True)
     ],

@@ -9,10 +9,13 @@ from chainrule.optimizers import accumulate, adam, adamw, cautious, ema, grokfas
 from chainrule.testing.optimizers.trials import draw_gradients, weights
 from tests.built_ins import built_in_rules
 from tests.contracts.correct_rules import RULES
+from tests.forms import first_of_each_form
 from tests.oracles import around_torch
 
 K = 3
-INNER = [kind.examples()[-1] for kind in (*built_in_rules(), *RULES) if not issubclass(kind, Wrapper)]
+KINDS = [kind for kind in (*built_in_rules(), *RULES) if not issubclass(kind, Wrapper)]
+FIRST = first_of_each_form(KINDS)
+INNER = [pytest.param(kind.examples()[-1], marks=() if kind in FIRST else pytest.mark.slow) for kind in KINDS]
 NESTED = [
     ema(inner=lookahead(inner=cautious(inner=adamw(lr=0.1)), k=K), decay=0.5),
     ema(inner=grokfast(inner=prodigy(d0=0.1)), decay=0.5),
