@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,27 +12,13 @@ from torch import Tensor
 from chainrule import ChainruleError, Optimizer, ShapeError, StateError
 from chainrule.base.random_numbers import random_key
 from chainrule.errors import label
-from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
-from chainrule.updates.clock import Clock
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, take_all
-from chainrule.updates.updater import with_lr
-from chainrule.updates.watching import is_elementwise
+from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
 from chainrule_torch.adapter.runs import take_in_runs
-
-STEP, KEY, TRAINED = "step", "random_key", "trained"
-"""Entries of a parameter's state beside those of its rule: what torch counts, and two that only some rules have."""
-
-
-class Current(NamedTuple):
-    """The rule of a group, with the values of the settings that it was made from."""
-
-    values: list[Any]
-    chain: Chain
-    clock: Clock
-    elementwise: bool
+from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, begin, of_the_rule, shapes
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -64,7 +50,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._settings = GroupSettings(make(**settings))
         self._settings.expect_known(beside)
         self._unstepped: set[Tensor] = set()
-        self._current: dict[int, Current] = {}
+        self._current: dict[int, GroupRule] = {}
         super().__init__(params, self._settings.defaults() | beside)
 
     @torch.no_grad()
@@ -89,19 +75,9 @@ class RuleOptimizer(torch.optim.Optimizer):
             raise
         for parameter in group["params"]:
             key = random_key(torch.initial_seed(), f"update/{len(self.state)}")
-            self._begin(chain, parameter)
+            self.state[parameter].update(begin(chain, parameter))
             self.state[parameter][KEY] = torch.tensor(key, device=parameter.device).unsqueeze(1)  # (2, 1)
             self._unstepped.add(parameter)
-
-    def _begin(self, chain: Chain, parameter: Tensor) -> None:
-        """Give a parameter the rule's initial state."""
-        own = initial_state(chain, parameter.detach())
-        if taken := own.keys() & {STEP, KEY, TRAINED}:
-            raise StateError(
-                f"{label(chain.rule)}: state must leave the names {STEP}, {KEY} and {TRAINED} to the optimizer, "
-                f"got {sorted(taken)}. Rename it."
-            )
-        self.state[parameter].update({STEP: torch.tensor(0.0, device="cpu"), **own})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -126,24 +102,18 @@ class RuleOptimizer(torch.optim.Optimizer):
                         "Set sparse=False in the module, or give its parameters another optimizer."
                     )
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
-        decays = [self._settings.decay_of(group) for group in self.param_groups]
-        for group, current, decay in zip(self.param_groups, rules, decays, strict=True):
-            self._step_group(group, current, decay)
+        for group, rule in zip(self.param_groups, rules, strict=True):
+            self._step_group(group, rule)
         return loss
 
-    def _current_rule(self, i: int, group: dict[str, Any]) -> Current:
+    def _current_rule(self, i: int, group: dict[str, Any]) -> GroupRule:
         """Return the rule with the group's present settings."""
-        values = self._settings.values(group)
-        current = self._current.get(i)
-        if current is None or current.values != values:
-            rule = self._settings.rule_of(group)
-            chain, elementwise = Chain(rule), is_elementwise(with_lr(rule, 1.0))  # asked once for all rates
-            first = next(iter(group["params"]), torch.empty(0, device="cpu"))
-            current = Current(values, chain, Clock(chain, 1, first.device, first.dtype), elementwise)
-            self._current[i] = current
-        return current
+        if i not in self._current:
+            self._current[i] = GroupRule(self._settings, group)
+        self._current[i].follow(group)
+        return self._current[i]
 
-    def _step_group(self, group: dict[str, Any], current: Current, decay: float) -> None:
+    def _step_group(self, group: dict[str, Any], current: GroupRule) -> None:
         chain, moments = current.chain, dict[int, Moment]()
         rows, at = [], []
         for parameter in group["params"]:
@@ -151,7 +121,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 continue
             if parameter in self._unstepped:
                 self._unstepped.remove(parameter)
-                self._begin(chain, parameter)
+                self.state[parameter].update(begin(chain, parameter))
             state = self.state[parameter]
             state[STEP] += 1
             if not parameter.numel():
@@ -160,10 +130,10 @@ class RuleOptimizer(torch.optim.Optimizer):
             if t not in moments:
                 moments[t] = current.clock.at(t)
             data, grad = parameter.detach(), parameter.grad
-            rows.append(Tensors(data, -grad if group["maximize"] else grad, _own(state), state[KEY]))
+            rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
-            if decay:
-                data.mul_(1 - moments[t].lr * decay)
+            if current.decay:
+                data.mul_(1 - moments[t].lr * current.decay)
         if current.elementwise:
             take_in_runs(chain, rows, at)
         elif rows:
@@ -178,7 +148,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 state = self.state[parameter]
                 if TRAINED not in state and parameter not in self._unstepped:
                     data = parameter.detach()
-                    shown = chain.evaluation_parameter(data, chain.states(_own(state)))
+                    shown = chain.evaluation_parameter(data, chain.states(of_the_rule(state)))
                     state[TRAINED] = data.clone()
                     data.copy_(shown)
 
@@ -204,7 +174,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 one: state_dict["state"][i] for i, one in zip(indices, ours, strict=False) if i in state_dict["state"]
             }
         for parameter, state in saved.items():
-            mine, theirs = _shapes(self.state[parameter]), _shapes(state)
+            mine, theirs = shapes(self.state[parameter]), shapes(state)
             if mine != theirs:
                 raise StateError(
                     f"{label(self._settings.rule)}: the state of a parameter must be {mine}, got {theirs}. "
@@ -228,15 +198,6 @@ class RuleOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         if "_settings" in state:
             self._current = {}
-
-
-def _own(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the rule's part of a parameter's state."""
-    return {name: value for name, value in state.items() if name not in (STEP, KEY, TRAINED)}
-
-
-def _shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in sorted(state.items()) if name != TRAINED}
 
 
 def _fields_of(make: Callable[..., Optimizer]) -> set[str] | None:

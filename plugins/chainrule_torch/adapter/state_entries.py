@@ -1,0 +1,39 @@
+"""The entries of a parameter's state: those of its rule, and those of the optimizer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule import StateError
+from chainrule.errors import label
+from chainrule.updates.applied_rule import initial_state
+from chainrule.updates.chain import Chain
+
+STEP, KEY, TRAINED = "step", "random_key", "trained"
+"""Entries of a parameter's state beside those of its rule: what torch counts, and two that only some rules have."""
+
+
+def begin(chain: Chain, parameter: Tensor) -> dict[str, Tensor]:
+    """Return the initial entries of the rule, and a count of no steps.
+
+    Raises:
+        StateError: if an entry of the rule has a name of the optimizer's.
+    """
+    own = initial_state(chain, parameter.detach())
+    if taken := own.keys() & {STEP, KEY, TRAINED}:
+        raise StateError(
+            f"{label(chain.rule)}: state must leave the names {STEP}, {KEY} and {TRAINED} to the optimizer, "
+            f"got {sorted(taken)}. Rename it."
+        )
+    return {STEP: torch.tensor(0.0, device="cpu"), **own}
+
+
+def of_the_rule(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the rule's part of a parameter's state."""
+    return {name: value for name, value in state.items() if name not in (STEP, KEY, TRAINED)}
+
+
+def shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each entry that is saved."""
+    return {name: tuple(value.shape) for name, value in sorted(state.items()) if name != TRAINED}
