@@ -17,8 +17,9 @@ from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, take_all
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
+from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.runs import take_in_runs
-from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, begin, of_the_rule, shapes
+from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, of_the_rule, shapes
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -31,13 +32,24 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     Args:
         params: parameters, named parameters, or groups of them as dicts.
+        rounding: how steps, which are computed in float32, are written to parameters of bfloat16 and float16: at random
+            ("stochastic", since steps below half a unit are lost otherwise, and it needs no memory), with compensation
+            ("kahan") or to the nearest number ("nearest"); see `Precision`. Others are not rounded.
+        state_dtype: torch.bfloat16 for state of half the size, rounded like a parameter; float32 by default.
         settings: those of the rule, and ``maximize``.
     """
 
     factory: ClassVar[Callable[..., Optimizer]]
     """What makes the rule from its settings."""
 
-    def __init__(self, params: Iterable[Any], **settings: Any) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        *,
+        rounding: str = "stochastic",
+        state_dtype: torch.dtype | None = None,
+        **settings: Any,
+    ) -> None:
         beside = {name: settings.pop(name) for name in ("maximize",) if name in settings}
         make = type(self).factory
         own = _fields_of(make)
@@ -49,6 +61,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 beside |= {name: settings.pop(name) for name in list(settings) if name not in own}
         self._settings = GroupSettings(make(**settings))
         self._settings.expect_known(beside)
+        self._precision = Precision(self._settings.rule, rounding, state_dtype)
         self._unstepped: set[Tensor] = set()
         self._current: dict[int, GroupRule] = {}
         super().__init__(params, self._settings.defaults() | beside)
@@ -75,7 +88,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             raise
         for parameter in group["params"]:
             key = random_key(torch.initial_seed(), f"update/{len(self.state)}")
-            self.state[parameter].update(begin(chain, parameter))
+            self.state[parameter].update(self._precision.begin(chain, parameter))
             self.state[parameter][KEY] = torch.tensor(key, device=parameter.device).unsqueeze(1)  # (2, 1)
             self._unstepped.add(parameter)
 
@@ -121,7 +134,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 continue
             if parameter in self._unstepped:
                 self._unstepped.remove(parameter)
-                self.state[parameter].update(begin(chain, parameter))
+                self.state[parameter].update(self._precision.begin(chain, parameter))
             state = self.state[parameter]
             state[STEP] += 1
             if not parameter.numel():
@@ -132,8 +145,12 @@ class RuleOptimizer(torch.optim.Optimizer):
             data, grad = parameter.detach(), parameter.grad
             rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
-            if current.decay:
-                data.mul_(1 - moments[t].lr * current.decay)
+        if any(map(self._precision.widens, group["params"])):
+            self._precision.take(current, rows, at)
+            return
+        if current.decay:
+            for row, moment in zip(rows, at, strict=True):
+                row.data.mul_(1 - moment.lr * current.decay)
         if current.elementwise:
             take_in_runs(chain, rows, at)
         elif rows:
@@ -148,7 +165,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 state = self.state[parameter]
                 if TRAINED not in state and parameter not in self._unstepped:
                     data = parameter.detach()
-                    shown = chain.evaluation_parameter(data, chain.states(of_the_rule(state)))
+                    shown = self._precision.evaluation_parameter(chain, data, of_the_rule(state))
                     state[TRAINED] = data.clone()
                     data.copy_(shown)
 
@@ -187,12 +204,18 @@ class RuleOptimizer(torch.optim.Optimizer):
                 self.state[parameter] = state
         for parameter, state in saved.items():  # torch converts every entry to the parameter's dtype
             for name, value in state.items():
-                if self.state[parameter][name].dtype != value.dtype:
-                    self.state[parameter][name] = value.detach().to(parameter.device, copy=True)
+                dtype = before[parameter][name].dtype if name in before[parameter] else value.dtype
+                if self.state[parameter][name].dtype != dtype:
+                    self.state[parameter][name] = value.detach().to(parameter.device, dtype, copy=True)
             self._unstepped.discard(parameter)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_settings": self._settings, "_unstepped": self._unstepped}
+        return {
+            **super().__getstate__(),
+            "_settings": self._settings,
+            "_precision": self._precision,
+            "_unstepped": self._unstepped,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -15,22 +15,13 @@ from chainrule.updates.per_parameter import Tensors
 
 def take_in_runs(chain: Chain, rows: Sequence[Tensors], moments: Sequence[Moment]) -> None:
     """Take a step of an elementwise rule, with few operations for many small parameters."""
-    for run, moment in _runs(rows, moments):
-        gathered = run[0]
-        if len(run) > 1:
-            state = {name: _gathered([row.state[name] for row in run]) for name in run[0].state}
-            data, grad = _gathered([row.data for row in run]), _gathered([row.grad for row in run])
-            gathered = Tensors(data, grad, state, run[0].key)
-        steps, states = chain.steps(moment), chain.states(gathered.state)
-        grad = chain.change_gradient(gathered.data, gathered.grad, states, steps)
-        chain.apply(gathered.data, grad, states, steps)
-        if len(run) > 1:
-            _scatter(gathered.data, [row.data for row in run])
-            for name, entry in gathered.state.items():
-                _scatter(entry, [row.state[name] for row in run])
+    for run, moment in runs(rows, moments):
+        whole = joined(run)
+        take_joined(chain, whole, moment)
+        separate(whole, run)
 
 
-def _runs(rows: Sequence[Tensors], moments: Sequence[Moment]) -> Iterator[tuple[list[Tensors], Moment]]:
+def runs(rows: Sequence[Tensors], moments: Sequence[Moment]) -> Iterator[tuple[list[Tensors], Moment]]:
     """Yield parameters of one moment, dtype and device, of at most SLICE elements unless it is one parameter."""
     open_runs: dict[object, tuple[list[Tensors], Moment, int]] = {}
     for row, moment in zip(rows, moments, strict=True):
@@ -43,6 +34,28 @@ def _runs(rows: Sequence[Tensors], moments: Sequence[Moment]) -> Iterator[tuple[
         open_runs[kind] = run, moment, filled + size
     for run, moment, _ in open_runs.values():
         yield run, moment
+
+
+def joined(run: Sequence[Tensors]) -> Tensors:
+    """Return the parameters of a run in one vector, or the only one as it is."""
+    if len(run) == 1:
+        return run[0]
+    state = {name: _gathered([row.state[name] for row in run]) for name in run[0].state}
+    return Tensors(_gathered([row.data for row in run]), _gathered([row.grad for row in run]), state, run[0].key)
+
+
+def take_joined(chain: Chain, whole: Tensors, moment: Moment) -> None:
+    """Take a step of an elementwise rule with a run of parameters."""
+    steps, states = chain.steps(moment), chain.states(whole.state)
+    chain.apply(whole.data, chain.change_gradient(whole.data, whole.grad, states, steps), states, steps)
+
+
+def separate(whole: Tensors, run: Sequence[Tensors]) -> None:
+    """Copy parameters and state out of the vectors of a run."""
+    if len(run) > 1:
+        _scatter(whole.data, [row.data for row in run])
+        for name, entry in whole.state.items():
+            _scatter(entry, [row.state[name] for row in run])
 
 
 def _gathered(parts: Sequence[Tensor]) -> Tensor:

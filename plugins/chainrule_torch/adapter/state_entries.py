@@ -11,7 +11,9 @@ from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
 
 STEP, KEY, TRAINED = "step", "random_key", "trained"
-"""Entries of a parameter's state beside those of its rule: what torch counts, and two that only some rules have."""
+COMPENSATION = "compensation"
+BESIDE = {STEP, KEY, TRAINED, COMPENSATION}
+"""Entries of a parameter's state beside those of its rule: what torch counts, and three that only some have."""
 
 
 def begin(chain: Chain, parameter: Tensor) -> dict[str, Tensor]:
@@ -21,16 +23,16 @@ def begin(chain: Chain, parameter: Tensor) -> dict[str, Tensor]:
         StateError: if an entry of the rule has a name of the optimizer's.
     """
     own = initial_state(chain, parameter.detach())
-    if taken := own.keys() & {STEP, KEY, TRAINED}:
+    if taken := own.keys() & BESIDE:
         raise StateError(
-            f"{label(chain.rule)}: state must leave the names {STEP}, {KEY} and {TRAINED} to the optimizer, "
+            f"{label(chain.rule)}: state must leave the names {', '.join(sorted(BESIDE))} to the optimizer, "
             f"got {sorted(taken)}. Rename it."
         )
     return {STEP: torch.tensor(0.0, device="cpu"), **own}
 
 
 def of_the_rule(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the rule's part of a parameter's state."""
+    """Return the rule's part of a parameter's state, with what rounding has left out of the parameter."""
     return {name: value for name, value in state.items() if name not in (STEP, KEY, TRAINED)}
 
 

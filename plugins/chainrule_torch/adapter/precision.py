@@ -1,0 +1,171 @@
+"""`Precision`: parameters of 16 bits and state of another dtype, which a rule sees in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from chainrule import HyperparameterError, State
+from chainrule.errors import label
+from chainrule.ops import expect_word
+from chainrule.updates.chain import Chain
+from chainrule.updates.elementwise import SLICE
+from chainrule.updates.moment import Moment
+from chainrule.updates.per_parameter import Tensors, take_all
+from chainrule_torch.adapter.group_rule import GroupRule
+from chainrule_torch.adapter.rounding import FORMATS, random_bits, stochastically_rounded, words
+from chainrule_torch.adapter.runs import joined, runs, separate, take_joined
+from chainrule_torch.adapter.state_entries import COMPENSATION, begin, of_the_rule
+
+ROUNDINGS = ("stochastic", "kahan", "nearest")
+
+
+class Draws(NamedTuple):
+    """The random bits at a step for parameters, one after the other, that follow from each one's own key and step.
+
+    Attributes:
+        rows: the parameters.
+        t: their step.
+        part: the elements that the bits are for.
+    """
+
+    rows: Sequence[Tensors]
+    t: int
+    part: slice
+
+    def bits(self, draw: int) -> Tensor:
+        """Return the bits of a draw, one of several at a step; a parameter's are the same alone as among others."""
+        device = self.rows[0].data.device
+        index = torch.arange(self.part.start, self.part.stop, dtype=torch.int32, device=device)
+        found = [words(row.key.flatten().tolist(), self.t, draw) for row in self.rows]
+        if len(found) == 1:
+            return random_bits(index, *found[0])
+        sizes = [row.data.numel() for row in self.rows]
+        starts = [0, *accumulate(sizes)][:-1]
+        columns = torch.tensor([starts, *zip(*found, strict=True)], dtype=torch.int32, device="cpu")
+        start, first, second = columns.repeat_interleave(torch.tensor(sizes, device="cpu"), 1).to(device)
+        return random_bits(index - start, first, second)
+
+
+class Precision:
+    """How parameters of 16 bits are rounded, and in which dtype state is kept.
+
+    The rule takes its steps in float32, or in float64 for parameters of that.
+
+    Args:
+        owner: what errors name.
+        rounding: how a step is written to a parameter of 16 bits. "stochastic" rounds up or down at random, to the
+            exact value on average. "kahan" keeps what rounding to the nearest number leaves out in an entry of state of
+            the parameter's dtype, and adds it before the next step. "nearest" loses steps of less than half a unit.
+        state_dtype: bfloat16 halves the memory of state, which is then rounded at random unless rounding is "nearest":
+            a slow running mean would stop following what it averages. None keeps the dtype of the steps.
+
+    Raises:
+        HyperparameterError: for another word or dtype.
+    """
+
+    def __init__(self, owner: object, rounding: str, state_dtype: torch.dtype | None) -> None:
+        self.rounding = expect_word(owner, "rounding", rounding, ROUNDINGS)
+        if state_dtype not in (None, torch.float32, torch.bfloat16):
+            raise HyperparameterError(
+                f"{label(owner)}: state_dtype must be torch.float32, torch.bfloat16 or None, got {state_dtype!r}. "
+                "Leave it out for the dtype in which steps are computed."
+            )
+        self.state_dtype = state_dtype
+
+    def widens(self, parameter: Tensor) -> bool:
+        """Whether a step of this parameter is computed in other tensors than its own."""
+        return parameter.dtype in FORMATS or self.state_dtype not in (None, parameter.dtype)
+
+    def begin(self, chain: Chain, parameter: Tensor) -> State:
+        """Return the initial entries of a parameter's state, in the dtypes in which they are kept."""
+        found = begin(chain, parameter.detach().to(_dtype_of_steps(parameter)))
+        for name, entry in of_the_rule(found).items():
+            # A number of the whole network must remain the same for all of its parameters.
+            is_one_for_all = chain.has_sums and not entry.dim()
+            if self.state_dtype is not None and entry.is_floating_point() and not is_one_for_all:
+                found[name] = entry.to(self.state_dtype)
+        if self.rounding == "kahan" and parameter.dtype in FORMATS:
+            found[COMPENSATION] = torch.zeros_like(parameter)
+        return found
+
+    def take(self, rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment]) -> None:
+        """Take a step with parameters that are widened for it, few at a time where the rule allows it."""
+        chain = rule.chain
+        if rule.elementwise:
+            for run, moment in runs(rows, moments):
+                whole = joined(run)
+                for part, row in _slices(whole):
+                    wide = self._before_step(row, rule.decay, moment)
+                    take_joined(chain, wide, moment)
+                    self._write(row, wide, Draws(run, int(moment.t), part))
+                separate(whole, run)
+            return
+        each = list(zip(rows, moments, strict=True))
+        for some in [each] if chain.has_sums else [[one] for one in each]:
+            wide_rows = [self._before_step(row, rule.decay, moment) for row, moment in some]
+            states = [chain.states(wide.state) for wide in wide_rows]
+            take_all(chain, wide_rows, states, [moment for _, moment in some])
+            for (row, moment), wide in zip(some, wide_rows, strict=True):
+                self._write(row, wide, Draws([row], int(moment.t), slice(0, row.data.numel())))
+
+    def _before_step(self, row: Tensors, decay: float, moment: Moment) -> Tensors:
+        """Return a parameter, its gradient and its state as the rule sees them, with what its own decay leaves."""
+        data, state = self._widened(row.data, row.state)
+        if decay:
+            data.mul_(1 - moment.lr * decay)
+        return row._replace(data=data, grad=row.grad.to(data.dtype), state=state)
+
+    def evaluation_parameter(self, chain: Chain, data: Tensor, state: State) -> Tensor:
+        """Return the values to evaluate with, before they are rounded."""
+        wide, own = self._widened(data, state)
+        return chain.evaluation_parameter(wide, chain.states(own))
+
+    def _widened(self, data: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return a parameter and its state as the rule sees them."""
+        steps_in = _dtype_of_steps(data)
+        own = {name: entry.to(steps_in) if entry.dtype == self.state_dtype else entry for name, entry in state.items()}
+        left_out, wide = own.pop(COMPENSATION, None), data.to(steps_in)
+        return wide if left_out is None else wide.add_(left_out), own
+
+    def _write(self, row: Tensors, wide: Tensors, draws: Draws) -> None:
+        """Round what a step has made of a parameter and its state."""
+        if row.data.dtype in FORMATS and self.rounding == "kahan":
+            rounded = wide.data.to(row.data.dtype)
+            left_out = (wide.data - rounded).nan_to_num_(0, 0, 0)  # nothing of infinity
+            row.state[COMPENSATION].copy_(left_out)
+            row.data.copy_(rounded)
+        elif row.data is not wide.data:
+            row.data.copy_(self._rounded(wide.data, row.data.dtype, draws, 0))
+        for draw, (name, entry) in enumerate(sorted(wide.state.items()), 1):
+            kept = row.state[name]
+            if entry is not kept:
+                kept.copy_(self._rounded(entry, kept.dtype, draws, draw))
+
+    def _rounded(self, wide: Tensor, dtype: torch.dtype, draws: Draws, draw: int) -> Tensor:
+        if dtype not in FORMATS or self.rounding == "nearest":
+            return wide  # which a copy rounds
+        bits = draws.bits(draw).view(wide.shape)
+        return stochastically_rounded(wide.float(), dtype, bits)
+
+
+def _dtype_of_steps(parameter: Tensor) -> torch.dtype:
+    return torch.float32 if parameter.dtype in FORMATS else parameter.dtype
+
+
+def _slices(row: Tensors) -> Iterator[tuple[slice, Tensors]]:
+    """Yield a parameter in parts that stay in cache, where it lies in memory in one piece."""
+    size, tensors = row.data.numel(), (row.data, row.grad, *row.state.values())
+    if size <= SLICE or not all(tensor.is_contiguous() for tensor in tensors):
+        yield slice(0, size), row
+        return
+    data, grad = row.data.view(-1), row.grad.view(-1)
+    state = {name: entry.view(-1) for name, entry in row.state.items()}
+    for start in range(0, size, SLICE):
+        part = slice(start, min(start + SLICE, size))
+        entries = {name: entry[part] for name, entry in state.items()}
+        yield part, Tensors(data[part], grad[part], entries, row.key)

@@ -1,0 +1,66 @@
+"""Rounding of float32 to parameters of 16 bits: to the nearest number, or up or down at random.
+
+Source: Gupta et al. 2015, arXiv:1502.02551, §3.1; the mixing of the random bits after Wellons 2018,
+https://nullprogram.com/blog/2018/07/31
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from chainrule.base.random_numbers import random_key
+
+MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
+
+FORMATS = {torch.bfloat16: (16, 0x7F7F0000), torch.float16: (13, 0x477FE000)}
+"""Of each dtype, the bits of a float32 that its normal numbers lack, and its greatest number as a float32's bits."""
+
+_MAGNITUDE = 0x7FFFFFFF
+
+
+def stochastically_rounded(wide: Tensor, dtype: torch.dtype, noise: Tensor) -> Tensor:
+    """Return one of the two numbers of a dtype next to each of float32, whose mean over the noise is that number.
+
+    A number of the dtype stays what it is, as do infinity and NaN. What lies less than a unit beyond the greatest
+    number becomes that one, never infinity.
+
+    Args:
+        wide: numbers of float32.
+        dtype: bfloat16 or float16.
+        noise: random int32 numbers, of the same shape.
+    """
+    lacking, greatest = FORMATS[dtype]
+    discarded, info, bits = (1 << lacking) - 1, torch.finfo(dtype), wide.view(torch.int32)
+    in_range = ((bits & _MAGNITUDE) - greatest) >> 31  # all ones or none, which is cheaper than a choice
+    rounded = ((bits + (noise & discarded & in_range)) & ~discarded).view(torch.float32)
+    if dtype == torch.float16:  # below its normal numbers, the unit is the same for all
+        unit = info.smallest_normal * info.eps
+        small = (wide / unit + (noise & 0xFFFFFF) * 0.5**24).floor() * unit
+        rounded = torch.where(wide.abs() < info.smallest_normal, small, rounded)
+    return rounded.to(dtype)
+
+
+def random_bits(index: Tensor, first: int | Tensor, second: int | Tensor) -> Tensor:
+    """Return 32 random bits for each index, as int32, that follow from the index and two words alone."""
+    mixed = (index + first) * MULTIPLIERS[0]
+    mixed = (mixed ^ (mixed >> 15) ^ second) * MULTIPLIERS[1]
+    return mixed ^ (mixed >> 16)
+
+
+def words(key: Sequence[int], t: int, draw: int) -> tuple[int, int]:
+    """Return the two words, as int32 numbers, of a draw of random bits.
+
+    Args:
+        key: the two words of the parameter's random numbers.
+        t: the parameter's step.
+        draw: the number of the draw at this step.
+    """
+    first, second = random_key(key[0] << 32 | key[1], f"rounding/{t}/{draw}")
+    return _signed(first), _signed(second)
+
+
+def _signed(word: int) -> int:
+    return (word & 0xFFFFFFFF) - (1 << 32 if word & 1 << 31 else 0)
