@@ -12,12 +12,14 @@ from torch import Tensor
 from chainrule import ChainruleError, Optimizer, ShapeError, StateError
 from chainrule.base.random_numbers import random_key
 from chainrule.errors import label
+from chainrule.ops import expect_flag
 from chainrule.updates.chain import Chain
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, take_all
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
 from chainrule_torch.adapter.precision import Precision
+from chainrule_torch.adapter.release import GradientRelease
 from chainrule_torch.adapter.runs import take_in_runs
 from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, of_the_rule, shapes
 
@@ -36,6 +38,9 @@ class RuleOptimizer(torch.optim.Optimizer):
             ("stochastic", since steps below half a unit are lost otherwise, and it needs no memory), with compensation
             ("kahan") or to the nearest number ("nearest"); see `Precision`. Others are not rounded.
         state_dtype: torch.bfloat16 for state of half the size, rounded like a parameter; float32 by default.
+        release: whether backward steps each parameter as soon as its gradient is there, with the settings of that
+            moment, and frees the gradient, so that there is one at a time. ``step`` then only ends the pass, and steps
+            what has a gradient still. Clipping of a global norm would find no gradients, and do nothing.
         settings: those of the rule, and ``maximize``.
     """
 
@@ -48,6 +53,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         *,
         rounding: str = "stochastic",
         state_dtype: torch.dtype | None = None,
+        release: bool = False,
         **settings: Any,
     ) -> None:
         beside = {name: settings.pop(name) for name in ("maximize",) if name in settings}
@@ -64,6 +70,9 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._precision = Precision(self._settings.rule, rounding, state_dtype)
         self._unstepped: set[Tensor] = set()
         self._current: dict[int, GroupRule] = {}
+        self._release = None
+        if expect_flag(self._settings.rule, "release", release):
+            self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
         super().__init__(params, self._settings.defaults() | beside)
 
     @torch.no_grad()
@@ -91,6 +100,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             self.state[parameter].update(self._precision.begin(chain, parameter))
             self.state[parameter][KEY] = torch.tensor(key, device=parameter.device).unsqueeze(1)  # (2, 1)
             self._unstepped.add(parameter)
+        if self._release is not None:
+            self._release.watch(group["params"])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -100,24 +111,45 @@ class RuleOptimizer(torch.optim.Optimizer):
             closure: evaluates the model again and returns the loss, which this method returns then.
 
         Raises:
-            ChainruleError: for a sparse gradient; nothing is changed then.
+            ChainruleError: for a sparse gradient; nothing is changed then. For a closure with ``release=True``.
         """
         self.train()
         loss = None
+        if self._release is not None:
+            self._release.end_pass(closure)
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None and parameter.grad.layout != torch.strided:
-                    raise ChainruleError(
-                        f"{label(self._settings.rule)}: a gradient must be dense, got {parameter.grad.layout}. "
-                        "Set sparse=False in the module, or give its parameters another optimizer."
-                    )
+            self._expect_dense(group["params"])
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
         for group, rule in zip(self.param_groups, rules, strict=True):
             self._step_group(group, rule)
         return loss
+
+    @torch.no_grad()
+    def _step_released(self, i: int, parameter: Tensor) -> None:
+        """Step one parameter of a group during backward."""
+        self._expect_dense([parameter])
+        _train(parameter, self.state[parameter])
+        group = self.param_groups[i]
+        self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """Whether a GradScaler leaves its work to `step`, which it asks for by this name."""
+        if self._release is not None:
+            self._release.refuse_scaler()
+        return False
+
+    def _expect_dense(self, parameters: Iterable[Tensor]) -> None:
+        """Raise ChainruleError for a sparse gradient."""
+        for parameter in parameters:
+            if parameter.grad is not None and parameter.grad.layout != torch.strided:
+                raise ChainruleError(
+                    f"{label(self._settings.rule)}: a gradient must be dense, got {parameter.grad.layout}. "
+                    "Set sparse=False in the module, or give its parameters another optimizer."
+                )
 
     def _current_rule(self, i: int, group: dict[str, Any]) -> GroupRule:
         """Return the rule with the group's present settings."""
@@ -145,7 +177,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             data, grad = parameter.detach(), parameter.grad
             rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
-        if any(map(self._precision.widens, group["params"])):
+        if self._release is not None or any(map(self._precision.widens, group["params"])):
             self._precision.take(current, rows, at)
             return
         if current.decay:
@@ -173,8 +205,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     def train(self) -> None:
         """Let the parameters be those that are trained."""
         for parameter, state in self.state.items():
-            if TRAINED in state:
-                parameter.detach().copy_(state.pop(TRAINED))
+            _train(parameter, state)
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -215,17 +246,29 @@ class RuleOptimizer(torch.optim.Optimizer):
             "_settings": self._settings,
             "_precision": self._precision,
             "_unstepped": self._unstepped,
+            "_release": self._release is not None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_settings" in state:
             self._current = {}
+            self._release = None
+            if state["_release"]:
+                self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
+                for group in self.param_groups:
+                    self._release.watch(group["params"])
 
 
 def _fields_of(make: Callable[..., Optimizer]) -> set[str] | None:
     """Return the names of a rule's settings if it is made by its class."""
     return {field.name for field in dataclasses.fields(make)} if dataclasses.is_dataclass(make) else None
+
+
+def _train(parameter: Tensor, state: dict[str, Tensor]) -> None:
+    """Let a parameter be the one that is trained."""
+    if TRAINED in state:
+        parameter.detach().copy_(state.pop(TRAINED))
 
 
 def _check(chain: Chain, parameter: Tensor) -> None:
