@@ -13,7 +13,7 @@ from chainrule.base.loss import Loss
 from chainrule.base.module import Module
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
-from chainrule.base.step import Step
+from chainrule.base.step import Due, Step
 from chainrule.errors import ChainruleError, CompileWarning, one_line
 from chainrule.network import Network
 from chainrule.testing.check import CheckFailed, NotApplicable, check
@@ -23,7 +23,7 @@ from chainrule.testing.modules.trials import Example, make_trial
 from chainrule.testing.small_fit import Squares
 from chainrule.training import training_step
 from chainrule.training.steps.eager import TrainingStep
-from chainrule.updates.moment import TensorMoment
+from chainrule.training.steps.stage import Stage
 
 STEPS = 3
 CAUSE = "a Python if on a tensor, .item(), or numpy in the computation."
@@ -110,12 +110,14 @@ def expect_traced(parts: Parts) -> None:
 
     (network, loss, x, y), (other, other_loss, *_) = copy.deepcopy(parts), copy.deepcopy(parts)
     step = TrainingStep(network, loss, Down(lr=1e-3).attach(network))
-    moments = [TensorMoment().fill(moment) for moment in step.updater.advance()]
+    moments = step.updater.advance()
+    stage = Stage(x, y, moments)
+    stage.put_one(x, y, moments)
     try:
-        graph, tensors = trace(step, x, y, moments)
+        graph, tensors = trace(step, stage, [Due(int(moment.t)) for moment in moments])
     except Exception as error:
         raise CheckFailed(f"a step must be traced as one graph, got {one_line(error)}") from error
-    _, got = graph(*tensors, x, y)
+    _, got = graph(*tensors)
     _, expected = TrainingStep(other, other_loss, Down(lr=1e-3).attach(other))(x, y)
     expect_same_state("traced", network, got, other, expected, tolerance=1e-12)
 

@@ -54,7 +54,7 @@ class TensorBatches:
         return -(-self.rows // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch, given its number."""
+        """Yield the batches of an epoch, given its number, several of one size at a time: (S, M, B, …)."""
         orders = [
             torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number)), device="cpu")
             for seed in self.seeds
@@ -62,16 +62,16 @@ class TensorBatches:
         indices = (torch.stack(orders) + self.offsets).to(self.tensors[0].device)  # (M, N)
         whole = self.rows - self.rows % self.batch_size
         for start in range(0, whole, self.chunk):
-            yield from self._gather(indices[:, start : min(start + self.chunk, whole)], self.batch_size)
+            yield self._gather(indices[:, start : min(start + self.chunk, whole)], self.batch_size)
         if whole < self.rows:
-            yield from self._gather(indices[:, whole:], self.rows - whole)
+            yield self._gather(indices[:, whole:], self.rows - whole)
 
-    def _gather(self, indices: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _gather(self, indices: Tensor, size: int) -> tuple[Tensor, Tensor]:
         members = indices.shape[0]
         # Batch by batch in memory, so that each batch (M, B, …) is contiguous.
         order = indices.view(members, -1, size).transpose(0, 1).flatten()
         x, y = (tensor.index_select(0, order).view(-1, members, size, *tensor.shape[1:]) for tensor in self.tensors)
-        return zip(x.unbind(), y.unbind(), strict=True)
+        return x, y
 
 
 class IterableBatches:
@@ -94,13 +94,13 @@ class IterableBatches:
             return None
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002 - as for tensors
-        """Yield the batches of one pass over the iterable."""
+        """Yield the batches of one pass over the iterable, one at a time: (1, M, B, …)."""
         count = 0
         for count, batch in enumerate(self.batches, start=1):  # noqa: B007
             x, y = _batch(self.name, batch)
             check_pair(self.name, x, y, self.network, per_member=self.per_member)
             lift = partial(self.network.with_member_axis, per_member=self.per_member)
-            yield lift(x), lift(y)
+            yield lift(x).unsqueeze(0), lift(y).unsqueeze(0)
         if not count:
             raise ChainruleError(
                 f"{self.name} yielded no batch. Pass a list or a DataLoader; a generator ends after one pass."

@@ -36,6 +36,7 @@ from chainrule.training.passed_parts import (
 )
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
+from chainrule.training.steps.compiled import CompiledStep
 from chainrule.training.steps.eager import keep_as_ordinary_tensors
 from chainrule.training.training_step import Attachable, StepForm, make_step
 
@@ -152,7 +153,7 @@ def _end_after(error: BaseException, run: Run) -> None:
 def _train(
     run: Run,
     step: StepForm,
-    batches: Iterable[tuple[Tensor, Tensor]],
+    several: Iterable[tuple[Tensor, Tensor]],
     loss: LossLike,
     running: Mapping[str, MetricLike] | None,
 ) -> dict[str, Tensor]:
@@ -161,19 +162,34 @@ def _train(
     step_end = run.event("chainrule_step_end")
     means, metrics = RunningMeans(run.network.members), MetricValues(running or {}, run.network.members)
     step.look_again()
-    for x, y in batches:
-        with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
-            prediction, value = step(x, y)
-            if running is not None:
-                means.add("loss", value, loss.denominator(prediction, y), is_sum=loss.reduction == "sum")
-                metrics.add(prediction, y)
-        run.step += 1
-        run.step_loss, run.batch = value, (x, y)
-        if run.stopped_members:
-            run.keep_stopped_members()
-        if step_end:
-            step_end()
-            step.look_again()
+    for xs, ys in several:
+        if isinstance(step, CompiledStep) and not step_end and not running and not run.stopped_members:
+            _take_all(run, step, xs, ys, None if running is None else means)
+            continue
+        for x, y in zip(xs.unbind(), ys.unbind(), strict=True):
+            with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
+                prediction, value = step(x, y)
+                if running is not None:
+                    means.add_loss(loss, prediction, value, y)
+                    metrics.add(prediction, y)
+            run.step += 1
+            run.step_loss, run.batch = value, (x, y)
+            if run.stopped_members:
+                run.keep_stopped_members()
+            if step_end:
+                step_end()
+                step.look_again()
     keep_as_ordinary_tensors(run.network.modules())
     found = means.means() | metrics.values()
     return {name: value if run.network.is_ensemble else value[0] for name, value in found.items()}
+
+
+def _take_all(run: Run, step: CompiledStep, xs: Tensor, ys: Tensor, means: RunningMeans | None) -> None:
+    """Take a step on each batch, with nothing in between."""
+    before = run.updater.t
+    try:
+        with torch.inference_mode():
+            _, run.step_loss = step.take_all(xs, ys, means)
+    finally:
+        run.step += run.updater.t - before
+    run.batch = xs[-1], ys[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from chainrule.base.protocols import LossLike
 from chainrule.errors import ShapeError
 
 
@@ -38,6 +39,18 @@ class RunningMeans:
             self._totals[name].add_(value, alpha=times)
         own = weight.double() if isinstance(weight, Tensor) else weight
         self._weights[name] = self._weights.get(name, 0) + own
+
+    def add_loss(self, loss: LossLike, prediction: Tensor, value: Tensor, target: Tensor) -> None:
+        """Add the value of a loss for a batch, under the name loss."""
+        self.add("loss", value, loss.denominator(prediction, target), is_sum=loss.reduction == "sum")
+
+    def add_losses(self, loss: LossLike, dtype: torch.dtype, values: Tensor, denominators: Tensor) -> None:
+        """Add values of the loss for several batches, with their denominators, (S, M) of float64 each."""
+        weight = denominators.sum(0)
+        total = (values if loss.reduction == "sum" else values * denominators).sum(0)
+        self._totals["loss"] = self._totals.get("loss", 0) + total
+        self._weights["loss"] = self._weights.get("loss", 0) + weight
+        self._dtypes["loss"] = dtype
 
     def means(self) -> dict[str, Tensor]:
         """Return the mean of each quantity over all items, (M,).

@@ -16,13 +16,13 @@ def of(network, size=5, x=ROWS, per_member=False):
 
 
 def flat(epoch):
-    return [y.tolist() for _, y in epoch]
+    return [y.tolist() for _, ys in epoch for y in ys]
 
 
 @given(st.integers(1, 40), st.integers(1, 50))
 def test_an_epoch_is_every_row_once_in_another_order(rows, size):
     source = of(linear(1, 1).build(), size, torch.arange(float(rows)))
-    sizes = [y.shape for _, y in source.epoch(1)]
+    sizes = [y.shape for _, ys in source.epoch(1) for y in ys]
     assert sizes == [(1, min(size, rows - start)) for start in range(0, rows, size)]
     assert source.steps == len(sizes)
     assert sorted(value for (batch,) in flat(source.epoch(1)) for value in batch) == list(range(rows))

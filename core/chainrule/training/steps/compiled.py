@@ -5,37 +5,45 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
 from chainrule.base.protocols import LossLike
+from chainrule.base.step import Due
 from chainrule.errors import CompileWarning
 from chainrule.network import Network
-from chainrule.training.steps.eager import TrainingStep
+from chainrule.training.running_means import RunningMeans
+from chainrule.training.steps.eager import Outputs, TrainingStep
 from chainrule.training.steps.snapshot import Watch
+from chainrule.training.steps.stage import Stage
 from chainrule.updates.fused_rule import first_use, require_compiler
-from chainrule.updates.moment import Moment, TensorMoment, holds_at
+from chainrule.updates.moment import Moment, holds_at
 from chainrule.updates.updater import Updater
 
 BELOW_PARAMETERS = 2**22
 """Parameters of all members; from here on matrix products dominate, and compiling the rule alone needs less memory."""
 
-Function: TypeAlias = Callable[..., tuple[Tensor, Tensor]]
-
 FUNCTIONS = 256
 """The size of the cache of compiled functions; one takes a few megabytes."""
 
-_functions: dict[object, Function] = {}
+_functions: dict[object, Callable[..., Outputs]] = {}
 
 
 class Compiled(NamedTuple):
-    """A compiled step, called as ``function(*tensors, x, y)``, and the moments for which its operations are right."""
+    """A compiled step, and the moments for which its operations are right.
 
-    function: Function
-    tensors: list[Tensor]
+    Attributes:
+        stage: what it reads its batches and moments from.
+        calls: made one after the other, they take a step and write its outputs.
+    """
+
+    stage: Stage
+    calls: Sequence[Callable[[], object]]
+    outputs: Outputs
     moments: list[Moment]
 
 
@@ -43,9 +51,10 @@ class CompiledStep:
     """Takes steps as `TrainingStep` does, through functions compiled for one batch signature.
 
     Compiles for the first batch, before its step, and once for each set of answers of `Step.every`; any other batch,
-    such as an epoch's last, runs eagerly. A function contains the step's operations and Python numbers; the learning
-    rate and all that depends on the step's number are inputs. Steps that differ only in the values of their tensors
-    share a function, across fits. A step that cannot be compiled warns and runs eagerly.
+    such as an epoch's last, runs eagerly. A function contains the step's operations and Python numbers; batches, the
+    learning rate and all that depends on the step's number are read from a stage, which can hold those of many steps.
+    Steps that differ only in the values of their tensors share a function, across fits. What a function does is
+    recorded, so that it is done again without Python in between. A step that cannot be compiled warns and runs eagerly.
 
     Attributes:
         variants: the compiled functions.
@@ -56,44 +65,116 @@ class CompiledStep:
         self.step = TrainingStep(network, loss, updater)
         self.variants: list[Compiled] = []
         self._batch: object = None
-        self._held: list[TensorMoment] = []
         self._watch: Watch | None = None
-        self._fails = False
+        self._error: Exception | None = None
+        self._has_failed = False
 
-    def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Take one step, and return the prediction and the value of the loss (M,) before the update."""
+    def __call__(self, x: Tensor, y: Tensor) -> Outputs:
+        """Take one step, and return the prediction and the loss (M,) before the update; the next overwrites them."""
         moments = self.step.updater.advance()
-        batch = (_kinds(x, y), x is y)
-        if self._batch is None:
-            self._batch = batch
-        if self._fails or batch != self._batch:
-            return self.step.take(x, y, moments)
-        for compiled in self.variants:
-            if holds_at(compiled.moments, moments):
-                break
-        else:
-            error = self._compile(x, y, moments)
-            if error is not None:
-                outputs = self.step.take(x, y, moments)  # a mistake in the step surfaces as it is
-                self._fails, self._watch = True, None  # it is not tried again
-                _warn(error)
+        compiled = self._variant(x, y, moments)
+        if compiled is None:
+            return self._take(x, y, moments)
+        compiled.stage.put_one(x, y, moments)
+        self._run(compiled, 1)
+        return compiled.outputs
+
+    def take_all(self, xs: Tensor, ys: Tensor, means: RunningMeans | None = None) -> Outputs:
+        """Take a step on each batch of xs and ys (S, M, N, …), and return what the last gives.
+
+        If one fails, those before it have been taken, and they alone count.
+
+        Args:
+            xs: the inputs.
+            ys: their targets.
+            means: gets the loss of each step.
+        """
+        updater, start = self.step.updater, 0
+        while True:
+            moments = updater.advance()
+            compiled = self._variant(xs[start], ys[start], moments)
+            if compiled is None:
+                outputs = self._take(xs[start], ys[start], moments)
+                if means is not None:
+                    means.add_loss(self.step.loss, *outputs, ys[start])
+                start += 1
+                if start == len(xs):
+                    return outputs
+                continue
+            staged = [moments, *self._next(compiled, min(compiled.stage.rows, len(xs) - start) - 1)]
+            stop = start + len(staged)
+            compiled.stage.put(xs[start:stop], ys[start:stop], staged)
+            self._run(compiled, len(staged))
+            start, outputs = stop, compiled.outputs
+            if means is not None:
+                means.add_losses(self.step.loss, outputs[1].dtype, *compiled.stage.losses(len(staged)))
+            if start == len(xs):
                 return outputs
-            compiled = self.variants[-1]
-        for held, moment in zip(self._held, moments, strict=True):
-            held.write(moment)
-        try:
-            return compiled.function(*compiled.tensors, x, y)
-        except RuntimeError:
-            # Run the bad batch eagerly for the error of the module or the loss; it changes their state once more.
-            # It does not count either.
-            self.step.updater.t -= 1
-            self.step.accumulate(x, y)
-            raise
 
     def look_again(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
             self.variants, self._watch, self._batch = [], None, None
+
+    def _variant(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Compiled | None:
+        """Return the compiled step for such a batch at these moments; None if it is taken eagerly."""
+        batch = (x.shape, x.dtype, y.shape, y.dtype)
+        if self._batch is None:
+            self._batch = batch
+        if self._has_failed or batch != self._batch:
+            return None
+        for compiled in self.variants:
+            if holds_at(compiled.moments, moments):
+                return compiled
+        self._error = self._compile(x, y, moments)
+        return None if self._error else self.variants[-1]
+
+    def _take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
+        """Take a step eagerly, and say so if it is since the step cannot be compiled."""
+        outputs = self.step.take(x, y, moments)  # a mistake in the step surfaces as it is
+        if self._error is not None:
+            _warn(
+                "the step cannot be compiled",
+                self._error,
+                "It runs eagerly; a step that performs the same tensor operations every time compiles.",
+            )
+            self._error, self._watch, self._has_failed = None, None, True  # it is not tried again
+        return outputs
+
+    def _next(self, compiled: Compiled, most: int) -> list[list[Moment]]:
+        """Count the steps that come, at most so many, while the compiled step is right for them."""
+        updater, found = self.step.updater, list[list[Moment]]()
+        for _ in range(most):
+            counted = updater.t
+            try:
+                moments = updater.advance()
+            except Exception:  # noqa: BLE001 - it is raised again when it is that step's turn
+                moments = None
+            if moments is None or not holds_at(compiled.moments, moments):
+                updater.t = counted
+                break
+            found.append(moments)
+        return found
+
+    def _run(self, compiled: Compiled, steps: int) -> None:
+        """Take so many staged steps, which the updater has counted."""
+        calls = compiled.calls
+        taken = 0
+        try:
+            if len(calls) == 1:
+                call = calls[0]
+                for taken in range(steps):  # noqa: B007
+                    call()
+            else:
+                for taken in range(steps):  # noqa: B007
+                    for call in calls:
+                        call()
+        except BaseException as error:
+            self.step.updater.t -= steps - taken
+            if isinstance(error, RuntimeError):
+                # Run the bad batch eagerly for the error of the module or the loss; it changes their state once more.
+                self.step.accumulate(*compiled.stage.batch(taken))
+            raise
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -101,25 +182,29 @@ class CompiledStep:
         """Add a function for a step like this one, which is not taken; return the error that prevents it."""
         if self._watch is None:
             self._watch = Watch(self.step.parts, self.step.updater)
-            self._held = [TensorMoment() for _ in moments]
+        held = [replace(moment, due=Due(int(moment.t))) for moment in moments]
         try:
-            from chainrule.training.steps.tracing import trace  # torch's private interfaces, which may change
+            # Both use torch's private interfaces, which may change.
+            from chainrule.training.steps.launches import launches_of
+            from chainrule.training.steps.tracing import trace
 
+            stage = Stage(x, y, moments)
+            stage.put_one(x, y, moments)
             with first_use("the step"):
-                held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
-                graph, tensors = trace(self.step, x, y, held)
-                function = _function(graph, [*tensors, x, y])
+                graph, tensors = trace(self.step, stage, [moment.due for moment in held])
+                calls, outputs, error = launches_of(_function(graph, tensors), tensors, stage)
         except Exception as error:  # noqa: BLE001  # whatever keeps a plugin from being traced, it may still run eagerly
             return error
-        self.variants.append(Compiled(function, tensors, held))
+        if error is not None:
+            _warn("the compiled step cannot be recorded", error, "It runs all the same, more slowly.")
+        self.variants.append(Compiled(stage, calls, outputs, held))
         return None
 
 
-def _warn(error: Exception) -> None:
+def _warn(what: str, error: Exception, rest: str) -> None:
     reason = str(error).strip().partition("\n")[0].rstrip(".")
     warnings.warn(
-        f"compile=True: the step cannot be compiled ({type(error).__name__}: {reason}). It runs eagerly; "
-        "a step that performs the same tensor operations every time compiles.",
+        f"compile=True: {what} ({type(error).__name__}: {reason}). {rest}",
         CompileWarning,
         stacklevel=_levels_to_the_caller(),
     )
@@ -133,7 +218,7 @@ def _levels_to_the_caller() -> int:
     return levels
 
 
-def _function(graph: GraphModule, inputs: list[Tensor]) -> Function:
+def _function(graph: GraphModule, inputs: list[Tensor]) -> Callable[..., Outputs]:
     """Return the compiled graph; another one of the same operations on tensors of these kinds is not compiled again."""
     storages = [tensor.untyped_storage().data_ptr() for tensor in inputs]
     shared = [storages.index(storage) for storage in storages]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from torch import Tensor
 
@@ -11,6 +12,9 @@ from chainrule.network import Network
 from chainrule.ops import expect_tensor
 from chainrule.updates.moment import Moment
 from chainrule.updates.updater import Updater
+
+Outputs: TypeAlias = tuple[Tensor, Tensor]
+"""The prediction, and the loss (M,) before the update."""
 
 
 class TrainingStep:
@@ -23,11 +27,11 @@ class TrainingStep:
         self.loss = loss
         self.updater = updater
 
-    def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, x: Tensor, y: Tensor) -> Outputs:
         """Take one step, and return the prediction and the value of the loss (M,) before the update."""
         return self.take(x, y, self.updater.advance())
 
-    def take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
+    def take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
         """Take the step that the updater has counted; one that fails does not count."""
         try:
             return self.operations(x, y, moments)
@@ -38,14 +42,14 @@ class TrainingStep:
     def look_again(self) -> None:
         """Do nothing: an eager step reads every setting anew."""
 
-    def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> tuple[Tensor, Tensor]:
+    def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
         """Take the step at the given moments: tensor operations only."""
         self.gradient.zero_()
         outputs = self.accumulate(x, y)
         self.updater.apply(moments)
         return outputs
 
-    def accumulate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def accumulate(self, x: Tensor, y: Tensor) -> Outputs:
         """Add the batch's gradient to that of every parameter, and return the prediction and the loss (M,)."""
         prediction = self.module.forward(x)
         expect_tensor(self.module, prediction)

@@ -8,21 +8,26 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from functools import partial
+from types import CellType, FunctionType, MethodType
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch._inductor.output_code import CompiledFxGraph
 from torch._ops import OpOverload
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from chainrule.base.step import Due
 from chainrule.flat_buffers import FlatBuffers
-from chainrule.training.steps.eager import TrainingStep
+from chainrule.training.steps.eager import Outputs, TrainingStep
 from chainrule.training.steps.snapshot import Snapshot, random_states, undeclared_tensors
-from chainrule.updates.moment import Moment
+from chainrule.training.steps.stage import Stage
 
 THIN = 4
 """A matrix product with a side of at most this is written out, so that it fuses with its neighbours."""
@@ -39,20 +44,30 @@ _OPTIONS = {
 
 
 class TracedStep(NamedTuple):
-    """A step's graph, called as ``graph(*tensors, x, y)``, and those tensors, which it changes in place."""
+    """A step's graph, called as ``graph(*tensors)``, and those tensors, the last of them those of the stage.
+
+    It changes them in place, and gives the prediction and the loss (M,) before the update.
+    """
 
     graph: GraphModule
     tensors: list[Tensor]
+
+
+Launch: TypeAlias = Callable[[], object]
+
+_ALLOCATIONS = (torch.ops.aten.empty, torch.ops.aten.empty_strided)
+"""Operations after which there is nothing to copy."""
 
 
 class UntraceableError(Exception):
     """A step does more than operate on the tensors that its graph takes."""
 
 
-def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
-    """Trace the step on a batch (M, N, …), at moments held in tensors, without side effects: deep copies of it run.
+def trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> TracedStep:
+    """Trace the step whose turn it is on the stage, without side effects: deep copies of it run.
 
-    The first takes the step with values, so that what the step caches is made outside of the trace.
+    The first takes the step with values, so that what the step caches is made outside of the trace. Dues keep what
+    the rules asked.
 
     Raises:
         UntraceableError: if the step draws from other generators than declared ones, or changes undeclared state.
@@ -60,56 +75,132 @@ def trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -
     """
     python, numpy = random_states()
     try:
-        return _trace(step, x, y, moments)
+        return _trace(step, stage, dues)
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
 
 
-def _trace(step: TrainingStep, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> TracedStep:
+def _trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> TracedStep:
     with torch.random.fork_rng(devices=[]):
-        copy.deepcopy(step).operations(x, y, moments)
+        copy.deepcopy(step).operations(*stage.at(stage.tensors, dues))
     undeclared = undeclared_tensors(step.parts)
     _expect_no_views(undeclared, step.updater.network.flat)
     copied = copy.deepcopy(step, {id(tensor): tensor for tensor in undeclared.values()})
     tree = {
         "updater": step.updater.tensors(),
         "network": step.updater.network.declared_tensors(),
-        "moments": [(moment.t, moment.lr, moment.scalars) for moment in moments],
     }
     tensors, structure = pytree.tree_flatten(tree)
-    forms = [(moment.due, moment.per_member) for moment in moments]
+    state = len(tensors)
+    tensors += stage.tensors
 
-    def operations(*values: Tensor) -> tuple[Tensor, Tensor]:
-        *traced, x, y = values
-        bound = pytree.tree_unflatten(traced, structure)
+    def operations(*values: Tensor) -> Outputs:
+        x, y, moments = stage.at(values[state:], dues)
+        bound = pytree.tree_unflatten(values[:state], structure)
         copied.updater.bind(bound["updater"])
         copied.updater.network.bind_declared(bound["network"])
         before = Snapshot(copied.parts)
         outputs = _accumulate(copied, x, y)
-        held = zip(bound["moments"], forms, strict=True)
-        copied.updater.apply([Moment(t, lr, scalars, *form) for (t, lr, scalars), form in held])
+        copied.updater.apply(moments)
         if changed := before.difference():
             raise UntraceableError(f"it changes {changed}, which is no Buffer")
+        stage.end(values[state:], outputs[1], copied.loss.denominator(outputs[0], y))
         return outputs
 
     # On fake tensors, which have shapes but no values.
-    record = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)
-    graph = record(*tensors, x, y)
+    graph = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)(*tensors)
     names = {id(tensor): name for name, tensor in undeclared.items()}
     for node in graph.graph.nodes:
         _expect_traceable(graph, node, names)
     return TracedStep(graph, [*_lift_constants(graph), *tensors])
 
 
-def compile_graph(graph: GraphModule, inputs: Sequence[Tensor]) -> Callable[..., tuple[Tensor, Tensor]]:
+def compile_graph(graph: GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Outputs]:
     """Return the graph as one compiled function of tensors like these."""
-    compiled: Callable[..., tuple[Tensor, Tensor]]
+    compiled: Callable[..., Outputs]
     try:
         compiled = torch._inductor.compile(copy.deepcopy(graph), list(inputs), options=_OPTIONS)
     except Exception:  # noqa: BLE001 - torch's compiler has faults of its own, most of them where it fuses
         compiled = torch._inductor.compile(graph, list(inputs), options={**_OPTIONS, "max_fusion_size": 1})
     return compiled
+
+
+def record(function: Callable[..., Outputs], tensors: Sequence[Tensor]) -> tuple[list[Launch], Outputs]:
+    """Call a compiled function on these tensors, and return the calls of kernels that it made, and what it returned.
+
+    Made again, these calls do what the function does, on the same tensors and into the same outputs, without the time
+    that it takes to get there.
+
+    Raises:
+        UntraceableError: if it does anything else.
+    """
+    compiled = _generated(function)
+    call = compiled.current_callable
+    if not isinstance(call, MethodType) or not isinstance(call.__func__, FunctionType):
+        raise UntraceableError(f"the generated code is a {type(call).__name__}")
+    generated, recorder = call.__func__, _Recorder()
+    kernels = {
+        name: partial(recorder.call, value)
+        for name, value in generated.__globals__.items()
+        if name.startswith("cpp_") and callable(value)
+    }
+    recorded = FunctionType(generated.__code__, generated.__globals__ | kernels, generated.__name__)
+    compiled.current_callable = MethodType(recorded, call.__self__)
+    try:
+        with recorder:
+            outputs = function(*tensors)
+    finally:
+        compiled.current_callable = call
+    return recorder.launches, outputs
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps the calls that change tensors, and lets those that make new ones write into the first call's."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.launches: list[Launch] = []
+
+    def call(self, kernel: Callable[..., None], *tensors: Any) -> None:
+        """Call a kernel, which writes into some of its tensors."""
+        kernel(*tensors)
+        self.launches.append(partial(kernel, *tensors))
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        call = partial(func, *args, **(kwargs or {}))
+        outputs = call()
+        returned = [value.alias_info for value in func._schema.returns]
+        if all(alias and alias.is_write for alias in returned):
+            self.launches.append(call)
+        elif not any(returned):
+            leaves = pytree.tree_leaves(outputs)
+            if not all(isinstance(leaf, Tensor) for leaf in leaves):
+                raise UntraceableError(f"{func} returns what is no tensor")
+            if func.overloadpacket not in _ALLOCATIONS:
+                self.launches.append(partial(call_into, leaves, call))
+        elif any(alias and alias.is_write for alias in returned):
+            raise UntraceableError(f"{func} returns new tensors beside changed ones")
+        return outputs  # of views nothing is kept: they stay views of what stays
+
+
+def call_into(outputs: Sequence[Tensor], call: Launch) -> None:
+    """Make a call whose results are new tensors, and copy them to where the first call's are."""
+    for output, again in zip(outputs, pytree.tree_leaves(call()), strict=True):
+        output.copy_(again)
+
+
+def _generated(function: Any) -> CompiledFxGraph:
+    """Return the generated code within torch's wrappers of a compiled function."""
+    found, seen = [function], set()
+    while found:
+        value = found.pop()
+        if isinstance(value, CompiledFxGraph):
+            return value
+        if isinstance(value, FunctionType) and id(value) not in seen:
+            seen.add(id(value))
+            found += [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+    raise UntraceableError("the compiled function holds no generated code")
 
 
 def _expect_no_views(undeclared: Mapping[str, Tensor], flat: FlatBuffers) -> None:
@@ -120,7 +211,7 @@ def _expect_no_views(undeclared: Mapping[str, Tensor], flat: FlatBuffers) -> Non
             raise UntraceableError(f"{name} is a view of a parameter")
 
 
-def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _accumulate(step: TrainingStep, x: Tensor, y: Tensor) -> Outputs:
     """Accumulate gradients from explicit zeros, which the compiler sees and need not add."""
     parameters = step.updater.network.parameters()
     grads = [parameter.grad for parameter in parameters]
