@@ -14,12 +14,12 @@ from chainrule.optimizers import adam
 from .peer import Peer
 
 
-def build(workload: Workload) -> Network:
+def build(workload: Workload, device: str = "cpu") -> Network:
     """Return the workload's network with its first weights."""
     *pairs, last = zip(workload.sizes, workload.sizes[1:], strict=False)
     modules = [module for pair in pairs for module in (linear(*pair), relu())]
     seeds = {"seeds": range(workload.members)} if workload.members > 1 else {"seed": 0}
-    network = sequential(*modules, linear(*last)).build(**seeds)
+    network = sequential(*modules, linear(*last)).build(**seeds, device=device)
     load(network, workload.weights())
     return network
 

@@ -22,10 +22,11 @@ from chainrule.layers import (
     transformer_block,
 )
 from chainrule.losses import cross_entropy
-from chainrule.optimizers import adam
+from chainrule.optimizers import adam, lion, sgd
 from chainrule.registry import load
 from chainrule.testing.modules.trials import make_trial
-from tests.built_ins import BUILT_IN
+from chainrule.testing.optimizers.trials import Weights
+from tests.built_ins import BUILT_IN, built_in_rules
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -68,6 +69,35 @@ def test_a_loss_gives_what_it_gives_on_the_cpu(record):
 def test_a_metric_gives_what_it_gives_on_the_cpu(record):
     for metric, prediction, target in load(record).examples():
         same(metric(prediction.cuda(), target.cuda()), metric(prediction, target))
+
+
+def step_on_both(rule, shape, **options):
+    """Return what six steps make of the same parameters on the CPU and on the device, and the device's updater."""
+    networks = [Weights({"0": shape}).build(seeds=[0, 1], dtype=torch.float64, device=at) for at in ("cpu", "cuda")]
+    networks[1].load_state_dict(networks[0].state_dict())
+    updaters = [rule.attach(networks[0]), rule.attach(networks[1], **options)]
+    for t in range(6):
+        for network in networks:
+            grad = torch.cos(torch.arange(network.flat.grad.numel(), dtype=torch.float64) + t)
+            network.flat.grad.copy_(grad)
+        for updater in updaters:
+            updater.step()
+    return networks[1].flat.data, networks[0].flat.data, updaters[1]
+
+
+@pytest.mark.parametrize("rule", built_in_rules(), ids=lambda rule: rule.__name__)
+def test_a_rule_steps_as_on_the_cpu(rule):
+    for example in rule.examples():
+        rank = min(example.ranks)
+        found, expected, _ = step_on_both(example, (4, 3, 2, 2)[:rank])
+        same(found, expected)
+
+
+@pytest.mark.parametrize("rule", [adam(), lion(), sgd(momentum=0.9)], ids=["adam", "lion", "sgd"])
+def test_a_fused_rule_steps_as_on_the_cpu(rule):
+    found, expected, updater = step_on_both(rule, (512, 512), compile=True)
+    assert updater.compiled
+    same(found, expected)
 
 
 IMAGES = torch.randn(24, 1, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
