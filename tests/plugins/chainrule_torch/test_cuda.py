@@ -9,7 +9,7 @@ from chainrule_torch import optimizer
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
-NAMES = ["adamw", "lion", "schedule_free_adamw", "lamb", "soap", "sgld"]
+NAMES = ["adamw", "lion", "schedule_free_adamw", "lamb", "muon"]
 
 
 def model():
@@ -37,7 +37,6 @@ def train(net, stepper, scaler=None, steps=5):
 def test_a_rule_steps_a_module_as_on_the_cpu(name, options):
     networks = [model().double(), copy.deepcopy(model()).double().cuda()]
     for net, own in zip(networks, ({}, options), strict=True):
-        torch.manual_seed(1)  # of the rule's random numbers
         train(net, optimizer(name, net.parameters(), lr=1e-2, **own))
     for found, expected in zip(networks[1].parameters(), networks[0].parameters(), strict=True):
         assert found.device.type == "cuda"
