@@ -14,8 +14,10 @@ from chainrule.base.wrapper import layers_of
 from chainrule.errors import label
 
 WEIGHT_DECAY = "weight_decay"
-OF_TORCH = ("params", "param_names", "maximize", "initial_lr")
-"""Keys of a group that are no settings of a rule."""
+OF_TORCH = ("params", "param_names", "maximize")
+OF_SCHEDULERS = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr")
+OF_TRAINERS = ("name", "lr_scale")
+"""Keys of a group that are no settings of a rule: what torch, its schedulers and trainers keep there for themselves."""
 
 
 class GroupSettings:
@@ -56,7 +58,7 @@ class GroupSettings:
         """Raise HyperparameterError for a key that neither the rule nor torch has."""
         known = [*self.fields, WEIGHT_DECAY, *OF_TORCH]
         for key in keys:
-            if key not in known:
+            if key not in (*known, *OF_SCHEDULERS, *OF_TRAINERS):
                 raise HyperparameterError(
                     f"{label(self.rule)}: a key of a parameter group must be one of {sorted(known)}, got {key!r}. "
                     "Remove or correct it."

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, Optimizer, ShapeError, StateError
+from chainrule import ChainruleError, Optimizer, ShapeError
 from chainrule.base.random_numbers import random_key
 from chainrule.errors import label
 from chainrule.ops import expect_flag
@@ -18,10 +18,11 @@ from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, take_all
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
+from chainrule_torch.adapter.loading import fitting
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
 from chainrule_torch.adapter.runs import take_in_runs
-from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, of_the_rule, shapes
+from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, of_the_rule
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -30,7 +31,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     Every setting of the rule is a key of `param_groups` that may change between steps. A rule without weight decay
     takes ``weight_decay`` w as θ ← θ − lr w θ. The state of a parameter is that of the rule, the number of its steps
     and the key of its random numbers; it is there from the start, and made anew at the parameter's first step, since
-    weights may be loaded in between.
+    weights may be loaded in between. A setting given as a tensor of one number stays one, and may change in place.
 
     Args:
         params: parameters, named parameters, or groups of them as dicts.
@@ -68,12 +69,12 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._settings = GroupSettings(make(**settings))
         self._settings.expect_known(beside)
         self._precision = Precision(self._settings.rule, rounding, state_dtype)
-        self._unstepped: set[Tensor] = set()
         self._current: dict[int, GroupRule] = {}
         self._release = None
         if expect_flag(self._settings.rule, "release", release):
             self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
-        super().__init__(params, self._settings.defaults() | beside)
+        given = {name: value for name, value in settings.items() if name in self._settings.fields}
+        super().__init__(params, self._settings.defaults() | given | beside)
 
     @torch.no_grad()
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -84,7 +85,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             ShapeError: for a parameter of a rank that the rule is not for.
             ChainruleError: for a parameter that is not of real floating-point numbers.
         """
-        self._settings.expect_known(param_group)
+        if isinstance(param_group, dict):  # what is none, torch refuses
+            self._settings.expect_known(param_group)
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
@@ -96,12 +98,17 @@ class RuleOptimizer(torch.optim.Optimizer):
             self.param_groups.pop()
             raise
         for parameter in group["params"]:
-            key = random_key(torch.initial_seed(), f"update/{len(self.state)}")
-            self.state[parameter].update(self._precision.begin(chain, parameter))
-            self.state[parameter][KEY] = torch.tensor(key, device=parameter.device).unsqueeze(1)  # (2, 1)
-            self._unstepped.add(parameter)
+            self._begin(chain, parameter)
         if self._release is not None:
             self._release.watch(group["params"])
+
+    def _begin(self, chain: Chain, parameter: Tensor) -> None:
+        """Give a parameter the rule's initial state, and a key if it has none."""
+        state = self.state[parameter]
+        state.update(self._precision.begin(chain, parameter))
+        if KEY not in state:
+            key = random_key(torch.initial_seed(), f"update/{len(self.state) - 1}")
+            state[KEY] = torch.tensor(key, device=parameter.device).unsqueeze(1)  # (2, 1)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -164,10 +171,9 @@ class RuleOptimizer(torch.optim.Optimizer):
         for parameter in group["params"]:
             if parameter.grad is None:
                 continue
-            if parameter in self._unstepped:
-                self._unstepped.remove(parameter)
-                self.state[parameter].update(self._precision.begin(chain, parameter))
             state = self.state[parameter]
+            if not state.get(STEP):  # none at all in a group that was put among param_groups by hand
+                self._begin(chain, parameter)
             state[STEP] += 1
             if not parameter.numel():
                 continue
@@ -195,7 +201,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             chain = self._current_rule(i, group).chain
             for parameter in group["params"] if chain.evaluates_elsewhere else ():
                 state = self.state[parameter]
-                if TRAINED not in state and parameter not in self._unstepped:
+                if TRAINED not in state and state.get(STEP):
                     data = parameter.detach()
                     shown = self._precision.evaluation_parameter(chain, data, of_the_rule(state))
                     state[TRAINED] = data.clone()
@@ -209,43 +215,19 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a saved state, bit for bit.
+        """Continue from a saved state: bit for bit, unless this one keeps an entry in another dtype.
 
         Raises:
             StateError: if a parameter's entries or their shapes differ; nothing is changed then.
         """
-        saved: dict[Any, Any] = {}
-        if isinstance(state_dict, dict) and {"state", "param_groups"} <= state_dict.keys():
-            ours = [one for group in self.param_groups for one in group["params"]]
-            indices = [i for group in state_dict["param_groups"] for i in group["params"]]
-            saved = {
-                one: state_dict["state"][i] for i, one in zip(indices, ours, strict=False) if i in state_dict["state"]
-            }
-        for parameter, state in saved.items():
-            mine, theirs = shapes(self.state[parameter]), shapes(state)
-            if mine != theirs:
-                raise StateError(
-                    f"{label(self._settings.rule)}: the state of a parameter must be {mine}, got {theirs}. "
-                    "Load it into the optimizer that it was saved from."
-                )
-        before = {parameter: dict(state) for parameter, state in self.state.items()}
-        super().load_state_dict(state_dict)
-        for parameter, state in before.items():
-            if parameter not in saved:
-                self.state[parameter] = state
-        for parameter, state in saved.items():  # torch converts every entry to the parameter's dtype
-            for name, value in state.items():
-                dtype = before[parameter][name].dtype if name in before[parameter] else value.dtype
-                if self.state[parameter][name].dtype != dtype:
-                    self.state[parameter][name] = value.detach().to(parameter.device, dtype, copy=True)
-            self._unstepped.discard(parameter)
+        with fitting(self, self._settings.rule):
+            super().load_state_dict(state_dict)
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             **super().__getstate__(),
             "_settings": self._settings,
             "_precision": self._precision,
-            "_unstepped": self._unstepped,
             "_release": self._release is not None,
         }
 
@@ -258,6 +240,9 @@ class RuleOptimizer(torch.optim.Optimizer):
                 self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
                 for group in self.param_groups:
                     self._release.watch(group["params"])
+        for group in self.param_groups:  # of a state that was saved before the rule had a setting
+            for key in self._settings.defaults():
+                group.setdefault(key, self.defaults[key])
 
 
 def _fields_of(make: Callable[..., Optimizer]) -> set[str] | None:
@@ -274,9 +259,10 @@ def _train(parameter: Tensor, state: dict[str, Tensor]) -> None:
 def _check(chain: Chain, parameter: Tensor) -> None:
     """Raise ChainruleError unless the rule is for such a parameter."""
     if not parameter.is_floating_point():
+        fix = "Train torch.view_as_real of it" if parameter.is_complex() else "Convert it, as by .float()"
         raise ChainruleError(
             f"{label(chain.rule)}: a parameter must have real floating-point numbers, got {parameter.dtype}. "
-            "Train its real and imaginary parts as torch.view_as_real gives them, or leave it out."
+            f"{fix}, or leave it out."
         )
     if parameter.dim() not in chain.ranks:
         ranks = " or ".join(map(str, chain.ranks))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,6 @@ def of_the_rule(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if name not in (STEP, KEY, TRAINED)}
 
 
-def shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each entry that is saved."""
-    return {name: tuple(value.shape) for name, value in sorted(state.items()) if name != TRAINED}
+def shapes(state: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each entry that is saved; a number has that of a tensor of one."""
+    return {name: tuple(torch.as_tensor(value).shape) for name, value in sorted(state.items()) if name != TRAINED}

@@ -1,0 +1,66 @@
+"""How a saved state takes the place of a present one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule import Optimizer, StateError
+from chainrule.errors import label
+from chainrule_torch.adapter.state_entries import shapes
+
+
+@contextmanager
+def fitting(optimizer: torch.optim.Optimizer, rule: Optimizer) -> Iterator[None]:
+    """Have a state that is loaded meanwhile compared with the present one, and kept in its dtypes and on its devices.
+
+    Raises:
+        StateError: if a parameter's entries or their shapes differ; nothing is changed then.
+    """
+    before = {parameter: dict(state) for parameter, state in optimizer.state.items()}
+    saved: dict[Tensor, dict[str, Any]] = {}
+
+    def compare(_: Any, found: dict[str, Any]) -> None:
+        saved.update(_saved_for(optimizer, found))
+        for parameter, state in saved.items():
+            mine, theirs = shapes(before.get(parameter, {})), shapes(state)
+            if mine != theirs:
+                raise StateError(
+                    f"{label(rule)}: the state of a parameter must be {mine}, got {theirs}. "
+                    "Load it into the optimizer that it was saved from."
+                )
+
+    def keep(_: Any) -> None:  # what torch has loaded in the parameter's dtype
+        for parameter, state in before.items():
+            loaded = optimizer.state[parameter]
+            if parameter not in saved:
+                loaded.update(state)
+            for name, value in saved.get(parameter, {}).items():
+                kept = torch.as_tensor(state.get(name, parameter))
+                if not isinstance(value, Tensor) or loaded[name].dtype != kept.dtype:
+                    loaded[name] = torch.as_tensor(value).detach().to(kept.device, kept.dtype, copy=True)
+
+    # After the hooks that change what is loaded, and before those that look at what was.
+    hooks = (
+        optimizer.register_load_state_dict_pre_hook(compare),
+        optimizer.register_load_state_dict_post_hook(keep, prepend=True),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _saved_for(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[Tensor, dict[str, Any]]:
+    """Return the saved state of each parameter that has one."""
+    if not {"state", "param_groups"} <= state_dict.keys():
+        return {}  # torch names what is missing
+    ours = [one for group in optimizer.param_groups for one in group["params"]]
+    indices = [i for group in state_dict["param_groups"] for i in group["params"]]
+    pairs = zip(indices, ours, strict=False)
+    return {one: state_dict["state"][i] for i, one in pairs if i in state_dict["state"]}
