@@ -10,17 +10,19 @@ if TYPE_CHECKING:
     from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
     from chainrule_torch.networks.layer_module import as_torch_module
     from chainrule_torch.networks.translation import from_torch, to_torch
+    from chainrule_torch.timm_registry import register_with_timm
     from chainrule_torch.wrapped import wrap
 
 _PLACES = {
     "as_torch_module": "networks.layer_module",
     "from_torch": "networks.translation",
+    "register_with_timm": "timm_registry",
     "to_torch": "networks.translation",
     "wrap": "wrapped",
 }
 """Where each name stands; imported when it is first used, since the commands' help needs no torch."""
 
-__all__ = ["as_torch_module", "from_torch", "optimizer", "to_torch", "wrap"]
+__all__ = ["as_torch_module", "from_torch", "optimizer", "register_with_timm", "to_torch", "wrap"]
 
 
 def optimizer(name: str, params: Iterable[Any], **settings: Any) -> RuleOptimizer:

@@ -5,10 +5,13 @@ A name is the registered one, such as ``lion``, or that of the class, such as ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from chainrule import registry
+from chainrule import Wrapper, registry
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 _classes: dict[str, tuple[Callable[..., Any], type[RuleOptimizer]]] = {}
@@ -27,12 +30,44 @@ def optimizer_class(name: str) -> type[RuleOptimizer]:
         title = own if _letters(own) == _letters(registered) else registered
         namespace = {
             "factory": staticmethod(factory),
+            "__init__": _constructor(factory),
             "__module__": __name__,
             "__qualname__": title,
             "__doc__": f"{factory.__doc__}\n\nApplied to the parameters of a torch module: see `RuleOptimizer`.",
         }
         _classes[registered] = factory, type(title, (RuleOptimizer,), namespace)
     return _classes[registered][1]
+
+
+def _constructor(factory: Callable[..., Any]) -> Callable[..., None]:
+    """Return a constructor with the rule's settings in its signature, from which command lines and help are made."""
+
+    def __init__(self: RuleOptimizer, params: Iterable[Any], **settings: Any) -> None:  # noqa: N807 - it becomes one
+        RuleOptimizer.__init__(self, params, **settings)
+
+    if dataclasses.is_dataclass(factory):
+        *own, others = inspect.signature(RuleOptimizer.__init__).parameters.values()
+        known = dict(inspect.signature(factory).parameters)
+        around = isinstance(factory, type) and issubclass(factory, Wrapper)
+        beside = {"maximize": False} if around else {"weight_decay": 0.0, "maximize": False}
+        for name, value in beside.items():
+            given = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=type(value))
+            known.setdefault(name, given)
+        inside = [others] if around else []  # the settings of the rule inside a wrapper
+        hints = _hints(RuleOptimizer.__init__) | _hints(factory)
+        all_of_them = [
+            each.replace(annotation=hints.get(each.name, each.annotation)) for each in (*own, *known.values(), *inside)
+        ]
+        __init__.__signature__ = inspect.Signature(all_of_them)  # type: ignore[attr-defined]
+    return __init__
+
+
+def _hints(of: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of annotations; none where a module imports some for type checkers alone."""
+    try:
+        return typing.get_type_hints(of)
+    except NameError:
+        return {}
 
 
 def _registered(name: str) -> str:

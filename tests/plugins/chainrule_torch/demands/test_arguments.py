@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch.nn import Parameter
 
 import chainrule
-from chainrule_torch import optim
+from chainrule_torch import optim, register_with_timm
 
 from .steps import adam_after, draw, take
 
@@ -141,3 +142,10 @@ def test_a_group_may_have_what_schedulers_and_trainers_note_there(key: str) -> N
     late.grad = torch.ones(2)
     stepper.step()
     assert stepper.param_groups[1][key] == 1.0
+
+
+def test_timm_is_asked_for_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm.optim._optim_factory", None)
+    with pytest.raises(chainrule.ChainruleError, match="register_with_timm: timm must be importable") as caught:
+        register_with_timm()
+    assert "\n" not in str(caught.value)
