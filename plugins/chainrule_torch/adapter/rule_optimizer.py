@@ -16,6 +16,7 @@ from chainrule.ops import expect_flag
 from chainrule.updates.chain import Chain
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, take_all
+from chainrule_torch.adapter.capture import expect_no_capture
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
 from chainrule_torch.adapter.loading import fitting
@@ -118,8 +119,10 @@ class RuleOptimizer(torch.optim.Optimizer):
             closure: evaluates the model again and returns the loss, which this method returns then.
 
         Raises:
-            ChainruleError: for a sparse gradient; nothing is changed then. For a closure with ``release=True``.
+            ChainruleError: for a sparse gradient, or while a CUDA graph is captured; nothing is changed then. For a
+                closure with ``release=True``.
         """
+        expect_no_capture(self._settings.rule)
         self.train()
         loss = None
         if self._release is not None:
@@ -137,6 +140,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     @torch.no_grad()
     def _step_released(self, i: int, parameter: Tensor) -> None:
         """Step one parameter of a group during backward."""
+        expect_no_capture(self._settings.rule)
         self._expect_dense([parameter])
         _train(parameter, self.state[parameter])
         group = self.param_groups[i]

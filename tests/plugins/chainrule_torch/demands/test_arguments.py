@@ -144,6 +144,20 @@ def test_a_group_may_have_what_schedulers_and_trainers_note_there(key: str) -> N
     assert stepper.param_groups[1][key] == 1.0
 
 
+def test_a_step_is_not_captured_into_a_cuda_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    (first, _), stepper = adam_after(1)
+    before = first.detach().clone()
+    for name in ("is_initialized", "is_current_stream_capturing"):
+        monkeypatch.setattr(torch.cuda, name, lambda: True)
+    with pytest.raises(chainrule.ChainruleError, match="adam: a step must run outside CUDA graphs"):
+        stepper.step()
+    assert torch.equal(first, before)
+    released = leaf()
+    _ = optim.adam([released], release=True)
+    with pytest.raises(chainrule.ChainruleError, match="adam: a step must run outside CUDA graphs"):
+        released.sum().backward()
+
+
 def test_timm_is_asked_for_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm.optim._optim_factory", None)
     with pytest.raises(chainrule.ChainruleError, match="register_with_timm: timm must be importable") as caught:

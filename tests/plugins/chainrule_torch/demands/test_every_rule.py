@@ -28,6 +28,21 @@ def test_nothing_changes_without_gradients(rule: chainrule.Optimizer) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_ascent_is_descent_along_opposite_gradients(rule: chainrule.Optimizer) -> None:
+    ends = []
+    for sign in (1, -1):
+        parameters = parameters_for(rule)
+        stepper = of_rule(rule, parameters)
+        stepper.param_groups[0]["maximize"] = sign == -1
+        for t in range(3):
+            for i, one in enumerate(parameters):
+                one.grad = sign * draw(tuple(one.shape), 100 * t + i)
+            stepper.step()
+        ends.append(values(parameters))
+    assert_same(*ends)
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_strides_do_not_matter(rule: chainrule.Optimizer) -> None:
     (whole, *_), rows = parameters_for(rule), []
     for stored in (whole.detach().clone(), whole.detach().mT.clone(memory_format=torch.contiguous_format).mT):

@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parents[4] / "examples"
 PACKAGES = "chainrule-qhadam", "chainrule-dog"
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def example_packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let the example packages be installed, as far as Python can tell."""
     site, before = tmp_path_factory.mktemp("site"), list(sys.path)
@@ -40,6 +40,8 @@ def example_packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     yield
     sys.path[:] = before
     lookup._of_process.clear()
+    for name in PACKAGES:
+        sys.modules.pop(name.replace("-", "_"), None)
 
 
 def declare_operators_of_torchvision() -> None:
