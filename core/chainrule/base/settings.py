@@ -114,7 +114,7 @@ class Settings(Explained):
         cls.__setattr__ = cls.__delattr__ = _refuse_change  # type: ignore[assignment, method-assign]
 
     def __post_init__(self) -> None:
-        types_of = _declared_types(type(self))
+        types_of = declared_types(type(self))
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             per_member = self._per_member and field.metadata.get("per_member") is not False
             given = getattr(self, field.name)
@@ -174,7 +174,7 @@ def _globals_of(cls: type) -> Mapping[str, Any]:
 
 
 @cache
-def _declared_types(cls: type) -> dict[str, Any]:
+def declared_types(cls: type) -> dict[str, Any]:
     """Return the type of each field; of one whose annotation cannot be evaluated, that of its default."""
     found: dict[str, Any] = {}
     for field in dataclasses.fields(cls):

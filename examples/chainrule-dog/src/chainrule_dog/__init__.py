@@ -12,8 +12,8 @@ class Dog(Optimizer):
     Update:   with norms over the whole network, and at first ``r = reps_rel (1 + ‖θ₀‖)``:
               ``r ← max(r, ‖θ − θ₀‖)``; ``G ← G + ‖g‖²``; ``θ ← θ − lr r / √(G + eps) g``
     Variant:  as in the authors' code: eps inside the root, in the paper there is none. lr is a factor, best left at 1,
-              without a schedule. The paper evaluates a running mean of θ: wrap the rule in ema. Each parameter group has
-              its own r and G
+              without a schedule. The paper evaluates a running mean of θ: wrap the rule in ema. Each parameter group
+              has its own r and G
     Source:   Ivgi, Hinder & Carmon 2023, arXiv:2302.12022, eq. (DoG)
     """
 

@@ -1,0 +1,1 @@
+"""Rules written out as optimizers of torch in one file."""

@@ -1,0 +1,72 @@
+"""The rule that a name of the command stands for, with the settings that become defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pkgutil import resolve_name
+from typing import Any, NamedTuple
+
+from chainrule import ChainruleError, Optimizer, Wrapper
+from chainrule.cli.component_file import subject_named
+from chainrule.errors import label, one_line
+from chainrule.testing import Subject, subject
+
+
+class Chosen(NamedTuple):
+    """A rule to be exported.
+
+    Attributes:
+        title: the name of the class in the file.
+        rule: the rule, whose settings are the defaults.
+        required: the settings of its outermost layer that have no default.
+    """
+
+    title: str
+    rule: Optimizer
+    required: frozenset[str]
+
+
+def chosen(name: str, inner: str | None = None) -> Chosen:
+    """Return the rule of a registered name, or at FILE.py:Class or package.module.Class.
+
+    Args:
+        name: the name.
+        inner: that of the rule inside, for a wrapper.
+
+    Raises:
+        ChainruleError: if there is no such optimizer.
+    """
+    found = _subject(name)
+    make = found.component
+    title = make.__name__ if isinstance(make, type) else "".join(part.capitalize() for part in found.name.split("_"))
+    if not (isinstance(make, type) and issubclass(make, Optimizer)):
+        rule = found.make_examples()[0]
+        return Chosen(title, rule, frozenset())
+    if inner is not None and not issubclass(make, Wrapper):
+        raise ChainruleError(f"export: --inner is for a wrapper, got {label(make)}, which is none. Leave it out.")
+    required = {field.name for field in dataclasses.fields(make) if field.default is dataclasses.MISSING}
+    given: dict[str, Any] = {}
+    if required:
+        example = found.make_examples()[0]
+        given = {each: getattr(example, each) for each in required}
+    if inner is not None:
+        given["inner"] = chosen(inner).rule
+    return Chosen(title, make(**given), frozenset(required - {"inner"}))
+
+
+def _subject(name: str) -> Subject:
+    if "." in name and ".py" not in name:
+        try:
+            component: Callable[..., Any] = resolve_name(name)
+        except Exception as error:
+            raise ChainruleError(
+                f"export: a dotted path must lead to a class, got {name} ({one_line(error).rstrip('.')}). "
+                "Write package.module.Class."
+            ) from error
+        component = getattr(component, "factory", component)  # of a class of chainrule_torch.optim
+        return subject(component, kind="optimizers")
+    found = subject_named(name, owner="export")
+    if found.kind != "optimizers":
+        raise ChainruleError(f"export: the component must be an optimizer, got {found.label}. Name one.")
+    return found

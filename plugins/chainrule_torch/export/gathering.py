@@ -1,0 +1,298 @@
+"""`Gathering`: what a rule needs beside itself, of its own module, of others and of chainrule."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import chainrule
+from chainrule import ChainruleError
+from chainrule_torch.export.module_source import (
+    Edits,
+    Imported,
+    ModuleSource,
+    documentation_after,
+    local_names,
+    source_of,
+)
+
+STAND_INS = ("State", "Step", "present")
+"""Names of chainrule that the file defines for itself."""
+
+OWN = ("chainrule", "chainrule_plugins")
+"""Packages whose functions and constants travel with any rule."""
+
+
+@dataclass
+class Item:
+    """A function, a class or a constant that travels with a rule.
+
+    Attributes:
+        source: the module that defines it, on this line.
+        text: its source.
+        uses: the names of the items that it uses.
+        uses_at_once: those that must stand above it.
+    """
+
+    name: str
+    source: ModuleSource
+    is_constant: bool
+    line: int
+    text: str = ""
+    uses: set[str] = field(default_factory=set)
+    uses_at_once: set[str] = field(default_factory=set)
+
+
+class Gathering:
+    """Follows the names in a rule's source to definitions, which it collects, as far as these come from its packages.
+
+    Args:
+        owner: the rule's name, for errors.
+        kinds: the new names of the rule's classes, by class.
+
+    Attributes:
+        items: the definitions, by name.
+        imports: what the file imports from torch and the standard library.
+        stand_ins: the names of chainrule that it uses.
+        nodes: every syntax tree that is part of the file.
+    """
+
+    def __init__(self, owner: str, kinds: dict[type, str]) -> None:
+        self.owner, self._kinds = owner, kinds
+        self.items: dict[str, Item] = {}
+        self.imports: set[Imported] = set()
+        self.stand_ins: set[str] = set()
+        self.nodes: list[ast.AST] = []
+        homes = {kind.__module__.partition(".")[0] for kind in kinds}
+        self._roots = {*homes, *OWN}
+        self._folders = {_folder(sys.modules[home]) for home in homes} - {None}
+
+    def refuse(self, what: str, where: str = "") -> NoReturn:
+        """Raise ChainruleError for something that cannot be in the file."""
+        raise ChainruleError(
+            f"export: {self.owner}: the file must need torch and the standard library alone, got {what}{where}. "
+            "Write it with torch, or train with chainrule_torch.optimizer."
+        )
+
+    def follow(self, source: ModuleSource, node: ast.AST) -> tuple[Edits, set[str]]:
+        """Return the edits by which names in a syntax tree become those of the file, and the items that it uses."""
+        edits: Edits = {}
+        used: set[str] = set()
+        self.nodes.append(node)
+        for each, bound in _references(node, source):
+            new = self._text_for(source, each, used, bound)
+            if new is not None and new != source.text(each):
+                edits[source.span(each)] = new
+        return edits, used
+
+    def _text_for(self, source: ModuleSource, node: ast.AST, used: set[str], bound: set[str]) -> str | None:
+        """Return the file's name for what a node refers to, or None for what it has no name for."""
+        path: list[str] = []
+        root = node
+        while isinstance(root, ast.Attribute):
+            path.insert(0, root.attr)
+            root = root.value
+        if isinstance(root, ast.Import | ast.ImportFrom):
+            for one in source.imported_by(root):
+                if not _is_everywhere(one.module):
+                    self.refuse(f"the import of {one.module}")
+            return None
+        if not isinstance(root, ast.Name) or root.id in bound:
+            return None
+        found: Any = source.imports.get(root.id, root.id)
+        if isinstance(found, str):
+            return self._defined(source, found, used) if not path else None
+        if _is_everywhere(found.module):
+            self.imports.add(found)
+            return None
+        for name in path:  # of a module, as in ops.square_root
+            inside = _module(found)
+            if inside is None:
+                return None
+            found = Imported(inside, name, name)
+        return self._imported(found, used)
+
+    def _defined(self, source: ModuleSource, name: str, used: set[str]) -> str | None:
+        """Return the file's name for one that a module defines, and gather its definition."""
+        value = getattr(sys.modules[source.name], name, None)
+        if isinstance(value, type) and value in self._kinds:
+            return self._kinds[value]
+        if (stand_in := self._of_chainrule(value, source.name)) is not None:
+            return stand_in
+        if name in source.definitions:
+            self._gather(source, name)
+            used.add(name)
+            return name
+        if not hasattr(builtins, name) and hasattr(sys.modules[source.name], name):
+            self.refuse(f"{name}, which {source.name} does not define in sight")
+        return None
+
+    def _imported(self, imported: Imported, used: set[str]) -> str | None:
+        """Return the file's name for an imported one."""
+        module, name = imported.module, imported.name
+        root = module.partition(".")[0]
+        if root == "__future__":
+            return None
+        if _is_everywhere(root):
+            self.imports.add(imported)
+            return imported.bound
+        if name is None or not self._travels(root):
+            self.refuse(f"the import of {module}")
+        value = getattr(importlib.import_module(module), name, None)
+        if isinstance(value, type) and value in self._kinds:
+            return self._kinds[value]
+        if (stand_in := self._of_chainrule(value, module)) is not None:
+            return stand_in
+        source = source_of(module)
+        if name in source.definitions:
+            return self._defined(source, name, used)
+        if name in source.imports:
+            return self._imported(source.imports[name], used)
+        home = getattr(value, "__module__", module)
+        if home == module or name not in source_of(home).definitions:
+            self.refuse(f"{module}.{name}")
+        return self._defined(source_of(home), name, used)
+
+    def _of_chainrule(self, value: Any, module: str) -> str | None:
+        """Return what stands in the file for one of chainrule's own names."""
+        for name in STAND_INS:
+            if value is getattr(chainrule, name):
+                self.stand_ins.add(name)
+                return name
+        if value is chainrule.LearningRate:
+            return "float"
+        if isinstance(value, type) and value.__module__.startswith("chainrule."):
+            if issubclass(value, ChainruleError):
+                return builtin_error(value)
+            self.refuse(f"{module.partition('.')[0]}.{value.__name__}")
+        return None
+
+    def _travels(self, root: str) -> bool:
+        """Whether what a package or a neighbouring file defines travels."""
+        if root in self._roots:
+            return True
+        return _folder(importlib.import_module(root)) in self._folders
+
+    def _gather(self, source: ModuleSource, name: str) -> None:
+        known = self.items.get(name)
+        if known is not None:
+            if known.source is not source:
+                raise ChainruleError(
+                    f"export: {self.owner}: names must differ within one file, got {name} of {known.source.name} "
+                    f"and of {source.name}. Rename one."
+                )
+            return
+        node = source.definitions[name]
+        is_constant = isinstance(node, ast.Assign | ast.AnnAssign)
+        item = self.items[name] = Item(name, source, is_constant, node.lineno)
+        edits, item.uses = self.follow(source, node)
+        for each in at_once(node):
+            item.uses_at_once |= {one for one in self.follow(source, each)[1] if one != name}
+        until = documentation_after(source.tree.body, node) if is_constant else None
+        item.text = source.block(node, edits, until=until)
+
+    def above(self, names: Iterable[str]) -> list[Item]:
+        """Return items with all that they need to be evaluated, each above what needs it."""
+        found: dict[str, Item] = {}
+
+        def place(name: str) -> None:
+            item = self.items[name]
+            for needed in sorted(item.uses if item.is_constant else item.uses_at_once):
+                place(needed)
+            if item.is_constant:  # which may call functions
+                for needed in item.uses:
+                    for each in sorted(self.items[needed].uses):
+                        place(each)
+            found.setdefault(name, item)
+
+        for name in names:
+            place(name)
+        return list(found.values())
+
+
+def builtin_error(kind: type) -> str:
+    """Return the name of Python's error for one of chainrule."""
+    parents = [each.__name__ for each in kind.__mro__ if each.__module__ == "builtins"]
+    return parents[0] if parents[0] != "Exception" else "RuntimeError"
+
+
+def at_once(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a definition that are evaluated where it stands."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield from [*node.decorator_list, *node.args.defaults, *(each for each in node.args.kw_defaults if each)]
+    elif isinstance(node, ast.ClassDef):
+        yield from [*node.decorator_list, *node.bases, *(each.value for each in node.keywords)]
+        for statement in node.body:
+            yield from at_once(statement)
+    elif isinstance(node, ast.AnnAssign):
+        yield from [node.value] if node.value else []
+    else:
+        yield node
+
+
+def _references(node: ast.AST, source: ModuleSource) -> Iterator[tuple[ast.AST, set[str]]]:
+    """Yield the names, the dotted names and the imports in a tree, with the names that are bound around each."""
+
+    def visit(each: ast.AST, bound: set[str]) -> Iterator[tuple[ast.AST, set[str]]]:
+        if isinstance(each, ast.Import | ast.ImportFrom):
+            yield each, bound
+        elif isinstance(each, ast.Name):
+            if isinstance(each.ctx, ast.Load):
+                yield each, bound
+        elif isinstance(each, ast.Attribute) and (dotted := _dotted_import(each, source, bound)) is not None:
+            yield dotted, bound
+        else:
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                bound = bound | local_names(each)
+            for child in ast.iter_child_nodes(each):
+                yield from visit(child, bound)
+
+    yield from visit(node, set())
+
+
+def _dotted_import(node: ast.Attribute, source: ModuleSource, bound: set[str]) -> ast.AST | None:
+    """Return the part of a dotted name that leads from an imported module to something in it, or None."""
+    chain: list[ast.Attribute | ast.Name] = []
+    each: ast.AST = node
+    while isinstance(each, ast.Attribute):
+        chain.insert(0, each)
+        each = each.value
+    if not isinstance(each, ast.Name) or each.id in bound or each.id not in source.imports:
+        return None
+    found = source.imports[each.id]
+    if _is_everywhere(found.module):
+        return each
+    for part in chain:
+        inside = _module(found)
+        if inside is None:
+            break
+        found = Imported(inside, part.attr, part.attr)  # type: ignore[union-attr]
+        each = part
+    return each
+
+
+def _module(imported: Imported) -> str | None:
+    """Return the name of the module that an import binds, or None if it binds something else."""
+    if imported.name is None:
+        return imported.module
+    value = getattr(importlib.import_module(imported.module), imported.name, None)
+    return value.__name__ if isinstance(value, ModuleType) else None
+
+
+def _is_everywhere(module: str) -> bool:
+    """Whether a module is there wherever torch is."""
+    root = module.partition(".")[0]
+    return root == "torch" or (root in sys.stdlib_module_names and root != "__future__")
+
+
+def _folder(module: ModuleType) -> Path | None:
+    """Return the folder of a file that is part of no package."""
+    file = getattr(module, "__file__", None)
+    return Path(file).resolve().parent if file and not hasattr(module, "__path__") else None
