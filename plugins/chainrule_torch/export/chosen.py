@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from chainrule import ChainruleError, Optimizer, Wrapper
 from chainrule.cli.component_file import subject_named
-from chainrule.errors import label, one_line
+from chainrule.errors import one_line
 from chainrule.testing import Subject, subject
 
 
@@ -40,11 +40,10 @@ def chosen(name: str, inner: str | None = None) -> Chosen:
     found = _subject(name)
     make = found.component
     title = make.__name__ if isinstance(make, type) else "".join(part.capitalize() for part in found.name.split("_"))
-    if not (isinstance(make, type) and issubclass(make, Optimizer)):
-        rule = found.make_examples()[0]
-        return Chosen(title, rule, frozenset())
-    if inner is not None and not issubclass(make, Wrapper):
-        raise ChainruleError(f"export: --inner is for a wrapper, got {label(make)}, which is none. Leave it out.")
+    if inner is not None and not (isinstance(make, type) and issubclass(make, Wrapper)):
+        raise ChainruleError(f"export: --inner is for the class of a wrapper, got {found.name}. Leave it out.")
+    if not isinstance(make, type):
+        return Chosen(title, found.make_examples()[0], frozenset())
     required = {field.name for field in dataclasses.fields(make) if field.default is dataclasses.MISSING}
     given: dict[str, Any] = {}
     if required:

@@ -60,7 +60,7 @@ def exported(rule: Optimizer, title: str, command: str, *, required: Iterable[st
     }
     settings, keys = _settings(rule, layers, written, set(required))
     optimizer = _torch_class(rule, title, layers, written, settings, keys, gathering)
-    body = _body(optimizer, list(written.values()), gathering, title)
+    body = _body(optimizer, list(written.values()), gathering)
     above = head(title, settings, kinds, command)
     return f"{above}\n\n{imports(gathering.imports | set(ALWAYS))}\n\n{body}\n"
 
@@ -153,61 +153,50 @@ def _reads(gathering: Gathering, attribute: str) -> bool:
     )
 
 
-def _body(optimizer: TorchClass, rules: list[RuleClass], gathering: Gathering, title: str) -> str:
-    texts = [text for rule in rules for text in rule.texts]
-    general = [*["total"] * bool(optimizer.taken.sums), *["inside"] * optimizer.taken.splits_state, "settings_of"]
-    step = stand_ins.step(
-        has_values=optimizer.taken.has_values,
-        has_sums=bool(optimizer.taken.sums),
-        has_every=_reads(gathering, "every"),
-        has_random=optimizer.taken.draws,
-    )
-    draws = (
-        [name for name in ("uniform", "bernoulli", "normal") if _reads(gathering, name)]
-        if optimizer.taken.draws
-        else []
-    )
-    taken = {
-        title,
-        "State",
-        "Step",
-        "Random",
-        "random_key",
-        "Rule",
-        "present",
-        *general,
-        *(each.name for each in rules),
-    }
-    if clash := sorted(taken & gathering.items.keys()):
-        raise ChainruleError(
-            f"export: {optimizer.label}: {clash[0]} must be left to the file, got a name of {clash[0]!r} in the rule's "
-            "module. Rename it."
-        )
-    constants = [name for name, item in gathering.items.items() if item.is_constant and not _calls(gathering, name)]
-    early = gathering.above(constants)
-    early += [
-        item
-        for item in gathering.above(sorted({name for rule in rules for name in rule.uses_at_once}))
-        if item not in early
+def _body(optimizer: TorchClass, rules: list[RuleClass], gathering: Gathering) -> str:
+    """Return what follows the imports."""
+    taken = optimizer.taken
+    general = [
+        *["total"] * bool(taken.sums),
+        *["inside"] * taken.splits_state,
+        "settings_of",
+        *["random_key"] * taken.draws,
     ]
-    homes = [rule.kind.__module__ for rule in rules]
-    names = sorted(gathering.items, key=lambda name: _place(gathering.items[name], homes))
-    late = [item for item in gathering.above(names) if item not in early]
-    above = "\n\n".join(item.text for item in early if item.is_constant)
-    parts = [
-        "\n\n".join(filter(None, [above, stand_ins.STATE])),
-        *(item.text for item in early if not item.is_constant),
-        *texts,
-        *(item.text for item in late),
-        *([stand_ins.PRESENT] if "present" in gathering.stand_ins else []),
-        *(stand_ins.GENERAL[name] for name in general),
-        *([stand_ins.RANDOM_KEY, stand_ins.random(draws)] if optimizer.taken.draws else []),
+    parts = [stand_ins.GENERAL[name] for name in ([*["present"] * ("present" in gathering.stand_ins), *general])]
+    if taken.draws:
+        parts.append(stand_ins.random({name for name in stand_ins.DRAWS if _reads(gathering, name)}))
+        gathering.imports |= stand_ins.RANDOM_IMPORTS
+    step = stand_ins.step(
+        has_values=taken.has_values,
+        has_sums=bool(taken.sums),
+        has_every=_reads(gathering, "every"),
+        has_random=taken.draws,
+    )
+    own = {optimizer.title, "State", "Step", "Random", "Rule", "present", *general}
+    gathering.expect_free(own, ALWAYS)
+    above, below = _items(gathering, rules)
+    constants = [item.text for item in above if item.is_constant]
+    texts = [
+        "\n\n".join([*constants, stand_ins.STATE]),
+        *(item.text for item in above if not item.is_constant),
+        *(text for rule in rules for text in rule.texts),
+        *(item.text for item in below),
+        *parts,
         step,
         optimizer.text(),
     ]
-    if optimizer.taken.draws:
-        gathering.imports |= stand_ins.RANDOM_IMPORTS
-    return joined("\n\n\n".join(parts))
+    return joined("\n\n\n".join(texts))
+
+
+def _items(gathering: Gathering, rules: list[RuleClass]) -> tuple[list[Item], list[Item]]:
+    """Return the items above the rules, which are constants and what the rules need at once, and those below."""
+    items = gathering.items
+    constants = [name for name, item in items.items() if item.is_constant and not _calls(gathering, name)]
+    needed = sorted({name for rule in rules for name in rule.uses_at_once})
+    above = gathering.above([*constants, *needed])
+    homes = [rule.kind.__module__ for rule in rules]
+    names = sorted(items, key=lambda name: _place(items[name], homes))
+    return above, [item for item in gathering.above(names) if item not in above]
 
 
 def _place(item: Item, homes: list[str]) -> tuple[int, str, int]:

@@ -74,10 +74,10 @@ class Gathering:
         self._roots = {*homes, *OWN}
         self._folders = {_folder(sys.modules[home]) for home in homes} - {None}
 
-    def refuse(self, what: str, where: str = "") -> NoReturn:
+    def refuse(self, what: str) -> NoReturn:
         """Raise ChainruleError for something that cannot be in the file."""
         raise ChainruleError(
-            f"export: {self.owner}: the file must need torch and the standard library alone, got {what}{where}. "
+            f"export: {self.owner}: the file must need torch and the standard library alone, got {what}. "
             "Write it with torch, or train with chainrule_torch.optimizer."
         )
 
@@ -197,6 +197,17 @@ class Gathering:
             item.uses_at_once |= {one for one in self.follow(source, each)[1] if one != name}
         until = documentation_after(source.tree.body, node) if is_constant else None
         item.text = source.block(node, edits, until=until)
+
+    def expect_free(self, own: Iterable[str], always: Iterable[Imported]) -> None:
+        """Raise ChainruleError if what is gathered has names of the file's own, or imports two things by one name."""
+        imports = {*self.imports, *always}
+        bound = [one.bound for one in imports]
+        names = [*own, *self._kinds.values(), *bound, *self.items]
+        if clash := sorted({name for name in names if names.count(name) > 1}):
+            raise ChainruleError(
+                f"export: {self.owner}: names must differ within one file, got {clash[0]} twice, in the rule's modules "
+                "or of the file itself. Rename it."
+            )
 
     def above(self, names: Iterable[str]) -> list[Item]:
         """Return items with all that they need to be evaluated, each above what needs it."""

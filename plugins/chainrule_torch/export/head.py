@@ -23,7 +23,7 @@ def head(title: str, settings: list[Setting], kinds: list[type], command: str) -
     lines = [
         f'"""{title} as a `torch.optim.Optimizer`, in one file that needs torch alone.',
         f"    optimizer = {title}({arguments})",
-        f"Written by `{command}`, chainrule {__version__}.",
+        f"Written by `{command}` of chainrule {__version__}.",
         *(f"{'Rule' if i == 0 else 'Inside'}: {text}." for i, text in enumerate(rules)),
     ]
     return (
@@ -34,10 +34,10 @@ def head(title: str, settings: list[Setting], kinds: list[type], command: str) -
 
 
 def _release(kind: type) -> str:
-    """Return the distribution and version that a rule is from, as a credit."""
+    """Return from which release of another distribution a rule is."""
     name = _distribution_of(kind)
-    found = first_named(name, distributions()) if name else None
-    return "" if found is None else f", {name} {version_of(found)}"
+    found = first_named(name, distributions()) if name not in ("", OWN_DISTRIBUTION) else None
+    return "" if found is None else f" of {name} {version_of(found)}"
 
 
 def _licence(kinds: list[type]) -> str:

@@ -82,7 +82,6 @@ class RuleClass:
         fields: the fields that stand in the file.
         texts: the classes, a parent above its child.
         uses_at_once: the names of the items that must stand above.
-        uses: those of all.
 
     Raises:
         ChainruleError: if it cannot stand in a file of its own.
@@ -94,7 +93,6 @@ class RuleClass:
         self.fields = [field for field in dataclasses.fields(rule) if field.name not in ("schedule", "inner")]
         self._types = declared_types(self.kind)
         self.uses_at_once: set[str] = set()
-        self.uses: set[str] = set()
         self._kinds = [kind for kind in self.kind.__mro__ if kind not in ROOTS]
         self._sources = {kind: self._definition(kind) for kind in self._kinds}
         self._from_parent: set[str] = set()
@@ -204,8 +202,7 @@ class RuleClass:
             if name not in self._kept[kind] or name == "__post_init__":
                 continue
             for statement in statements:
-                edits, used = self._gathering.follow(source, statement)
-                self.uses |= used
+                edits, _ = self._gathering.follow(source, statement)
                 for each in at_once(statement):
                     self.uses_at_once |= self._gathering.follow(source, each)[1]
                 block = source.block(statement, edits, until=documentation_after(node.body, statement))
@@ -243,8 +240,7 @@ class RuleClass:
         found = self._members(kind).get("__post_init__", [])
         if not found or not isinstance(found[0], Function) or "__post_init__" not in self._kept[kind]:
             return []
-        edits, used = self._gathering.follow(source, found[0])
-        self.uses |= used
+        edits, _ = self._gathering.follow(source, found[0])
         depth = self._kinds.index(kind)
         inherits = any("__post_init__" in self._kept[each] for each in self._kinds[depth + 1 :])
         statements = [
@@ -276,9 +272,7 @@ class RuleClass:
                     field = next(each for each in self.fields if each.name == name)
                     if field.default != value:
                         return literal(value)
-                    edits, used = self._gathering.follow(source, written)
-                    self.uses |= used
-                    return source.text(written, edits)
+                    return source.text(written, self._gathering.follow(source, written)[0])
         return literal(value)
 
 

@@ -8,12 +8,11 @@ from chainrule_torch.export.module_source import Imported
 
 STATE = 'State = dict[str, Tensor]\n"""What a rule keeps for a parameter, by name."""'
 
-PRESENT = '''\
+GENERAL = {
+    "present": '''\
 def present(value: float) -> bool:
     """Return whether a term that this setting scales is there."""
-    return value != 0'''
-
-GENERAL = {
+    return value != 0''',
     "settings_of": '''\
 def settings_of(rule: type, group: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a rule in a group, as plain values."""
@@ -27,14 +26,13 @@ def total(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 def inside(state: State) -> State:
     """Return the state of the rule inside a wrapper."""
     return {name.removeprefix("inner."): entry for name, entry in state.items() if name.startswith("inner.")}''',
-}
-
-RANDOM_KEY = '''\
+    "random_key": '''\
 def random_key(index: int) -> tuple[int, int]:
     """Return the key of the random numbers of a parameter, by torch's seed."""
     name = f"{torch.initial_seed()}/random/update/{index}"
     first, second = struct.unpack("<2I", hashlib.blake2b(name.encode(), digest_size=8).digest())
-    return first, second'''
+    return first, second''',
+}
 
 RANDOM_IMPORTS = {Imported(name, None, name) for name in ("hashlib", "math", "struct")} | {
     Imported("collections.abc", "Sequence", "Sequence")
@@ -52,7 +50,7 @@ class Random:
         self.dtype, self.device = parameter.dtype, parameter.device
 '''
 
-_DRAWS = {
+DRAWS = {
     "uniform": '''
     def uniform(self, shape: Sequence[int]) -> Tensor:
         """Return uniform numbers in [0, 1), multiples of 2⁻²⁴."""
@@ -91,7 +89,7 @@ _DRAW = """
 def random(names: Collection[str]) -> str:
     """Return a class of random numbers with these distributions."""
     wanted = {*names, *(["uniform"] if "bernoulli" in names else [])}
-    return _RANDOM + "".join(text for name, text in _DRAWS.items() if name in wanted) + _DRAW
+    return _RANDOM + "".join(text for name, text in DRAWS.items() if name in wanted) + _DRAW
 
 
 def step(*, has_values: bool, has_sums: bool, has_every: bool, has_random: bool) -> str:

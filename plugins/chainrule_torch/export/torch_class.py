@@ -44,12 +44,9 @@ class TorchClass:
 
     def text(self) -> str:
         """Return the class."""
-        beside = "\n\n    The rule has no weight decay: ``weight_decay`` acts beside it, θ ← θ − lr weight_decay θ." * (
-            self.decay == "beside"
-        )
         what = " around ".join(f"`{layer.rule.name}`" for layer in self.layers) + " on the parameters of a module"
         methods = [
-            f'    """{what}.{beside}{chr(10) + "    " if beside else ""}"""',
+            indented(f'"""{what}.\n\n{self._notes()}\n"""', 4),
             self._constructor(),
             self._adding(),
             self._rules(),
@@ -58,6 +55,16 @@ class TorchClass:
             *([LOADING] if self.keeps_dtypes else []),
         ]
         return f"class {self.title}(torch.optim.Optimizer):\n" + "\n\n".join(methods)
+
+    def _notes(self) -> str:
+        notes = ["Every setting is a key of the parameter groups, and may change between steps."]
+        if self.decay == "beside":
+            notes.append("The rule has no weight decay: `weight_decay` acts beside it, θ ← θ − lr weight_decay θ.")
+        if self.evaluating is not None:
+            notes.append(
+                "It evaluates other parameters than it trains: call `eval` before evaluating, `train` after it."
+            )
+        return "\n".join(notes)
 
     def _constructor(self) -> str:
         arguments = ["self", "params: Iterable[Any]"]

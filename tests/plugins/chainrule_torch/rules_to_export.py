@@ -13,6 +13,7 @@ from torch import Tensor
 import chainrule
 import chainrule as cr
 from chainrule import HyperparameterError, LearningRate, Optimizer, State, Step, Wrapper, hyperparameter, ops
+from chainrule_plugins.optimizers.accumulate import Accumulate
 from chainrule_plugins.optimizers.adam import Adam
 from chainrule_plugins.optimizers.ema import Ema
 from chainrule_plugins.optimizers.lookahead import Lookahead
@@ -109,6 +110,17 @@ class Rolling(Optimizer):
         return grad * float(np.cos(step.t))
 
 
+def settings_of(x: Tensor) -> Tensor:
+    return x
+
+
+class Clashing(Optimizer):
+    """Call a function by a name that the file has itself."""
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return settings_of(grad)
+
+
 class Scheduled(Optimizer):
     """Ask for a rule of another's."""
 
@@ -121,6 +133,10 @@ class Scheduled(Optimizer):
 
 def nested() -> Optimizer:
     return Ema(inner=Lookahead(inner=Rmsprop(momentum=0.5), k=2), decay=0.9)
+
+
+def accumulated() -> Optimizer:
+    return Ema(inner=Accumulate(inner=Lookahead(inner=Adam(), k=2), k=3), decay=0.5)
 
 
 def shaken() -> Optimizer:

@@ -58,8 +58,8 @@ def test_every_rule_steps_as_through_the_adapter_to_the_bit(name: str) -> None:
     assert parting(choice.rule, made, arguments_of(choice), steps=100, shapes=[(7,), (3, 5)]) is None
 
 
-@pytest.mark.parametrize("name", ["Dotted", "Inheriting", "Counting", "nested", "shaken"])
-def test_so_do_rules_with_dotted_names_parents_noise_and_state_of_their_own(name: str) -> None:
+@pytest.mark.parametrize("name", ["Dotted", "Inheriting", "Counting", "nested", "accumulated", "shaken"])
+def test_so_do_rules_with_dotted_names_parents_noise_and_wrappers_within_wrappers(name: str) -> None:
     choice = chosen(f"optimizers:{ODD}:{name}")
     assert f"class {choice.title}(torch.optim.Optimizer)" in checked_text(choice, "")  # which compares them
 
@@ -208,6 +208,14 @@ def test_evaluates_with_other_parameters_until_a_step() -> None:
     stepper.train()
     assert torch.equal(before, torch.cat([each.detach().flatten() for each in own]))
     assert not torch.equal(before, shown)
+    stepper.eval()
+    other = parameters()
+    assert torch.equal(trained(stepper, own, 1), trained_twice(optimizer_of("ema")(other, lr=0.1, decay=0.5), other))
+
+
+def trained_twice(stepper: Any, own: list[Tensor]) -> Tensor:
+    trained(stepper, own)
+    return trained(stepper, own, 1)
 
 
 def test_a_closure_is_called_and_its_loss_returned() -> None:
@@ -276,6 +284,30 @@ def test_a_wrapper_takes_another_rule_inside_and_a_dotted_path_leads_to_a_class(
     assert "betas: tuple[float, float] = (0.9, 0.999)," in printed
 
 
+def test_what_neighbouring_files_define_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))  # to which importing a file adds its folder
+    folder = tmp_path / "rules_in_a_package"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "helpers.py").write_text("SHARE = 0.5\n\n\ndef halved(x):\n    return SHARE * x\n", encoding="utf-8")
+    rule = """
+import chainrule
+from {} import halved as half
+
+
+class Half(chainrule.Optimizer):
+    def update(self, parameter, grad, state, step):
+        return half(grad)
+"""
+    (folder / "half.py").write_text(rule.format(".helpers"), encoding="utf-8")
+    (tmp_path / "apart.py").write_text(rule.format("helpers_apart"), encoding="utf-8")
+    (tmp_path / "helpers_apart.py").write_text((folder / "helpers.py").read_text(encoding="utf-8"), encoding="utf-8")
+    for file in (folder / "half.py", tmp_path / "apart.py"):
+        text = checked_text(chosen(f"{file}:Half"), "")
+        assert "return halved(grad)" in text
+        assert "def halved(x):\n    return SHARE * x" in text
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -283,6 +315,7 @@ def test_a_wrapper_takes_another_rule_inside_and_a_dotted_path_leads_to_a_class(
             "Rolling",
             "export: rolling: the file must need torch and the standard library alone, got the import of numpy.",
         ),
+        ("Clashing", "export: clashing: names must differ within one file, got settings_of twice"),
         ("Scheduled", "export: scheduled: settings must be numbers, words or tuples of them, got other: object."),
         ("warm", "export: adam: the rule must have no schedule, got a lambda."),
         ("local", "export: local: the rule must be a class at the top of its file, got local.<locals>.Local of "),
@@ -301,7 +334,7 @@ def test_what_cannot_be_a_file_is_refused_with_the_reason(name: str, message: st
         (["relu"], "export: the component must be an optimizer, got activations:relu. Name one."),
         (["adma"], 'No component is registered as "adma". Did you mean "adamax"'),
         (["torch.optim.Nothing"], "export: a dotted path must lead to a class, got torch.optim.Nothing (AttributeErr"),
-        (["adam", "--inner", "sgd"], "export: --inner is for a wrapper, got adam, which is none. Leave it out."),
+        (["adam", "--inner", "sgd"], "export: --inner is for the class of a wrapper, got adam. Leave it out."),
         (
             ["accumulate", "--inner", "prodigy"],
             "export: accumulate: a rule that sums over parameters must step whenever its wrappers do, got prodigy",
