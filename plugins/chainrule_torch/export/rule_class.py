@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import re
 from collections.abc import Iterator
 from typing import Any
 
-import chainrule
 from chainrule import ChainruleError, Optimizer, Wrapper
 from chainrule.base.settings import declared_types
 from chainrule.errors import label
-from chainrule_torch.export.gathering import Gathering, at_once, builtin_error
+from chainrule_torch.export.docstring import docstring
+from chainrule_torch.export.gathering import Gathering, at_once
 from chainrule_torch.export.module_source import (
     Function,
     Imported,
@@ -190,7 +189,7 @@ class RuleClass:
         source, node = self._sources[kind]
         is_last = kind is self.kind
         inherits = f"({', '.join(parents)})" if parents else ""
-        parts = [self._docstring(kind)]
+        parts = [docstring(source, node, label(kind))]
         if is_last and self.fields:
             parts.append("\n".join(f"    {field.name}: {self.type_of(field.name)}" for field in self.fields))
         fields = self.fields if is_last else []
@@ -215,24 +214,6 @@ class RuleClass:
         parts += [*constants, *methods]
         decorator = "@dataclass(frozen=True, kw_only=True)\n" if is_last else ""
         return f"{decorator}class {self._gathering_name(kind)}{inherits}:\n" + "\n\n".join(parts)
-
-    def _docstring(self, kind: type) -> str:
-        """Return a class's docstring, without paragraphs that call what the file does not have."""
-        _, node = self._sources[kind]
-        if not node.body or not is_text(node.body[0]):
-            return f'    """The rule {label(kind)}."""'
-        source, _ = self._sources[kind]
-        text = source.text(node.body[0])
-        start = text.partition('"""')[0] + '"""'
-        if not text.endswith('"""'):
-            return f"    {text}"
-        paragraphs = re.split(r"\n[ \t]*\n", text[len(start) : -3].rstrip())
-        kept = [paragraphs[0], *(each for each in paragraphs[1:] if not _calls_chainrule(each))]
-        joined = "\n\n".join(kept)
-        for word in set(re.findall(r"\w+Error", joined)):
-            if (error := getattr(chainrule, word, None)) is not None:
-                joined = re.sub(rf"\b{word}\b", builtin_error(error), joined)
-        return f'    {start}{joined}"""' if len(kept) == 1 and "\n" not in joined else f'    {start}{joined}\n    """'
 
     def _own_checks(self, kind: type) -> list[str]:
         """Return the statements of the class's own __post_init__, without its call of the parent's."""
@@ -289,20 +270,6 @@ def _default(statement: ast.AnnAssign) -> ast.expr | None:
 def _calls_parent(statement: ast.stmt) -> bool:
     """Whether a statement is ``super().__post_init__()``."""
     return ast.unparse(statement) == "super().__post_init__()"
-
-
-def _calls_chainrule(paragraph: str) -> bool:
-    """Whether code in a paragraph of prose calls something by a name of its own."""
-    if re.match(r"\s*\w+:", paragraph):
-        return False
-    for code in re.findall(r"``(.+?)``", paragraph, re.DOTALL):
-        try:
-            tree = ast.parse(" ".join(code.split()), mode="eval")
-        except SyntaxError:
-            continue
-        if any(isinstance(node, ast.Call) for node in ast.walk(tree)):
-            return True
-    return False
 
 
 def _dedented(text: str) -> str:
