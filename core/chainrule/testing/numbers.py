@@ -106,7 +106,7 @@ def numbers_of_module(examples: Sequence[Example]) -> Numbers:
         notes.append("x holds integers, which have no derivative, so there is no dL/dx.")
     formulas = _formulas(trial, list(hand))
     gradients = [
-        _compared(name, formulas[name], hand[name], central_difference(trial.value, at), autograd.get(name))
+        _compared(name, formulas[name], hand[name], central_difference(trial.scalar(), at), autograd.get(name))
         for name, at in tensors.items()
     ]
     notes += reason or [

@@ -29,7 +29,7 @@ def input_gradient_agrees_with_differences(example: Example) -> None:
             expect(input_grad is None, f"backward must return None for integers, got {returned}.")
             raise NotApplicable("its inputs are integers, which have no derivative")
         got = given(input_grad)
-        expected = central_difference(trial.value, trial.x)
+        expected = central_difference(trial.scalar(), trial.x)
         expect_close("dL/dx", got, expected, tolerance=TO_DIFFERENCES, of=trial.x)
 
 
@@ -49,7 +49,7 @@ def parameter_gradients_agree_with_differences(example: Example) -> None:
             raise NotApplicable("it has no parameters")
         got = trial.run().parameter_grads
         for name, parameter in parameters.items():
-            expected = central_difference(trial.value, parameter.data)
+            expected = central_difference(trial.scalar(), parameter.data)
             expect_close(f"the gradient of {name}", got[name], expected, tolerance=TO_DIFFERENCES, of=trial.x)
 
 

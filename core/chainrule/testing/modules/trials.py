@@ -56,9 +56,23 @@ class Trial:
         module = self.module()
         return not torch.equal(module.forward(self.x).clone(), module.forward(self.x))
 
-    def value(self) -> Tensor:
-        """Return the scalar L = Σ y · grad_output, whose gradients backward returns."""
-        return (self.output() * self.grad_output).sum()
+    def scalar(self) -> Callable[[], Tensor]:
+        """Return L = Σ y · grad_output, whose gradients backward returns, as a function of x and the parameters.
+
+        One copy of the network serves all of its calls; what a call changes in it by declared tensors is put back.
+        """
+        own = copy.deepcopy(self.network)
+        declared = own.declared_tensors()
+        changed = [*declared["buffers"], *(counter for _, counter in declared["streams"])]
+        before = [tensor.clone() for tensor in changed]
+
+        def value() -> Tensor:
+            own.flat.data.copy_(self.network.flat.data)
+            for tensor, kept in zip(changed, before, strict=True):
+                tensor.copy_(kept)
+            return (own.module.forward(self.x) * self.grad_output).sum()
+
+        return value
 
     def run(self, *, passes: int = 1, needs_input_grad: bool = True) -> Pass:
         """Run forward and backward the given number of times on one copy, and return the last results."""

@@ -200,6 +200,7 @@ def _generated(function: Any) -> CompiledFxGraph:
         if isinstance(value, FunctionType) and id(value) not in seen:
             seen.add(id(value))
             found += [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+            found += [] if "__name__" in value.__globals__ else value.__globals__.values()  # of generated wrappers
     raise UntraceableError("the compiled function holds no generated code")
 
 

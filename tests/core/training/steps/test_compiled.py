@@ -89,23 +89,31 @@ MAPPED = [rule for rule in built_in_rules() if rule.vmappable]
 FIRST = first_of_each_form(rule for rule in MAPPED if not issubclass(rule, Wrapper))
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [pytest.param(rule, marks=() if rule in FIRST else pytest.mark.slow, id=rule.__name__) for rule in MAPPED],
-)
+def groups_of(examples):
+    """Return the parameters of linear layers for these rules, one layer for each, by what selects them."""
+    found = {}
+    for position, example in enumerate(examples):
+        found |= {f"{position}.{end}": example for end, rank in (("weight", 2), ("bias", 1)) if rank in example.ranks}
+    return found
+
+
+def test_a_rule_of_each_form_compiles_into_a_step():
+    """All at once, since each takes seconds to compile by itself; the slow suite compiles every rule."""
+    examples = [rule.examples()[0] for rule in sorted(FIRST, key=lambda rule: rule.__name__)]
+    network = sequential(*[linear(3, 3) for _ in examples], linear(3, 2)).build(seeds=[0, 1], dtype=torch.float64)
+    expect_the_same_trajectory(network, param_groups({**groups_of(examples), "*": sgd()}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", MAPPED, ids=lambda rule: rule.__name__)
 def test_a_built_in_rule_compiles_into_a_step(rule):
-    """In the normal suite the first rule of each form, as said in tests/forms.py, and in the slow suite the others.
+    """Each example trains a layer of its own, or the parameters there that it is for.
 
-    Wrappers compile there all at once, in their own tests.
-
-    Each example trains a layer of its own, or the parameters there that it is for. Rules that torch.vmap cannot carry
-    may branch on a tensor, which no compiled step can.
+    Rules that torch.vmap cannot carry may branch on a tensor, which no compiled step can.
     """
     examples = rule.examples()
-    ends = [end for end, rank in (("weight", 2), ("bias", 1)) if rank in rule.ranks]
-    groups = {f"{position}.{end}": example for position, example in enumerate(examples) for end in ends}
     network = sequential(*[linear(3, 3) for _ in examples], linear(3, 2)).build(seeds=[0, 1], dtype=torch.float64)
-    expect_the_same_trajectory(network, param_groups({**groups, "*": sgd()}))
+    expect_the_same_trajectory(network, param_groups({**groups_of(examples), "*": sgd()}))
 
 
 def test_numbers_that_are_compiled_in_would_show(monkeypatch):

@@ -60,13 +60,12 @@ def fall(t):
     return 1 / t
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
     """Let a stage hold three steps, so that a few more need several."""
     monkeypatch.setattr(stage, "STEPS", 3)
 
 
-@pytest.mark.usefixtures("few_rows")
 def test_steps_taken_together_are_to_the_bit_those_taken_one_by_one():
     together, alone = (step_of(build(), schedule=fall) for _ in range(2))
     xs, ys = stacked(8)
@@ -89,7 +88,6 @@ def test_a_staged_step_follows_the_eager_one():
     torch.testing.assert_close(state_of(compiled), state_of(eager), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.usefixtures("few_rows")
 @pytest.mark.parametrize("evaluate_train", [True, False])
 def test_a_fit_that_stages_has_the_curves_of_one_that_does_not(evaluate_train):
     """The last batch of an epoch is smaller, so it is taken eagerly; the weights of a batch are its denominator."""
@@ -111,7 +109,6 @@ def test_a_value_that_is_kept_stays_what_it_was():
     assert len({tuple(value.tolist()) for value in kept}) == 3
 
 
-@pytest.mark.usefixtures("few_rows")
 def test_a_bad_batch_among_staged_ones_is_told_and_only_the_steps_before_it_count():
     together, alone = (step_of(build(), schedule=fall) for _ in range(2))
     xs, ys = stacked(8)
