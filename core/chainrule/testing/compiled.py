@@ -114,7 +114,7 @@ def expect_traced(parts: Parts) -> None:
     stage = Stage(x, y, moments)
     stage.put_one(x, y, moments)
     try:
-        graph, tensors = trace(step, stage, [Due(int(moment.t)) for moment in moments])
+        graph, tensors, _ = trace(step, stage, [Due(int(moment.t)) for moment in moments])
     except Exception as error:
         raise CheckFailed(f"a step must be traced as one graph, got {one_line(error)}") from error
     _, got = graph(*tensors)

@@ -8,13 +8,13 @@ from functools import partial
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
+from torch import Tensor
+
 from chainrule.base.optimizer import Optimizer
-from chainrule.base.wrapper import Wrapper, layers_of
+from chainrule.base.wrapper import layers_of
 
 FOREIGN = ("chainrule", "torch", "numpy")
 """Packages that nobody edits beside a running fit."""
-
-_PARENTS = frozenset([*Optimizer.__mro__, *Wrapper.__mro__])
 
 
 def definition(rule: Optimizer) -> tuple[object, ...]:
@@ -23,7 +23,12 @@ def definition(rule: Optimizer) -> tuple[object, ...]:
     In a notebook a class may be changed in place, and a function or a constant that it uses defined anew, while the
     class and its settings stay the same.
     """
-    kinds = [kind for layer in layers_of(rule) for kind in type(layer).__mro__ if kind not in _PARENTS]
+    return code_of(*map(type, layers_of(rule)))
+
+
+def code_of(*classes: type) -> tuple[object, ...]:
+    """Return the code of these classes' methods, and of what they use, as `definition` does."""
+    kinds = [kind for each in classes for kind in each.__mro__ if kind.__module__.partition(".")[0] not in FOREIGN]
     found = [value for kind in kinds for name, value in vars(kind).items() if not name.startswith("__")]
     parts: list[object] = []
     seen: set[int] = set()
@@ -42,6 +47,8 @@ def definition(rule: Optimizer) -> tuple[object, ...]:
             found += value
         elif isinstance(value, int | float | str | None):
             parts.append(repr(value))
+        elif isinstance(value, Tensor):
+            parts.append(id(value))
         if callable(value):
             found.append(getattr(value, "__wrapped__", None))  # what a decorator was applied to
     return tuple(parts)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
 
 from chainrule.base.protocols import LossLike
 from chainrule.base.step import Due
@@ -26,11 +25,6 @@ from chainrule.updates.updater import Updater
 
 BELOW_PARAMETERS = 2**22
 """Parameters of all members; from here on matrix products dominate, and compiling the rule alone needs less memory."""
-
-FUNCTIONS = 256
-"""The size of the cache of compiled functions; one takes a few megabytes."""
-
-_functions: dict[object, Callable[..., Outputs]] = {}
 
 
 class Compiled(NamedTuple):
@@ -182,17 +176,17 @@ class CompiledStep:
         """Add a function for a step like this one, which is not taken; return the error that prevents it."""
         if self._watch is None:
             self._watch = Watch(self.step.parts, self.step.updater)
-        held = [replace(moment, due=Due(int(moment.t))) for moment in moments]
+        held = [replace(moment, due=Due(int(moment.t))) for moment in moments]  # what is asked is kept
         try:
             # Both use torch's private interfaces, which may change.
+            from chainrule.training.steps.functions import function_of
             from chainrule.training.steps.launches import launches_of
-            from chainrule.training.steps.tracing import trace
 
             stage = Stage(x, y, moments)
             stage.put_one(x, y, moments)
             with first_use("the step"):
-                graph, tensors = trace(self.step, stage, [moment.due for moment in held])
-                calls, outputs, error = launches_of(_function(graph, tensors), tensors, stage)
+                function, tensors = function_of(self.step, stage, [moment.due for moment in held])
+                calls, outputs, error = launches_of(function, tensors, stage)
         except Exception as error:  # noqa: BLE001  # whatever keeps a plugin from being traced, it may still run eagerly
             return error
         if error is not None:
@@ -216,22 +210,3 @@ def _levels_to_the_caller() -> int:
     while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "chainrule":
         frame, levels = frame.f_back, levels + 1
     return levels
-
-
-def _function(graph: GraphModule, inputs: list[Tensor]) -> Callable[..., Outputs]:
-    """Return the compiled graph; another one of the same operations on tensors of these kinds is not compiled again."""
-    storages = [tensor.untyped_storage().data_ptr() for tensor in inputs]
-    shared = [storages.index(storage) for storage in storages]
-    key = (graph.code, *_kinds(*inputs), *shared, torch.get_default_dtype())
-    if key not in _functions:
-        if len(_functions) == FUNCTIONS:
-            del _functions[next(iter(_functions))]  # the oldest
-        from chainrule.training.steps.tracing import compile_graph
-
-        _functions[key] = compile_graph(graph, inputs)
-    return _functions[key]
-
-
-def _kinds(*tensors: Tensor) -> tuple[object, ...]:
-    """Return all of the tensors that goes into a compiled function."""
-    return tuple([(tensor.shape, tensor.stride(), tensor.dtype) for tensor in tensors])

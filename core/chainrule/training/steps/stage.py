@@ -47,6 +47,11 @@ class Stage:
         self._first = self._x[0], self._y[0]
 
     @property
+    def form(self) -> tuple[object, ...]:
+        """All that `at` does depends on, beside the kinds of the tensors."""
+        return tuple(self._numbered), tuple(self._forms), tuple(self._are_tensors)
+
+    @property
     def tensors(self) -> list[Tensor]:
         """What a step reads and writes, in the order in which `at` and `end` take it."""
         return [self._counter, self._losses, self._denominators, self._x, self._y, self._numbers, *self._vectors]

@@ -47,10 +47,14 @@ class TracedStep(NamedTuple):
     """A step's graph, called as ``graph(*tensors)``, and those tensors, the last of them those of the stage.
 
     It changes them in place, and gives the prediction and the loss (M,) before the update.
+
+    Attributes:
+        constants: the paths of its first tensors, which no part declares; or tensors that no part holds either.
     """
 
     graph: GraphModule
     tensors: list[Tensor]
+    constants: Sequence[str | Tensor]
 
 
 Launch: TypeAlias = Callable[[], object]
@@ -87,11 +91,7 @@ def _trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> Trac
     undeclared = undeclared_tensors(step.parts)
     _expect_no_views(undeclared, step.updater.network.flat)
     copied = copy.deepcopy(step, {id(tensor): tensor for tensor in undeclared.values()})
-    tree = {
-        "updater": step.updater.tensors(),
-        "network": step.updater.network.declared_tensors(),
-    }
-    tensors, structure = pytree.tree_flatten(tree)
+    tensors, structure = _state_of(step)
     state = len(tensors)
     tensors += stage.tensors
 
@@ -113,7 +113,18 @@ def _trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> Trac
     names = {id(tensor): name for name, tensor in undeclared.items()}
     for node in graph.graph.nodes:
         _expect_traceable(graph, node, names)
-    return TracedStep(graph, [*_lift_constants(graph), *tensors])
+    constants = _lift_constants(graph)
+    return TracedStep(graph, [*constants, *tensors], [names.get(id(each), each) for each in constants])
+
+
+def tensors_of(step: TrainingStep, stage: Stage) -> list[Tensor]:
+    """Return the tensors that a traced step takes after its constants."""
+    return [*_state_of(step)[0], *stage.tensors]
+
+
+def _state_of(step: TrainingStep) -> tuple[list[Tensor], pytree.TreeSpec]:
+    """Return the tensors that a step reads and changes beside its stage, and how they are nested."""
+    return pytree.tree_flatten({"updater": step.updater.tensors(), "network": step.updater.network.declared_tensors()})
 
 
 def compile_graph(graph: GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Outputs]:

@@ -508,6 +508,8 @@ def test_a_machine_without_a_compiler_is_told_before_the_first_step(monkeypatch)
 
 def test_a_torch_without_the_private_interfaces_warns_and_the_fit_runs_eagerly(monkeypatch):
     monkeypatch.setitem(sys.modules, "chainrule.training.steps.tracing", None)  # its import fails
+    for name in ("functions", "launches"):
+        monkeypatch.delitem(sys.modules, f"chainrule.training.steps.{name}", raising=False)
     network, x, y = linear(2, 1).build(seed=0), torch.ones(8, 2), torch.zeros(8, 1)
     with pytest.warns(CompileWarning, match=r"^compile=True: the step cannot be .*(ModuleNotFound|Import)Error"):
         history = chainrule.fit(network, mse(), sgd(lr=0.1), train=(x, y), epochs=3, batch_size=4, compile=True)

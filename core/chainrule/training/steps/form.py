@@ -1,0 +1,79 @@
+"""The form of a step: all that decides which tensor operations it performs, so that none of a known form is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.base.member_values import member_values, with_values
+from chainrule.base.parameter import Parameter
+from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
+from chainrule.base.settings import Settings
+from chainrule.training.steps.eager import TrainingStep
+from chainrule.training.steps.snapshot import DECLARED
+from chainrule.updates.definition import code_of, definition
+from chainrule.updates.updater import Updater, with_lr
+
+PLAIN = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, type)
+
+
+VALUES = 2**16
+"""The most elements of a tensor that a part holds undeclared; its operations might follow from its values."""
+
+
+class NoFormError(Exception):
+    """A part holds what this cannot tell from what another of the same kind holds."""
+
+
+def form_of(step: TrainingStep) -> Hashable:
+    """Return what decides the operations of a step beside the kinds of its tensors: equal forms, equal operations.
+
+    It has each part's class with the code of its methods, every attribute, and the rules with their settings but for
+    learning rates and numbers per member, which are inputs.
+
+    Raises:
+        NoFormError: if a part holds a value that is neither plain nor a part of its own.
+    """
+    parts = {id(part): i for i, part in enumerate(step.parts)}
+    code = code_of(*dict.fromkeys(map(type, step.parts)))
+    own = [(type(part), _described(vars(part), parts)) for part in step.parts]
+    return code, tuple(own), _form_of_updater(step.updater), torch.get_default_dtype()
+
+
+def _form_of_updater(updater: Updater) -> Hashable:
+    numbers = {parameter: i for i, parameter in enumerate(updater.network.parameters())}
+    rules = []
+    for applied in updater.applied_rules:
+        rule = with_lr(with_values(applied.rule, dict.fromkeys(member_values(applied.rule), 0.0)), 1.0)
+        rules.append((rule, definition(rule), tuple(numbers[parameter] for parameter in applied.parameters)))
+    return tuple(rules), updater.clip_norm, frozenset(updater.network.frozen)
+
+
+def _described(value: Any, parts: Mapping[int, int]) -> Any:
+    if isinstance(value, KeepsForBackward):
+        if id(value) not in parts:
+            raise NoFormError(f"a {type(value).__name__} that is no part of the network")
+        return KeepsForBackward, parts[id(value)]
+    if isinstance(value, PLAIN):
+        return type(value), repr(value) if isinstance(value, float) else value
+    if isinstance(value, Parameter):
+        return Parameter, value.shape
+    if isinstance(value, Tensor):
+        if value.numel() > VALUES:
+            raise NoFormError(f"a tensor of {value.numel()} elements")
+        return Tensor, value.shape, value.dtype, value.numpy(force=True).tobytes()
+    if isinstance(value, DECLARED):
+        return type(value)
+    if isinstance(value, dict):
+        return dict, tuple((key, _described(item, parts)) for key, item in value.items() if key not in BOOKKEEPING)
+    if isinstance(value, list | tuple):
+        return type(value), tuple(_described(item, parts) for item in value)
+    if isinstance(value, Settings):
+        return type(value), code_of(type(value)), _described(vars(value), parts)
+    if isinstance(value, FunctionType) and value.__closure__ is None:
+        return value, value.__code__
+    raise NoFormError(f"a {type(value).__name__}")
