@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -40,10 +41,11 @@ class Draws(NamedTuple):
     def bits(self, draw: int) -> Tensor:
         """Return the bits of a draw, one of several at a step; a parameter's are the same alone as among others."""
         device = self.rows[0].data.device
-        index = torch.arange(self.part.start, self.part.stop, dtype=torch.int32, device=device)
+        index = _indices(self.part.stop - self.part.start, device)
         found = [words(row.key.flatten().tolist(), self.t, draw) for row in self.rows]
         if len(found) == 1:
-            return random_bits(index, *found[0])
+            (first, second) = found[0]
+            return random_bits(index, first ^ self.part.start, second)  # the start of a slice, a multiple of its length
         sizes = [row.data.numel() for row in self.rows]
         starts = [0, *accumulate(sizes)][:-1]
         columns = torch.tensor([starts, *zip(*found, strict=True)], dtype=torch.int32, device="cpu")
@@ -155,6 +157,16 @@ class Precision:
 
 def _dtype_of_steps(parameter: Tensor) -> torch.dtype:
     return torch.float32 if parameter.dtype in FORMATS else parameter.dtype
+
+
+def _indices(count: int, device: torch.device) -> Tensor:
+    return _first_indices(device)[:count] if count <= SLICE else torch.arange(count, dtype=torch.int32, device=device)
+
+
+@lru_cache(maxsize=8)
+def _first_indices(device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.arange(SLICE, dtype=torch.int32, device=device)
 
 
 def _slices(row: Tensors) -> Iterator[tuple[slice, Tensors]]:

@@ -34,8 +34,9 @@ def stochastically_rounded(wide: Tensor, dtype: torch.dtype, noise: Tensor) -> T
     """
     lacking, greatest = FORMATS[dtype]
     discarded, info, bits = (1 << lacking) - 1, torch.finfo(dtype), wide.view(torch.int32)
-    in_range = ((bits & _MAGNITUDE) - greatest) >> 31  # all ones or none, which is cheaper than a choice
-    rounded = ((bits + (noise & discarded & in_range)) & ~discarded).view(torch.float32)
+    # All ones where rounding may go up, else none, which is cheaper than a choice; then the noise, and the sum.
+    raised = (bits & _MAGNITUDE).sub_(greatest).bitwise_right_shift_(31).bitwise_and_(discarded)
+    rounded = raised.bitwise_and_(noise).add_(bits).bitwise_and_(~discarded).view(torch.float32)
     if dtype == torch.float16:  # below its normal numbers, the unit is the same for all
         unit = info.smallest_normal * info.eps
         small = (wide / unit + (noise & 0xFFFFFF) * 0.5**24).floor() * unit
@@ -45,9 +46,9 @@ def stochastically_rounded(wide: Tensor, dtype: torch.dtype, noise: Tensor) -> T
 
 def random_bits(index: Tensor, first: int | Tensor, second: int | Tensor) -> Tensor:
     """Return 32 random bits for each index, as int32, that follow from the index and two words alone."""
-    mixed = (index + first) * MULTIPLIERS[0]
-    mixed = (mixed ^ (mixed >> 15) ^ second) * MULTIPLIERS[1]
-    return mixed ^ (mixed >> 16)
+    mixed = (index ^ first).mul_(MULTIPLIERS[0])
+    mixed.bitwise_xor_(mixed >> 15).bitwise_xor_(second).mul_(MULTIPLIERS[1])
+    return mixed.bitwise_xor_(mixed >> 16)
 
 
 def words(key: Sequence[int], t: int, draw: int) -> tuple[int, int]:

@@ -91,7 +91,7 @@ def test_random_bits_of_neighbours_steps_and_parameters_are_independent() -> Non
 
     def centred(key: list[int], t: int, draw: int, shift: int) -> Tensor:
         """Return the high and the low bits, as numbers of mean 0 and variance 1."""
-        bits = random_bits(index + 0, *words(key, t, draw)) & 0xFFFF
+        bits = random_bits(index, *words(key, t, draw)) & 0xFFFF
         return ((bits + 0.5) / 2**16 - 0.5).double().roll(shift) * 12**0.5
 
     base = centred([1, 2], 1, 0, 0)
@@ -108,7 +108,7 @@ def test_words_of_32_bits_wrap() -> None:
     first, second = words([5, 6], 7, 8)
     expected = []
     for i in range(37):
-        mixed = (i + first) * 0x21F0AAAD % 2**32
+        mixed = (i ^ first) * 0x21F0AAAD % 2**32
         signed = mixed - 2**32 * (mixed >> 31)
         mixed = ((signed ^ (signed >> 15) ^ second) * 0x735A2D97) % 2**32
         signed = mixed - 2**32 * (mixed >> 31)
