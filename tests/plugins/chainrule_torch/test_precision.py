@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from chainrule_torch.adapter.rounding import random_bits, stochastically_rounded
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 NAMES = [each.name for each in chainrule.components("optimizers") if "chainrule" in each.distribution]
+ROOT = Path(__file__).parents[3]
 BFLOAT16, FLOAT16 = torch.bfloat16, torch.float16
 DRAWS = 10**6
 WORDS = words([1, 2], 1, 0)
@@ -368,3 +371,15 @@ def test_state_of_another_rounding_is_refused() -> None:
     one = parameter(1.0)
     with pytest.raises(chainrule.StateError, match="adam: the state of a parameter must be"):
         optim.adam([one]).load_state_dict(optim.adam([one], rounding="kahan").state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["adamw", "lion", "sgd", "muon", "schedule_free_adamw"])
+def test_bfloat16_ends_where_float32_does_unless_it_rounds_to_the_nearest(name: str) -> None:
+    train = runpy.run_path(str(ROOT / "examples" / "bf16_digits.py"))["losses"]
+    kinds = ("float32", "stochastic", "kahan", "nearest")
+    ends = {kind: torch.tensor([train(name, kind, seed, 12)[-1] for seed in range(5)]) for kind in kinds}
+    means, spread = {kind: each.mean() for kind, each in ends.items()}, ends["float32"].std()
+    assert abs(means["stochastic"] - means["float32"]) <= spread
+    assert abs(means["kahan"] - means["float32"]) <= spread
+    assert means["nearest"] - means["float32"] > 5 * spread
