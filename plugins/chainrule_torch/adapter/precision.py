@@ -18,7 +18,7 @@ from chainrule.updates.elementwise import SLICE
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, take_all
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.rounding import FORMATS, random_bits, stochastically_rounded, words
+from chainrule_torch.adapter.rounding import FORMATS, nearest_with_rest, random_bits, stochastically_rounded, words
 from chainrule_torch.adapter.runs import joined, runs, separate, take_joined
 from chainrule_torch.adapter.state_entries import COMPENSATION, begin, of_the_rule
 
@@ -137,10 +137,9 @@ class Precision:
     def _write(self, row: Tensors, wide: Tensors, draws: Draws) -> None:
         """Round what a step has made of a parameter and its state."""
         if row.data.dtype in FORMATS and self.rounding == "kahan":
-            rounded = wide.data.to(row.data.dtype)
-            left_out = (wide.data - rounded).nan_to_num_(0, 0, 0)  # nothing of infinity
-            row.state[COMPENSATION].copy_(left_out)
+            rounded, rest = nearest_with_rest(wide.data, row.data.dtype)
             row.data.copy_(rounded)
+            row.state[COMPENSATION].copy_(rest)
         elif row.data is not wide.data:
             row.data.copy_(self._rounded(wide.data, row.data.dtype, draws, 0))
         for draw, (name, entry) in enumerate(sorted(wide.state.items()), 1):

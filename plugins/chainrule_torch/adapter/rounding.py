@@ -18,7 +18,7 @@ MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
 FORMATS = {torch.bfloat16: (16, 0x7F7F0000), torch.float16: (13, 0x477FE000)}
 """Of each dtype, the bits of a float32 that its normal numbers lack, and its greatest number as a float32's bits."""
 
-_MAGNITUDE = 0x7FFFFFFF
+_MAGNITUDE, _INFINITY = 0x7FFFFFFF, 0x7F800000
 
 
 def stochastically_rounded(wide: Tensor, dtype: torch.dtype, noise: Tensor) -> Tensor:
@@ -34,14 +34,25 @@ def stochastically_rounded(wide: Tensor, dtype: torch.dtype, noise: Tensor) -> T
     """
     lacking, greatest = FORMATS[dtype]
     discarded, info, bits = (1 << lacking) - 1, torch.finfo(dtype), wide.view(torch.int32)
-    # All ones where rounding may go up, else none, which is cheaper than a choice; then the noise, and the sum.
-    raised = (bits & _MAGNITUDE).sub_(greatest).bitwise_right_shift_(31).bitwise_and_(discarded)
-    rounded = raised.bitwise_and_(noise).add_(bits).bitwise_and_(~discarded).view(torch.float32)
+    added = _ones_below(greatest, bits).bitwise_and_(discarded).bitwise_and_(noise)
+    rounded = added.add_(bits).bitwise_and_(~discarded).view(torch.float32)
     if dtype == torch.float16:  # below its normal numbers, the unit is the same for all
         unit = info.smallest_normal * info.eps
         small = (wide / unit + (noise & 0xFFFFFF) * 0.5**24).floor() * unit
         rounded = torch.where(wide.abs() < info.smallest_normal, small, rounded)
     return rounded.to(dtype)
+
+
+def nearest_with_rest(wide: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the numbers of a dtype nearest to those of float32, and what they leave out: nothing of infinity and NaN.
+
+    Args:
+        wide: numbers of float32.
+        dtype: bfloat16 or float16.
+    """
+    rounded = wide.to(dtype)
+    bits = (wide - rounded).view(torch.int32)
+    return rounded, _ones_below(_INFINITY, bits).bitwise_and_(bits).view(torch.float32)
 
 
 def random_bits(index: Tensor, first: int | Tensor, second: int | Tensor) -> Tensor:
@@ -61,6 +72,11 @@ def words(key: Sequence[int], t: int, draw: int) -> tuple[int, int]:
     """
     first, second = random_key(key[0] << 32 | key[1], f"rounding/{t}/{draw}")
     return _signed(first), _signed(second)
+
+
+def _ones_below(limit: int, bits: Tensor) -> Tensor:
+    """Return all ones for a float32 of less magnitude than a limit, else 0: a mask, which is cheaper than a choice."""
+    return (bits & _MAGNITUDE).sub_(limit).bitwise_right_shift_(31)
 
 
 def _signed(word: int) -> int:
