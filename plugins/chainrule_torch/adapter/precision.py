@@ -42,7 +42,8 @@ class Draws(NamedTuple):
         """Return the bits of a draw, one of several at a step; a parameter's are the same alone as among others."""
         device = self.rows[0].data.device
         index = _indices(self.part.stop - self.part.start, device)
-        found = [words(row.key.flatten().tolist(), self.t, draw) for row in self.rows]
+        keys = torch.cat([row.key for row in self.rows], 1).T.tolist()
+        found = [words(key, self.t, draw) for key in keys]
         if len(found) == 1:
             (first, second) = found[0]
             return random_bits(index, first ^ self.part.start, second)  # the start of a slice, a multiple of its length
@@ -169,9 +170,9 @@ def _first_indices(device: torch.device) -> Tensor:
 
 
 def _slices(row: Tensors) -> Iterator[tuple[slice, Tensors]]:
-    """Yield a parameter in parts that stay in cache, where it lies in memory in one piece."""
+    """Yield a parameter in parts that stay in a processor's cache, where it lies in memory in one piece."""
     size, tensors = row.data.numel(), (row.data, row.grad, *row.state.values())
-    if size <= SLICE or not all(tensor.is_contiguous() for tensor in tensors):
+    if size <= SLICE or row.data.device.type != "cpu" or not all(tensor.is_contiguous() for tensor in tensors):
         yield slice(0, size), row
         return
     data, grad = row.data.view(-1), row.grad.view(-1)

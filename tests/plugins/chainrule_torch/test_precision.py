@@ -373,6 +373,22 @@ def test_state_of_another_rounding_is_refused() -> None:
         optim.adam([one]).load_state_dict(optim.adam([one], rounding="kahan").state_dict())
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [BFLOAT16, FLOAT16])
+def test_rounds_on_a_cuda_device_as_on_the_cpu(dtype: torch.dtype) -> None:
+    ends = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        sizes = (2**18 + 8, 5, 7)
+        parameters = [torch.nn.Parameter(torch.ones(size, dtype=dtype, device=device)) for size in sizes]
+        stepper = optim.sgd(parameters, lr=2.0**-13, momentum=0.5, state_dtype=BFLOAT16)
+        for _ in range(3):
+            step(stepper, *(torch.ones(size, device=device) for size in sizes))
+        ends.append([one.detach().cpu() for one in parameters])
+    assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["adamw", "lion", "sgd", "muon", "schedule_free_adamw"])
 def test_bfloat16_ends_where_float32_does_unless_it_rounds_to_the_nearest(name: str) -> None:
