@@ -109,7 +109,7 @@ class Precision:
                 separate(whole, run)
             return
         each = list(zip(rows, moments, strict=True))
-        for some in [each] if chain.has_sums else [[one] for one in each]:
+        for some in [each] if each and chain.has_sums else [[one] for one in each]:
             wide_rows = [self._before_step(row, rule.decay, moment) for row, moment in some]
             states = [chain.states(wide.state) for wide in wide_rows]
             take_all(chain, wide_rows, states, [moment for _, moment in some])

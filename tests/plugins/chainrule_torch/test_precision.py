@@ -350,6 +350,13 @@ def test_evaluation_parameters_are_computed_in_float32() -> None:
     assert float(one.detach()) == 1 + 2.0**-7
 
 
+@pytest.mark.parametrize("name", ["adam", "prodigy", "muon"])
+def test_a_step_without_gradients_changes_nothing(name: str) -> None:
+    one = torch.nn.Parameter(torch.ones(2, 2, dtype=BFLOAT16))
+    optimizer(name, [one]).step()
+    assert torch.equal(one, torch.ones(2, 2, dtype=BFLOAT16))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
