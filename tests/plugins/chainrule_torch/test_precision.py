@@ -198,9 +198,10 @@ def test_state_is_kept_in_the_dtype_asked_for() -> None:
         assert {each.dtype for _, each in entries(stepper)} == {expected}
 
 
-def test_bfloat16_state_follows_small_changes() -> None:
+@pytest.mark.parametrize("rounding", ["stochastic", "kahan"])
+def test_bfloat16_state_follows_small_changes(rounding: str) -> None:
     one = torch.nn.Parameter(torch.zeros(1000, dtype=torch.float32))
-    stepper = optim.adam([one], betas=(0.9, 0.999), state_dtype=BFLOAT16)
+    stepper = optim.adam([one], betas=(0.9, 0.999), rounding=rounding, state_dtype=BFLOAT16)
     for _ in range(1000):
         step(stepper, torch.ones(1000))
     torch.testing.assert_close(stepper.state[one]["v"].float().mean(), torch.tensor(1 - 0.999**1000), rtol=5e-3, atol=0)
