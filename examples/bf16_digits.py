@@ -86,7 +86,7 @@ def main() -> None:
             each = [losses(rule, kind, seed, arguments.epochs) for seed in range(arguments.seeds)]
             curves[rule, kind] = torch.tensor(each)
             last = curves[rule, kind][:, -1]
-            print(f"{rule:20} {kind:10} loss {last.mean():.4f} ± {last.std():.4f}", flush=True)
+            print(f"{rule:20} {kind:10} loss {last.mean():.4f} ± {last.std(correction=0):.4f}", flush=True)
     if arguments.figure:
         draw(curves, arguments.figure)
 
