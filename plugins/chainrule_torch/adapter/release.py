@@ -47,8 +47,6 @@ class GradientRelease:
         self._owner, self._step, self._optimizer = label(rule), step, weakref.ref(optimizer)
         self._stepped: set[Tensor] = set()
         self._places: dict[Tensor, tuple[int, int]] = {}
-        self._own: list[Any] = []
-        weakref.finalize(optimizer, _remove, self._own)
 
     def watch(self, parameters: Iterable[Tensor]) -> None:
         """Step these parameters from now on; one that needs no gradient now is left to `step`."""
@@ -57,8 +55,7 @@ class GradientRelease:
                 if (before := _handles.get(parameter)) is not None:
                     before.remove()
                 register: Any = parameter.register_post_accumulate_grad_hook
-                _handles[parameter] = handle = register(partial(_release, weakref.ref(self)))
-                self._own.append(handle)
+                _handles[parameter] = register(partial(_release, weakref.ref(self)))
 
     def end_pass(self, closure: object) -> None:
         """Let every parameter have another gradient.
@@ -112,8 +109,3 @@ class GradientRelease:
 def _release(release: weakref.ref[GradientRelease], parameter: Tensor) -> None:
     if (found := release()) is not None:
         found.take(parameter)
-
-
-def _remove(handles: list[Any]) -> None:
-    for handle in handles:
-        handle.remove()

@@ -265,16 +265,32 @@ def test_loaded_state_takes_the_dtype_in_which_it_is_kept() -> None:
     assert {each.dtype for _, each in entries(stepper)} == {BFLOAT16}
 
 
-def test_a_parameter_draws_alike_alone_and_among_others() -> None:
+def test_a_parameter_draws_alike_alone_and_behind_others() -> None:
     ends = []
-    for others in (0, 3):
-        first = torch.nn.Parameter(torch.ones(50, dtype=BFLOAT16))
-        parameters = [first, *(torch.nn.Parameter(torch.ones(7, dtype=BFLOAT16)) for _ in range(others))]
-        stepper = optim.lion(parameters, lr=1e-3, state_dtype=BFLOAT16)
+    for together in (False, True):
+        first, last = (torch.nn.Parameter(torch.ones(size, dtype=BFLOAT16)) for size in (7, 50))
+        stepper = optim.lion([first, last], lr=1e-3, state_dtype=BFLOAT16)
         for _ in range(5):
-            step(stepper, *(torch.linspace(-1, 1, len(one)) for one in parameters))
-        ends.append(first.detach())
-    assert torch.equal(*ends)
+            first.grad = torch.linspace(-1, 1, 7).bfloat16() if together else None
+            last.grad = torch.linspace(-1, 1, 50).bfloat16()
+            stepper.step()
+        ends.append((last.detach(), stepper.state[last]["m"]))
+    assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+
+
+def test_a_parameter_and_its_state_have_bits_of_their_own() -> None:
+    class Copying(chainrule.Optimizer):
+        def init(self, parameter: Tensor) -> Any:
+            return {"z": parameter.clone()}
+
+        def update(self, parameter: Tensor, grad: Tensor, state: Any, step: Any) -> Tensor:
+            state["z"].sub_(step.lr * grad)
+            return grad
+
+    one = torch.nn.Parameter(torch.ones(1000, dtype=BFLOAT16))
+    stepper = of_rule(Copying(lr=2.0**-8), [one], state_dtype=BFLOAT16)  # half a unit
+    step(stepper, -torch.ones(1000))
+    assert abs((one == stepper.state[one]["z"]).double().mean() - 0.5) < 0.1
 
 
 def test_each_parameter_and_each_step_has_bits_of_its_own() -> None:
