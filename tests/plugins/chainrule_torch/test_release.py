@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import weakref
 from typing import Any
 
 import pytest
@@ -203,6 +204,15 @@ def test_a_dropped_optimizer_steps_no_more() -> None:
     loss_at(net, 0).backward()
     expect_equal(net, before)
     assert all(each.grad is not None for each in net.parameters())
+
+
+def test_hooks_keep_nothing_alive() -> None:
+    net = Net()
+    train(net, optim.adam(net.parameters(), release=True), 1)
+    kept = weakref.ref(next(net.parameters()))
+    del net
+    gc.collect()
+    assert kept() is None
 
 
 def test_the_optimizer_made_last_takes_over() -> None:
