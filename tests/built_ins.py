@@ -4,7 +4,7 @@ from chainrule import Optimizer, components
 from chainrule.registry import load
 from chainrule.registry.component import OWN_DISTRIBUTION
 
-BUILT_IN = [record for record in components() if record.distribution == OWN_DISTRIBUTION]
+BUILT_IN = [record for record in components() if record.distribution == OWN_DISTRIBUTION and not record.foreign]
 
 
 def built_in_rules() -> list[type[Optimizer]]:

@@ -72,6 +72,8 @@ def rules(targets: list[str]) -> dict[str, Optimizer]:
     """Return the first example of every installed optimizer, and of the classes named module:Class."""
     found = {}
     for component in chainrule.components("optimizers"):
+        if component.foreign:
+            continue
         found[component.name] = chainrule.get("optimizers", component.name)
     for target in targets:
         module, _, name = target.partition(":")

@@ -24,6 +24,11 @@ class CatalogueHooks:
         """Return records of components that no entry point lists; the module must not import torch."""
         raise NotImplementedError
 
+    @hookspec
+    def chainrule_checks(self) -> Iterable[str]:
+        """Return names of modules whose checks, made by `chainrule.testing.check`, join the conformance kit."""
+        raise NotImplementedError
+
 
 class TrainingHooks:
     """Hooks of one fit, implemented by the callbacks that are given to it; ``run`` is a `chainrule.Run`.

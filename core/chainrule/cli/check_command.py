@@ -51,15 +51,18 @@ def check(
     if bool(names) + everything + list_checks != 1:
         raise typer.BadParameter("give names, or --all, or --list.")
     from chainrule.cli.parallel_checks import Plan, results_of
-    from chainrule.testing import CHECKS, checks_of
+    from chainrule.testing import checks_of, every_check
 
     def chosen(checks: Iterable[Check]) -> list[Check]:
         return [check for check in checks if pattern in check.name or fnmatchcase(check.name, pattern)]
 
-    if not chosen(CHECKS):
+    known = every_check()
+    for problem in registry.problems():
+        echo(f"chainrule: {problem}", err=True)
+    if not chosen(known):
         raise ChainruleError(f'check: no check matches "{pattern}". All: chainrule check --list.')
     if list_checks:
-        _print_checks(chosen(CHECKS), as_json)
+        _print_checks(chosen(known), as_json)
         return
     with stdout_kept_for(as_json):
         found = [_subjects_of(name) for name in names or KINDS]
@@ -85,7 +88,7 @@ def check(
     if as_json:
         print_json([_row(result) for result in results])
     else:
-        _print_failures(results, left_out=_number(every) - _number(planned))
+        _print_failures(results, left_out=_number(every) - _number(planned), foreign=_foreign(names or KINDS))
     if any(result.outcome == "failed" for result in results):
         raise typer.Exit(1)
 
@@ -94,10 +97,16 @@ def _number(plans: Iterable[Plan]) -> int:
     return sum(len(plan.checks) for plan in plans)
 
 
+def _foreign(names: Iterable[str]) -> int:
+    """Return the number of other libraries' components in the kinds among these names."""
+    kinds = {kind for name in names if (kind := kind_or_none(name)) in KINDS}
+    return sum(component.foreign for kind in kinds for component in registry.components(kind))
+
+
 def _subjects_of(name: str) -> tuple[dict[str, Subject], list[Result]]:
     """Return the component of that name, or every one of a kind that loads and a failure for each that does not.
 
-    Components are returned by the text that finds each.
+    A kind is taken without other libraries' components. Components are returned by the text that finds each.
     """
     from chainrule.testing import Result
 
@@ -106,7 +115,7 @@ def _subjects_of(name: str) -> tuple[dict[str, Subject], list[Result]]:
         return {name: _subject(name)}, []
     subjects, failures = {}, []
     for component in registry.components(kind):
-        if registry.state(component) == "declared":
+        if registry.state(component) == "declared" and not component.foreign:
             try:
                 subjects[component.key] = _subject(component.key)
             except BrokenComponentError as error:
@@ -131,26 +140,38 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 def _print_checks(checks: list[Check], as_json: bool) -> None:
+    from chainrule.testing.check import title
+
     rows = [
-        {"check": check.name, "kinds": list(check.kinds), "description": check.description, "cause": check.cause}
+        {
+            "check": check.name,
+            "kinds": list(check.kinds),
+            "description": check.description,
+            "cause": check.cause,
+            "origin": check.origin,
+        }
         for check in checks
     ]
     if as_json:
         print_json(rows)
         return
     for check in checks:
-        echo(styled(f"{check.name}  ({', '.join(check.kinds)})"))
+        echo(styled(f"{title(check.name, check.origin)}  ({', '.join(check.kinds)})"))
         echo(f"    {check.description}")
 
 
 def _shown(subject: Subject, results: Iterable[Result], *, table: bool) -> list[Result]:
     """Print a summary of the results, after one row for each if table is True, and return them."""
+    from chainrule.testing.check import title
+
     done = []
     with _status(f"checking {subject.label}"):
         for result in results:
             done.append(result)
             if table and not sys.stdout.isatty():
-                echo(f"{result.outcome}\t{result.seconds:.2f} s\t{result.check}\t{_reason(result)}")
+                echo(
+                    f"{result.outcome}\t{result.seconds:.2f} s\t{title(result.check, result.origin)}\t{_reason(result)}"
+                )
     if table and sys.stdout.isatty():
         _print_table(done)
     counts = {outcome: sum(result.outcome == outcome for result in done) for outcome in COLOURS}
@@ -171,13 +192,15 @@ def _print_table(results: list[Result]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from chainrule.testing.check import title
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("check", "outcome", "seconds", "reason"):
         justify: Literal["left", "right"] = "right" if column == "seconds" else "left"
         table.add_column(column, justify=justify, ratio=1 if column == "reason" else None, overflow="fold")
     for result in results:
         outcome = Text(result.outcome, style=COLOURS[result.outcome])
-        table.add_row(result.check, outcome, f"{result.seconds:.2f}", _reason(result))
+        table.add_row(title(result.check, result.origin), outcome, f"{result.seconds:.2f}", _reason(result))
     console().print(table)
 
 
@@ -185,7 +208,7 @@ def _reason(result: Result) -> str:
     return "see below" if result.outcome == "failed" else result.detail
 
 
-def _print_failures(results: list[Result], *, left_out: int) -> None:
+def _print_failures(results: list[Result], *, left_out: int, foreign: int) -> None:
     for result in results:
         if result.outcome == "failed":
             echo("")
@@ -196,3 +219,5 @@ def _print_failures(results: list[Result], *, left_out: int) -> None:
     if left_out:
         those, them = ("that compiles", "it") if left_out == 1 else ("that compile", "them")
         echo(f"{left_out} {those} left out; --compile runs {them}.")
+    if foreign:
+        echo(f"{foreign} of other libraries left out; name one to check it.")

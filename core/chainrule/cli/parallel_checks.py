@@ -16,7 +16,7 @@ import torch
 
 from chainrule.cli.component_file import subject_named
 from chainrule.errors import ChainruleError
-from chainrule.testing import CHECKS, Check, Result, Subject, run_all
+from chainrule.testing import Check, Result, Subject, every_check, run_all
 
 MANY = 8
 """From this number of components on, the start of further processes is worth its seconds."""
@@ -78,7 +78,7 @@ def _prepare(threads: int) -> None:
 
 def _results(address: str, names: Sequence[str]) -> list[Result]:
     """Check a component in this process; the results are without the exceptions, which may not pass to another."""
-    chosen = [check for check in CHECKS if check.name in names]
+    chosen = [check for check in every_check() if check.name in names]
     results = run_all(subject_named(address, owner="check"), chosen)
     return [dataclasses.replace(result, error=None) for result in results]
 

@@ -52,6 +52,7 @@ class Catalogue:
         records: every record, by key, including those that are invalid, blocked or ambiguous; replaced, never changed,
             since other threads may be reading it.
         hooks: the modules that may contribute records.
+        check_modules: the modules with checks of the conformance kit that those contribute and nothing has imported.
         out_of_scope: the tables of names that a package leaves out of a kind, each with the reason.
         session: the objects that were registered in this process, by key.
         problems: the errors in reading and loading declarations, with chained causes.
@@ -66,6 +67,7 @@ class Catalogue:
         self.manager.add_hookspecs(CatalogueHooks)
         self.records: dict[str, list[Component]] = {}
         self.session: dict[str, Any] = {}
+        self.check_modules: list[Component] = []
         self._blocked_distributions: set[str] = set()
         self._block(os.environ.get(DISABLE, ""))
         declarations = read_declarations()
@@ -78,6 +80,15 @@ class Catalogue:
     def ask_hooks(self) -> None:
         """Add the records that the modules in ``chainrule.hooks`` contribute."""
         self._add(self.contributed(self.hooks))
+
+    def import_check_modules(self) -> None:
+        """Import the modules whose checks join the conformance kit, and add to `problems`."""
+        modules, self.check_modules = self.check_modules, []
+        for module in modules:
+            try:
+                self.load(module)
+            except BrokenComponentError as error:
+                self.problems.append(error)
 
     def _add(self, components: Iterable[Component]) -> None:
         records = {key: list(known) for key, known in self.records.items()}
@@ -224,7 +235,7 @@ class Catalogue:
                 )
 
     def contributed(self, modules: Iterable[Component]) -> list[Component]:
-        """Return the records that modules in ``chainrule.hooks`` contribute, and add to `problems`."""
+        """Return the records that modules in ``chainrule.hooks`` contribute; add to `check_modules` and `problems`."""
         contributed: list[Component] = []
         for module in modules:
             if self.is_blocked(module):
@@ -237,6 +248,7 @@ class Catalogue:
                     self.manager.register(plugin, name=name)
                     self.manager.check_pending()
                     contributed += self._components_from(plugin, module)
+                    self.check_modules += self._check_modules_from(plugin, module)
             except BrokenComponentError as error:
                 self.problems.append(error)
             except Exception as error:  # noqa: BLE001  # added to problems, so that the other modules still load
@@ -247,9 +259,8 @@ class Catalogue:
 
     def _components_from(self, plugin: Any, module: Component) -> list[Component]:
         """Call one module's hook and return its records, with their distribution filled in."""
-        others = [other for other in self.manager.get_plugins() if other is not plugin]
         contributed: list[Component] = []
-        for records in self.manager.subset_hook_caller("chainrule_components", others)():
+        for records in self._returned("chainrule_components", plugin):
             for record in records:
                 if not isinstance(record, Component) or record.kind not in KINDS:
                     raise TypeError(f"chainrule_components must return Components of a known kind, got {record!r}")
@@ -257,6 +268,21 @@ class Catalogue:
                     replace(record, distribution=module.distribution, version=module.version, api=module.api)
                 )
         return contributed
+
+    def _check_modules_from(self, plugin: Any, module: Component) -> list[Component]:
+        """Call one module's hook and return the modules that it names, as records."""
+        contributed: list[Component] = []
+        for names in self._returned("chainrule_checks", plugin):
+            for name in [names] if isinstance(names, str) else names:
+                if not isinstance(name, str):
+                    raise TypeError(f"chainrule_checks must return names of modules, got {name!r}")
+                contributed.append(replace(module, name=name, entry_point=name))
+        return contributed
+
+    def _returned(self, hook: str, plugin: Any) -> list[Any]:
+        """Return what one plugin returns from a hook, in a list, which is empty if it has none."""
+        others = [other for other in self.manager.get_plugins() if other is not plugin]
+        return list(self.manager.subset_hook_caller(hook, others)())
 
 
 def _expect_reasons(table: Component, loaded: object) -> None:

@@ -25,6 +25,9 @@ class Component:
         distribution: the package that declares it, filled in by discovery.
         version: the version of that package, filled in by discovery.
         api: the contract that the package is written for, filled in by discovery; None if it states none.
+        summary: a sentence on it; empty for the first line of its docstring, as its source has it.
+        foreign: whether it is another library's work, used through a plugin; what runs over all components leaves such
+            a one out.
     """
 
     kind: str
@@ -33,6 +36,8 @@ class Component:
     distribution: str = ""
     version: str = ""
     api: int | None = None
+    summary: str = ""
+    foreign: bool = False
 
     @property
     def key(self) -> str:

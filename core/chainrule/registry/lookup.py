@@ -78,6 +78,12 @@ def problems() -> list[ChainruleError]:
     return list(_catalogue().problems)
 
 
+def import_check_modules() -> None:
+    """Import the modules whose checks join the conformance kit; what fails joins `problems`."""
+    with _LOCK:
+        _catalogue().import_check_modules()
+
+
 def load(component: Component) -> Any:
     """Import and return the object of a record.
 

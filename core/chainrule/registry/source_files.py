@@ -22,8 +22,8 @@ def source_file(component: Component) -> Path | None:
 
 
 def summary(component: Component) -> str:
-    """Return the first line of a component's docstring, or an empty string if its source cannot be read."""
-    return _summary(*_address(component), _MAX_REEXPORTS)
+    """Return a record's summary, else the first line in the source of a docstring; empty if that cannot be read."""
+    return component.summary or _summary(*_address(component), _MAX_REEXPORTS)
 
 
 def _address(component: Component) -> tuple[str, str]:

@@ -20,7 +20,18 @@ from chainrule.testing import (  # noqa: F401 - they register checks
     settings,
     tasks,
 )
-from chainrule.testing.check import CHECKS, Check, CheckFailed, NotApplicable, Result, check, checks_of, run, run_all
+from chainrule.testing.check import (
+    CHECKS,
+    Check,
+    CheckFailed,
+    NotApplicable,
+    Result,
+    check,
+    checks_of,
+    every_check,
+    run,
+    run_all,
+)
 from chainrule.testing.parametrize import parametrize_checks
 from chainrule.testing.subject import Subject, subject
 
@@ -33,6 +44,7 @@ __all__ = [
     "Subject",
     "check",
     "checks_of",
+    "every_check",
     "parametrize_checks",
     "run",
     "run_all",

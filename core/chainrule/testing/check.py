@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 import chainrule
+from chainrule import registry
 from chainrule.arguments import flag, shown
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError, ContractError, one_line
@@ -19,7 +20,10 @@ from chainrule.registry.kinds import kind_named
 from chainrule.testing.subject import Subject
 
 CHECKS: list[Check] = []
-"""All checks, in report order."""
+"""The checks made so far, in report order; `every_check` has those that packages contribute too."""
+
+OWN = "chainrule"
+"""The origin of the kit's own checks."""
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - the name states the outcome
@@ -54,6 +58,11 @@ class Check:
     function: Callable[[Any], None]
     compiles: bool = False
 
+    @property
+    def origin(self) -> str:
+        """The package whose check it is."""
+        return self.function.__module__.partition(".")[0]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -70,6 +79,7 @@ class Result:
         looked_at: the number of examples that the check has looked at.
         examples: the number of examples of the component.
         version: that of the kit, which is chainrule's.
+        origin: the package whose check it is.
     """
 
     component: str
@@ -81,6 +91,12 @@ class Result:
     looked_at: int = 0
     examples: int = 0
     version: str = chainrule.__version__
+    origin: str = OWN
+
+
+def title(name: str, origin: str) -> str:
+    """Return the name of a check for reports, with its origin where that is not the kit itself."""
+    return name if origin == OWN else f"{name} ({origin})"
 
 
 @explained
@@ -106,10 +122,16 @@ def check(
     return add
 
 
+def every_check() -> list[Check]:
+    """Return the kit's checks and those that packages contribute by the hook ``chainrule_checks``."""
+    registry.import_check_modules()
+    return list(CHECKS)
+
+
 def checks_of(kind: str, *, compile: bool = False) -> list[Check]:
     """Return the checks on one kind of component, with those that call the compiler only if asked for."""
     plural, compile = kind_named(kind), flag("checks_of", "compile", compile)
-    return [check for check in CHECKS if plural in check.kinds and (compile or not check.compiles)]
+    return [check for check in every_check() if plural in check.kinds and (compile or not check.compiles)]
 
 
 @contextmanager
@@ -154,7 +176,17 @@ def run(subject: Subject, check: Check) -> Result:
 
     def result(outcome: Literal["passed", "failed", "skipped"], detail: str, error: BaseException | None) -> Result:
         seconds = time.perf_counter() - start
-        return Result(subject.label, check.name, outcome, detail, seconds, error, looked_at, len(examples))
+        return Result(
+            subject.label,
+            check.name,
+            outcome,
+            detail,
+            seconds,
+            error,
+            looked_at=looked_at,
+            examples=len(examples),
+            origin=check.origin,
+        )
 
     try:
         with apart():
@@ -173,7 +205,9 @@ def run(subject: Subject, check: Check) -> Result:
                     break
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         message = str(error) if isinstance(error, CheckFailed) else f"raised {one_line(error).rstrip('.')}."
-        detail = f"{subject.label}: {check.name} failed{where}: {message} Usual cause: {check.cause}"
+        detail = (
+            f"{subject.label}: {title(check.name, check.origin)} failed{where}: {message} Usual cause: {check.cause}"
+        )
         return result("failed", detail, error)
     why = "; ".join(dict.fromkeys(reasons))
     if not looked_at:

@@ -79,7 +79,10 @@ def chosen(names: Sequence[str]) -> list[Component]:
     found: list[Component] = []
     for name in names or KINDS:
         kind = kind_or_none(name)
-        found += registry.components(kind) if kind in KINDS else [_named(name)]
+        of_kind = (
+            [component for component in registry.components(kind) if not component.foreign] if kind in KINDS else []
+        )
+        found += of_kind if kind in KINDS else [_named(name)]
     usable = [component for component in dict.fromkeys(found) if registry.state(component) != "blocked"]
     return sorted(usable, key=lambda component: (KINDS.index(component.kind), component.name, component.distribution))
 

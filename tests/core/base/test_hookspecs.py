@@ -16,7 +16,7 @@ def _hooks(specs):
 
 def test_each_manager_gets_its_own_hooks():
     assert _hooks(TrainingHooks) == TRAINING
-    assert _hooks(CatalogueHooks) == {"chainrule_components"}
+    assert _hooks(CatalogueHooks) == {"chainrule_components", "chainrule_checks"}
 
 
 @pytest.mark.parametrize("specs", [CatalogueHooks, TrainingHooks])

@@ -113,6 +113,7 @@ def _outcome(catalogue: Catalogue, component: Component) -> Outcome:
         elif component.kind == HOOKS:
             catalogue.problems.clear()
             contributed = catalogue.contributed([component])
+            catalogue.import_check_modules()
             for problem in catalogue.problems:
                 raise problem
         elif component.kind == COMMANDS:
