@@ -1,49 +1,29 @@
-"""An optimizer of torch.optim, or one written for it, as a rule."""
+"""`Wrapped`: a rule that steps each parameter of each member by an optimizer written for PyTorch."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import inspect
-from collections.abc import Mapping
+import math
+import types
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, ContractError, HyperparameterError, Optimizer, State, Step
-from chainrule.arguments import shown
-from chainrule.errors import one_line
+from chainrule import ChainruleError, ContractError, HyperparameterError, Optimizer, State, Step, hyperparameter
+from chainrule.base.optimizer import LearningRate
+from chainrule.errors import label, one_line
+from chainrule_torch.wrapped.kept_state import GROUP, OWN, SHARED, as_tensors, in_parts
 
 STARTED = "started"
 """The entry of the state that is 1 from the first step on; before it, the optimizer makes its own state."""
 
-NUMBERS = {"int": int, "float": float, "bool": bool}
-"""The Python types of numbers in an optimizer's state, which a rule keeps as tensors named ``step (int)``."""
-
-
-def wrap(kind: type[torch.optim.Optimizer], *, schedule: Any = None, **options: Any) -> Optimizer:
-    """Return a rule that steps each parameter of each member by a PyTorch optimizer of this class.
-
-    Args:
-        kind: the class.
-        schedule: the factor on lr at step t = 1, 2, …
-        options: the arguments of the class, lr among them.
-
-    Raises:
-        ChainruleError: if it is no such class, takes no such arguments, needs a closure, or its step of one parameter
-            depends on the others.
-    """
-    if not isinstance(kind, type) or not issubclass(kind, torch.optim.Optimizer):
-        raise ChainruleError(
-            f"wrap: kind must be a class of PyTorch optimizers, got {shown(kind)}. Pass torch.optim.AdamW, for example."
-        )
-    signature = inspect.signature(kind)
-    lr = options.pop("lr", getattr(signature.parameters.get("lr"), "default", inspect.Parameter.empty))
-    if lr is inspect.Parameter.empty:
-        raise HyperparameterError(f"wrap: no lr, which {kind.__name__} has no default for. Pass lr=0.01, for example.")
-    rule = _made(kind, lr, schedule, options)
-    rule.expect_separate()
-    return rule
+OPTIONS = "options"
+"""The field of the arguments of an optimizer's class that have none of their own, by name."""
 
 
 class Wrapped(Optimizer):
@@ -54,12 +34,16 @@ class Wrapped(Optimizer):
     decay_kind = "other"
     kind: ClassVar[Any]
 
-    options: Any = None
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        members = max([len(value) for value in _per_member(self)], default=1)
+        for i in range(members):
+            self.optimizer([torch.zeros(2, 2, requires_grad=True)], i)
 
     def init(self, parameter: Tensor) -> State:
         with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
             trial = parameter.detach().clone().requires_grad_()
-            found = self._stepped([trial], [torch.full_like(trial, 1e-3)], [{}])[0]
+            found = self._stepped(trial, torch.full_like(trial, 1e-3), {})
         entries = {name: torch.zeros_like(value) for name, value in found.items()}
         return {STARTED: parameter.new_zeros(()), **entries}
 
@@ -68,106 +52,183 @@ class Wrapped(Optimizer):
         with torch.inference_mode(False):
             before = {name: value.clone() for name, value in known.items()} if state[STARTED].item() else {}
             own = parameter.detach().requires_grad_()
-            (after,) = self._stepped([own], [grad.clone()], [before], lr=step.lr)
+            after = self._stepped(own, grad.clone(), before, lr=step.lr)
             if own.data_ptr() != parameter.data_ptr():  # of an optimizer that assigns to p.data
                 parameter.copy_(own.detach())
         if {name: value.shape for name, value in after.items()} != {name: v.shape for name, v in known.items()}:
             raise ContractError(
-                f"wrap: {self.kind.__name__} must keep one form of state, got {sorted(after)} after {sorted(known)}. "
-                "Wrap another optimizer."
+                f"{label(self)}: {self.kind.__name__} must keep one form of state, got {sorted(after)} after "
+                f"{sorted(known)}. Wrap another optimizer."
             )
         for name, value in after.items():
             state[name].copy_(value)
         state[STARTED].fill_(1)
 
-    def _stepped(
-        self, parameters: list[Tensor], grads: list[Tensor], states: list[State], lr: Any = None
-    ) -> list[State]:
-        """Step parameters in place, by one optimizer that goes on from these states; return their new states."""
-        rate = float(torch.as_tensor(self.lr).flatten()[0] if lr is None else lr)  # any member's, for a trial
+    def optimizer(self, parameters: list[Tensor], member: int = 0, lr: Any = None) -> torch.optim.Optimizer:
+        """Return the optimizer of these parameters, with the settings of a member."""
+        settings = {
+            field.name: of_member(getattr(self, field.name), member)
+            for field in dataclasses.fields(self)
+            if field.name not in ("lr", "schedule", OPTIONS)
+        }
+        rate = of_member(self.lr, member) if lr is None else float(lr)
         try:
-            optimizer = self.kind(parameters, lr=rate, **self.options)
-        except (TypeError, ValueError) as error:
-            raise HyperparameterError(
-                f"wrap: {self.kind.__name__} must take its options, got {one_line(error)}. Change them."
-            ) from error
-        for parameter, grad, state in zip(parameters, grads, states, strict=True):
-            parameter.grad = grad
-            if state:
-                optimizer.state[parameter].update(_as_torch_keeps(state))
-        optimizer.step()
-        return [self._as_kept(optimizer.state[parameter]) for parameter in parameters]
-
-    def _as_kept(self, state: Mapping[str, Any]) -> State:
-        kept: State = {}
-        for name, value in state.items():
-            if isinstance(value, Tensor):
-                kept[str(name)] = value.detach()
-            elif type(value).__name__ in NUMBERS:
-                kept[f"{name} ({type(value).__name__})"] = torch.tensor(value, dtype=torch.float64)
-            else:
-                raise ContractError(
-                    f"wrap: the state of {self.kind.__name__} must hold tensors and numbers, got {shown(value)} as "
-                    f"{name}. Wrap another optimizer."
-                )
-        return kept
-
-    def expect_separate(self) -> None:
-        """Raise ChainruleError unless two parameters are stepped together as they are alone."""
-        generator = torch.Generator().manual_seed(0)
-        shapes = (3, 2), (2, 4)
-        first = [torch.randn(shape, dtype=torch.float64, generator=generator) for shape in shapes]
-        grads = [[torch.randn(shape, dtype=torch.float64, generator=generator) for shape in shapes] for _ in range(3)]
-
-        def walked(which: list[int]) -> list[Tensor]:
-            own = [first[i].clone().requires_grad_() for i in which]
-            states: list[State] = [{} for _ in which]
-            for step in grads:
-                states = self._stepped(own, [step[i].clone() for i in which], states)
-            return [one.detach() for one in own]
-
-        with torch.random.fork_rng(devices=[]):
-            try:
-                together, alone = walked([0, 1]), [*walked([0]), *walked([1])]
-            except ChainruleError:
-                raise
-            except Exception as error:
-                raise ChainruleError(
-                    f"wrap: {self.kind.__name__} must step by dense gradients alone, got {one_line(error)}. "
-                    "Wrap one that needs no closure."
-                ) from error
-        if not all(torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(together, alone, strict=True)):
-            raise ChainruleError(
-                f"wrap: {self.kind.__name__} must step each parameter by its own gradient, got other steps for two "
-                "together. Train in PyTorch with it."
+            made: torch.optim.Optimizer = self.kind(
+                parameters, lr=rate, **settings, **(getattr(self, OPTIONS, None) or {})
             )
+        except Exception as error:
+            raise HyperparameterError(
+                f"{label(self)}: settings must be those that {self.kind.__name__} takes, got "
+                f"{one_line(error).rstrip('.')}. Change them."
+            ) from error
+        return made
+
+    def _stepped(self, parameter: Tensor, grad: Tensor, state: State, lr: Any = None) -> State:
+        """Step a parameter in place by an optimizer that goes on from this state; return the new state."""
+        optimizer = self.optimizer([parameter], lr=lr)
+        (group,) = optimizer.param_groups
+        parameter.grad = grad
+        parts = in_parts(state)
+        group |= parts[GROUP]
+        optimizer.state |= parts[SHARED]  # type: ignore[arg-type]  # torch declares parameters alone as keys
+        if parts[OWN]:
+            optimizer.state[parameter].update(parts[OWN])
+        before = {key: value for key, value in group.items() if key != "params"}
+        try:
+            optimizer.step()
+        except Exception as error:
+            raise ChainruleError(
+                f"{label(self)}: {self.kind.__name__} must step by dense gradients alone, got "
+                f"{one_line(error).rstrip('.')} for shape {tuple(parameter.shape)}. "
+                "Wrap another optimizer, or give such parameters another rule."
+            ) from error
+        counted = {key for key, value in group.items() if key != "params" and self._is_counted(key, value, before)}
+        counted |= parts[GROUP].keys()
+        if "lr" in counted:
+            raise ContractError(
+                f"{label(self)}: {self.kind.__name__} must leave lr to the rule, got {group['lr']} after "
+                f"{before['lr']}. Wrap another optimizer."
+            )
+        own, shared = optimizer.state[parameter], {key: v for key, v in optimizer.state.items() if isinstance(key, str)}
+        kept = {OWN: own, GROUP: {key: group[key] for key in sorted(counted)}, SHARED: shared}
+        return as_tensors(label(self), kept, parameter.dtype)
+
+    def _is_counted(self, key: str, value: Any, before: Mapping[str, Any]) -> bool:
+        """Return whether an entry of the optimizer's group is part of its state."""
+        is_number = isinstance(value, int | float | Tensor) and not isinstance(value, bool)
+        return (is_number and key not in _arguments(self.kind)) or _differs(value, before.get(key))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made, (self.kind, self.lr, self.schedule, self.options)
+        return rule_of, (self.kind, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
     def __repr__(self) -> str:
-        options = {"lr": self.lr, **self.options, **({"schedule": self.schedule} if self.schedule else {})}
-        shown_options = ", ".join(f"{name}={value!r}" for name, value in options.items())
-        return f"wrap({self.kind.__module__}.{self.kind.__qualname__}, {shown_options})"
+        given = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name == "lr" or not _same(getattr(self, field.name), field.default)
+        }
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
-def _as_torch_keeps(state: State) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    for name, value in state.items():
-        plain, _, number = name.removesuffix(")").rpartition(" (")
-        if plain and number in NUMBERS:
-            kept[plain] = NUMBERS[number](value.item())
-        else:
-            kept[name] = value
-    return kept
+def _per_member(rule: Wrapped) -> Iterator[Tensor]:
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        yield from (item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Tensor))
+
+
+def of_member(value: Any, member: int) -> Any:
+    """Return the numbers of one member as Python's."""
+    if isinstance(value, tuple):
+        return tuple(of_member(item, member) for item in value)
+    return value.flatten()[min(member, value.numel() - 1)].item() if isinstance(value, Tensor) else value
 
 
 @functools.cache
-def _class_of(kind: Any) -> type[Wrapped]:
-    """Return the class of rules by a class of optimizers, whose name tells saved states apart."""
-    own = {"kind": kind, "__doc__": Wrapped.__doc__, "__module__": __name__, "__repr__": Wrapped.__repr__}
-    return type(f"Torch{kind.__name__}", (Wrapped,), own)
+def _arguments(kind: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(kind).parameters)
 
 
-def _made(kind: Any, lr: Any, schedule: Any, options: dict[str, Any]) -> Wrapped:
-    return _class_of(kind)(lr=lr, schedule=schedule, options=options)
+def _differs(value: Any, before: Any) -> bool:
+    return value is not before and not _same(value, before)
+
+
+def _same(value: Any, other: Any) -> bool:
+    if isinstance(value, tuple) and isinstance(other, tuple):
+        return len(value) == len(other) and all(map(_same, value, other))
+    if isinstance(value, Tensor) or isinstance(other, Tensor):
+        return isinstance(value, Tensor) and isinstance(other, Tensor) and torch.equal(value, other)
+    return type(value) is type(other) and bool(value == other)
+
+
+def rule_of(kind: Any, settings: Mapping[str, Any]) -> Wrapped:
+    """Return the rule by a class of optimizers; what has no field of its own joins its options, if it has these."""
+    cls = class_of(kind)
+    own = {field.name for field in dataclasses.fields(cls)}
+    if OPTIONS not in own:
+        return cls(**settings)
+    fields: dict[str, Any] = {name: value for name, value in settings.items() if name in own}
+    if options := {name: value for name, value in settings.items() if name not in own}:
+        fields[OPTIONS] = options
+    return cls(**fields)
+
+
+@functools.cache
+def class_of(kind: Any) -> type[Wrapped]:
+    """Return the class of rules by a class of optimizers, whose number, text and flag arguments are its fields."""
+    own: dict[str, Any] = {
+        "kind": kind,
+        "__module__": __name__,
+        "__doc__": _documentation(kind),
+        "__repr__": Wrapped.__repr__,
+        "__annotations__": {},
+        "ranks": _ranks_of(kind),
+    }
+    taken = {name for name in dir(Wrapped) if name != "lr"}
+    _, *arguments = inspect.signature(kind).parameters.items()  # the first is for the parameters
+    for name, parameter in arguments:
+        found = None if name in taken else _field(name, parameter)
+        if found is None:
+            found, name = (Any, hyperparameter(default=None, per_member=False)), OPTIONS
+        own["__annotations__"][name], own[name] = found
+    package = kind.__module__.partition(".")[0].title().replace("_", "")
+    return type(f"{package}{kind.__name__.capitalize()}", (Wrapped,), own)
+
+
+def _ranks_of(kind: Any) -> tuple[int, ...]:
+    """Return the ranks of the parameters that an optimizer steps, as far as it does with its own defaults."""
+    found = []
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        for rank in Optimizer.ranks:
+            parameter = torch.full((2,) * rank, 0.5, requires_grad=True, device="cpu", dtype=torch.float32)
+            parameter.grad = torch.full_like(parameter, 0.1)
+            with contextlib.suppress(Exception):
+                kind([parameter]).step()
+                found.append(rank)
+    return tuple(found) or Optimizer.ranks
+
+
+def _field(name: str, parameter: inspect.Parameter) -> tuple[Any, Any] | None:
+    """Return the type and the declaration of an argument as a field; None for one that has to be an option."""
+    default = parameter.default
+    if name == "lr":
+        is_number = isinstance(default, int | float)
+        return (LearningRate, hyperparameter(default=float(default))) if is_number else None
+    if isinstance(default, bool) or (isinstance(default, int) and parameter.annotation in (int, "int")):
+        return type(default), hyperparameter(default=default, per_member=False)
+    if isinstance(default, int | float) and math.isfinite(default):
+        return float, hyperparameter(default=float(default))
+    if type(default) is tuple and all(type(each) in (int, float) for each in default):
+        return types.GenericAlias(tuple, (float,) * len(default)), hyperparameter(default=tuple(map(float, default)))
+    if default is None or isinstance(default, str | tuple | float):
+        return Any, hyperparameter(default=default, per_member=False)
+    return None
+
+
+def _documentation(kind: Any) -> str:
+    name = f"{kind.__module__.partition('.')[0]}'s {kind.__name__}"
+    return (
+        f"Step by {name}, one parameter of one member at a time.\n\n"
+        f"Update:   that of {kind.__module__}.{kind.__qualname__}, run on each parameter alone\n"
+        "Variant:  its own; every setting but the schedule is an argument of that class\n"
+        f"Source:   {name}"
+    )

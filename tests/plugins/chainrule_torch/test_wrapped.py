@@ -94,7 +94,7 @@ def test_a_saved_state_goes_on_to_the_bit(kind, options):
 
 def test_its_repr_shows_that_it_is_wrapped():
     rule = wrap(torch.optim.AdamW, lr=0.02, weight_decay=0.1)
-    assert repr(rule) == "wrap(torch.optim.adamw.AdamW, lr=0.02, weight_decay=0.1)"
+    assert repr(rule) == "TorchAdamw(lr=0.02, weight_decay=0.1)"
     assert pickle.loads(pickle.dumps(rule)) == rule == copy.deepcopy(rule)  # noqa: S301
     assert wrap(torch.optim.AdamW).lr == 1e-3
 
@@ -134,31 +134,91 @@ class Joint(torch.optim.SGD):
         super().step()
 
 
-class KeepsList(torch.optim.SGD):
+class KeepsSet(torch.optim.SGD):
     def step(self, closure=None):
         super().step()
         for parameter in self.param_groups[0]["params"]:
-            self.state[parameter]["past"] = [1.0]
+            self.state[parameter]["past"] = {1.0}
+
+
+class Hidden(torch.optim.SGD):
+    """Descends by lr / t, and counts where nobody looks."""
+
+    taken = 0
+
+    def step(self, closure=None):
+        self.taken += 1
+        for parameter in self.param_groups[0]["params"]:
+            parameter.data.sub_(parameter.grad, alpha=self.param_groups[0]["lr"] / self.taken)
+
+
+class OwnRate(torch.optim.SGD):
+    """Lowers its rate by itself."""
+
+    def step(self, closure=None):
+        super().step()
+        self.param_groups[0]["lr"] *= 0.9
 
 
 REFUSED = [
-    (torch.optim.LBFGS, {}, "LBFGS must step by dense gradients alone, got TypeError: LBFGS.step() missing"),
-    (torch.optim.SparseAdam, {}, "SparseAdam must step by dense gradients alone, got RuntimeError"),
-    (Joint, {}, "Joint must step each parameter by its own gradient, got other steps for two together."),
-    (KeepsList, {}, "the state of KeepsList must hold tensors and numbers, got [1.0] as past."),
+    (
+        torch.optim.LBFGS,
+        {},
+        "torch_lbfgs: LBFGS must step by dense gradients alone, got TypeError: LBFGS.step() missing",
+    ),
+    (torch.optim.SparseAdam, {}, "torch_sparseadam: SparseAdam must step by dense gradients alone, got RuntimeError"),
+    (Joint, {}, "wrap: Joint must step each parameter by its own gradient, got other steps for two together."),
+    (Hidden, {}, "wrap: Hidden must keep all that it remembers in its state and its groups, got other steps"),
+    (OwnRate, {"lr": 0.1}, "tests_ownrate: OwnRate must leave lr to the rule, got 0.09"),
+    (KeepsSet, {}, "tests_keepsset: the optimizer's state must hold tensors and numbers, got {1.0} as state.past."),
     (
         torch.optim.Adam,
         {"momentum": 0.9},
-        "Adam must take its options, got TypeError: Adam.__init__() got an unexpected",
+        'torch_adam: takes no argument "momentum".',
     ),
-    (torch.optim.Adam, {"betas": (2.0, 0.9)}, "Adam must take its options, got ValueError: Invalid beta parameter"),
-    (linear, {}, "kind must be a class of PyTorch optimizers, got the class Linear. Pass torch.optim.AdamW"),
+    (
+        torch.optim.Adam,
+        {"betas": (2.0, 0.9)},
+        "torch_adam: settings must be those that Adam takes, got ValueError: Inv",
+    ),
+    (linear, {}, "wrap: kind must be a class of PyTorch optimizers, got the class Linear. Pass torch.optim.AdamW"),
+    ("torch.optim.Adamw", {}, "wrap: no class torch.optim.Adamw: AttributeError"),
+    ("no_such_package.Lion", {}, "wrap: no class no_such_package.Lion: ModuleNotFoundError"),
 ]
+
+
+class CountsInItsGroup(torch.optim.SGD):
+    """Descends by lr / t, where t stands in the group, and by a part of a list of past gradients."""
+
+    def step(self, closure=None):
+        (group,) = self.param_groups
+        group["t"] = group.get("t", 0) + 1
+        self.state.setdefault("all", torch.zeros(1)).add_(1)
+        for parameter in group["params"]:
+            past = self.state[parameter].setdefault("past", {0.5: [torch.zeros_like(parameter), "fixed"]})[0.5][0]
+            past.mul_(0.5).add_(parameter.grad)
+            parameter.data.sub_(past, alpha=group["lr"] / (group["t"] + float(self.state["all"])))
+
+
+def test_what_is_kept_in_groups_lists_and_dicts_is_state_too():
+    ours = network(seed=0)
+    expected = trained_in_torch(ours, CountsInItsGroup, {"lr": 0.1}, 5)
+    rule = wrap(CountsInItsGroup, lr=0.1)
+    first = rule.attach(network(seed=0))
+    stepped(first, 2)
+    second = rule.attach(copy.deepcopy(first.network))
+    second.load_state_dict(first.state_dict())
+    stepped(second, 3)
+    assert_close(second.network.state_dict(), dict(expected), rtol=0, atol=1e-12)
+
+
+def test_a_class_is_found_by_its_path_too():
+    assert wrap("torch.optim.AdamW", lr=0.1) == wrap(torch.optim.AdamW, lr=0.1)
 
 
 @pytest.mark.parametrize(("kind", "options", "message"), REFUSED)
 def test_what_cannot_be_wrapped_is_refused_in_one_line(kind, options, message):
-    with pytest.raises(ChainruleError, match=f"^{re.escape(f'wrap: {message}')}") as got:
+    with pytest.raises(ChainruleError, match=f"^{re.escape(message)}") as got:
         wrap(kind, **options)
     assert "\n" not in str(got.value)
 
