@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,14 @@ SMALL = {"char_transformer.py": ["--epochs", "1", "--characters", "3000", "--wid
 """The arguments with which an example that trains for minutes runs in seconds."""
 
 
+NEEDS = {"export_onnx.py": "onnxscript"}
+"""The module of an extra without which an example cannot run."""
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_every_example_runs(script, tmp_path):
+    if (needed := NEEDS.get(script.name)) and find_spec(needed) is None:
+        pytest.skip(f"{needed} is not installed: pip install -e '.[onnx]'")
     figure = tmp_path / "figure.png"
     draws = "--figure" in script.read_text(encoding="utf-8")
     drawn = ["--epochs", "1", "--figure", str(figure)] if draws else []
