@@ -1,5 +1,7 @@
 """Every wrong component is found, by the check that is meant to find it; and every check finds one.
 
+Those that a plugin contributes have their wrong components in its tests.
+
 Each wrong component goes through one check, so that their time grows with the kit and not with the catalogue. All run
 in the normal suite, also through the checks that compile or start a process.
 """
@@ -28,6 +30,8 @@ def test_a_wrong_component_fails_by_the_check_meant_for_it(mutant: Mutant) -> No
     assert check.cause in message
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+@pytest.mark.parametrize(
+    "check", [check for check in CHECKS if check.origin == "chainrule"], ids=lambda check: check.name
+)
 def test_every_check_finds_a_wrong_component(check) -> None:
     assert any(mutant.check == check.name and mutant.kind in check.kinds for mutant in MUTANTS)

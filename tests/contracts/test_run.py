@@ -35,8 +35,13 @@ def small(number):
         ((1, 20, 30), "passed", 1, "looked at 1 of 3 examples: 20 is too large; 30 is too large"),
         ((20, 1), "passed", 1, "looked at 1 of 2 examples: 20 is too large"),
         ((20, 20), "skipped", 0, "20 is too large"),
-        ((1, -1, 2), "failed", 1, "small failed on -1: the number must be at least 0, got -1. Usual cause: a mistake."),
-        ((), "failed", 0, "small failed: there must be at least one example, got 0. Usual cause: a mistake."),
+        (
+            (1, -1, 2),
+            "failed",
+            1,
+            "small (tests) failed on -1: the number must be at least 0, got -1. Usual cause: a mistake.",
+        ),
+        ((), "failed", 0, "small (tests) failed: there must be at least one example, got 0. Usual cause: a mistake."),
     ],
 )
 def test_a_result_tells_how_many_examples_were_looked_at(examples, outcome, looked_at, detail):
