@@ -28,7 +28,8 @@ def register_with_timm() -> list[str]:
             f"register_with_timm: timm must be importable, got {one_line(error)}. Run pip install timm, or mend it."
         ) from error
     made = []
-    for name in registry.names("optimizers"):
+    foreign = {each.name for each in registry.components("optimizers") if each.foreign}  # which timm has itself
+    for name in (name for name in registry.names("optimizers") if name not in foreign):
         made.append(PREFIX + name.replace("_", "-"))
         if made[-1] not in default_registry.list_optimizers():
             path = f"{optimizer_class.__module__}.{name}"

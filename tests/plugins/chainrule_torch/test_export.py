@@ -24,8 +24,9 @@ from chainrule_torch.export.checked import arguments_of, checked_text
 from chainrule_torch.export.chosen import Chosen, chosen
 from chainrule_torch.export.exported_file import exported
 from chainrule_torch.export.trial import imported, parting
+from tests.built_ins import BUILT_IN as OURS
 
-BUILT_IN = [each.name for each in chainrule.components("optimizers") if each.distribution == "chainrule"]
+BUILT_IN = [record.name for record in OURS if record.kind == "optimizers"]
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PACKAGES = {
     name: f"{EXAMPLES}/chainrule-{name}/src/chainrule_{name}/__init__.py:{name.capitalize()}"

@@ -20,7 +20,7 @@ from chainrule_torch import optim, optimizer
 from chainrule_torch.adapter.rounding import random_bits, stochastically_rounded, words
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
-NAMES = [each.name for each in chainrule.components("optimizers") if "chainrule" in each.distribution]
+NAMES = [each.name for each in chainrule.components("optimizers") if not each.foreign]
 ROOT = Path(__file__).parents[3]
 BFLOAT16, FLOAT16 = torch.bfloat16, torch.float16
 DRAWS = 10**6

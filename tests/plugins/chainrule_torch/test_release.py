@@ -19,7 +19,7 @@ from chainrule.updates.chain import Chain
 from chainrule_torch import optim
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
-NAMES = [each.name for each in chainrule.components("optimizers") if "chainrule" in each.distribution]
+NAMES = [each.name for each in chainrule.components("optimizers") if not each.foreign]
 
 
 class Net(torch.nn.Module):
