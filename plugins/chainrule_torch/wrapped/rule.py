@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import inspect
 import math
 import types
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, ClassVar
 
 import torch
@@ -31,7 +31,6 @@ class Wrapped(Optimizer):
 
     elementwise = False
     vmappable = False
-    decay_kind = "other"
     kind: ClassVar[Any]
 
     def __post_init__(self) -> None:
@@ -73,9 +72,10 @@ class Wrapped(Optimizer):
         }
         rate = of_member(self.lr, member) if lr is None else float(lr)
         try:
-            made: torch.optim.Optimizer = self.kind(
-                parameters, lr=rate, **settings, **(getattr(self, OPTIONS, None) or {})
-            )
+            with _on_the_cpu():
+                made: torch.optim.Optimizer = self.kind(
+                    parameters, lr=rate, **settings, **(getattr(self, OPTIONS, None) or {})
+                )
         except Exception as error:
             raise HyperparameterError(
                 f"{label(self)}: settings must be those that {self.kind.__name__} takes, got "
@@ -95,7 +95,8 @@ class Wrapped(Optimizer):
             optimizer.state[parameter].update(parts[OWN])
         before = {key: value for key, value in group.items() if key != "params"}
         try:
-            optimizer.step()
+            with _on_the_cpu():
+                optimizer.step()
         except Exception as error:
             raise ChainruleError(
                 f"{label(self)}: {self.kind.__name__} must step by dense gradients alone, got "
@@ -128,6 +129,11 @@ class Wrapped(Optimizer):
             if field.name == "lr" or not _same(getattr(self, field.name), field.default)
         }
         return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def _on_the_cpu() -> AbstractContextManager[Any]:
+    """Return a context in which tensors made without a device are on the CPU, whatever torch's default."""
+    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
 
 
 def _per_member(rule: Wrapped) -> Iterator[Tensor]:
@@ -190,6 +196,7 @@ def class_of(kind: Any) -> type[Wrapped]:
         if found is None:
             found, name = (Any, hyperparameter(default=None, per_member=False)), OPTIONS
         own["__annotations__"][name], own[name] = found
+    own["decay_kind"] = "other" if "weight_decay" in own else "none"
     package = kind.__module__.partition(".")[0].title().replace("_", "")
     return type(f"{package}{kind.__name__.capitalize()}", (Wrapped,), own)
 
@@ -201,7 +208,7 @@ def _ranks_of(kind: Any) -> tuple[int, ...]:
         for rank in Optimizer.ranks:
             parameter = torch.full((2,) * rank, 0.5, requires_grad=True, device="cpu", dtype=torch.float32)
             parameter.grad = torch.full_like(parameter, 0.1)
-            with contextlib.suppress(Exception):
+            with suppress(Exception):
                 kind([parameter]).step()
                 found.append(rank)
     return tuple(found) or Optimizer.ranks

@@ -1,5 +1,6 @@
 """The optimizers of torch.optim as components."""
 
+import json
 import subprocess
 import sys
 
@@ -115,11 +116,23 @@ def test_they_are_no_built_in_rules_and_checked_only_by_name():
     assert (named.exit_code, "torch_sgd: ok, 1 passed" in named.stdout) == (0, True)
 
 
+FAILS = {
+    "torch_adafactor": {"bad_settings_are_rejected"},  # eps has a None among its numbers
+    # It decays by lambd, takes a new rate a step late, and keeps numbers of torch's default dtype.
+    "torch_asgd": {"zero_gradient_is_as_declared", "schedule_scales_lr_at_once", "steps_follow_no_default"},
+    "torch_nadam": {"steps_follow_no_default"},  # as does this one
+    "torch_rprop": {"lr_of_zero_freezes", "schedule_scales_lr_at_once"},  # the rate is that of its first step alone
+}
+"""What the kit finds in torch's own."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
-def test_each_passes_the_kit(name):
-    done = CliRunner().invoke(app, ["check", name])
-    assert done.exit_code == 0, done.stdout
+def test_the_kit_finds_in_each_what_torch_does(name):
+    few = ["-k", "state*"] if name == "torch_muon" else []  # which multiplies in bfloat16, minutes long on a CPU
+    done = CliRunner().invoke(app, ["check", name, *few, "--json"])
+    failed = {row["check"] for row in json.loads(done.stdout) if row["outcome"] == "failed"}
+    assert failed == FAILS.get(name, set()), done.stdout
 
 
 def test_one_of_them_steps_a_module_of_torch_as_itself():
