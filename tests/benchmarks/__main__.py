@@ -25,6 +25,7 @@ SECTIONS = (
     "layers",
     "rules",
     "matrices",
+    "bridge",
     "startup",
     "memory",
     "paper",
@@ -92,6 +93,7 @@ def add(results: dict[str, Any], name: str, rounds: int, more: list[str], consol
             "layers": "layer_rows",
             "rules": "rule_rows",
             "matrices": "matrix_rows",
+            "bridge": "bridge_rows",
             "paper": "paper",
         }
         results[name] = in_own_process(modules[name], rounds, *more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -19,6 +19,7 @@ def tables(results: Result) -> Iterator[Table]:
     shown = {
         "rules": rules,
         "matrices": matrices,
+        "bridge": bridge,
         "layers": layers,
         "startup": startup,
         "memory": memory,
@@ -88,6 +89,20 @@ def matrices(result: Result) -> Table:
             cells = at_most_cells(row["members_to_one"], row["members_goal"])
             table.add_row("", f"{result['members']} members / one", times["members"], *cells)
         table.add_section()
+    return table
+
+
+def bridge(result: Sequence[Result]) -> Table:
+    title = "One step on torch's parameters: 8 M in 100 tensors (large), 1 M in 1,000 (small)"
+    table = Table("", "step", "construction", "times foreach's", "times fused's", "goal", "", title=title)
+    for row in result:
+        ratios, goals = row["times_as_long"], {peer: goal for peer, goal in row["goals"].items() if goal is not None}
+        cells = [spread(ratios[peer]) for peer in ("foreach", "fused")]
+        goal, met = "", ""
+        for peer, most in goals.items():
+            goal, met = f"≤ {most:.2f} × {peer}", "met" if ratios[peer]["median"] <= most else "not met"
+        times = duration(row["seconds"]["median"]), duration(row["construction"]["median"])
+        table.add_row(f"{row['name']}, {row['size']}", *times, *cells, goal, met)
     return table
 
 

@@ -93,6 +93,23 @@ class GroupSettings:
         return [_plain(self.rule, key, group[key]) for key in self.fields]
 
 
+def numbers_of(rule: Optimizer) -> dict[str, float]:
+    """Return the numbers of a rule, and of the rules inside it, that may be given per member, where they are not 0.
+
+    Their names are those of `with_values`.
+    """
+    found: dict[str, float] = {}
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if isinstance(value, Optimizer):
+            found |= {f"{field.name}.{name}": number for name, number in numbers_of(value).items()}
+        elif field.metadata.get("per_member") is not False and field.name not in ("lr", "schedule"):
+            items = enumerate(value) if isinstance(value, tuple) else [("", value)]
+            own = {f"{field.name}.{i}".rstrip("."): item for i, item in items}
+            found |= {name: item for name, item in own.items() if isinstance(item, float) and item != 0}
+    return found
+
+
 def _replaced(rule: Optimizer, changes: Mapping[int, dict[str, Any]], depth: int) -> Optimizer:
     own = changes.get(depth, {})
     if isinstance(rule, Wrapper):

@@ -9,21 +9,20 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, Optimizer, ShapeError
-from chainrule.base.random_numbers import random_key
+from chainrule import ChainruleError, Optimizer
 from chainrule.errors import label
 from chainrule.ops import expect_flag
-from chainrule.updates.chain import Chain
+from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors, take_all
+from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.capture import expect_no_capture
+from chainrule_torch.adapter.flat_group import FlatGroup, same
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
 from chainrule_torch.adapter.loading import fitting
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
-from chainrule_torch.adapter.runs import take_in_runs
-from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, of_the_rule
+from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, draw_keys, of_the_rule
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -43,6 +42,11 @@ class RuleOptimizer(torch.optim.Optimizer):
         release: whether backward steps each parameter as soon as its gradient is there, with the settings of that
             moment, and frees the gradient, so that there is one at a time. ``step`` then only ends the pass, and steps
             what has a gradient still. Clipping of a global norm would find no gradients, and do nothing.
+        compile: whether to compile the rule at the first step, which takes seconds; see `CompiledRule`.
+        flatten: whether the data and gradients of the parameters become views of one vector each, so that an
+            elementwise rule steps all of them at once. Gradients stay: ``zero_grad`` sets them to 0 in place, and a
+            parameter that backward does not reach has the gradient 0 then, not None. One that has been set to None, as
+            by ``zero_grad`` of a module, is copied to its place again at the next step.
         settings: those of the rule, and ``maximize``.
     """
 
@@ -56,6 +60,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         rounding: str = "stochastic",
         state_dtype: torch.dtype | None = None,
         release: bool = False,
+        compile: bool = False,
+        flatten: bool = False,
         **settings: Any,
     ) -> None:
         beside = {name: settings.pop(name) for name in ("maximize",) if name in settings}
@@ -70,9 +76,19 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._settings = GroupSettings(make(**settings))
         self._settings.expect_known(beside)
         self._precision = Precision(self._settings.rule, rounding, state_dtype)
+        self._shows_others = False  # whether parameters may be those that the rule evaluates with
         self._current: dict[int, GroupRule] = {}
+        self._flat: dict[int, FlatGroup] = {}
+        self._states: list[dict[str, Tensor]] = []  # that were laid out
+        self._compile = expect_flag(self._settings.rule, "compile", compile)
+        self._flatten = expect_flag(self._settings.rule, "flatten", flatten)
         self._release = None
         if expect_flag(self._settings.rule, "release", release):
+            if compile:
+                raise ChainruleError(
+                    f"{label(self._settings.rule)}: compile=True must step parameters together, got release=True. "
+                    "Leave out one of them."
+                )
             self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
         given = {name: value for name, value in settings.items() if name in self._settings.fields}
         super().__init__(params, self._settings.defaults() | given | beside)
@@ -89,27 +105,39 @@ class RuleOptimizer(torch.optim.Optimizer):
         if isinstance(param_group, dict):  # what is none, torch refuses
             self._settings.expect_known(param_group)
         super().add_param_group(param_group)
-        group = self.param_groups[-1]
+        group, i = self.param_groups[-1], len(self.param_groups) - 1
+        parameters, before = group["params"], len(self.state)
         try:
-            chain = Chain(self._settings.rule_of(group))
-            self._settings.decay_of(group)
-            for parameter in group["params"]:
-                _check(chain, parameter)
+            rule = self._current[i] = GroupRule(self._settings, group, compile=self._compile)
+            rule.check(parameters)
+            if self._compile:
+                for device in {parameter.device for parameter in parameters}:
+                    require_compiler(device)
+            states = [self.state[parameter] for parameter in parameters]
+            if self._lies_flat(rule, parameters):
+                self._flat[i] = FlatGroup(rule, parameters, states, flatten=self._flatten)
+            elif self._flatten:
+                reason = (
+                    "one that is not"
+                    if not rule.elementwise
+                    else "release=True, or parameters that are rounded or there twice"
+                )
+                raise ChainruleError(
+                    f"{label(rule.chain.rule)}: flatten=True must have an elementwise rule that steps vectors, got "
+                    f"{reason}. Leave flatten out."
+                )
+            else:
+                for parameter, state in zip(parameters, states, strict=True):
+                    state.update(self._precision.begin(rule.chain, parameter))
         except ChainruleError:
             self.param_groups.pop()
+            for parameter in parameters:
+                self.state.pop(parameter, None)
             raise
-        for parameter in group["params"]:
-            self._begin(chain, parameter)
+        draw_keys(parameters, states, before)
+        self._states += states
         if self._release is not None:
-            self._release.watch(group["params"])
-
-    def _begin(self, chain: Chain, parameter: Tensor) -> None:
-        """Give a parameter the rule's initial state, and a key if it has none."""
-        state = self.state[parameter]
-        state.update(self._precision.begin(chain, parameter))
-        if KEY not in state:
-            key = random_key(torch.initial_seed(), f"update/{len(self.state) - 1}")
-            state[KEY] = torch.tensor(key, device=parameter.device).unsqueeze(1)  # (2, 1)
+            self._release.watch(parameters)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -130,18 +158,35 @@ class RuleOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            self._expect_dense(group["params"])
+        grads = [[parameter.grad for parameter in group["params"]] for group in self.param_groups]
+        for each in grads:
+            self._expect_dense(each)
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
-        for group, rule in zip(self.param_groups, rules, strict=True):
-            self._step_group(group, rule)
+        self._follow_state()
+        for i, (group, rule, own) in enumerate(zip(self.param_groups, rules, grads, strict=True)):
+            if (flat := self._flat_group(i, group["params"], rule, own)) is not None:
+                flat.step(rule, own)
+            else:
+                self._step_group(group, rule)
         return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Let the next backward start from no gradient, or from 0; flattened gradients stay, as 0."""
+        if not self._flatten:
+            super().zero_grad(set_to_none)
+            return
+        for i, group in enumerate(self.param_groups):
+            if i in self._flat:
+                self._flat[i].zero_grad(set_to_none=set_to_none)
+            else:
+                for parameter in group["params"]:
+                    parameter.grad = None
 
     @torch.no_grad()
     def _step_released(self, i: int, parameter: Tensor) -> None:
         """Step one parameter of a group during backward."""
         expect_no_capture(self._settings.rule)
-        self._expect_dense([parameter])
+        self._expect_dense([parameter.grad])
         _train(parameter, self.state[parameter])
         group = self.param_groups[i]
         self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
@@ -153,19 +198,52 @@ class RuleOptimizer(torch.optim.Optimizer):
             self._release.refuse_scaler()
         return False
 
-    def _expect_dense(self, parameters: Iterable[Tensor]) -> None:
+    def _expect_dense(self, grads: list[Tensor | None]) -> None:
         """Raise ChainruleError for a sparse gradient."""
-        for parameter in parameters:
-            if parameter.grad is not None and parameter.grad.layout != torch.strided:
-                raise ChainruleError(
-                    f"{label(self._settings.rule)}: a gradient must be dense, got {parameter.grad.layout}. "
-                    "Set sparse=False in the module, or give its parameters another optimizer."
-                )
+        for layout in {grad.layout for grad in grads if grad is not None} - {torch.strided}:
+            raise ChainruleError(
+                f"{label(self._settings.rule)}: a gradient must be dense, got {layout}. "
+                "Set sparse=False in the module, or give its parameters another optimizer."
+            )
+
+    def _follow_state(self) -> None:
+        """Have the groups laid out anew if another state of a parameter has been put in its place, or none."""
+        states = list(self.state.values())
+        if same(self._states, states):
+            return
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        for i, parameter in enumerate(parameters):
+            if KEY not in self.state[parameter]:
+                draw_keys([parameter], [self.state[parameter]], i)
+        self._flat.clear()
+        self._states = list(self.state.values())
+
+    def _lies_flat(self, rule: GroupRule, parameters: list[Tensor]) -> bool:
+        """Whether a group's state is to lie in vectors."""
+        is_alone = len(set(map(id, parameters))) == len(parameters)  # torch steps one that is there twice as often
+        steps_vectors = self._release is None and not any(map(self._precision.widens, parameters))
+        return rule.elementwise and is_alone and steps_vectors
+
+    def _flat_group(
+        self, i: int, parameters: list[Tensor], rule: GroupRule, grads: list[Tensor | None]
+    ) -> FlatGroup | None:
+        """Return a group as its state lies in vectors, or is laid out now, that of a first step made anew."""
+        flat = self._flat.get(i)
+        if flat is not None and not flat.is_intact(rule, parameters):
+            flat = None
+        if flat is None and not self._lies_flat(rule, parameters):
+            return None
+        if flat is None or flat.is_divided(grads):
+            states = [self.state[parameter] for parameter in parameters]
+            flat = self._flat[i] = FlatGroup(
+                rule, parameters, states, [grad is None for grad in grads], flatten=self._flatten
+            )
+        return flat
 
     def _current_rule(self, i: int, group: dict[str, Any]) -> GroupRule:
         """Return the rule with the group's present settings."""
         if i not in self._current:
-            self._current[i] = GroupRule(self._settings, group)
+            self._current[i] = GroupRule(self._settings, group, compile=self._compile)
         self._current[i].follow(group)
         return self._current[i]
 
@@ -176,8 +254,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             if parameter.grad is None:
                 continue
             state = self.state[parameter]
-            if not state.get(STEP):  # none at all in a group that was put among param_groups by hand
-                self._begin(chain, parameter)
+            if not state.get(STEP):
+                state.update(self._precision.begin(chain, parameter))
             state[STEP] += 1
             if not parameter.numel():
                 continue
@@ -188,15 +266,11 @@ class RuleOptimizer(torch.optim.Optimizer):
             rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
         if self._release is not None or any(map(self._precision.widens, group["params"])):
+            if current.compiled is not None:
+                current.compiled.refuse(chain.rule, "parameters or state are rounded")
             self._precision.take(current, rows, at)
-            return
-        if current.decay:
-            for row, moment in zip(rows, at, strict=True):
-                row.data.mul_(1 - moment.lr * current.decay)
-        if current.elementwise:
-            take_in_runs(chain, rows, at)
-        elif rows:
-            take_all(chain, rows, [chain.states(row.state) for row in rows], at)
+        else:
+            current.take_each(rows, at)
 
     @torch.no_grad()
     def eval(self) -> None:
@@ -208,14 +282,17 @@ class RuleOptimizer(torch.optim.Optimizer):
                 if TRAINED not in state and state.get(STEP):
                     data = parameter.detach()
                     shown = self._precision.evaluation_parameter(chain, data, of_the_rule(state))
+                    self._shows_others = True
                     state[TRAINED] = data.clone()
                     data.copy_(shown)
 
     @torch.no_grad()
     def train(self) -> None:
         """Let the parameters be those that are trained."""
-        for parameter, state in self.state.items():
-            _train(parameter, state)
+        if self._shows_others:
+            for parameter, state in self.state.items():
+                _train(parameter, state)
+            self._shows_others = False
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -226,19 +303,23 @@ class RuleOptimizer(torch.optim.Optimizer):
         """
         with fitting(self, self._settings.rule):
             super().load_state_dict(state_dict)
+        self._shows_others = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             **super().__getstate__(),
             "_settings": self._settings,
             "_precision": self._precision,
+            "_compile": self._compile,
+            "_flatten": self._flatten,
             "_release": self._release is not None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_settings" in state:
-            self._current = {}
+            self._current, self._flat, self._states = {}, {}, []
+            self._shows_others = True
             self._release = None
             if state["_release"]:
                 self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
@@ -258,19 +339,3 @@ def _train(parameter: Tensor, state: dict[str, Tensor]) -> None:
     """Let a parameter be the one that is trained."""
     if TRAINED in state:
         parameter.detach().copy_(state.pop(TRAINED))
-
-
-def _check(chain: Chain, parameter: Tensor) -> None:
-    """Raise ChainruleError unless the rule is for such a parameter."""
-    if not parameter.is_floating_point():
-        fix = "Train torch.view_as_real of it" if parameter.is_complex() else "Convert it, as by .float()"
-        raise ChainruleError(
-            f"{label(chain.rule)}: a parameter must have real floating-point numbers, got {parameter.dtype}. "
-            f"{fix}, or leave it out."
-        )
-    if parameter.dim() not in chain.ranks:
-        ranks = " or ".join(map(str, chain.ranks))
-        raise ShapeError(
-            f"{label(chain.rule)}: a parameter must have rank {ranks}, got shape {tuple(parameter.shape)}. "
-            "Leave it out of its param_groups, and give it to another optimizer."
-        )

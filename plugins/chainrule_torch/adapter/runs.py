@@ -13,14 +13,6 @@ from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors
 
 
-def take_in_runs(chain: Chain, rows: Sequence[Tensors], moments: Sequence[Moment]) -> None:
-    """Take a step of an elementwise rule, with few operations for many small parameters."""
-    for run, moment in runs(rows, moments):
-        whole = joined(run)
-        take_joined(chain, whole, moment)
-        separate(whole, run)
-
-
 def runs(rows: Sequence[Tensors], moments: Sequence[Moment]) -> Iterator[tuple[list[Tensors], Moment]]:
     """Yield parameters of one moment, dtype and device, of at most SLICE elements unless it is one parameter."""
     open_runs: dict[object, tuple[list[Tensors], Moment, int]] = {}

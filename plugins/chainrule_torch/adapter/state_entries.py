@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from chainrule import StateError
+from chainrule.base.random_numbers import random_key
 from chainrule.errors import label
 from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
@@ -19,21 +21,22 @@ BESIDE = {STEP, KEY, TRAINED, COMPENSATION}
 
 
 def begin(chain: Chain, parameter: Tensor) -> dict[str, Tensor]:
-    """Return the initial entries of the rule, and a count of no steps.
-
-    Raises:
-        StateError: if an entry of the rule has a name of the optimizer's.
-    """
+    """Return the initial entries of the rule, and a count of no steps."""
     own = initial_state(chain, parameter.detach())
-    if taken := own.keys() & BESIDE:
+    expect_names(chain, own)
+    return {STEP: torch.tensor(0.0, device="cpu"), **own}
+
+
+def expect_names(chain: Chain, own: Iterable[str]) -> None:
+    """Raise StateError if an entry of the rule has a name of the optimizer's."""
+    if taken := BESIDE.intersection(own):
         raise StateError(
             f"{label(chain.rule)}: state must leave the names {', '.join(sorted(BESIDE))} to the optimizer, "
             f"got {sorted(taken)}. Rename it."
         )
-    return {STEP: torch.tensor(0.0, device="cpu"), **own}
 
 
-def of_the_rule(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def of_the_rule(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the rule's part of a parameter's state, with what rounding has left out of the parameter."""
     return {name: value for name, value in state.items() if name not in (STEP, KEY, TRAINED)}
 
@@ -41,3 +44,12 @@ def of_the_rule(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def shapes(state: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shape of each entry that is saved; a number has that of a tensor of one."""
     return {name: tuple(torch.as_tensor(value).shape) for name, value in sorted(state.items()) if name != TRAINED}
+
+
+def draw_keys(parameters: list[Tensor], states: list[dict[str, Tensor]], first: int) -> None:
+    """Give parameters the keys of their random numbers, from that of this number on."""
+    seed = torch.initial_seed()
+    keys = [random_key(seed, f"update/{first + i}") for i in range(len(parameters))]
+    rows = torch.tensor(keys, dtype=torch.int64, device="cpu").unsqueeze(2).unbind()  # (2, 1) each
+    for parameter, state, key in zip(parameters, states, rows if keys else (), strict=True):
+        state[KEY] = key.to(parameter.device)

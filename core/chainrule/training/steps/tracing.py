@@ -146,7 +146,7 @@ def record(function: Callable[..., Outputs], tensors: Sequence[Tensor]) -> tuple
     Raises:
         UntraceableError: if it does anything else.
     """
-    compiled = _generated(function)
+    compiled = generated_code(function)
     call = compiled.current_callable
     if not isinstance(call, MethodType) or not isinstance(call.__func__, FunctionType):
         raise UntraceableError(f"the generated code is a {type(call).__name__}")
@@ -201,7 +201,7 @@ def call_into(outputs: Sequence[Tensor], call: Launch) -> None:
         output.copy_(again)
 
 
-def _generated(function: Any) -> CompiledFxGraph:
+def generated_code(function: Any) -> CompiledFxGraph:
     """Return the generated code within torch's wrappers of a compiled function."""
     found, seen = [function], set()
     while found:
@@ -212,6 +212,8 @@ def _generated(function: Any) -> CompiledFxGraph:
             seen.add(id(value))
             found += [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
             found += [] if "__name__" in value.__globals__ else value.__globals__.values()  # of generated wrappers
+        elif hasattr(value, "compiled_fn"):  # one that torch keeps on disk
+            found.append(value.compiled_fn)
     raise UntraceableError("the compiled function holds no generated code")
 
 
