@@ -15,10 +15,13 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch._guards import TracingContext, tracing
 from torch._inductor.output_code import CompiledFxGraph
 from torch._ops import OpOverload
+from torch._subclasses import FakeTensorMode
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -129,11 +132,23 @@ def _state_of(step: TrainingStep) -> tuple[list[Tensor], pytree.TreeSpec]:
 
 def compile_graph(graph: GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Outputs]:
     """Return the graph as one compiled function of tensors like these."""
-    compiled: Callable[..., Outputs]
     try:
-        compiled = torch._inductor.compile(copy.deepcopy(graph), list(inputs), options=_OPTIONS)
+        return _compiled(copy.deepcopy(graph), inputs, _OPTIONS)
     except Exception:  # noqa: BLE001 - torch's compiler has faults of its own, most of them where it fuses
-        compiled = torch._inductor.compile(graph, list(inputs), options={**_OPTIONS, "max_fusion_size": 1})
+        return _compiled(graph, inputs, {**_OPTIONS, "max_fusion_size": 1})
+
+
+def _compiled(graph: GraphModule, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Callable[..., Outputs]:
+    # Torch tells functions that it keeps on disk apart by graph and options, not by which tensors share memory.
+    storages = [tensor.untyped_storage().data_ptr() for tensor in inputs]
+    memory = {"memory": str([storages.index(storage) for storage in storages])}
+    # It looks for them only where there is an environment of symbolic shapes, although none of these is symbolic.
+    mode = FakeTensorMode(shape_env=ShapeEnv())
+    fake: list[Any] = [mode.from_tensor(tensor, static_shapes=True) for tensor in inputs]
+    with tracing(TracingContext(mode)):
+        compiled: Callable[..., Outputs] = torch._inductor.compile(
+            graph, fake, options={**options, "aot_inductor.metadata": memory}
+        )
     return compiled
 
 

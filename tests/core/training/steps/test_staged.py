@@ -15,7 +15,7 @@ from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy
 from chainrule.optimizers import adam
-from chainrule.training.steps import launches, stage, tracing
+from chainrule.training.steps import functions, launches, stage, tracing
 from chainrule.training.steps.compiled import CompiledStep
 from chainrule.training.steps.eager import TrainingStep
 
@@ -225,3 +225,20 @@ def test_operations_that_make_new_tensors_are_launched_too():
             steps[1](x, y)
     assert len(steps[0].variants[0].calls) > 2
     torch.testing.assert_close(*map(state_of, steps), rtol=1e-9, atol=1e-12)
+
+
+def test_a_function_that_another_process_compiled_is_read_from_the_disk(monkeypatch):
+    """Forgetting what this process knows makes it another one; the first step may have been on the disk already."""
+    from torch._dynamo.utils import counters
+
+    def hits():
+        for cache in ("_by_form", "_by_graph"):
+            monkeypatch.setattr(functions, cache, {})
+        before = counters["inductor"]["fxgraph_cache_hit"]
+        step = step_of(build(), schedule=fall)
+        with torch.inference_mode():
+            step.take_all(*stacked(2))
+        return counters["inductor"]["fxgraph_cache_hit"] - before
+
+    hits()
+    assert hits() == 1
