@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
@@ -302,7 +303,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             StateError: if a parameter's entries or their shapes differ; nothing is changed then.
         """
         with fitting(self, self._settings.rule):
-            super().load_state_dict(state_dict)
+            super().load_state_dict(copy.deepcopy(state_dict))  # torch takes tensors as they are, another's too
         self._shows_others = True
 
     def __getstate__(self) -> dict[str, Any]:

@@ -122,6 +122,21 @@ def test_a_state_can_be_loaded_for_parameters_of_another_dtype(
     assert all(one.isfinite().all() for one in others)
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_a_loaded_state_is_a_copy_of_its_own(rule: chainrule.Optimizer) -> None:
+    parameters = parameters_for(rule)
+    stepper = of_rule(rule, parameters)
+    take(parameters, stepper)
+    others = [Parameter(one.detach().clone()) for one in parameters]
+    resumed = of_rule(rule, others)
+    resumed.load_state_dict(stepper.state_dict())
+    before = copy.deepcopy(contents(resumed))
+    take(parameters, stepper, 2, 3)
+    assert_same(contents(resumed), before)
+    take(others, resumed, 2, 3)
+    assert_same(values(parameters), values(others))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("rule", RULES)
