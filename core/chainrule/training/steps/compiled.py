@@ -83,27 +83,38 @@ class CompiledStep:
             ys: their targets.
             means: gets the loss of each step.
         """
-        updater, start = self.step.updater, 0
+        start = 0
         while True:
-            moments = updater.advance()
-            compiled = self._variant(xs[start], ys[start], moments)
-            if compiled is None:
-                outputs = self._take(xs[start], ys[start], moments)
-                if means is not None:
-                    means.add_loss(self.step.loss, *outputs, ys[start])
-                start += 1
-                if start == len(xs):
-                    return outputs
-                continue
-            staged = [moments, *self._next(compiled, min(compiled.stage.rows, len(xs) - start) - 1)]
-            stop = start + len(staged)
-            compiled.stage.put(xs[start:stop], ys[start:stop], staged)
-            self._run(compiled, len(staged))
-            start, outputs = stop, compiled.outputs
-            if means is not None:
-                means.add_losses(self.step.loss, outputs[1].dtype, *compiled.stage.losses(len(staged)))
+            taken, outputs = self._take_some(xs[start:], ys[start:], means)
+            start += taken
             if start == len(xs):
                 return outputs
+
+    def _take_some(self, xs: Tensor, ys: Tensor, means: RunningMeans | None) -> tuple[int, Outputs]:
+        """Take as many of the first steps as can be staged together, or one eagerly; return how many, and the outputs.
+
+        What fails before a step is taken lets none of them count.
+        """
+        updater = self.step.updater
+        counted, staged = updater.t, list[list[Moment]]()
+        try:
+            staged.append(updater.advance())
+            compiled = self._variant(xs[0], ys[0], staged[0])
+            if compiled is not None:
+                staged += self._next(compiled, min(compiled.stage.rows, len(xs)) - 1)
+                compiled.stage.put(xs[: len(staged)], ys[: len(staged)], staged)
+        except BaseException:
+            updater.t = counted
+            raise
+        if compiled is None:
+            outputs = self._take(xs[0], ys[0], staged[0])
+            if means is not None:
+                means.add_loss(self.step.loss, *outputs, ys[0])
+            return 1, outputs
+        self._run(compiled, len(staged))
+        if means is not None:
+            means.add_losses(self.step.loss, compiled.outputs[1].dtype, *compiled.stage.losses(len(staged)))
+        return len(staged), compiled.outputs
 
     def look_again(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""

@@ -155,6 +155,21 @@ def test_a_schedule_that_fails_later_fails_at_its_own_step():
     torch.testing.assert_close(state_of(step)[1:], state_of(other)[1:], rtol=0, atol=0)
 
 
+def test_an_interrupt_while_steps_are_staged_counts_none_of_them():
+    def interrupts(t):
+        if t == 6:
+            raise KeyboardInterrupt
+        return 1 / t
+
+    step, other = step_of(build(), schedule=interrupts), step_of(build(), schedule=fall)
+    xs, ys = stacked(8)
+    with torch.inference_mode():
+        with pytest.raises(KeyboardInterrupt):
+            step.take_all(xs, ys)
+        other.take_all(xs[:3], ys[:3])
+    expect_same(step, other)
+
+
 FAULTS = {
     "a kernel is forgotten": lambda calls: [*calls[1:], lambda: None],
     "a kernel is called twice": lambda calls: [*calls, *calls],
