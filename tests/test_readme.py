@@ -2,11 +2,12 @@
 
 import re
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.interpreter import STRICT
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -14,7 +15,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, flags=re.DOTALL | re.MULT
 
 
 def run(code: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-W", "error", *code], capture_output=True, text=True, cwd=ROOT, check=False)
+    return STRICT.run(*code, cwd=ROOT)
 
 
 @pytest.mark.parametrize("block", BLOCKS)

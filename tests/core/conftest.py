@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interpreter import STRICT
+
 
 class Packages:
     """Folders of installed-looking distributions, put first on the path of a new Python process."""
@@ -29,20 +31,25 @@ class Packages:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(source)
 
-    def run(self, *arguments, **environment):
+    def _settings(self, environment):
         path = [*map(str, self.folders), os.environ.get("PYTHONPATH", "")]
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "COLUMNS": "200", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.root,
-        )
+        variables = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "COLUMNS": "200", **environment}
+        return {"env": {**os.environ, **variables}, "cwd": self.root}
+
+    def run(self, *arguments, **environment):
+        """Run a new Python."""
+        command, settings = [sys.executable, *arguments], self._settings(environment)
+        return subprocess.run(command, capture_output=True, text=True, check=False, **settings)
 
     def python(self, code, **environment):
-        """Run code, which must succeed, and return what it printed."""
-        done = self.run("-W", "error", "-c", code, **environment)
+        """Run code in a new process, in which it must succeed, and return what it printed."""
+        return self._printed(self.run("-W", "error", "-c", code, **environment))
+
+    def python_with_torch(self, code):
+        """Run code as `python` does, but in a process with torch, which takes less time than importing it."""
+        return self._printed(STRICT.run("-c", code, **self._settings({})))
+
+    def _printed(self, done):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -56,7 +63,7 @@ class Packages:
         )
 
     def chainrule(self, *arguments, **environment):
-        return self.run("-W", "error", "-m", "chainrule", *arguments, **environment)
+        return STRICT.run("-m", "chainrule", *arguments, **self._settings(environment))
 
 
 LIGER = """class Liger:

@@ -1,7 +1,5 @@
 """What a process shares, such as torch's default device and dtype, changes nothing of a network."""
 
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import pytest
@@ -13,6 +11,7 @@ from chainrule.layers import embedding, linear, sequential, transformer_block
 from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
 from tests.contracts.correct_modules import BatchNorm, Dropout
+from tests.interpreter import STRICT
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(12, 3, generator=GENERATOR)
@@ -104,8 +103,7 @@ def test_uncompiled_training_does_not_import_the_compiler():
         "fit(linear(2, 2).build(seed=0), mse(), adam(), train=(torch.ones(4, 2), torch.ones(4, 2)), epochs=1)\n"
         "print('torch._dynamo' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert STRICT.run("-c", code).stdout == "False\n"
 
 
 @pytest.mark.parametrize("process", PROCESSES)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.interpreter import Interpreter
+
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
@@ -79,18 +81,14 @@ class Environment:
                 if not link.exists():  # some distributions share a folder
                     link.symlink_to(distribution.locate_file(top))
         (site / "dependencies.pth").write_text(f"{dependencies}\n")
+        clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CHAINRULE_DISABLE")}
+        self.python = Interpreter(self.bin / "python", environment=clean | {"PYTHONWARNINGS": "error"})
 
     def run(self, command, *arguments, cwd=None, **variables):
         """Run a command of the environment, and return how it ended."""
-        clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CHAINRULE_DISABLE")}
-        return subprocess.run(
-            [str(self.bin / command), *map(str, arguments)],
-            env={**clean, "PYTHONWARNINGS": "error", "COLUMNS": "200", **variables},
-            cwd=cwd or self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        program = [] if command == "python" else [self.bin / command]
+        environment = self.python.environment | {"COLUMNS": "200", **variables}
+        return self.python.run(*program, *arguments, env=environment, cwd=cwd or self.folder)
 
     def output(self, command, *arguments, **settings):
         """Run a command that must succeed, and return what it printed."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interpreter import STRICT
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("qhadam", "dog")
 PORTING = EXAMPLES / "porting"
@@ -31,14 +33,7 @@ def python(tmp_path_factory):
     path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
 
     def run(*command):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", *map(str, command)],
-            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = STRICT.run(*command, env={**os.environ, "PYTHONPATH": path}, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -97,7 +92,7 @@ def test_the_comparison_sees_a_wrong_port(right, wrong, tmp_path):
     assert source.count(right) == 1
     script = tmp_path / "compare.py"
     script.write_text(source.replace(right, wrong), encoding="utf-8")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    done = STRICT.run(script)
     assert done.returncode == 1, done.stderr
     assert done.stdout.count("largest difference") == 2
 

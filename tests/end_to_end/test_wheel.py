@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interpreter import STRICT
+
 ROOT = Path(__file__).parents[2]
 
 USE_EVERYTHING = """
@@ -118,14 +120,8 @@ def site(tmp_path_factory):
 
 
 def run(site, *command):
-    return subprocess.run(
-        [sys.executable, "-W", "error", *command],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))},
-        cwd=site.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+    return STRICT.run(*command, env={**os.environ, "PYTHONPATH": path}, cwd=site.parent)
 
 
 def test_every_other_component_works_without_adam(site):

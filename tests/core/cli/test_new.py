@@ -285,4 +285,4 @@ def test_the_readmes_example_runs(each_kind, packages, kind):
         f"[chainrule.{kind}]\n{name} = chainrule_{name}:{class_name}\n",
         {f"chainrule_{name}/__init__.py": source},
     )
-    packages.python(code)
+    packages.python_with_torch(code)

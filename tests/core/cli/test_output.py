@@ -1,6 +1,7 @@
 """Output of the commands on streams that are closed, full or broken, and on terminals of any width and colour."""
 
 import fcntl
+import functools
 import os
 import pty
 import re
@@ -9,8 +10,12 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
+from pathlib import Path
 
 import pytest
+
+from tests.interpreter import STRICT
 
 COMMANDS = {"--version": 0, "--help": 0, "list": 0, "list --json": 0, "show optimizer": 0, "show lino": 1, "lits": 2}
 COMMAND = pytest.mark.parametrize(("command", "status"), COMMANDS.items())
@@ -24,36 +29,49 @@ def chatter(fail: bool = False) -> None:
 '''
 
 
-def chainrule(command, redirection="", **settings):
-    """Run a command in a shell that redirects its streams."""
+def chainrule(command, **settings):
+    """Run a command with some of its streams replaced."""
+    return STRICT.run("-m", "chainrule", *command.split(), text=False, **settings)
+
+
+usual = functools.cache(chainrule)
+
+
+def in_shell(command, redirection):
+    """Run a command in a new Python, started by a shell that redirects its streams."""
     line = f"exec {shlex.quote(sys.executable)} -W error -m chainrule {command} {redirection}"
-    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
-    return subprocess.run(["/bin/sh", "-c", line], check=False, **settings)
+    return subprocess.run(["/bin/sh", "-c", line], check=False, capture_output=True)
 
 
 @COMMAND
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_the_null_device(command, status, closed):
-    usual, done = chainrule(command), chainrule(command, closed)
-    assert done.returncode == usual.returncode == status
-    assert done.stdout == (b"" if ">&-" in closed.split() else usual.stdout)
-    assert done.stderr == (b"" if "2>&-" in closed.split() else usual.stderr)
+    done = in_shell(command, closed)
+    assert done.returncode == usual(command).returncode == status
+    assert done.stdout == (b"" if ">&-" in closed.split() else usual(command).stdout)
+    assert done.stderr == (b"" if "2>&-" in closed.split() else usual(command).stderr)
 
 
 def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path):
     out = tmp_path / "typings"
-    assert chainrule(f"stubs --out {out}", ">&- 2>&-").returncode == 0
+    assert in_shell(f"stubs --out {out}", ">&- 2>&-").returncode == 0
     for file in (out / "chainrule").iterdir():
         assert "Wrote" not in file.read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def full():
+    with Path("/dev/full").open("wb") as file:
+        yield file
+
+
 @COMMAND
-def test_a_full_stdout_is_one_line_and_a_full_stderr_changes_nothing(command, status):
-    done = chainrule(command, ">/dev/full")
+def test_a_full_stdout_is_one_line_and_a_full_stderr_changes_nothing(command, status, full):
+    done = chainrule(command, stdout=full)
     assert (done.returncode, done.stderr.decode()) == ((1, FULL) if status == 0 else (status, done.stderr.decode()))
     assert b"Traceback" not in done.stderr
-    assert chainrule(command, ">/dev/full 2>/dev/full").returncode == max(status, 1)
-    assert chainrule(command, "2>/dev/full").returncode == status
+    assert chainrule(command, stdout=full, stderr=full).returncode == max(status, 1)
+    assert chainrule(command, stderr=full).returncode == status
 
 
 @COMMAND
@@ -66,11 +84,11 @@ def test_a_reader_that_has_gone_ends_a_command_in_silence(command, status):
     assert status or not done.stderr
 
 
-def test_what_a_plugin_prints_without_a_flush_is_not_lost_in_silence(packages):
+def test_what_a_plugin_prints_without_a_flush_is_not_lost_in_silence(packages, full):
     packages.add("chatter", "[chainrule.commands]\nchatter = chatter:chatter\n", {"chatter.py": PRINTS})
     environment = {"PYTHONPATH": str(packages.folders[0]), "PYTHONIOENCODING": "ascii"}
-    full = chainrule("chatter", ">/dev/full", env=os.environ | environment)
-    assert (full.returncode, full.stderr.decode()) == (1, FULL)
+    done = chainrule("chatter", stdout=full, env=os.environ | environment)
+    assert (done.returncode, done.stderr.decode()) == (1, FULL)
     reader, writer = os.pipe()
     os.close(reader)
     gone = chainrule("chatter", stdout=writer, env=os.environ | environment)
@@ -85,21 +103,23 @@ def in_terminal(*arguments, columns=80, **environment):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "chainrule", *arguments],
-        stdin=theirs, stdout=theirs, stderr=theirs, env=kept | {"TERM": "xterm"} | environment,
-    )  # fmt: skip
-    os.close(theirs)
-    output = b""
-    while True:
+    output = bytearray()
+
+    def read():
         try:
-            output += (part := os.read(ours, 65536))
+            while part := os.read(ours, 65536):
+                output.extend(part)
         except OSError:  # how Linux tells that the other end is closed
-            break
-        if not part:
-            break
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    env = kept | {"TERM": "xterm"} | environment
+    done = STRICT.run("-m", "chainrule", *arguments, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    reader.join()
     os.close(ours)
-    return child.wait(), output.decode().replace("\r", "")
+    return done.returncode, output.decode().replace("\r", "")
 
 
 @pytest.mark.parametrize("columns", [0, 5, 40])

@@ -1,8 +1,5 @@
 """``chainrule gallery``."""
 
-import subprocess
-import sys
-
 import pytest
 from typer.testing import CliRunner
 
@@ -10,6 +7,7 @@ from chainrule import registry
 from chainrule.cli.main import app
 from chainrule_lab.commands import gallery as command
 from tests.browser import needs_browser, seen
+from tests.interpreter import STRICT
 
 
 def gallery(*arguments):
@@ -78,8 +76,7 @@ WITHOUT_JINJA = "import sys; sys.modules['jinja2'] = None; from chainrule.cli.ma
 
 
 def test_a_missing_package_of_the_extra_says_what_to_install(tmp_path):
-    command = [sys.executable, "-c", WITHOUT_JINJA, "gallery", "--out", str(tmp_path / "out")]
-    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    failed = STRICT.run("-c", WITHOUT_JINJA, "gallery", "--out", tmp_path / "out")
     assert failed.returncode == 1
     assert failed.stderr.endswith(
         'chainrule: gallery needs jinja2, which is not installed: pip install "chainrule[lab]".\n'

@@ -10,6 +10,7 @@ from chainrule.registry import lookup
 from chainrule.registry.catalogue import Catalogue
 from chainrule_lab.paper import reproduction
 from chainrule_lab.paper.experiment_settings import SETTINGS, of_figure
+from tests.interpreter import STRICT
 
 
 def reproduce(*arguments):
@@ -66,8 +67,7 @@ main()
 
 @pytest.mark.parametrize("package", ["matplotlib", "jinja2", "scipy", "numpy"])
 def test_a_missing_package_of_the_extra_says_what_to_install(tmp_path, package):
-    command = [sys.executable, "-c", WITHOUT, package, "reproduce", "--out", str(tmp_path / "out")]
-    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    failed = STRICT.run("-c", WITHOUT, package, "reproduce", "--out", tmp_path / "out")
     assert failed.returncode == 1
     assert failed.stderr.endswith(
         f'chainrule: reproduce needs {package}, which is not installed: pip install "chainrule[lab]".\n'

@@ -14,6 +14,7 @@ from chainrule.callbacks import history_file
 from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
+from tests.interpreter import STRICT
 
 X, Y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
 
@@ -72,6 +73,7 @@ from chainrule.callbacks import history_file
 from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
+from tests.interpreter import STRICT
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 x = torch.ones(2, 3)
 network = linear(3, 3).build(seeds=range(int(sys.argv[3])))
@@ -94,9 +96,7 @@ def test_a_killed_fit_leaves_whole_lines(tmp_path):
 
 def test_a_full_disk_is_one_line_and_leaves_whole_lines(tmp_path):
     path = tmp_path / "history.jsonl"
-    done = subprocess.run(
-        [sys.executable, "-c", TRAIN, str(path), "10000", "3"], capture_output=True, text=True, check=True
-    )
+    done = STRICT.run("-c", TRAIN, path, "10000", "3")
     assert done.stdout == (
         f"history_file: the path must be that of a file that can be written, got {path} (File too large). "
         "Choose another.\n"
