@@ -29,7 +29,7 @@ BEFORE_SITES = list(itertools.takewhile(lambda folder: folder not in SITES, FOLD
 
 def main():
     server = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts it too, and it ends with the tests
+    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is meant for the tests
     sys.path[:] = FOLDERS
     importlib.import_module("torch")
     imported = {name.partition(".")[0] for name in sys.modules}
@@ -46,6 +46,7 @@ def main():
                 child = os.fork()
             if child == 0:
                 server.close()
+                signal.signal(signal.SIGINT, on_interrupt)
                 _become(request, streams)
                 return
             answer = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -71,7 +72,6 @@ def _hides(folder, imported):
 
 def _become(request, streams):
     """Turn this copy into the process of a command, and run that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     for descriptor, stream in enumerate(streams):
         os.dup2(stream, descriptor)
         os.close(stream)

@@ -1,6 +1,10 @@
 """The paths that commands take: home folders, links, and places that cannot be written."""
 
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -120,6 +124,9 @@ def test_stubs_that_are_not_text_are_not_ours(packages):
 
 def test_completion_that_cannot_be_installed_is_one_line(packages):
     (packages.root / "file").touch()
-    done = packages.chainrule("--install-completion", "bash", HOME=str(packages.root / "file"))
+    program = f"HOME=file {shlex.quote(sys.executable)} -m chainrule --install-completion; exit $?"
+    done = subprocess.run(
+        [shutil.which("bash"), "-c", program], cwd=packages.root, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert re.fullmatch(r"chainrule: --install-completion: .*file.* must be writable, got .*\n", done.stderr)

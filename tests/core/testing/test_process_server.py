@@ -96,7 +96,15 @@ def test_an_interrupt_from_the_terminal_leaves_the_server_at_work(tmp_path, capf
     assert capfd.readouterr().err == ""
 
 
-def test_after_an_interrupted_call_the_next_gets_its_own_answer(kind_of_process, tmp_path):
+@pytest.fixture
+def interruptible():
+    """Let an interrupt raise KeyboardInterrupt, also in a job in the background, whose shell lets it ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_after_an_interrupted_call_the_next_gets_its_own_answer(kind_of_process, interruptible, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         call_in_fresh_process(f"{SERVED}interrupt", tmp_path, number=os.getpid())
     assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=4) == (4, "a line")
