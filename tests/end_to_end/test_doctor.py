@@ -140,7 +140,7 @@ def test_what_a_hook_contributes_is_loaded_too_and_a_crashing_hook_stops_nothing
     )
     sites.add("bridge", {"bridge.py": bridge, "borrowed.py": "1 / 0\n"}, _points(hooks="bridge = bridge"))
     sites.add("crash", {"crash.py": "import os\nos._exit(7)\n"}, _points(hooks="crash = crash"))
-    report = _report(sites)
+    report = _report(sites, CHAINRULE_DISABLE="dist:chainrule")  # each import that looks up a name crashes too
     assert _told(report, "bridge")["subject"] == "optimizers:borrowed"
     assert "ZeroDivisionError" in _told(report, "bridge")["message"]
     assert _told(report, "crash")["topic"] == "hook"
@@ -367,61 +367,65 @@ def test_requirements_on_a_chainrule_without_a_proper_version_are_not_judged(sit
     assert [(finding["topic"], finding["package"]) for finding in report["findings"]] == [("shadowed", "chainrule")]
 
 
-class TestLeftovers:
-    """What interrupted upgrades leave is told; deleting what the finding names ends it."""
+def _empty(info, folder):
+    (info.parent / folder).mkdir()
 
-    @pytest.fixture
-    def cured(self, sites):
-        """Check the one finding about a folder, and return the report once that is deleted."""
 
-        def check(folder, owner):
-            found = _report(sites)["findings"]
-            (finding,) = [each for each in found if each["package"] == owner]
-            assert (finding["level"], finding["topic"]) == ("wrong", "metadata")
-            assert str(folder) in finding["message"]
-            assert finding["message"].endswith(f"Delete it and reinstall {owner}.")
-            assert not any("pip install chainrule" in each["message"] for each in found)
-            shutil.rmtree(folder)
-            return _report(sites)["findings"]
+def _copied(info, folder):
+    shutil.copytree(info, info.parent / folder)
 
-        return check
 
-    def test_an_empty_folder(self, sites, cured):
-        empty = _package(sites, "liger").with_name("liger-0.0.1.dist-info")
-        empty.mkdir()
-        assert cured(empty, "liger") == []
+def _renamed(info, folder):
+    info.rename(info.parent / folder)
 
-    def test_a_folder_with_a_tilde(self, sites, cured):
-        info = _package(sites, "liger")
-        aside = info.with_name("~iger-0.9.dist-info")
-        shutil.copytree(info, aside)
-        assert cured(aside, "liger") == []
 
-    def test_a_folder_with_a_tilde_and_nothing_else(self, sites, cured):
-        info = _package(sites, "liger")
-        assert cured(info.rename(info.with_name("~iger-1.0.dist-info")), "liger") == []
+def _without_metadata(info, folder):
+    (info / "METADATA").unlink()
 
-    def test_a_folder_without_its_metadata_file(self, sites, cured):
-        info = _package(sites, "liger")
-        (info / "METADATA").unlink()
-        assert cured(info, "liger") == []
 
-    def test_an_empty_folder_of_chainrule_itself(self, sites, cured):
-        empty = _package(sites, "liger").with_name("chainrule-0.0.1.dist-info")
-        empty.mkdir()
-        assert cured(empty, "chainrule") == []
+def _of_an_egg(info, folder):
+    (info.parent / folder).mkdir()
+    (info.parent / folder / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: chainrule-puma\nVersion: 0.9\n")
 
-    def test_an_empty_folder_of_what_may_have_been_a_plugin(self, sites, cured):
-        empty = _package(sites, "sound").with_name("chainrule_liger-0.0.1.dist-info")
-        empty.mkdir()
-        assert cured(empty, "chainrule-liger") == []
 
-    def test_a_folder_with_a_hyphen_in_the_name_of_its_package(self, sites, cured):
-        info = _package(sites, "liger")
-        egg = info.with_name("chainrule-liger.egg-info")
-        egg.mkdir()
-        (egg / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: chainrule-liger\nVersion: 0.9\n")
-        assert cured(egg, "chainrule-liger") == []
+LEFTOVERS = {
+    "an empty folder": ("liger", "liger-0.0.1.dist-info", _empty),
+    "a folder with a tilde": ("tiger", "~iger-0.9.dist-info", _copied),
+    "a folder with a tilde and nothing else": ("lion", "~ion-1.0.dist-info", _renamed),
+    "a folder without its metadata file": ("lynx", "lynx-1.0.dist-info", _without_metadata),
+    "an empty folder of chainrule itself": ("chainrule", "chainrule-0.0.1.dist-info", _empty),
+    "an empty folder of what may have been a plugin": ("chainrule-ocelot", "chainrule_ocelot-0.0.1.dist-info", _empty),
+    "a folder with a hyphen in the name of its package": ("chainrule-puma", "chainrule-puma.egg-info", _of_an_egg),
+}
+"""What interrupted upgrades leave: the package that it was of, its folder, and how that comes about."""
+
+
+@pytest.fixture(scope="module")
+def leftovers(environment, tmp_path_factory):
+    """The findings about what is left over in one installation, and those once all that is deleted."""
+    sites = environment.sites(tmp_path_factory.mktemp("leftovers"))
+    sound = {owner: owner.replace("chainrule-", "").replace("chainrule", "sound") for owner, _, _ in LEFTOVERS.values()}
+    for owner, folder, leave in LEFTOVERS.values():
+        leave(_package(sites, sound[owner]), folder)
+    found = _report(sites)["findings"]
+    for _, folder, _ in LEFTOVERS.values():
+        shutil.rmtree(sites.folder / "site" / folder)
+    return found, _report(sites)["findings"]
+
+
+@pytest.mark.parametrize("left", LEFTOVERS)
+def test_what_an_interrupted_upgrade_leaves_is_told(leftovers, left):
+    owner, folder, _ = LEFTOVERS[left]
+    (finding,) = [each for each in leftovers[0] if each["package"] == owner]
+    assert (finding["level"], finding["topic"]) == ("wrong", "metadata")
+    assert f"/site/{folder}" in finding["message"]
+    assert finding["message"].endswith(f"Delete it and reinstall {owner}.")
+
+
+def test_deleting_what_is_left_over_as_told_ends_it(leftovers):
+    before, after = leftovers
+    assert not any("pip install chainrule" in finding["message"] for finding in before)
+    assert after == []
 
 
 def test_modules_in_the_working_folder_are_not_taken_for_those_of_python_or_torch(sites):
