@@ -88,6 +88,8 @@ def explain_construction(cls: type[Explained]) -> None:
     def __init__(self: Explained, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
         with _explaining(self, cls, args, kwargs):
             written(self, *args, **kwargs)
+        if type(self).__init__ is __init__ and hasattr(self, "_constructed"):
+            vars(self)["_constructed"] = True  # the outermost constructor has ended
 
     cls.__init__ = __init__  # type: ignore[method-assign, assignment]
 

@@ -198,6 +198,8 @@ class Network(NetworkParts):
         """
         self.expect_no_autocast()
         form = (x.shape[2:], x.dtype)
+        if KeepsForBackward.replacements != self._replacements:
+            self.expect_same_parts()  # which forgets the shapes that fitted the settings so far
         if form in self._known_inputs:
             return
         expect_dense("network", "x", x, self.device)

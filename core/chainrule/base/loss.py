@@ -177,8 +177,8 @@ class Loss(Explained, KeepsForBackward):
     def over_members(self) -> Loss:
         """Return a copy that takes the predictions of an ensemble; an attribute set on this loss is set on it too."""
         other = copy.copy(self)
-        other.members = True
         own = self.__dict__
+        other.__dict__["members"] = True
         own["_followers"] = [one for one in own.get("_followers", []) if one() is not None] + [ref(other)]
         return other
 

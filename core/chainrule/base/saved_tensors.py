@@ -7,10 +7,14 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from chainrule.arguments import shown
+from chainrule.base.reassigned_settings import checked_setting, is_argument
 from chainrule.calls import ExplainsAttributes
-from chainrule.errors import BackwardError, label
+from chainrule.errors import BackwardError, FrozenSettingError, label
 
-BOOKKEEPING = frozenset({"_saved", "_versions", "_scale", "_returned", "_counted", "_followers", "needs_input_grad"})
+BOOKKEEPING = frozenset(
+    {"_saved", "_versions", "_scale", "_returned", "_counted", "_followers", "_constructed", "needs_input_grad"}
+)
 """Attributes that the core sets by itself."""
 
 
@@ -26,15 +30,25 @@ class KeepsForBackward(ExplainsAttributes):
     replacements: ClassVar[int] = 0
 
     training: bool = True
+    _constructed: bool = False
     _saved: tuple[Tensor, ...] | None = None
     _versions: tuple[int, ...] = ()
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in BOOKKEEPING and self.__dict__.get(name, BOOKKEEPING) is not value:
+        own = self.__dict__
+        if "_constructed" in own and name in own and is_argument(type(self), name):
+            value = checked_setting(self, name, value)
+        if name not in BOOKKEEPING and own.get(name, BOOKKEEPING) is not value:
             KeepsForBackward.changes += 1
             if not isinstance(value, int | float | str | Tensor):
                 KeepsForBackward.replacements += 1
-        object.__setattr__(self, name, value)
+        try:
+            object.__setattr__(self, name, value)
+        except AttributeError as error:  # of a property
+            fix = f"Make another, as {label(self)}(…)."
+            raise FrozenSettingError(
+                f"{label(self)}: {name} must not be assigned, got {shown(value)}. {fix}"
+            ) from error
 
     @final
     def save_for_backward(self, *tensors: Tensor) -> None:

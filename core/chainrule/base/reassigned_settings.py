@@ -1,0 +1,91 @@
+"""Settings of a module or loss that are assigned after its construction, checked by its own constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from inspect import Parameter
+from typing import Any
+
+from torch import Tensor
+
+from chainrule.calls import signature_of
+from chainrule.errors import FrozenSettingError, label
+
+PLAIN = (bool, int, float, str, tuple, list, Tensor, type(None))
+"""The kinds of value that are settings; modules, parameters and buffers are a network's parts."""
+
+
+def checked_setting(owner: object, name: str, value: Any) -> Any:
+    """Return the value that an attribute of a constructed object is to have.
+
+    A setting of the constructor passes through it once more, with the others as they are. What the constructor makes
+    of it must not show in any other attribute, such as a weight's shape, which would stay as it was.
+
+    Raises:
+        FrozenSettingError: if other attributes follow from the setting.
+        ChainruleError: if the constructor refuses the value.
+    """
+    settings = _current(owner)
+    if not isinstance(vars(owner)[name], PLAIN) or not isinstance(value, PLAIN):
+        return value
+    try:
+        before = vars(type(owner)(**settings))
+    except Exception:  # noqa: BLE001 - its settings are not kept as they were given
+        return value
+    if _differ(before.get(name), vars(owner)[name]):
+        return value
+    after = vars(type(owner)(**{**settings, name: value}))
+    followers = [
+        key for key in before.keys() | after.keys() if key != name and _differ(before.get(key), after.get(key))
+    ]
+    if followers:
+        raise FrozenSettingError(
+            f"{label(owner)}: {name} must be given to the constructor, since {min(followers)} follows from it, got an "
+            f"assignment. Make another: {label(owner)}({name}=…)."
+        )
+    return after.get(name, value)
+
+
+def _current(owner: object) -> dict[str, Any]:
+    """Return the constructor's arguments that an object keeps under their names; of a parameter whether it is there."""
+    cls: Any = type(owner)
+    found = {}
+    for name, default in _arguments(cls).items():
+        value = vars(owner).get(name, default)
+        if isinstance(default, bool) and not isinstance(value, bool):
+            value = value is not None
+        if value is not Parameter.empty:
+            found[name] = value
+    return found
+
+
+@cache
+def _arguments(cls: Any) -> Mapping[str, Any]:
+    """Return the names of a constructor's arguments with their defaults; none if it takes any number of them."""
+    parameters = signature_of(cls).parameters.values()
+    if any(
+        one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD, Parameter.POSITIONAL_ONLY) for one in parameters
+    ):
+        return {}
+    return {one.name: one.default for one in parameters}
+
+
+def is_argument(cls: type, name: str) -> bool:
+    """Whether a class's constructor has an argument of that name."""
+    return name in _arguments(cls)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two objects made alike hold different values; functions are taken for the same."""
+    if type(one) is not type(other):
+        return True
+    if isinstance(one, Tensor):
+        return one.shape != other.shape or not bool((one == other).all())
+    if isinstance(one, list | tuple):
+        return len(one) != len(other) or any(map(_differ, one, other))
+    if isinstance(one, dict):
+        return one.keys() != other.keys() or any(_differ(one[key], other[key]) for key in one)
+    if hasattr(one, "__dict__") and not callable(one):
+        return _differ(vars(one), vars(other))
+    return not callable(one) and bool(one != other)

@@ -1,0 +1,85 @@
+"""Test settings that are assigned to modules and losses after their construction."""
+
+import copy
+
+import pytest
+import torch
+
+import chainrule
+from chainrule import HyperparameterError, Module, ShapeError
+from chainrule.activations import softmax
+from chainrule.errors import FrozenSettingError
+from chainrule.layers import conv2d, dropout, flatten, linear, max_pool2d, rnn, sequential, transformer_block
+from chainrule.losses import cross_entropy, hinge, mse
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value"),
+    [
+        (dropout(0.2), "p", 1.5),
+        (copy.deepcopy(dropout(0.2)), "p", 1.5),
+        (copy.copy(dropout(0.2)), "p", 1.5),
+        (sequential(linear(2, 2), dropout(0.2)).build().modules()[-1], "p", -1),
+        (cross_entropy(), "label_smoothing", 2.0),
+        (hinge(), "margin", 0),
+        (mse(), "reduction", "average"),
+        (mse().over_members(), "reduction", "average"),
+    ],
+)
+def test_an_assigned_setting_is_checked_as_a_constructed_one(owner, name, value):
+    before = getattr(owner, name)
+    with pytest.raises(HyperparameterError, match=f"{name} must be"):
+        setattr(owner, name, value)
+    assert getattr(owner, name) == before
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "follower"),
+    [
+        (conv2d(1, 2, 3), "padding", 1, "sides"),
+        (linear(2, 3), "out_features", 5, "bias"),
+        (rnn(2, 3), "hidden_size", 5, "bias_hh_l0"),
+        (transformer_block(8, 2), "causal", True, "self_attn"),
+    ],
+)
+def test_a_setting_that_others_follow_from_cannot_be_assigned(owner, name, value, follower):
+    with pytest.raises(FrozenSettingError, match=f"{name} must be given to the constructor, since {follower} follows"):
+        setattr(owner, name, value)
+
+
+def test_what_the_constructor_makes_of_a_value_is_kept():
+    convolution, loss, layer = conv2d(1, 2, 3), cross_entropy(), dropout(0.2)
+    convolution.stride, loss.weight, layer.p = 2, [1, 2], 0.5
+    assert convolution.stride == (2, 2)
+    assert torch.equal(loss.weight, torch.tensor([1.0, 2.0], dtype=torch.float64))
+    assert layer.p == 0.5
+
+
+def test_a_property_cannot_be_assigned():
+    with pytest.raises(FrozenSettingError, match="softmax: axis must not be assigned, got 1"):
+        softmax().axis = 1
+
+
+def test_a_network_checks_shapes_again_after_a_setting_has_changed():
+    network = sequential(max_pool2d(2), flatten(), linear(4, 1)).build()
+    x = torch.zeros(3, 1, 4, 4)
+    network(x)
+    network.modules()[1].kernel_size = 4
+    with pytest.raises(ShapeError, match=r"linear: x must have shape \(N, .*4\)"):
+        chainrule.fit(network, mse(), chainrule.create("optimizers", "sgd"), train=(x, torch.zeros(3, 1)))
+
+
+def test_an_attribute_that_is_not_the_argument_of_its_name_takes_any_value():
+    class Wider(Module):
+        def __init__(self, size=1):
+            self.size = size + 1
+
+        def forward(self, x):
+            return x
+
+        def backward(self, grad_output):
+            return grad_output
+
+    module = Wider()
+    module.size = 7
+    assert module.size == 7
