@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule_plugins.signs import sign
 
 
 class Lion(Optimizer):
@@ -28,7 +29,7 @@ class Lion(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         beta1, beta2 = self.betas
-        direction = torch.lerp(state["m"], grad, 1 - beta1).sign_()
+        direction = sign(torch.lerp(state["m"], grad, 1 - beta1))
         state["m"].lerp_(grad, 1 - beta2)
         return direction
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule_plugins.signs import sign
 
 
 class Rprop(Optimizer):
@@ -29,10 +30,11 @@ class Rprop(Optimizer):
         return {"Δ": torch.ones_like(parameter), "s": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        z = grad.sign() * state["s"]  # 1 where the sign has stayed, -1 where it has changed
+        direction = sign(grad)
+        z = direction * state["s"]  # 1 where the sign has stayed, -1 where it has changed
         factor = 1 + (self.eta_plus - 1) * z.clamp_min(0) + (1 - self.eta_minus) * z.clamp_max(0)
         size = state["Δ"].mul_(factor).clamp_min_(self.step_min).clamp_max_(self.step_max)
-        return size * state["s"].copy_(grad.sign() * (z >= 0))
+        return size * state["s"].copy_(torch.where(z < 0, 0, direction))
 
     @classmethod
     def examples(cls) -> list[Rprop]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
 from chainrule_plugins.orthogonal import EPS, orthogonalized
+from chainrule_plugins.signs import sign
 
 
 class Scion(Optimizer):
@@ -43,12 +44,12 @@ class Scion(Optimizer):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         m = state["m"].lerp_(grad, 1 - self.momentum)
         if m.dim() < 2:
-            d = m.sign() if self.norm == "sign" else m * (math.sqrt(m.numel()) / m.norm().clamp_min(EPS))
+            d = sign(m) if self.norm == "sign" else m * (math.sqrt(m.numel()) / m.norm().clamp_min(EPS))
             return self.scale * d
         out, inputs, *_ = m.shape
         matrix = m.flatten(1)
         if self.norm == "sign":
-            return (self.scale / matrix.shape[1]) * m.sign()
+            return (self.scale / matrix.shape[1]) * sign(m)
         radius = self.scale * (math.sqrt(out / inputs) * inputs / matrix.shape[1])
         return (radius * orthogonalized(matrix, self.ns_steps, bfloat16=self.bfloat16)).reshape(m.shape)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule_plugins.signs import sign
 
 
 class Signsgd(Optimizer):
@@ -21,7 +22,7 @@ class Signsgd(Optimizer):
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        return grad.sign()
+        return sign(grad)
 
     @classmethod
     def examples(cls) -> list[Signsgd]:

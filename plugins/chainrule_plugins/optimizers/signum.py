@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule import LearningRate, Optimizer, State, Step, hyperparameter
+from chainrule_plugins.signs import sign
 
 
 class Signum(Optimizer):
@@ -26,7 +27,7 @@ class Signum(Optimizer):
         return {"m": torch.zeros_like(parameter)}
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
-        return state["m"].lerp_(grad, 1 - self.momentum).sign()
+        return sign(state["m"].lerp_(grad, 1 - self.momentum))
 
     @classmethod
     def examples(cls) -> list[Signum]:
