@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from chainrule import Schedule, hyperparameter
+from chainrule_plugins.powers import power
 
 
 class Exponential(Schedule):
@@ -18,7 +19,7 @@ class Exponential(Schedule):
     gamma: float = hyperparameter(at_least=0)
 
     def __call__(self, t: int) -> float | Tensor:
-        return self.gamma ** (t - 1)
+        return power(self.gamma, t - 1)
 
     @classmethod
     def examples(cls) -> list[Exponential]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from chainrule import Schedule, hyperparameter
+from chainrule_plugins.powers import power
 
 
 class MultiStep(Schedule):
@@ -18,7 +19,7 @@ class MultiStep(Schedule):
     gamma: float = hyperparameter(default=0.1, at_least=0)
 
     def __call__(self, t: int) -> float | Tensor:
-        return self.gamma ** sum(milestone < t for milestone in self.milestones)
+        return power(self.gamma, sum(milestone < t for milestone in self.milestones))
 
     @classmethod
     def examples(cls) -> list[MultiStep]:

@@ -12,7 +12,7 @@ from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
 from chainrule.registry import load
-from chainrule.schedules import cosine, warmup
+from chainrule.schedules import cosine, exponential, multi_step, step, warmup
 from tests.built_ins import BUILT_IN
 
 EXAMPLES = [one for record in BUILT_IN if record.kind == "schedules" for one in load(record).examples()]
@@ -53,3 +53,13 @@ def test_a_compiled_fit_follows_a_schedule():
         fit(network, mse(), sgd(lr=0.5, schedule=schedule), train=(x, x), batch_size=8, epochs=2, compile=compile)
         ends.append(network.flat.data)
     assert_close(*ends)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [exponential(gamma=2.0), step(step_size=1, gamma=2.0), multi_step(milestones=tuple(range(1, 1200)), gamma=2.0)],
+    ids=repr,
+)
+def test_a_factor_that_grows_beyond_the_floats_is_infinite(schedule):
+    assert schedule(1025) == torch.inf
+    assert schedule(1024) == 2.0**1023
