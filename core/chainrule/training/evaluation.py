@@ -86,7 +86,8 @@ def values_over(
 def _large_batches(name: str, data: Data, network: Network, *, per_member: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches (M, B, …) of x and y, or those of an iterable."""
     if not is_pair(data):
-        yield from IterableBatches(name, cast("Batches", data), network, per_member=per_member).epoch(1)
+        for xs, ys in IterableBatches(name, cast("Batches", data), network, per_member=per_member).epoch(1):
+            yield from zip(xs, ys, strict=True)
         return
     check_pair(name, *data, network, per_member=per_member)
     x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in data)
