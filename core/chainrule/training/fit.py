@@ -25,6 +25,7 @@ from chainrule.training.batches import (
     is_pair,
 )
 from chainrule.training.evaluation import values_over
+from chainrule.training.finite_data import expect_finite_loss
 from chainrule.training.history import History
 from chainrule.training.metric_values import MetricValues
 from chainrule.training.passed_parts import (
@@ -89,7 +90,7 @@ def fit(
             from the epoch's steps, as they always do for an iterable.
 
     Raises:
-        ShapeError: if data, network and loss do not fit.
+        ShapeError: if data, network and loss do not fit, or tensors hold NaN or ±∞ where the loss is not finite then.
         ChainruleError: if cuda_graph=True and the network is not on a CUDA device, or compile=True and the machine has
             no compiler, or the loss's reduction is "none".
         CallbackError: if a callback raises, after every callback has been told of the event and of the end; its error
@@ -107,6 +108,7 @@ def fit(
     train = checked_data("fit: train", train)
     if is_pair(train):
         source = TensorBatches(*train, network, batch_size, per_member=per_member)
+        expect_finite_loss("fit: train", network, loss, *train, per_member=per_member)
         if evaluate_train:
             splits["train"] = train
     else:
@@ -115,6 +117,7 @@ def fit(
         splits["validation"] = checked_data("fit: validation", validation)
         if is_pair(splits["validation"]):
             check_pair("fit: validation", *splits["validation"], network, per_member=per_member)
+            expect_finite_loss("fit: validation", network, loss, *splits["validation"], per_member=per_member)
 
     step, updater = make_step(
         "fit", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph

@@ -1,0 +1,49 @@
+"""A check of a fit's data for numbers that are not finite, by what the network and the loss make of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule.base.protocols import LossLike
+from chainrule.errors import ShapeError
+from chainrule.network import Network
+
+
+@torch.no_grad()
+def expect_finite_loss(name: str, network: Network, loss: LossLike, x: Tensor, y: Tensor, *, per_member: bool) -> None:
+    """Raise ShapeError at the first row with NaN or ±∞ unless its loss is finite, as where a loss masks targets.
+
+    One pass over x and y; the network sees such a row alone.
+    """
+    caller, _, split = name.partition(": ")
+    for part, tensor in (("x", x), ("y", y)):
+        if _is_finite(tensor):
+            continue
+        rows = (~tensor.isfinite()).flatten(2 if per_member else 1).any(-1)
+        row = int((rows.any(0) if per_member else rows).nonzero()[0])
+        inputs, target = (network.with_member_axis(one, per_member=per_member)[:, row : row + 1] for one in (x, y))
+        value = _loss_in_eval_mode(network, loss, inputs, target)
+        if not value.isfinite().all():
+            several = tensor[:, row] if per_member else tensor[row]
+            found = several[~several.isfinite()][0].item()
+            raise ShapeError(
+                f"{caller}: {part} of {split} must be finite, got {found} in row {row}, the first of "
+                f"{int(rows.sum())}, where the loss is not finite either. Leave such rows out, or fill them in."
+            )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point():
+        return True
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+
+
+def _loss_in_eval_mode(network: Network, loss: LossLike, x: Tensor, y: Tensor) -> Tensor:
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        return loss.mean(network.module.forward(x), y, per_member=True)
+    finally:
+        for module, mode in modes:
+            module.training = mode
