@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
+from weakref import WeakValueDictionary
 
 from chainrule import ChainruleError, hookimpl, label
 
@@ -14,6 +15,8 @@ class LineFile:
     """A callback's file of lines, each addition a single write that is undone if it fails."""
 
     example_path: ClassVar[str]
+
+    _in_use: ClassVar[WeakValueDictionary[Path, LineFile]] = WeakValueDictionary()
 
     def __init__(self, path: str | Path) -> None:
         owner = label(self)
@@ -35,6 +38,17 @@ class LineFile:
             self._target = self.path.absolute()  # which fails in a folder that no longer exists
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._target.open("ab").close()  # fails now rather than after the first epoch
+        path = self._target.resolve()
+        if path.is_file() and LineFile._in_use.setdefault(path, self) is not self:
+            raise ChainruleError(
+                f"{label(self)}: the path must be written by one callback at a time, got {self.path} for two. "
+                "Choose another for this one."
+            )
+
+    @hookimpl
+    def chainrule_fit_end(self) -> None:
+        for path in [path for path, user in LineFile._in_use.items() if user is self]:
+            del LineFile._in_use[path]
 
     def write(self, lines: str, *, anew: bool) -> None:
         """Add lines to the file, or let it hold these alone."""
