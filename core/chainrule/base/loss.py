@@ -112,6 +112,14 @@ class Loss(Explained, KeepsForBackward):
         """Return the least and the greatest target, checked as predictions are; any number by default."""
         return -math.inf, math.inf
 
+    def check_target(self, target: Tensor) -> None:
+        """Raise ShapeError unless the loss takes these targets (M, N, …), by default within `target_domain`.
+
+        Called when a call sees new shapes, as `domain` is.
+        """
+        fix = "Scale the targets, or renumber the labels."
+        expect_in_domain(self, "targets", target, self.target_domain(), fix)
+
     @final
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss, and save what `backward` needs.
@@ -212,9 +220,8 @@ class Loss(Explained, KeepsForBackward):
                 )
             fix = "End the network with an activation that maps there."
             expect_in_domain(self, "predictions", prediction, self.domain(), fix)
-            expect_in_domain(
-                self, "targets", target, self.target_domain(), "Scale the targets, or renumber the labels."
-            )
+            if type(target) is Tensor and target.numel():  # those that a trace passes have no values
+                self.check_target(target)
             self._counted = shapes, _count(terms)
         return terms
 

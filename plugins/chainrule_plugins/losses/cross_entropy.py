@@ -25,8 +25,8 @@ class CrossEntropy(ClassLoss):
     Shapes:   logits (N, C, …), target class indices (N, …) or probabilities (N, C, …), w (C); of an ensemble with M in
               front; terms ℓ (N, …) or (M, N, …); L () or (M,)
     Source:   paper eqs. (4) to (6); Szegedy et al. 2015, arXiv:1512.00567, for label smoothing
-    Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1; HyperparameterError if
-              label_smoothing is not in [0, 1], or a weight is not finite.
+    Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1, or its rows are no
+              probabilities; HyperparameterError if label_smoothing is not in [0, 1], or a weight is not finite.
     """
 
     def __init__(
@@ -57,6 +57,17 @@ class CrossEntropy(ClassLoss):
         weights = self._weights(classes, counts, prediction)
         self.save_for_backward(log_probabilities, index, weights.unsqueeze(2))
         return absorbing_product(weights, own).neg_()
+
+    def check_target(self, target: Tensor) -> None:
+        if not target.is_floating_point():
+            return
+        totals = target.sum(2)
+        if bool((target < 0).any()) or bool(((totals - 1).abs().gt(0.01) & (totals != 0)).any()):
+            raise ShapeError(
+                "cross_entropy: probabilities must be at least 0 and sum to 1 over axis 1, or to 0 where a row is not "
+                f"to count, got {target.min().item():.4g} as the least and sums from {totals.min().item():.4g} to "
+                f"{totals.max().item():.4g}. Divide them by their sum, or pass class indices."
+            )
 
     def gradient(self) -> Tensor:
         log_probabilities, costs, *weights = self.saved_tensors()

@@ -6,18 +6,19 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from chainrule import Loss
 from chainrule.ops import expect_alike, expect_number
+from chainrule_plugins.signed_labels import SignedLabelLoss
 
 
-class Hinge(Loss):
+class Hinge(SignedLabelLoss):
     """The distance by which scores miss a margin on the side of their labels −1 and 1, averaged or summed.
 
     Forward:  ``ℓ = max(0, margin − t p)`` for each element; ``L = Σ ℓ``, divided by their number with reduction="mean"
     Backward: ``dp = −t`` where t p < margin, else 0, divided alike
     Shapes:   prediction p, target t and terms ℓ (N, …) alike, of an ensemble (M, N, …); L () or (M,)
     Source:   Cortes & Vapnik 1995, "Support-vector networks"
-    Raises:   ShapeError if the shapes or dtypes differ; HyperparameterError if margin is not above 0.
+    Raises:   ShapeError if the shapes or dtypes differ, or a label is another; HyperparameterError if
+              margin is not above 0.
     """
 
     def __init__(

@@ -15,9 +15,20 @@ CLASSES = torch.randint(4, (7,), generator=GENERATOR)
 
 
 @pytest.mark.parametrize("scale", [0.01, 1, 100])
-@pytest.mark.parametrize("target", [CLASSES, WEIGHTS.softmax(1), WEIGHTS], ids=["classes", "probabilities", "weights"])
+@pytest.mark.parametrize("target", [CLASSES, WEIGHTS.softmax(1)], ids=["classes", "probabilities"])
 def test_it_and_its_gradient_equal_torch(target, scale):
     assert_loss_equals(cross_entropy, torch.nn.functional.cross_entropy, scale * LOGITS, target)
+
+
+def test_rows_of_probabilities_that_are_0_do_not_count():
+    target = WEIGHTS.softmax(1).index_fill(0, torch.tensor([1]), 0.0)
+    assert_loss_equals(cross_entropy, torch.nn.functional.cross_entropy, LOGITS, target)
+
+
+@pytest.mark.parametrize("target", [-WEIGHTS.softmax(1), 3 * WEIGHTS.softmax(1), WEIGHTS.softmax(0)])
+def test_targets_that_are_no_probabilities_are_refused(target):
+    with pytest.raises(ShapeError, match=r"^cross_entropy: probabilities must be at least 0 and sum to 1 over axis 1"):
+        cross_entropy()(LOGITS, target)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
