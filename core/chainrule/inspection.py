@@ -76,7 +76,10 @@ def passages(network: Network, input_shape: tuple[int, ...]) -> dict[str, Passag
     found: dict[str, Passage] = {}
     for name, module in named_modules(copied.module):
         _watch(name, module, found)
-    y = copied(x)
+    try:
+        y = copied(x)
+    except ChainruleError:  # of an embedding with one row
+        y = copied(torch.zeros_like(x))
     grad_output = torch.randn(y.shape, generator=generator, dtype=torch.float32, device="cpu").to(y.device, y.dtype)
     copied.backward(grad_output / grad_output.norm(), input_grad=True)
     return found
@@ -160,8 +163,10 @@ def own_count(module: ModuleLike) -> int:
 def summary(network: Network, input_shape: tuple[int, ...] | None = None) -> str:
     """Return a table of the modules, as text; see `Network.summary`."""
     shape = input_shape_of(network) if input_shape is None else input_shape
-    shapes = output_shapes(network, (...,) if shape is None else shape)
     is_certain = input_shape is not None or bool(network.known_inputs)
+    if not is_certain and getattr(network.module, "integer_inputs", False):
+        shape = None  # any number of indices fits
+    shapes = output_shapes(network, (...,) if shape is None else shape)
     if shape is not None and is_certain and is_small(network) and len(shapes) < len(network.modules()):
         shapes = shapes_seen(passages(network, shape))
     rows = [("module", "layer", "output", "parameters", "")]

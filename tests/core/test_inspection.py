@@ -8,7 +8,7 @@ from chainrule import Module, ShapeError
 from chainrule.activations import relu, tanh
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.inspection import input_shape_of, passages
-from chainrule.layers import conv2d, flatten, linear, sequential
+from chainrule.layers import conv2d, embedding, flatten, linear, sequential
 
 
 class Twice(Module):
@@ -111,3 +111,9 @@ def test_looking_changes_nothing(seeds):
     assert ([dict(vars(module)) for module in network.modules()], KeepsForBackward.changes) == before
     assert not network.flat.grad.any()
     network.backward(torch.ones_like(network(x)))
+
+
+def test_an_embedding_of_one_row_has_a_summary_and_no_guess_at_its_input():
+    network = sequential(embedding(1, 3), linear(3, 2)).build()
+    assert "(N, …, 3)" in network.summary()
+    assert "(N, 4, 3)" in network.summary((4,))
