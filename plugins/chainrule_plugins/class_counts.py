@@ -10,14 +10,17 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, hyperparameter, label
-from chainrule_plugins.class_scores import class_indices, expect_one_output, nan_where_undefined
+from chainrule_plugins.class_scores import class_indices, counting, expect_one_output, nan_where_undefined
 
 
-def confusion_counts(metric: Metric, prediction: Tensor, target: Tensor, threshold: float) -> Tensor:
+def confusion_counts(
+    metric: Metric, prediction: Tensor, target: Tensor, threshold: float, ignore_index: int | None
+) -> Tensor:
     """Return how often each class was predicted for each actual one, (M, C, C) with rows of actual classes, in float64.
 
-    NaN throughout for a member that has diverged. One output (M, N, 1) above the threshold means the second of two
-    classes, as does its target (M, N, 1) above ½; scores are (M, N, C, …) with class indices or probabilities.
+    NaN throughout for a member that has diverged; rows of the actual class ignore_index do not count. One output
+    (M, N, 1) above the threshold means the second of two classes, as does its target (M, N, 1) above ½; scores are
+    (M, N, C, …) with class indices or probabilities.
 
     Raises:
         ShapeError: for other shapes, or a class index out of range.
@@ -30,11 +33,17 @@ def confusion_counts(metric: Metric, prediction: Tensor, target: Tensor, thresho
         actual, classes = class_indices(metric, prediction, target), outputs
         predicted = prediction.argmax(2)
         actual = (actual.nan_to_num() if actual.is_floating_point() else actual).long()
+    counting_rows = counting(actual, ignore_index)
+    if counting_rows is not None:
+        actual = actual * counting_rows  # 0 in place of what is ignored
     undefined = nan_where_undefined(torch.zeros_like(predicted, dtype=torch.float64), prediction, target).flatten(1)
     index = (actual * classes + predicted).flatten(1)
+    ones = torch.ones_like(undefined)
+    if counting_rows is not None:
+        ones, undefined = ones * counting_rows.flatten(1), undefined.masked_fill(~counting_rows.flatten(1), 0.0)
     counts = undefined.new_zeros(members, classes * classes)
     try:
-        counts.scatter_add_(1, index, torch.ones_like(undefined))
+        counts.scatter_add_(1, index, ones)
     except RuntimeError as error:
         raise ShapeError(
             f"{label(metric)}: class indices must be from 0 to {classes - 1}, got {int(actual.min())} to "
@@ -48,13 +57,14 @@ class ClassCounts(Metric):
 
     average: Literal["binary", "macro", "micro"] = "binary"
     threshold: float = hyperparameter(default=0.5)
+    ignore_index: int | None = None
 
     @abstractmethod
     def ratio(self, hits: Tensor, predicted: Tensor, actual: Tensor) -> Tensor:
         """Return the ratio for counts of right rows, of rows predicted and of actual rows; 0 where nothing counts."""
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
-        counts = confusion_counts(self, prediction, target, self.threshold)
+        counts = confusion_counts(self, prediction, target, self.threshold, self.ignore_index)
         if self.average == "binary" and counts.shape[1] != 2:
             raise ShapeError(
                 f'{label(self)}: average="binary" must have one output or scores of 2 classes, got '

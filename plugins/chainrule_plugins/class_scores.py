@@ -44,6 +44,33 @@ def expect_one_output(metric: Metric, prediction: Tensor, target: Tensor, advice
         )
 
 
+def counting(target_classes: Tensor, ignore_index: int | None) -> Tensor | None:
+    """Return which class indices (M, N, …) count; None if all do."""
+    return None if ignore_index is None else target_classes != ignore_index
+
+
+def share_of_right(is_right: Tensor, counts: Tensor | None) -> dict[str, Tensor | float]:
+    """Return the sums "right" and "rows" for rows (M, N, …) that are right, in float64, and what counts."""
+    if counts is None:
+        return {"right": is_right.flatten(1).sum(1), "rows": is_right[0].numel()}
+    return {"right": is_right.masked_fill(~counts, 0.0).flatten(1).sum(1), "rows": counts.flatten(1).sum(1).double()}
+
+
+def count_outside(classes: Tensor, number: int, counts: Tensor | None) -> Tensor:
+    """Return for each member how many indices (M, N, …) that count are no class from 0 to number − 1, in float64."""
+    outside = (classes < 0) | (classes >= number)
+    return (outside if counts is None else outside & counts).flatten(1).sum(1).double()
+
+
+def expect_none_outside(metric: Metric, outside: Tensor) -> None:
+    """Raise ShapeError if there were indices that are no class; looked at once for all batches."""
+    if outside.any():
+        raise ShapeError(
+            f"{label(metric)}: class indices must be from 0 to the number of classes − 1, got "
+            f"{int(outside.max())} others. Number the classes from 0, or pass ignore_index."
+        )
+
+
 def nan_where_undefined(values: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
     """Return values (M, N, …) with NaN in each row whose scores (M, N, C, …) or target have one, changed in place."""
     for tensor in (prediction, target):

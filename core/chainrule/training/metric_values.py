@@ -8,6 +8,8 @@ from torch import Tensor
 
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.metric_total import MetricTotal
+from chainrule.base.saved_tensors import version
+from chainrule.errors import ContractError
 from chainrule.training.running_means import RunningMeans
 
 
@@ -26,12 +28,28 @@ class MetricValues:
         Raises:
             ChainruleError: if a metric or a function returns anything but what it must, or the batch does not fit it.
         """
-        for total in self._totals.values():
+        before = version(prediction), version(target)
+        for name, total in self._totals.items():
             total.add(prediction, target)
+            _expect_untouched(name, prediction, target, before)
         for name, function in self._functions.items():
-            self._means.add(name, function(prediction, target), prediction.shape[1])
+            # Of tensors created under inference mode, changes are not counted.
+            own = prediction.clone() if prediction.is_inference() else prediction
+            self._means.add(name, function(own, target), prediction.shape[1])
+            _expect_untouched(name, prediction, target, before)
 
     def values(self) -> dict[str, Tensor]:
         """Return the values by name, (M,) or (M, …), in the order of the metrics."""
         values = self._means.means() | {name: total.value() for name, total in self._totals.items()}
         return {name: values[name] for name in self._names}
+
+
+def _expect_untouched(name: str, prediction: Tensor, target: Tensor, before: tuple[int, int]) -> None:
+    """Raise ContractError if a metric has changed what the others, and the caller, see."""
+    now = version(prediction), version(target)
+    if now != before:
+        part = "prediction" if now[0] != before[0] else "target"
+        raise ContractError(
+            f'metric "{name}": must leave prediction and target as they are, got the {part} changed in place. '
+            "Write operations without the underscore, or change a clone()."
+        )

@@ -7,23 +7,34 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from chainrule import Metric
-from chainrule_plugins.class_scores import class_indices, nan_where_undefined
+from chainrule_plugins.class_scores import (
+    class_indices,
+    count_outside,
+    counting,
+    expect_none_outside,
+    nan_where_undefined,
+    share_of_right,
+)
 
 
 class Accuracy(Metric):
     """The fraction of rows whose largest score is at the target's class.
 
-    Value:    ``(1/N) Σₙ [argmaxₖ pₙₖ = yₙ]``, of equal scores the first
+    Value:    ``(1/N) Σₙ [argmaxₖ pₙₖ = yₙ]``, of equal scores the first; rows with yₙ = ignore_index do not count
     Shapes:   scores p (N, C, …), target class indices y (N, …) or probabilities (N, C, …)
     Source:   sklearn.metrics.accuracy_score
-    Raises:   ShapeError for other shapes.
+    Raises:   ShapeError for other shapes, or an index that is no class.
     """
+
+    ignore_index: int | None = None
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         classes = class_indices(self, prediction, target)
         is_right = (prediction.argmax(2) == classes).double()
         right = nan_where_undefined(is_right, prediction, target)
-        return {"right": right.flatten(1).sum(1), "rows": classes[0].numel()}
+        counts = counting(classes, self.ignore_index)
+        return {**share_of_right(right, counts), "outside": count_outside(classes, prediction.shape[2], counts)}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        expect_none_outside(self, sums["outside"])
         return sums["right"] / sums["rows"]

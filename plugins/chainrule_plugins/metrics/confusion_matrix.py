@@ -23,9 +23,10 @@ class ConfusionMatrix(Metric):
 
     one_number = False
     threshold: float = hyperparameter(default=0.5)
+    ignore_index: int | None = None
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
-        return {"counts": confusion_counts(self, prediction, target, self.threshold)}
+        return {"counts": confusion_counts(self, prediction, target, self.threshold, self.ignore_index)}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
         return sums["counts"]

@@ -7,19 +7,27 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, hyperparameter
-from chainrule_plugins.class_scores import class_indices, nan_where_undefined
+from chainrule_plugins.class_scores import (
+    class_indices,
+    count_outside,
+    counting,
+    expect_none_outside,
+    nan_where_undefined,
+    share_of_right,
+)
 
 
 class TopKAccuracy(Metric):
     """The fraction of rows whose target is among the k largest scores.
 
-    Value:    ``(1/N) Σₙ [yₙ ∈ topₖ(pₙ)]``
+    Value:    ``(1/N) Σₙ [yₙ ∈ topₖ(pₙ)]``; rows with yₙ = ignore_index do not count
     Shapes:   scores p (N, C, …), target class indices y (N, …) or probabilities (N, C, …)
     Source:   sklearn.metrics.top_k_accuracy_score
-    Raises:   ShapeError for other shapes, or fewer than k classes.
+    Raises:   ShapeError for other shapes, an index that is no class, or fewer than k classes.
     """
 
     k: int = hyperparameter(default=2, at_least=1)
+    ignore_index: int | None = None
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         classes = class_indices(self, prediction, target)
@@ -30,7 +38,9 @@ class TopKAccuracy(Metric):
             )
         is_right = (prediction.topk(self.k, 2).indices == classes.unsqueeze(2)).any(2).double()
         right = nan_where_undefined(is_right, prediction, target)
-        return {"right": right.flatten(1).sum(1), "rows": classes[0].numel()}
+        counts = counting(classes, self.ignore_index)
+        return {**share_of_right(right, counts), "outside": count_outside(classes, prediction.shape[2], counts)}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        expect_none_outside(self, sums["outside"])
         return sums["right"] / sums["rows"]

@@ -1,5 +1,7 @@
 """The forms in which fit and evaluate take metrics, and values over a whole split."""
 
+import copy
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -9,7 +11,7 @@ from chainrule import ChainruleError, ContractError, Metric
 from chainrule.base.metric_total import MetricTotal
 from chainrule.errors import label
 from chainrule.layers import linear
-from chainrule.losses import cross_entropy
+from chainrule.losses import cross_entropy, mse
 from chainrule.metrics import accuracy
 from chainrule.optimizers import sgd
 
@@ -143,7 +145,7 @@ def test_another_shape_in_a_later_batch_is_not_broadcast():
     ("metrics", "words"),
     [
         ("accuracy", "metrics must be a list or a dict by name, got 'accuracy'. Pass metrics=[\"accuracy\"]."),
-        (accuracy(), "metrics must be a list or a dict by name, got Accuracy()."),
+        (accuracy(), "metrics must be a list or a dict by name, got Accuracy("),
         (accuracy, "metrics must be a list or a dict by name, got the class Accuracy."),
         (["acuracy"], 'No metric is registered as "acuracy". Did you mean "accuracy"'),
         (
@@ -168,3 +170,42 @@ def test_what_is_no_metric_is_answered_in_one_line(metrics, words):
         assert words in message
         assert message.startswith((f"{name}: ", "No metric"))
         assert "\n" not in message
+
+
+def halves_the_prediction(prediction, target):
+    return prediction.mul_(0.5).sub(target).square().mean((1, 2))
+
+
+def halves_the_target(prediction, target):
+    return target.mul_(0.5).sub(prediction).square().mean((1, 2))
+
+
+class Halving(Metric):
+    def sums(self, prediction, target):
+        return {"sum": prediction.mul_(0.5).sum((1, 2)), "rows": prediction.shape[1]}
+
+    def value(self, sums):
+        return sums["sum"] / sums["rows"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "part"),
+    [(halves_the_prediction, "prediction"), (halves_the_target, "target"), (Halving(), "prediction")],
+)
+def test_a_metric_that_changes_what_it_is_given_is_refused(metric, part):
+    network, data = linear(2, 2).build(), (torch.ones(6, 2), torch.ones(6, 2))
+    message = f'^metric "first": must leave prediction and target as they are, got the {part} changed in place'
+    metrics = {"first": metric, "second": lambda p, t: (p - t).abs().mean((1, 2))}
+    with pytest.raises(ContractError, match=message):
+        chainrule.evaluate(network, mse(), data, metrics=metrics)
+    with pytest.raises(ContractError, match=message):
+        chainrule.fit(network, mse(), sgd(), train=data, metrics=metrics)
+
+
+def test_running_metrics_do_not_see_what_another_has_changed():
+    network, batches = linear(2, 2).build(), [(torch.ones(6, 2), torch.ones(6, 2))]
+    second = lambda p, t: (p - t).abs().mean((1, 2))  # noqa: E731
+    alone = chainrule.fit(copy.copy(network), mse(), sgd(), train=batches, metrics={"second": second})
+    metrics = {"first": halves_the_prediction, "second": second}
+    both = chainrule.fit(network, mse(), sgd(), train=batches, metrics=metrics)
+    assert torch.equal(both["train_second"], alone["train_second"])

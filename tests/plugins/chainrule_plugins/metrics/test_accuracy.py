@@ -78,6 +78,6 @@ def test_other_shapes_raise(prediction, target, message):
 
 def test_rows_passed_to_the_class_are_answered_with_the_call():
     with pytest.raises(
-        ArgumentError, match=r"^accuracy: takes no arguments, got a tensor \(2, 4, 3\)\. Make the metric"
+        ArgumentError, match=r"^accuracy: takes arguments by name, got a tensor \(2, 4, 3\)\. Make the metric"
     ):
         accuracy(SCORES, CLASSES)
