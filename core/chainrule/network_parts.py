@@ -186,7 +186,7 @@ class NetworkParts(ExplainsAttributes):
         for name, values in state.items():
             if not isinstance(values, Tensor) or values.is_meta or values.is_sparse or values.is_complex():
                 raise StateError(
-                    f"network: {name} must be a tensor of real numbers, got {shown(values)}. "
+                    f"network: {name} must be a tensor of real numbers, got {_with_kind(values)}. "
                     "Load what state_dict() returned."
                 )
             shape = self._outside(own[name]).shape
@@ -248,3 +248,9 @@ class NetworkParts(ExplainsAttributes):
         for parameter, (data, grad) in zip(self.parameters(), values, strict=True):
             parameter.data.copy_(data)
             parameter.grad.copy_(grad)
+
+
+def _with_kind(values: object) -> str:
+    if not isinstance(values, Tensor):
+        return shown(values)
+    return f"{shown(values)} of {values.dtype}, {values.layout}, on {values.device}"

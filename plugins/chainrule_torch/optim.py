@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chainrule import Wrapper, registry
+from chainrule.arguments import shown
+from chainrule.errors import ArgumentError
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 _classes: dict[str, tuple[Callable[..., Any], type[RuleOptimizer]]] = {}
@@ -23,6 +25,9 @@ def optimizer_class(name: str) -> type[RuleOptimizer]:
     Raises:
         UnknownComponentError: if there is none.
     """
+    if not isinstance(name, str):
+        fix = "Call it with the parameters." if "torch" in shown(name) else 'Write optimizer("lion", params, …).'
+        raise ArgumentError(f"optimizer: name must be that of a registered rule, got {shown(name)}. {fix}")
     registered = _registered(name)
     factory = registry.get("optimizers", registered)
     if registered not in _classes or _classes[registered][0] is not factory:
@@ -30,7 +35,7 @@ def optimizer_class(name: str) -> type[RuleOptimizer]:
         title = own if _letters(own) == _letters(registered) else registered
         namespace = {
             "factory": staticmethod(factory),
-            "__init__": _constructor(factory),
+            "__init__": _constructor(factory, title),
             "__module__": __name__,
             "__qualname__": title,
             "__doc__": f"{factory.__doc__}\n\nApplied to the parameters of a torch module: see `RuleOptimizer`.",
@@ -39,11 +44,16 @@ def optimizer_class(name: str) -> type[RuleOptimizer]:
     return _classes[registered][1]
 
 
-def _constructor(factory: Callable[..., Any]) -> Callable[..., None]:
+def _constructor(factory: Callable[..., Any], title: str) -> Callable[..., None]:
     """Return a constructor with the rule's settings in its signature, from which command lines and help are made."""
 
-    def __init__(self: RuleOptimizer, params: Iterable[Any], **settings: Any) -> None:  # noqa: N807 - it becomes one
-        RuleOptimizer.__init__(self, params, **settings)
+    def __init__(self: RuleOptimizer, *params: Iterable[Any], **settings: Any) -> None:  # noqa: N807 - it becomes one
+        if len(params) + ("params" in settings) != 1:
+            got = f"{shown(params[1])} too" if params[1:] else "none"
+            raise ArgumentError(
+                f"{title}: takes params alone by position, got {got}. Write {title}(model.parameters(), lr=…)."
+            )
+        RuleOptimizer.__init__(self, *params, **settings)
 
     if dataclasses.is_dataclass(factory):
         *own, others = inspect.signature(RuleOptimizer.__init__).parameters.values()

@@ -61,7 +61,7 @@ def _elsewhere(name: str, kind: str | None, everything: Iterable[Component]) -> 
 
 def _undeclared(name: str, of_kind: Iterable[Component]) -> list[str]:
     """Return a hint that a file of that name exists beside the kind's components, undeclared by its package."""
-    for component in of_kind:
+    for component in of_kind if name.isidentifier() else ():
         file = source_file(component)
         if file is not None and file.stem == component.name and (sibling := file.with_name(f"{name}.py")).is_file():
             owner = component.distribution

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chainrule import Optimizer, StateError
 from chainrule.errors import label
+from chainrule_torch.adapter.expectations import expect_saved
 from chainrule_torch.adapter.state_entries import shapes
 
 
@@ -25,6 +26,7 @@ def fitting(optimizer: torch.optim.Optimizer, rule: Optimizer) -> Iterator[None]
     saved: dict[Tensor, dict[str, Any]] = {}
 
     def compare(_: Any, found: dict[str, Any]) -> None:
+        expect_saved(rule, found)
         saved.update(_saved_for(optimizer, found))
         for parameter, state in saved.items():
             mine, theirs = shapes(before.get(parameter, {})), shapes(state)
@@ -58,8 +60,6 @@ def fitting(optimizer: torch.optim.Optimizer, rule: Optimizer) -> Iterator[None]
 
 def _saved_for(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[Tensor, dict[str, Any]]:
     """Return the saved state of each parameter that has one."""
-    if not {"state", "param_groups"} <= state_dict.keys():
-        return {}  # torch names what is missing
     ours = [one for group in optimizer.param_groups for one in group["params"]]
     indices = [i for group in state_dict["param_groups"] for i in group["params"]]
     pairs = zip(indices, ours, strict=False)

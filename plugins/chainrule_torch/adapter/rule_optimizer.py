@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from chainrule import ChainruleError, Optimizer
+from chainrule.arguments import expect_state
 from chainrule.errors import label
 from chainrule.ops import expect_flag
 from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.capture import expect_no_capture
+from chainrule_torch.adapter.expectations import expect_dtypes_kept, expect_parameters
 from chainrule_torch.adapter.flat_group import FlatGroup, same
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
@@ -76,6 +78,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 beside |= {name: settings.pop(name) for name in list(settings) if name not in own}
         self._settings = GroupSettings(make(**settings))
         self._settings.expect_known(beside)
+        expect_parameters(self._settings.rule, params)
         self._precision = Precision(self._settings.rule, rounding, state_dtype)
         self._shows_others = False  # whether parameters may be those that the rule evaluates with
         self._current: dict[int, GroupRule] = {}
@@ -165,10 +168,15 @@ class RuleOptimizer(torch.optim.Optimizer):
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
         self._follow_state()
         for i, (group, rule, own) in enumerate(zip(self.param_groups, rules, grads, strict=True)):
-            if (flat := self._flat_group(i, group["params"], rule, own)) is not None:
-                flat.step(rule, own)
-            else:
-                self._step_group(group, rule)
+            flat = self._flat_group(i, group["params"], rule, own)
+            try:
+                if flat is not None:
+                    flat.step(rule, own)
+                else:
+                    self._step_group(group, rule)
+            except RuntimeError:
+                expect_dtypes_kept(self._settings.rule, group["params"], self.state)
+                raise
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -302,6 +310,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         Raises:
             StateError: if a parameter's entries or their shapes differ; nothing is changed then.
         """
+        expect_state(label(self._settings.rule), state_dict)
         with fitting(self, self._settings.rule):
             super().load_state_dict(copy.deepcopy(state_dict))  # torch takes tensors as they are, another's too
         self._shows_others = True

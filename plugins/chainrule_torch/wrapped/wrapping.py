@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chainrule import ChainruleError, HyperparameterError, Optimizer, Step
 from chainrule.arguments import shown
+from chainrule.calls import explained
 from chainrule.errors import one_line
 from chainrule_torch.wrapped.rule import Wrapped, of_member, rule_of
 
@@ -20,6 +21,7 @@ STEPS = 12
 SHAPES = (3, 2), (2, 4)
 
 
+@explained
 def wrap(kind: type[torch.optim.Optimizer] | str, *, schedule: Any = None, **options: Any) -> Optimizer:
     """Return a rule that steps each parameter of each member by a PyTorch optimizer of this class.
 
@@ -53,6 +55,10 @@ def wrap(kind: type[torch.optim.Optimizer] | str, *, schedule: Any = None, **opt
 
 def _imported(path: str) -> Any:
     module, _, name = path.rpartition(".")
+    if not module:
+        raise ChainruleError(
+            f'wrap: kind must be a class or its path, got "{path}". Write torch.optim.AdamW or "torch.optim.AdamW".'
+        )
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

@@ -1,0 +1,48 @@
+"""What a rule as a torch optimizer is given in the wrong form, answered with the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule import Optimizer, Parameter, StateError
+from chainrule.arguments import shown
+from chainrule.errors import ArgumentError, label
+
+
+def expect_parameters(rule: Optimizer, params: Any) -> None:
+    """Raise ArgumentError for what holds no parameters of torch; what is inside of a generator, torch looks at."""
+    owner, fix = label(rule), "Pass model.parameters()."
+    if hasattr(params, "module") and hasattr(params, "flat"):
+        fix = f"Write {owner}(…).attach(network), or chainrule.fit(network, loss, {owner}(…))."
+    elif isinstance(params, Iterable) and not isinstance(params, torch.nn.Module):
+        if not isinstance(params, list | tuple) or not any(isinstance(one, Parameter) for one in params):
+            return
+        fix = f"Write {owner}(…).attach(network)."
+    raise ArgumentError(f"{owner}: params must be parameters of torch, got {shown(params)}. {fix}")
+
+
+def expect_saved(rule: Optimizer, state_dict: Mapping[str, Any]) -> None:
+    """Raise StateError unless a saved state has the parts of a torch optimizer's."""
+    owner = label(rule)
+    if missing := {"state", "param_groups"} - state_dict.keys():
+        raise StateError(
+            f"{owner}: a state must have state and param_groups, got none of {sorted(missing)}. "
+            "Load what optimizer.state_dict() returned."
+        )
+
+
+def expect_dtypes_kept(rule: Optimizer, parameters: Iterable[Tensor], states: Mapping[Tensor, Any]) -> None:
+    """Raise StateError if a parameter has another dtype or device than its state, which was made before."""
+    for parameter in parameters:
+        for name, entry in states.get(parameter, {}).items():
+            is_like = isinstance(entry, Tensor) and entry.shape == parameter.shape and entry.is_floating_point()
+            if is_like and (entry.dtype, entry.device) != (parameter.dtype, parameter.device):
+                raise StateError(
+                    f"{label(rule)}: a parameter must keep dtype and device, got {parameter.dtype} on "
+                    f"{parameter.device} with {name} of {entry.dtype} on {entry.device}. Convert or move the model "
+                    "before the optimizer is made."
+                )

@@ -1,0 +1,63 @@
+"""Test what users of PyTorch get wrong with rules as its optimizers: each is answered in one line with what to write."""
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from chainrule import ChainruleError, StateError
+from chainrule.layers import linear
+from chainrule.optimizers import lion
+from chainrule_torch import from_torch, optim, optimizer, wrap
+
+NETWORK = linear(2, 1).build()
+
+
+def model():
+    return nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 1))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: optimizer(lion, model().parameters()), 'got the class Lion. Write optimizer("lion", params, …).'),
+        (lambda: optimizer(lion(), model().parameters()), 'Write optimizer("lion", params, …).'),
+        (lambda: optimizer(torch.optim.Adam, model().parameters()), "Call it with the parameters."),
+        (lambda: optim.Lion(), "Lion: takes params alone by position, got none. Write Lion(model.parameters(), lr=…)."),
+        (lambda: optim.Lion(model().parameters(), 0.1), "got 0.1 too. Write Lion(model.parameters(), lr=…)."),
+        (lambda: optim.Lion(model()), "got Sequential of torch.nn. Pass model.parameters()."),
+        (lambda: optim.Lion(None), "lion: params must be parameters of torch, got None. Pass model.parameters()."),
+        (lambda: optim.Lion(NETWORK), "Write lion(…).attach(network), or chainrule.fit("),
+        (
+            lambda: optim.Lion(NETWORK.parameters()),
+            "got a list of Parameter, Parameter. Write lion(…).attach(network).",
+        ),
+        (lambda: optim.Lion(model().parameters()).load_state_dict(None), "a state must be a dict by names, got None."),
+        (lambda: optim.Lion(model().parameters()).load_state_dict({}), "a state must have state and param_groups, got"),
+        (lambda: optimizer("torch/lion", model().parameters()), 'No optimizer is registered as "torch/lion".'),
+        (lambda: wrap("AdamW"), 'wrap: kind must be a class or its path, got "AdamW".'),
+        (lambda: wrap(torch.optim.AdamW, model().parameters()), "wrap: takes by position kind, got 2, from"),
+        (
+            lambda: from_torch(nn.Linear(2, 2, device="meta")),
+            "got a tensor (2, 2) of torch.float32, torch.strided, on meta",
+        ),
+    ],
+)
+def test_a_mistake_is_answered_with_what_to_write(call, message):
+    with pytest.raises(ChainruleError, match=re.escape(message)):
+        call()
+
+
+def test_a_model_that_is_converted_after_its_optimizer_was_made_is_named():
+    converted = model()
+    stepper = optim.adam(converted.parameters())
+    converted(torch.ones(3, 2)).sum().backward()
+    stepper.step()
+    converted.double()
+    stepper.zero_grad()
+    converted(torch.ones(3, 2, dtype=torch.float64)).sum().backward()
+    with pytest.raises(
+        StateError, match="must keep dtype and device, got torch.float64 on cpu with m of torch.float32"
+    ):
+        stepper.step()
