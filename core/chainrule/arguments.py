@@ -154,6 +154,11 @@ def _initials(name: str) -> str:
     return "".join(word[:1] for word in name.split("_"))
 
 
+def is_foreign(value: object) -> bool:
+    """Return whether a value is an object of another framework, such as torch.nn."""
+    return bool(_of_package(type(value)))
+
+
 def _article(name: str) -> str:
     return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from chainrule.arguments import integer, shown
+from chainrule.arguments import integer, is_foreign, shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.module import parts_inside
 from chainrule.base.parameter import Parameter
@@ -57,7 +58,7 @@ def checked_device(device: torch.device | str) -> torch.device:
     """Return the device, or raise ChainruleError if this machine has none of that name."""
     try:
         found = torch.device(device)
-        torch.empty(0, device=found)
+        torch.empty(0, device=found).tolist()
     except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
         usable = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         raise ChainruleError(
@@ -71,12 +72,35 @@ def expect_all_found(modules: Sequence[ModuleLike], parts: Iterable[object]) -> 
     """Raise ChainruleError if a module holds a part that is not among those found, such as one in a set."""
     found = {id(part) for part in (*modules, *parts)}
     for module in modules:
+        for name, value in _items(vars(module)):
+            if _is_trained_by_torch(value):
+                raise ChainruleError(
+                    f"{label(module)}: {name} must be one of chainrule's parts, got {shown(value)} with parameters of "
+                    "torch, which would not be trained. Write Parameter(…), or a layer of chainrule."
+                )
         for name, part in parts_inside(module):
             if id(part) not in found:
                 raise ChainruleError(
                     f"{label(module)}: a {type(part).__name__} in {name} is not found, so it would not be trained or "
                     "saved. Keep parts in attributes, or in lists, tuples and dicts of these."
                 )
+
+
+def _items(values: Mapping[Any, object]) -> Iterator[tuple[str, object]]:
+    """Yield the values, and those in lists, tuples and dicts of them, each with its dotted name."""
+    for name, value in values.items():
+        if isinstance(value, list | tuple | dict):
+            inside = value if isinstance(value, dict) else dict(enumerate(value))
+            yield from ((f"{name}.{key}", item) for key, item in _items(inside))
+        else:
+            yield str(name), value
+
+
+def _is_trained_by_torch(value: object) -> bool:
+    if isinstance(value, Tensor):
+        return value.requires_grad
+    named: Any = getattr(value, "named_parameters", None)
+    return is_foreign(value) and callable(named) and any(True for _ in named())
 
 
 def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[int]) -> None:

@@ -165,7 +165,8 @@ def _what_does_not_fit(
     if surplus and not named:
         return f"{owner}: takes no arguments, got {shown(surplus[0])}.{usage or ' Leave it out.'}"
     if surplus and not positional:
-        return f"{owner}: takes arguments by name, got {shown(surplus[0])}.{usage or f' Write {owner}({named[0]}=…).'}"
+        write = "" if usage and hasattr(surplus[0], "shape") else f" Write {owner}({named[0]}=…)."
+        return f"{owner}: takes arguments by name, got {shown(surplus[0])}.{write}{usage}"
     if surplus:
         others = f"the others by name: {', '.join(named[len(positional) :])}" if named != positional else "no others"
         got = f"{len(args)}, from {shown(surplus[0])} on"

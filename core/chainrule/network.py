@@ -68,6 +68,9 @@ class Network(NetworkParts):
     _output_shape: torch.Size | None = None
     """That of the last call in train mode."""
 
+    awaits_backward: bool = False
+    """Whether there was a call in train mode since the last backward."""
+
     @explained
     def __init__(
         self,
@@ -125,6 +128,7 @@ class Network(NetworkParts):
             output = y.view(y.shape) if y is x else y  # x is the caller's, who may use it as another model's output
             mark(output)
         self._output_shape = output.shape if self.training else None
+        self.awaits_backward = self.training
         return output
 
     @torch.no_grad()
@@ -139,6 +143,7 @@ class Network(NetworkParts):
             ChainruleError: within torch.autocast.
         """
         self.expect_no_autocast()
+        self.awaits_backward = False
         shape = getattr(grad_output, "shape", None)
         if shape != self._output_shape and self._output_shape is not None:
             expect_input("network", "grad_output", grad_output, self.dtype)

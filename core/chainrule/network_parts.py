@@ -156,6 +156,12 @@ class NetworkParts(ExplainsAttributes):
                 "Load it into a network of the same layers."
             )
         for name, saved in state.items():
+            parts = saved if isinstance(saved, Mapping) else {}
+            if not all(isinstance(parts.get(part), Tensor) for part in ("key", "counter")):
+                raise StateError(
+                    f"network: the random state of {name} must have tensors key and counter, got {shown(saved)}. "
+                    "Load what random_state() returned."
+                )
             if saved["key"].shape != own[name]["key"].shape:
                 raise StateError(
                     f"network: the key of {name} must have shape {tuple(own[name]['key'].shape)}, "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import typing
 from functools import cache
 from typing import Any, ClassVar
 
 from chainrule.base.annotations import own_annotations
 from chainrule.base.setting_values import fits, in_words
+from chainrule.calls import signature_of
 from chainrule.errors import ContractError, label
 
 NEAR = 0.85
@@ -45,6 +47,25 @@ def check_class_attributes(cls: type, parent: type) -> None:
                 f"{label(cls)}: {name} is not part of the contract. "
                 f'Did you mean "{public[near[0]]}"? Begin the names of your own attributes with an underscore.'
             )
+
+
+def check_methods(cls: type, parent: type, *names: str) -> None:
+    """Raise ContractError if a method that the class overrides cannot be called with its parent's arguments."""
+    for name in vars(cls).keys() & set(names):
+        own = vars(cls)[name]
+        if not inspect.isfunction(own):
+            continue
+        arguments = list(signature_of(getattr(parent, name)).parameters.values())
+        given = [one.name for one in arguments if one.kind is not inspect.Parameter.KEYWORD_ONLY]
+        by_name = [one.name for one in arguments if one.kind is inspect.Parameter.KEYWORD_ONLY]
+        try:
+            signature_of(own).bind(*given, **dict.fromkeys(by_name))
+        except TypeError:
+            wanted = ", ".join([*given, *(["*", *by_name] if by_name else [])])
+            raise ContractError(
+                f"{label(cls)}: {name} must take ({wanted}), got ({', '.join(signature_of(own).parameters)}). "
+                "Write these arguments."
+            ) from None
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 from torch import Generator, Tensor
 
-from chainrule.base.class_attributes import check_class_attributes
+from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.settings import Settings, hyperparameter
 
 
@@ -24,6 +24,7 @@ class Initializer(Settings, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class_attributes(cls, Initializer)
+        check_methods(cls, Initializer, "__call__", "std", "mean")
 
     @abstractmethod
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import flag, shown
-from chainrule.base.class_attributes import check_class_attributes
+from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_dense, expect_in_domain, expect_input
 from chainrule.base.no_backward import answer_backward
@@ -64,6 +64,7 @@ class Loss(Explained, KeepsForBackward):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class_attributes(cls, Loss)
+        check_methods(cls, Loss, "forward", "gradient", "denominator", "check_target")
 
     def __init__(self, reduction: Literal["mean", "sum", "none"] = "mean", *, members: bool = False) -> None:
         if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeAlias, dataclass_transform, final
 import torch
 from torch import Tensor
 
-from chainrule.base.class_attributes import check_class_attributes
+from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_input
 from chainrule.base.metric_total import MetricTotal
@@ -45,6 +45,7 @@ class Metric(Settings, ExplainsAttributes, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class_attributes(cls, Metric)
+        check_methods(cls, Metric, "sums", "value")
 
     @abstractmethod
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_t
 from torch import Tensor
 
 from chainrule.arguments import advice, shown
-from chainrule.base.class_attributes import check_class_attributes
+from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.settings import Settings, hyperparameter
 from chainrule.base.step import Step
 from chainrule.calls import ExplainsAttributes, explained
@@ -105,6 +105,7 @@ class Optimizer(_KeywordSettings, ExplainsAttributes):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class_attributes(cls, Optimizer)
+        check_methods(cls, Optimizer, "init", "scalars", "reduce", "update", "apply", "evaluation_parameter")
 
     def __post_init__(self) -> None:
         super().__post_init__()

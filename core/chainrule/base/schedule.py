@@ -7,6 +7,7 @@ from typing import Any, dataclass_transform
 
 from torch import Tensor
 
+from chainrule.base.class_attributes import check_methods
 from chainrule.base.settings import Settings, hyperparameter
 
 
@@ -19,6 +20,10 @@ class Schedule(Settings, ABC):
     """
 
     _per_member = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_methods(cls, Schedule, "__call__")
 
     @abstractmethod
     def __call__(self, t: int) -> float | Tensor:

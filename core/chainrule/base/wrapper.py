@@ -8,6 +8,7 @@ from torch import Tensor
 
 from chainrule.arguments import advice, shown
 from chainrule.base.annotations import own_annotations
+from chainrule.base.class_attributes import check_methods
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.step import Step
 from chainrule.errors import ContractError, HyperparameterError, label
@@ -40,6 +41,7 @@ class Wrapper(Optimizer):
                     "Write change_gradient, change_direction or after_step."
                 )
         super().__init_subclass__(**kwargs)
+        check_methods(cls, Wrapper, "change_gradient", "change_direction", "after_step", "inner_period")
 
     def __post_init__(self) -> None:
         inner = self.inner

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from chainrule.arguments import nearest
 from chainrule.calls import ExplainsAttributes
-from chainrule.errors import UnknownCurveError
+from chainrule.errors import UnknownAttributeError, UnknownCurveError
 from chainrule.updates.updater import Updater
 
 
@@ -25,12 +25,20 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
 
     _instead: ClassVar[Mapping[str, str]] = {
         "loss": 'Write history["train_loss"].',
+        "plot": 'Draw history["train_loss"], as with matplotlib\'s plt.plot.',
         "history": "It is the mapping itself: dict(history).",
     }
 
     def __init__(self, updater: Updater) -> None:
         self.updater = updater
         self._records: dict[str, list[Tensor]] = {}
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in vars(self).get("_records", ()):
+                raise UnknownAttributeError(f'history: has no "{name}" but as a curve. Write history["{name}"].')
+            return super().__getattr__(name)
 
     def __copy__(self) -> History:
         other = History(self.updater)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from chainrule.arguments import ADVICE, advice, shown
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.protocols import LossLike
+from chainrule.calls import signature_of
 from chainrule.errors import CallbackError, ChainruleError, label
 from chainrule.registry import create, get
 
@@ -95,8 +96,22 @@ def _metric(caller: str, name: str, given: Any) -> MetricLike:
             f"{caller}: metric {name} must be a metric, its name, or a function (prediction, target) -> (M,), got "
             f"{shown(given)}. {ADVICE['metric']}"
         )
+    if not isinstance(given, Metric) and not _takes_two(given):
+        raise ChainruleError(
+            f"{caller}: metric {name} must take (prediction, target), got {shown(given)}. Write a function of both."
+        )
     metric: MetricLike = given
     return metric
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        signature_of(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # compiled code may have no signature
+        return True
+    return True
 
 
 def checked_callbacks(callbacks: Sequence[object] | None) -> Sequence[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, NoReturn
@@ -112,11 +113,23 @@ class Run:
                 "run.record: a value must be recorded at an epoch's end, got a call in another event. "
                 "Call it in chainrule_epoch_end."
             )
+        if not isinstance(name, str):
+            raise ChainruleError(f'run.record: a name must be text, got {shown(name)}. Pass "rate", for example.')
         if name in self._metrics:
             raise ChainruleError(
                 f'run.record: a name must be new, got "{name}". The epoch has {", ".join(self._metrics)}.'
             )
-        given = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64, device="cpu")
+        if len(self.history.get(name, ())) != self.history.epochs - 1:
+            raise ChainruleError(
+                f'run.record: "{name}" must be recorded at every epoch\'s end, got {self.history.epochs} epochs and '
+                f"{len(self.history.get(name, ()))} values. Record torch.nan where there is none."
+            )
+        try:
+            given = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64, device="cpu")
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ChainruleError(
+                f"run.record: {name} must be a number or a tensor, got {shown(value)}. Convert it."
+            ) from error
         shape = (self.network.members,) if self.network.is_ensemble else ()
         if given.shape not in (shape, ()):
             raise ChainruleError(
@@ -208,14 +221,15 @@ def _implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
     except pluggy.PluginValidationError as error:
         raise CallbackError(
             f"{label(callback)}: hooks must have the names and arguments of chainrule.base.hookspecs.TrainingHooks, "
-            f"got: {str(error).splitlines()[-1]}. Mend the callback."
+            f"got: {re.sub(r' in plugin .*', '', str(error).splitlines()[-1])}. Mend the callback."
         ) from error
     found = [(caller.name, one) for caller in manager.get_hookcallers(callback) or () for one in caller.get_hookimpls()]
     for _, implementation in found:
         _expect_plain(implementation)
     if not found:
         raise CallbackError(
-            f"{label(callback)}: {callback!r} implements no training hook. Mark its methods with @chainrule.hookimpl."
+            f"{label(callback)}: {shown(callback)} implements no training hook. Mark its methods with "
+            "@chainrule.hookimpl."
         )
     return found
 

@@ -214,6 +214,11 @@ class Chain:
         direction = self.inner.update(parameter, grad, states[-1], steps[-1])
         if self._checks:
             self._expect(-1, "update", "direction", direction, parameter)
+            if direction is parameter:
+                raise ContractError(
+                    f"{self._labels[-1]}: update must return a direction, got the parameter. Return d of θ ← θ − lr d, "
+                    "and leave the step to the core."
+                )
         if self._turns:
             for i, wrapper in self._turns:
                 direction = wrapper.change_direction(parameter, grad, direction, states[i], steps[i])

@@ -17,7 +17,7 @@ from chainrule.base.parameter import Parameter
 from chainrule.base.setting_values import as_kept, fits
 from chainrule.base.wrapper import Wrapper
 from chainrule.calls import ExplainsAttributes, explained
-from chainrule.errors import ChainruleError, HyperparameterError, label
+from chainrule.errors import BackwardError, ChainruleError, HyperparameterError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, is_per_member
 from chainrule.updates.chain import Chain
@@ -155,8 +155,14 @@ class Updater(ExplainsAttributes):
 
         Raises:
             ChainruleError: within torch.autocast.
+            BackwardError: if the network was called and every gradient is 0, since nothing went backward.
         """
         self.network.expect_no_autocast()
+        if self.network.awaits_backward and not self.network.flat.grad.any():
+            raise BackwardError(
+                "updater: step must follow a backward, got a call of the network and no gradient. "
+                "Write network.backward(loss.backward()) before it."
+            )
         self.apply(self.advance())
 
     def advance(self) -> list[Moment]:

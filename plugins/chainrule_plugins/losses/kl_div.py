@@ -21,7 +21,7 @@ class KlDiv(Loss):
     Shapes:   prediction x, target t and terms ℓ (N, …) alike, of an ensemble (M, N, …); L () or (M,)
     Source:   Kullback & Leibler 1951; for the divergence itself divide the sum by the number of rows, as torch's
               reduction="batchmean" does
-    Raises:   ShapeError if the shapes or dtypes differ, or a target probability is below 0.
+    Raises:   ShapeError if the shapes or dtypes differ, a prediction is above 0, or a target probability below it.
     """
 
     non_negative = False  # a term may be below 0, though the sum over a distribution is not
@@ -35,6 +35,9 @@ class KlDiv(Loss):
     ) -> None:
         super().__init__(reduction, members=members)
         self.log_target = expect_flag(self, "log_target", log_target)
+
+    def domain(self) -> tuple[float, float]:
+        return -math.inf, 0.0
 
     def target_domain(self) -> tuple[float, float]:
         return -math.inf if self.log_target else 0.0, math.inf

@@ -1,4 +1,4 @@
-"""Test what users of PyTorch get wrong with rules as its optimizers: each is answered in one line with what to write."""
+"""Test what users of PyTorch get wrong with rules as its optimizers: each is answered with what to write."""
 
 import re
 
@@ -57,7 +57,5 @@ def test_a_model_that_is_converted_after_its_optimizer_was_made_is_named():
     converted.double()
     stepper.zero_grad()
     converted(torch.ones(3, 2, dtype=torch.float64)).sum().backward()
-    with pytest.raises(
-        StateError, match="must keep dtype and device, got torch.float64 on cpu with m of torch.float32"
-    ):
+    with pytest.raises(StateError, match=r"got torch\.float64 on cpu with m of torch\.float32"):
         stepper.step()

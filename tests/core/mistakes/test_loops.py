@@ -1,0 +1,79 @@
+"""Mistakes in loops of one's own, and in what is kept of a run."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+import chainrule
+from chainrule import ChainruleError, StateError
+from chainrule.errors import BackwardError
+from chainrule.layers import dropout, linear, sequential
+from chainrule.losses import kl_div, mse
+from chainrule.optimizers import sgd
+
+X, Y = torch.ones(6, 2), torch.zeros(6, 1)
+
+
+def test_a_step_without_a_backward_of_the_network_is_refused():
+    network, loss = linear(2, 1).build(), mse()
+    updater = sgd().attach(network)
+    for _ in range(2):
+        loss(network(X), Y)
+        loss.backward()
+        with pytest.raises(
+            BackwardError, match=r"got a call of the network and no gradient\. Write network\.backward\("
+        ):
+            updater.step()
+    assert updater.t == 0
+    network.backward(loss.backward()) if loss(network(X), Y) else None
+    updater.step()
+    assert updater.t == 1
+
+
+def test_a_step_on_gradients_of_ones_own_or_after_an_evaluation_is_taken():
+    network = linear(2, 1).build()
+    updater = sgd().attach(network)
+    updater.step()
+    network.eval()
+    network(X)
+    updater.step()
+    network.train()
+    network(X)
+    network.flat.grad.fill_(1.0)
+    updater.step()
+    assert updater.t == 3
+
+
+def test_a_curve_is_no_attribute_of_the_history():
+    history = chainrule.fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y))
+    for one in (history, copy.deepcopy(history), pickle.loads(pickle.dumps(history))):  # noqa: S301
+        with pytest.raises(AttributeError, match=r'Write history\["train_loss"\]\.'):
+            one.train_loss  # noqa: B018
+    with pytest.raises(AttributeError, match="matplotlib"):
+        history.plot()
+
+
+@pytest.mark.parametrize("saved", [5, {"key": 1, "counter": 2}, {"key": torch.zeros(2, 1)}])
+def test_a_random_state_of_another_form_is_refused(saved):
+    network = sequential(linear(2, 2), dropout(0.5)).build()
+    with pytest.raises(StateError, match=r"the random state of 1\.random must have tensors key and counter, got "):
+        network.load_random_state({"1.random": saved})
+
+
+def test_a_metric_of_one_argument_is_refused_before_the_first_step():
+    with pytest.raises(ChainruleError, match=r"^fit: metric mean must take \(prediction, target\), got a lambda"):
+        chainrule.fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y), metrics={"mean": lambda x: x.mean((1, 2))})
+
+
+def test_a_device_without_values_is_refused():
+    with pytest.raises(
+        ChainruleError, match=r"^build: device must be one that this machine and this torch have, got 'meta'"
+    ):
+        linear(2, 1).build(device="meta")
+
+
+def test_predictions_that_are_no_logarithms_of_probabilities_are_refused():
+    with pytest.raises(ChainruleError, match=r"^kl_div: predictions must be from -inf to 0, got -1 to 1"):
+        kl_div()(torch.tensor([[-1.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
