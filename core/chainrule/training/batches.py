@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from functools import partial
 from typing import Any, TypeAlias, TypeGuard
 
@@ -75,15 +75,25 @@ class TensorBatches:
 
 
 class IterableBatches:
-    """Batches from an iterable, such as a DataLoader; shapes as in `TensorBatches`."""
+    """Batches from an iterable, such as a DataLoader; shapes as in `TensorBatches`.
+
+    The check looks at each batch of the first epoch.
+    """
 
     def __init__(
-        self, name: str, batches: Iterable[tuple[Tensor, Tensor]], network: Network, *, per_member: bool
+        self,
+        name: str,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        network: Network,
+        *,
+        per_member: bool,
+        check: Callable[..., None] | None = None,
     ) -> None:
         self.name = name
         self.batches = batches
         self.network = network
         self.per_member = per_member
+        self.check = check
 
     @property
     def steps(self) -> int | None:
@@ -93,12 +103,16 @@ class IterableBatches:
         except TypeError:  # the __len__ of a DataLoader over an iterable data set raises
             return None
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002 - as for tensors
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one pass over the iterable, one at a time: (1, M, B, …)."""
         count = 0
-        for count, batch in enumerate(self.batches, start=1):  # noqa: B007
+        caller, _, split = self.name.partition(": ")
+        for count, batch in enumerate(self.batches, start=1):
             x, y = _batch(self.name, batch)
             check_pair(self.name, x, y, self.network, per_member=self.per_member)
+            if self.check is not None and number == 1:
+                name = f"{caller}: batch {count} of {split}"
+                self.check(name, self.network, x=x, y=y, per_member=self.per_member)
             lift = partial(self.network.with_member_axis, per_member=self.per_member)
             yield lift(x).unsqueeze(0), lift(y).unsqueeze(0)
         if not count:

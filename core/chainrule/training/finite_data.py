@@ -11,7 +11,7 @@ from chainrule.network import Network
 
 
 @torch.no_grad()
-def expect_finite_loss(name: str, network: Network, loss: LossLike, x: Tensor, y: Tensor, *, per_member: bool) -> None:
+def expect_finite_loss(name: str, network: Network, loss: LossLike, *, x: Tensor, y: Tensor, per_member: bool) -> None:
     """Raise ShapeError at the first row with NaN or ±∞ unless its loss is finite, as where a loss masks targets.
 
     One pass over x and y; the network sees such a row alone.

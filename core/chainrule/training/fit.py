@@ -108,16 +108,19 @@ def fit(
     train = checked_data("fit: train", train)
     if is_pair(train):
         source = TensorBatches(*train, network, batch_size, per_member=per_member)
-        expect_finite_loss("fit: train", network, loss, *train, per_member=per_member)
+        expect_finite_loss("fit: train", network, loss, x=train[0], y=train[1], per_member=per_member)
         if evaluate_train:
             splits["train"] = train
     else:
-        source = IterableBatches("fit: train", cast("Batches", train), network, per_member=per_member)
+        batches = cast("Batches", train)
+        check = partial(expect_finite_loss, loss=loss)
+        source = IterableBatches("fit: train", batches, network, per_member=per_member, check=check)
     if validation is not None:
         splits["validation"] = checked_data("fit: validation", validation)
         if is_pair(splits["validation"]):
             check_pair("fit: validation", *splits["validation"], network, per_member=per_member)
-            expect_finite_loss("fit: validation", network, loss, *splits["validation"], per_member=per_member)
+            x, y = splits["validation"]
+            expect_finite_loss("fit: validation", network, loss, x=x, y=y, per_member=per_member)
 
     step, updater = make_step(
         "fit", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph

@@ -41,6 +41,12 @@ def test_a_row_of_one_member_is_found():
         fit(network, mse(), sgd(), train=(x, torch.stack([Y, Y])), per_member=True)
 
 
+def test_a_batch_of_an_iterable_is_named():
+    batches = [(X[:5], Y[:5]), (X[5:], with_one(torch.nan, Y[5:]))]
+    with pytest.raises(ShapeError, match=r"^fit: y of batch 2 of train must be finite, got nan in row 3"):
+        fit(linear(2, 1).build(), mse(), sgd(), train=batches)
+
+
 def test_large_numbers_whose_sum_overflows_are_finite():
     history = fit(linear(2, 1).build(), mse(), sgd(lr=0.0), train=(torch.full_like(X, 3e38), Y))
     assert list(history) == ["train_loss"]

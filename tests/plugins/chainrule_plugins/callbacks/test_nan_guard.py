@@ -73,13 +73,23 @@ def test_the_layer_is_found_with_the_parameters_before_the_step():
     assert "is in the output of layer 1 (exp)." in text
 
 
+class Spoiled:
+    """A data set that has a NaN from the second epoch on."""
+
+    epoch = 0
+
+    def __iter__(self):
+        self.epoch += 1
+        x = X.clone()
+        x[13, 1] = math.nan if self.epoch > 1 else 0.0
+        yield x, Y
+
+
 def test_a_batch_that_is_not_finite_is_named():
-    x = X.clone()
-    x[13, 1] = math.nan
     with pytest.raises(CallbackError) as caught:
-        fit(linear(3, 3).build(), mse(), sgd(), train=[(X[:5], Y[:5]), (x, Y)], callbacks=[nan_guard()])
+        fit(linear(3, 3).build(), mse(), sgd(), train=Spoiled(), epochs=2, callbacks=[nan_guard()])
     text = str(caught.value)
-    assert text.startswith("nan_guard: loss and parameters must be finite, got the loss nan at step ")
+    assert text.startswith("nan_guard: loss and parameters must be finite, got the loss nan at step 2 in epoch 2.")
     assert text.endswith("The first value that is not finite is in x of the batch. Clean the data.")
 
 
