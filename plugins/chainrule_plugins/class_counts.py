@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, hyperparameter, label
-from chainrule_plugins.class_scores import class_indices, counting, expect_one_output, nan_where_undefined
+from chainrule_plugins.class_scores import (
+    class_indices,
+    count_beyond_one,
+    counting,
+    expect_one_output,
+    expect_two_classes,
+    nan_where_undefined,
+)
 
 
 def confusion_counts(
@@ -28,6 +35,7 @@ def confusion_counts(
     members, outputs = len(prediction), prediction.shape[2] if prediction.dim() > 2 else 0
     if outputs == 1 and prediction.dim() == 3:
         expect_one_output(metric, prediction, target, "Reshape the target with y.view(-1, 1).")
+        expect_two_classes(metric, count_beyond_one(target))
         predicted, actual, classes = (prediction > threshold)[..., 0].long(), (target > 0.5)[..., 0].long(), 2
     else:
         actual, classes = class_indices(metric, prediction, target), outputs

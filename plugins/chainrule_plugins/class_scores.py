@@ -66,8 +66,21 @@ def expect_none_outside(metric: Metric, outside: Tensor) -> None:
     """Raise ShapeError if there were indices that are no class; looked at once for all batches."""
     if outside.any():
         raise ShapeError(
-            f"{label(metric)}: class indices must be from 0 to the number of classes − 1, got "
-            f"{int(outside.max())} others. Number the classes from 0, or pass ignore_index."
+            f"{label(metric)}: class indices must be from 0 on and below the number of classes, got "
+            f"{int(outside.max())} that are not. Number the classes from 0, or leave such rows out."
+        )
+
+
+def count_beyond_one(target: Tensor) -> Tensor:
+    """Return for each member how many targets (M, N, …) are beyond ±1, so that they are no labels of two classes."""
+    return ((target > 1) | (target < -1)).flatten(1).sum(1).double()
+
+
+def expect_two_classes(metric: Metric, beyond: Tensor) -> None:
+    """Raise ShapeError if there were targets that are no labels of two classes; looked at once for all batches."""
+    if beyond.any():
+        raise ShapeError(
+            f"{label(metric)}: targets must be labels 0 and 1, got {int(beyond.max())} beyond 1. Renumber the labels."
         )
 
 

@@ -202,6 +202,11 @@ class Loss(Explained, KeepsForBackward):
         """Return the terms and remember their number per member; check new shapes."""
         shapes = prediction.shape, target.shape
         is_new = self._counted[0] != shapes
+        if is_new and (prediction.dim() < 2 or not prediction.is_floating_point()):
+            rule, got = "have a floating dtype", str(prediction.dtype)
+            if prediction.dim() < 2:
+                rule, got = "have rows, (N, …)", "()"
+            raise ShapeError(f"{label(self)}: prediction must {rule}, got {got}. Pass a network's output.")
         if is_new and shapes[0][:2] != shapes[1][:2]:
             raise ShapeError(
                 f"{label(self)}: prediction and target must have the same rows, got {self._shown(prediction)} and "

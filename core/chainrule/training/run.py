@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pluggy
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from chainrule.arguments import integer, shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks
+from chainrule.calls import ExplainsAttributes
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
 from chainrule.network import Network
 from chainrule.training.history import History
@@ -23,7 +24,7 @@ INSTEAD = {"stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."
 """What to write in place of an assignment to an attribute of a run."""
 
 
-class Run:
+class Run(ExplainsAttributes):
     """A fit in progress.
 
     Attributes:
@@ -38,6 +39,14 @@ class Run:
         stopped_members: the members that `stop` was called with.
         steps_per_epoch: None where the batches come from an iterable without a length.
     """
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        "drop": "Write run.stop([0]), for member 0.",
+        "lr": "Write run.updater.rates, or run.updater.set_lr(…).",
+        "model": "Write run.network.",
+        "optimizer": "Write run.updater.",
+        "metrics": "They are an argument of chainrule_epoch_end, and in run.history.",
+    }
 
     def __init__(
         self, network: Network, updater: Updater, epochs: int, steps_per_epoch: int | None, callbacks: Sequence[object]
@@ -261,4 +270,4 @@ def _raise_first(hook: str, failures: Sequence[tuple[object, BaseException]]) ->
     if isinstance(first, ChainruleError) and str(first).startswith(f"{label(plugin)}: ") and len(failures) == 1:
         raise CallbackError(str(first)) from first  # it names owner, rule and fix already
     fix = "Mend the callback or leave it out" if len(failures) == 1 else "Mend the callbacks or leave them out"
-    raise CallbackError(f"{told}. {fix}.") from first
+    raise CallbackError(f"{told}{'' if told.endswith('?') else '.'} {fix}.") from first

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import flag
+from chainrule.base.input_tensors import expect_input
 from chainrule.base.protocols import LossLike
 from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ChainruleError
@@ -79,6 +80,7 @@ class NetworkStep(ExplainsAttributes):
         updater: its updater, for `set_lr`, `state_dict` and `evaluating`.
     """
 
+    _use: ClassVar[str] = "A batch is two tensors: step(*batch)."
     _instead: ClassVar[Mapping[str, str]] = {
         "step": "Call it: value = step(x, y).",
         "backward": "Call it: value = step(x, y).",
@@ -90,6 +92,7 @@ class NetworkStep(ExplainsAttributes):
         self._loss = loss
         self._step = step
 
+    @explained
     def __call__(self, x: Tensor, y: Tensor, *, per_member: bool = False) -> Tensor:
         """Take one step, and return the loss before the update.
 
@@ -99,6 +102,8 @@ class NetworkStep(ExplainsAttributes):
             ShapeError: if the batch does not fit the network or the loss.
         """
         network = self.network
+        if not isinstance(y, Tensor):
+            expect_input("step", "y", y)
         x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in (x, y))
         network.check_input(x)
         if not network.training:

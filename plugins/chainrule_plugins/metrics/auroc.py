@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric
-from chainrule_plugins.class_scores import expect_one_output, nan_where_undefined
+from chainrule_plugins.class_scores import (
+    count_beyond_one,
+    expect_one_output,
+    expect_two_classes,
+    nan_where_undefined,
+)
 
 
 class Auroc(Metric):
@@ -18,7 +23,7 @@ class Auroc(Metric):
     Value:    ``(Σₙ rₙ yₙ / P − (P + 1) / 2) / (N − P)`` with ranks r and ``P = Σₙ yₙ``; NaN for rows of one class
     Shapes:   score (N, 1), target y (N, 1) of zeros and ones
     Source:   sklearn.metrics.roc_auc_score; the rank form of Mann & Whitney 1947
-    Raises:   ShapeError for other shapes.
+    Raises:   ShapeError for other shapes or labels.
     """
 
     joins_rows = True
@@ -26,6 +31,7 @@ class Auroc(Metric):
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         expect_one_output(self, prediction, target, "Of two classes, pass the score of the second.")
         positive = nan_where_undefined((target > 0.5)[..., 0].double(), prediction, target)
+        expect_two_classes(self, count_beyond_one(target))
         return {"score": prediction[..., 0], "positive": positive}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:

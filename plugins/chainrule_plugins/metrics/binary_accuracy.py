@@ -8,7 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from chainrule import Metric, hyperparameter
-from chainrule_plugins.class_scores import expect_one_output, nan_where_undefined
+from chainrule_plugins.class_scores import (
+    count_beyond_one,
+    expect_one_output,
+    expect_two_classes,
+    nan_where_undefined,
+)
 
 
 class BinaryAccuracy(Metric):
@@ -17,7 +22,7 @@ class BinaryAccuracy(Metric):
     Value:    ``(1/N) Σₙ [(pₙ > threshold) = (yₙ > ½)]``; 0.5 is the threshold of probabilities, 0 that of logits
     Shapes:   output p (N, 1), target y (N, 1) of zeros and ones
     Source:   sklearn.metrics.accuracy_score
-    Raises:   ShapeError for other shapes.
+    Raises:   ShapeError for other shapes or labels.
     """
 
     threshold: float = hyperparameter(default=0.5)
@@ -25,9 +30,11 @@ class BinaryAccuracy(Metric):
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         expect_one_output(self, prediction, target, "Use accuracy for several classes.")
         is_right = ((prediction > self.threshold) == (target > 0.5))[..., 0].double()
-        return {"right": nan_where_undefined(is_right, prediction, target).sum(1), "rows": prediction.shape[1]}
+        right = nan_where_undefined(is_right, prediction, target).sum(1)
+        return {"right": right, "rows": prediction.shape[1], "beyond": count_beyond_one(target)}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        expect_two_classes(self, sums["beyond"])
         return sums["right"] / sums["rows"]
 
     @classmethod

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric, hyperparameter
-from chainrule_plugins.class_scores import class_indices, nan_where_undefined
+from chainrule_plugins.class_scores import class_indices, count_outside, expect_none_outside, nan_where_undefined
 
 
 class CalibrationError(Metric):
@@ -18,7 +18,7 @@ class CalibrationError(Metric):
               ``(b/bins, (b + 1)/bins]`` by its largest probability
     Shapes:   logits (N, C, …), target class indices y (N, …) or probabilities (N, C, …)
     Source:   Guo et al. 2017, arXiv:1706.04599, eq. (3)
-    Raises:   ShapeError for other shapes.
+    Raises:   ShapeError for other shapes, or an index that is no class.
     """
 
     bins: int = hyperparameter(default=15, at_least=1)
@@ -31,7 +31,8 @@ class CalibrationError(Metric):
         inner = torch.arange(1, self.bins, dtype=torch.float64, device=gap.device) / self.bins
         bin_of_each = torch.bucketize(confidence.flatten(1), inner)
         gaps = gap.new_zeros(len(gap), self.bins).scatter_add_(1, bin_of_each, gap)
-        return {"gaps": gaps, "rows": gap.shape[1]}
+        return {"gaps": gaps, "rows": gap.shape[1], "outside": count_outside(classes, prediction.shape[2], None)}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        expect_none_outside(self, sums["outside"])
         return sums["gaps"].abs().sum(1) / sums["rows"]

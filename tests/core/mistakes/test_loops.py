@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import ChainruleError, StateError
+from chainrule import ChainruleError, StateError, hookimpl
 from chainrule.errors import BackwardError
 from chainrule.layers import dropout, linear, sequential
-from chainrule.losses import kl_div, mse
+from chainrule.losses import bce, cross_entropy, kl_div, mse
 from chainrule.optimizers import sgd
 
 X, Y = torch.ones(6, 2), torch.zeros(6, 1)
@@ -77,3 +77,47 @@ def test_a_device_without_values_is_refused():
 def test_predictions_that_are_no_logarithms_of_probabilities_are_refused():
     with pytest.raises(ChainruleError, match=r"^kl_div: predictions must be from -inf to 0, got -1 to 1"):
         kl_div()(torch.tensor([[-1.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ((X,), r"needs y, got none\. Write network_step\(x, y\)"),
+        (((X, Y),), r"needs y, got none\. Write network_step\(x, y\)"),
+        ((X, None), r"^step: y must be a tensor, got None\."),
+    ],
+)
+def test_a_step_on_half_a_batch_is_refused(batch, message):
+    step = chainrule.training_step(linear(2, 1).build(), mse(), sgd())
+    with pytest.raises(ChainruleError, match=message):
+        step(*batch)
+
+
+@pytest.mark.parametrize("prediction", [torch.tensor(1.0), torch.ones(3, 2, dtype=torch.int64)])
+def test_a_loss_of_anything_but_rows_of_numbers_is_refused(prediction):
+    with pytest.raises(ChainruleError, match=r"^mse: prediction must have (rows, .*\(\)|a floating dtype, got)"):
+        mse()(prediction, prediction)
+
+
+@pytest.mark.parametrize("make", [cross_entropy, bce], ids=["cross_entropy", "bce"])
+def test_a_weight_below_0_is_refused(make):
+    with pytest.raises(ChainruleError, match=r"weight must be finite numbers of at least 0, got \[1\.0, -2\.0\]"):
+        make(weight=[1.0, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("lr", "run.updater.rates"),
+        ("drop", r"run\.stop\(\[0\]\)"),
+        ("epochz", r'Did you mean "epoch"\? Mend the callback'),
+    ],
+)
+def test_an_attribute_that_a_run_has_not_is_answered(name, instead):
+    class Asks:
+        @hookimpl
+        def chainrule_epoch_end(self, run):
+            getattr(run, name)
+
+    with pytest.raises(ChainruleError, match=instead):
+        chainrule.fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y), callbacks=[Asks()])
