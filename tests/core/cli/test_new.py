@@ -269,7 +269,7 @@ def test_new_packages_pass_their_own_tests_and_with_them_all_checks(each_kind, p
             {f"chainrule_{name}/__init__.py": source.read_text(encoding="utf-8")},
         )
     pytest_run = ["-m", "pytest", "-q", "--import-mode=importlib", "-W", "error", "-p", "no:cacheprovider"]
-    tested = packages.run(*pytest_run, *map(str, each_kind.glob("*/tests")))
+    tested = packages.run_with_torch(*pytest_run, *map(str, each_kind.glob("*/tests")))
     assert tested.returncode == 0, tested.stdout
 
 
