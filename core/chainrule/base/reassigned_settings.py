@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from inspect import Parameter
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule.calls import signature_of
-from chainrule.errors import FrozenSettingError, label
+from chainrule.errors import FrozenSettingError, UnknownAttributeError, label
 
 PLAIN = (bool, int, float, str, tuple, list, Tensor, type(None))
 """The kinds of value that are settings; modules, parameters and buffers are a network's parts."""
@@ -45,6 +46,15 @@ def checked_setting(owner: object, name: str, value: Any) -> Any:
             f"assignment. Make another: {label(owner)}({name}=…)."
         )
     return after.get(name, value)
+
+
+def expect_no_misspelling(owner: object, name: str) -> None:
+    """Raise UnknownAttributeError for a new attribute whose name is near that of a setting, which it would not set."""
+    cls: Any = type(owner)
+    if name.startswith("_") or hasattr(cls, name):
+        return
+    if near := get_close_matches(name, _arguments(cls), n=1, cutoff=0.8):
+        raise UnknownAttributeError(f'{label(owner)}: has no setting "{name}". Did you mean "{near[0]}"?')
 
 
 def _current(owner: object) -> dict[str, Any]:

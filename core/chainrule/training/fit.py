@@ -13,7 +13,7 @@ from chainrule.arguments import flag, integer
 from chainrule.base.metric import MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
-from chainrule.errors import ShapeError, one_line
+from chainrule.errors import ChainruleError, ShapeError, one_line
 from chainrule.network import Network
 from chainrule.training.batches import (
     Batches,
@@ -98,6 +98,10 @@ def fit(
     """
     check_parts("fit", network=network, loss=loss, optimizer=optimizer)
     check_reduction("fit", loss)
+    if network.frozen and len(network.frozen) == len(network.parameters()):
+        raise ChainruleError(
+            'fit: a parameter or more must be trained, got all of them frozen. Write network.unfreeze("*").'
+        )
     epochs = integer("fit", "epochs", epochs, at_least=0)
     batch_size = integer("fit", "batch_size", batch_size, at_least=1, error=ShapeError)
     per_member, evaluate_train = flag("fit", "per_member", per_member), flag("fit", "evaluate_train", evaluate_train)

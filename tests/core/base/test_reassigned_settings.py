@@ -55,6 +55,21 @@ def test_what_the_constructor_makes_of_a_value_is_kept():
     assert layer.p == 0.5
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "meant"),
+    [
+        (cross_entropy(), "weights", "weight"),
+        (cross_entropy(), "label_smooting", "label_smoothing"),
+        (conv2d(1, 2, 3), "stride_", "stride"),
+    ],
+)
+def test_an_attribute_near_a_setting_is_no_new_one(owner, name, meant):
+    with pytest.raises(AttributeError, match=f'has no setting "{name}"\\. Did you mean "{meant}"'):
+        setattr(owner, name, 0.1)
+    owner.mine = 0.1
+    assert owner.mine == 0.1
+
+
 def test_a_property_cannot_be_assigned():
     with pytest.raises(FrozenSettingError, match="softmax: axis must not be assigned, got 1"):
         softmax().axis = 1

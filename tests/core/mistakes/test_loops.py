@@ -121,3 +121,10 @@ def test_an_attribute_that_a_run_has_not_is_answered(name, instead):
 
     with pytest.raises(ChainruleError, match=instead):
         chainrule.fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y), callbacks=[Asks()])
+
+
+def test_a_network_that_is_frozen_as_a_whole_is_not_trained():
+    network = linear(2, 1).build().freeze("*")
+    with pytest.raises(ChainruleError, match=r"a parameter or more must be trained, got all of them frozen\. Write"):
+        chainrule.fit(network, mse(), sgd(), train=(X, Y))
+    chainrule.fit(network.unfreeze("bias"), mse(), sgd(), train=(X, Y))
