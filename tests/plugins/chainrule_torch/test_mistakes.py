@@ -38,10 +38,8 @@ def model():
         (lambda: optimizer("torch/lion", model().parameters()), 'No optimizer is registered as "torch/lion".'),
         (lambda: wrap("AdamW"), 'wrap: kind must be a class or its path, got "AdamW".'),
         (lambda: wrap(torch.optim.AdamW, model().parameters()), "wrap: takes by position kind, got 2, from"),
-        (
-            lambda: from_torch(nn.Linear(2, 2, device="meta")),
-            "got a tensor (2, 2) of torch.float32, torch.strided, on meta",
-        ),
+        (lambda: from_torch(nn.Linear(2, 2, device="meta")), "must be one that this machine and this torch have, got"),
+        (lambda: NETWORK.load_state_dict(nn.Linear(2, 1, device="meta").state_dict()), "torch.strided, on meta."),
     ],
 )
 def test_a_mistake_is_answered_with_what_to_write(call, message):
