@@ -190,8 +190,7 @@ class Chain:
             if i >= len(steps):
                 break
             own: Any = layer.reduce(parameter, grad, states[i], steps[i])
-            fits = isinstance(own, Mapping) and all(isinstance(v, Tensor) and v.dim() == 0 for v in own.values())
-            if not fits:
+            if self._checks and not _are_sums(own):
                 raise ContractError(
                     f"{self._labels[i]}: reduce must return a dict of 0-dim tensors by name, got {_shown(own)}. "
                     'Return {"squares": grad.square().sum()}, for example.'
@@ -284,6 +283,10 @@ class Chain:
                 f"{self._labels[layer]}: {method} must return a {what} of the parameter's shape "
                 f"{tuple(parameter.shape)} and {parameter.dtype}, got {_shown(got)}. Return one like the parameter."
             )
+
+
+def _are_sums(named: Any) -> bool:
+    return isinstance(named, Mapping) and all(isinstance(each, Tensor) and each.dim() == 0 for each in named.values())
 
 
 def _are_numbers(named: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -242,8 +242,27 @@ def take(chain: Chain, tensors: list[Tensors], states: list[list[State]], moment
     take_all(chain, tensors, states, [moment] * len(tensors))
 
 
-def take_all(chain: Chain, tensors: list[Tensors], states: list[list[State]], moments: Sequence[Moment]) -> None:
-    """Take a step with parameters that may each be at a moment of its own."""
+def added(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the sums over all parameters."""
+    return {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
+
+
+def take_all(
+    chain: Chain,
+    tensors: list[Tensors],
+    states: list[list[State]],
+    moments: Sequence[Moment],
+    add: Callable[[Sequence[Mapping[str, Tensor]]], Mapping[str, Tensor]] = added,
+) -> None:
+    """Take a step with parameters that may each be at a moment of its own.
+
+    Args:
+        chain: the rule.
+        tensors: the parameters.
+        states: theirs, layer by layer.
+        moments: theirs.
+        add: returns the sums over all parameters for those of each.
+    """
     all_steps = [
         chain.steps(moment, one.key, one.data.dtype, one.ahead) for one, moment in zip(tensors, moments, strict=True)
     ]
@@ -256,7 +275,7 @@ def take_all(chain: Chain, tensors: list[Tensors], states: list[list[State]], mo
             chain.reduce(one.data, grad, own, steps)
             for one, grad, own, steps in zip(tensors, grads, states, all_steps, strict=True)
         ]
-        sums = {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
+        sums = add(parts)
         for steps in all_steps:
             chain.add_sums(steps, sums)
     for one, grad, own, steps in zip(tensors, grads, states, all_steps, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
@@ -51,7 +51,11 @@ class NotElementwiseError(Exception):
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses operations that are not pointwise."""
+    """Refuses operations that are neither pointwise nor among some others."""
+
+    def __init__(self, others: Collection[Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._others = others
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -59,7 +63,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if torch.Tag.pointwise not in func.tags and func.overloadpacket not in ALLOWED:
+        if torch.Tag.pointwise not in func.tags and func.overloadpacket not in self._others:
             raise NotElementwiseError(str(func))
         return func(*args, **(kwargs or {}))
 
@@ -107,8 +111,9 @@ def _is_elementwise(rule: Optimizer, _: object) -> bool:
 
 
 @contextmanager
-def _watching() -> Iterator[None]:
-    with _Reading(), _Operations():  # type: ignore[no-untyped-call]
+def watching(*others: Any) -> Iterator[None]:
+    """Refuse to tell shapes, and operations that mix elements, unless they are among the others."""
+    with _Reading(), _Operations(ALLOWED.union(others)):
         yield
 
 
@@ -139,22 +144,22 @@ def _moved(
     (plain,) = of_each_member(rule, 1)
     numbers = Chain(plain)
     chain = Chain(converted(rule, lambda value: value[0].to(parameter).expand_as(parameter)), checks=False)
-    with _watching() if watched else nullcontext():
+    with watching() if watched else nullcontext():
         state = chain.init(parameter)
     if any(entry.shape != parameter.shape for entry in state.values()):
         raise NotElementwiseError("its state has another shape")
     states = chain.states(state)
     for t, grad in zip(STEPS, gradients, strict=True):
-        for due in (Due(t), _Always(t)):
+        for due in (Due(t), Always(t)):
             steps = chain.steps(Moment(t, plain.lr, numbers.scalars(t), due))
-            with _watching() if watched else nullcontext():
+            with watching() if watched else nullcontext():
                 chain.take(parameter, grad, states, steps)
             if asked is not None:
                 asked.update(due)
     return parameter
 
 
-class _Always(Due):
+class Always(Due):
     """Answers that every step is due."""
 
     def __missing__(self, asked: tuple[int, int]) -> bool:

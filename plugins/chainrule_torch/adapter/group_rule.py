@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,11 +18,14 @@ from chainrule.updates.chain import Chain
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors, take_all
+from chainrule.updates.per_parameter import Tensors
 from chainrule.updates.updater import with_lr
 from chainrule.updates.watching import is_elementwise
 from chainrule_torch.adapter.compiled_rule import CompiledRule
 from chainrule_torch.adapter.group_settings import GroupSettings
+from chainrule_torch.adapter.placement import check_placement, is_distributed
+from chainrule_torch.adapter.runs import TakeRows, take_rows
+from chainrule_torch.adapter.shard_trial import shares_of_sums
 
 
 class GroupRule:
@@ -44,6 +47,7 @@ class GroupRule:
         maximize: whether to step along the gradient instead of against it.
         compiled: what takes compiled steps, if any.
         decay: the weight decay that acts beside the rule.
+        shares: where parameters are cut among processes, what `shares_of_sums` finds of the rule.
         form: what decides which operations the rule performs; the same object until that changes.
     """
 
@@ -74,6 +78,7 @@ class GroupRule:
         if self._values is None or form != self.form:
             self.elementwise, self.form = is_elementwise(with_lr(rule, 1.0)), form
             self.begins_alike = self.elementwise and _reads_nothing(self.chain)
+            self.shares = shares_of_sums(rule) if any(map(is_distributed, group["params"])) else None
         self._values = values
 
     def check(self, parameters: Iterable[Tensor]) -> None:
@@ -92,6 +97,7 @@ class GroupRule:
                     f"got shape {tuple(parameter.shape)}. "
                     "Leave it out of its param_groups, and give it to another optimizer."
                 )
+            check_placement(self.chain, parameter)
 
     def take(self, kind: object, data: Tensor, grad: Tensor, state: State, moment: Moment) -> None:
         """Take a step of an elementwise rule on vectors, in pieces whose temporaries a processor's cache holds.
@@ -122,7 +128,7 @@ class GroupRule:
             grad = -grad
         self.chain.apply(data, self.chain.change_gradient(data, grad, states, steps), states, steps)
 
-    def take_each(self, rows: list[Tensors], moments: list[Moment]) -> None:
+    def take_each(self, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows = take_rows) -> None:
         """Take a step with parameters in their own shapes, each at a moment of its own, against their gradients."""
         done = 0 if self.compiled is None else self._take_compiled(self.compiled, rows, moments)
         rows, moments = rows[done:], moments[done:]
@@ -130,9 +136,9 @@ class GroupRule:
             for row, moment in zip(rows, moments, strict=True):
                 row.data.mul_(1 - moment.lr * self.decay)
         if rows:
-            take_all(self.chain, rows, [self.chain.states(row.state) for row in rows], moments)
+            take(self.chain, rows, moments)
 
-    def _take_compiled(self, compiled: CompiledRule, rows: list[Tensors], moments: list[Moment]) -> int:
+    def _take_compiled(self, compiled: CompiledRule, rows: Sequence[Tensors], moments: Sequence[Moment]) -> int:
         """Take a step with the first of some parameters, and return how many of them could be compiled."""
         if self.chain.has_sums:
             compiled.refuse(self.chain.rule, "it sums over parameters")

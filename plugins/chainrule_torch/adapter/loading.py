@@ -12,7 +12,8 @@ from torch import Tensor
 from chainrule import Optimizer, StateError
 from chainrule.errors import label
 from chainrule_torch.adapter.expectations import expect_saved
-from chainrule_torch.adapter.state_entries import shapes
+from chainrule_torch.adapter.placement import placed_as
+from chainrule_torch.adapter.state_entries import KEY, STEP, shapes
 
 
 @contextmanager
@@ -45,6 +46,8 @@ def fitting(optimizer: torch.optim.Optimizer, rule: Optimizer) -> Iterator[None]
                 kept = torch.as_tensor(state.get(name, parameter))
                 if not isinstance(value, Tensor) or loaded[name].dtype != kept.dtype:
                     loaded[name] = torch.as_tensor(value).detach().to(kept.device, kept.dtype, copy=True)
+                if name not in (STEP, KEY):
+                    loaded[name] = placed_as(parameter, loaded[name])
 
     # After the hooks that change what is loaded, and before those that look at what was.
     hooks = (

@@ -16,10 +16,10 @@ from chainrule.ops import expect_word
 from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors, take_all
+from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.rounding import FORMATS, nearest_with_rest, random_bits, stochastically_rounded, words
-from chainrule_torch.adapter.runs import joined, runs, separate, take_joined
+from chainrule_torch.adapter.runs import TakeRows, joined, runs, separate, take_joined
 from chainrule_torch.adapter.state_entries import COMPENSATION, begin, of_the_rule
 
 ROUNDINGS = ("stochastic", "kahan", "nearest")
@@ -96,8 +96,15 @@ class Precision:
             found[COMPENSATION] = torch.zeros_like(parameter)
         return found
 
-    def take(self, rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment]) -> None:
-        """Take a step with parameters that are widened for it, few at a time where the rule allows it."""
+    def take(self, rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows) -> None:
+        """Take a step with parameters that are widened for it, few at a time where the rule allows it.
+
+        Args:
+            rule: that of their group.
+            rows: the parameters.
+            moments: theirs.
+            take: takes the step of a rule that is not elementwise.
+        """
         chain = rule.chain
         if rule.elementwise:
             for run, moment in runs(rows, moments):
@@ -111,8 +118,7 @@ class Precision:
         each = list(zip(rows, moments, strict=True))
         for some in [each] if each and chain.has_sums else [[one] for one in each]:
             wide_rows = [self._before_step(row, rule.decay, moment) for row, moment in some]
-            states = [chain.states(wide.state) for wide in wide_rows]
-            take_all(chain, wide_rows, states, [moment for _, moment in some])
+            take(chain, wide_rows, [moment for _, moment in some])
             for (row, moment), wide in zip(some, wide_rows, strict=True):
                 self._write(row, wide, Draws([row], int(moment.t), slice(0, row.data.numel())))
 

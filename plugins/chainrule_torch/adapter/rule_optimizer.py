@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -23,8 +24,11 @@ from chainrule_torch.adapter.flat_group import FlatGroup, same
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings
 from chainrule_torch.adapter.loading import fitting
+from chainrule_torch.adapter.placement import common_seed, evaluated, is_distributed, is_one_of_several
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
+from chainrule_torch.adapter.runs import TakeRows, take_rows
+from chainrule_torch.adapter.shard_trial import draws
 from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, draw_keys, of_the_rule
 
 
@@ -35,6 +39,10 @@ class RuleOptimizer(torch.optim.Optimizer):
     takes ``weight_decay`` w as θ ← θ − lr w θ. The state of a parameter is that of the rule, the number of its steps
     and the key of its random numbers; it is there from the start, and made anew at the parameter's first step, since
     weights may be loaded in between. A setting given as a tensor of one number stays one, and may change in place.
+
+    Of parameters cut by ``torch.distributed.fsdp.fully_shard`` each process keeps its piece of the state, and every
+    rule steps as with whole ones; see `sharded`. All processes must make the optimizer then. Inside
+    ``ZeroRedundancyOptimizer`` a rule that sums over parameters, or draws, does so for those of its process.
 
     Args:
         params: parameters, named parameters, or groups of them as dicts.
@@ -124,7 +132,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 reason = (
                     "one that is not"
                     if not rule.elementwise
-                    else "release=True, or parameters that are rounded or there twice"
+                    else "release=True, or parameters that are rounded, cut among processes or there twice"
                 )
                 raise ChainruleError(
                     f"{label(rule.chain.rule)}: flatten=True must have an elementwise rule that steps vectors, got "
@@ -138,7 +146,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             for parameter in parameters:
                 self.state.pop(parameter, None)
             raise
-        draw_keys(parameters, states, before)
+        draw_keys(parameters, states, before, self._seed(rule, parameters))
         self._states += states
         if self._release is not None:
             self._release.watch(parameters)
@@ -166,7 +174,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         for each in grads:
             self._expect_dense(each)
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
-        self._follow_state()
+        self._follow_state(rules)
         for i, (group, rule, own) in enumerate(zip(self.param_groups, rules, grads, strict=True)):
             flat = self._flat_group(i, group["params"], rule, own)
             try:
@@ -215,23 +223,31 @@ class RuleOptimizer(torch.optim.Optimizer):
                 "Set sparse=False in the module, or give its parameters another optimizer."
             )
 
-    def _follow_state(self) -> None:
+    def _follow_state(self, rules: Sequence[GroupRule]) -> None:
         """Have the groups laid out anew if another state of a parameter has been put in its place, or none."""
         states = list(self.state.values())
         if same(self._states, states):
             return
-        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
-        for i, parameter in enumerate(parameters):
+        pairs = zip(rules, self.param_groups, strict=True)
+        all_parameters = [(rule, parameter) for rule, group in pairs for parameter in group["params"]]
+        for i, (rule, parameter) in enumerate(all_parameters):
             if KEY not in self.state[parameter]:
-                draw_keys([parameter], [self.state[parameter]], i)
+                draw_keys([parameter], [self.state[parameter]], i, self._seed(rule, [parameter]))
         self._flat.clear()
         self._states = list(self.state.values())
 
     def _lies_flat(self, rule: GroupRule, parameters: list[Tensor]) -> bool:
         """Whether a group's state is to lie in vectors."""
         is_alone = len(set(map(id, parameters))) == len(parameters)  # torch steps one that is there twice as often
-        steps_vectors = self._release is None and not any(map(self._precision.widens, parameters))
-        return rule.elementwise and is_alone and steps_vectors
+        apart = any(self._precision.widens(each) or is_distributed(each) for each in parameters)
+        return rule.elementwise and is_alone and self._release is None and not apart
+
+    def _seed(self, rule: GroupRule, parameters: list[Tensor]) -> int:
+        """Return the seed of the random numbers of a group, in which replicas must not differ."""
+        if not parameters or not is_one_of_several():
+            return torch.initial_seed()
+        needed = any(map(self._precision.widens, parameters)) or draws(rule.chain.rule)
+        return common_seed(parameters) if needed else torch.initial_seed()
 
     def _flat_group(
         self, i: int, parameters: list[Tensor], rule: GroupRule, grads: list[Tensor | None]
@@ -274,12 +290,23 @@ class RuleOptimizer(torch.optim.Optimizer):
             data, grad = parameter.detach(), parameter.grad
             rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
-        if self._release is not None or any(map(self._precision.widens, group["params"])):
+        if any(map(is_distributed, group["params"])):
+            from chainrule_torch.adapter.sharded import take_sharded
+
             if current.compiled is not None:
-                current.compiled.refuse(chain.rule, "parameters or state are rounded")
-            self._precision.take(current, rows, at)
+                current.compiled.refuse(chain.rule, "parameters are cut among processes")
+            take_sharded(current, rows, at, self._take)
         else:
-            current.take_each(rows, at)
+            self._take(current, rows, at, take_rows)
+
+    def _take(self, current: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows) -> None:
+        """Take a step with tensors of this process."""
+        if self._release is not None or any(self._precision.widens(row.data) for row in rows):
+            if current.compiled is not None:
+                current.compiled.refuse(current.chain.rule, "parameters or state are rounded")
+            self._precision.take(current, rows, moments, take)
+        else:
+            current.take_each(rows, moments, take)
 
     @torch.no_grad()
     def eval(self) -> None:
@@ -290,7 +317,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 state = self.state[parameter]
                 if TRAINED not in state and state.get(STEP):
                     data = parameter.detach()
-                    shown = self._precision.evaluation_parameter(chain, data, of_the_rule(state))
+                    shown = evaluated(partial(self._precision.evaluation_parameter, chain), data, of_the_rule(state))
                     self._shows_others = True
                     state[TRAINED] = data.clone()
                     data.copy_(shown)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,7 +11,23 @@ from torch import Tensor
 from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors
+from chainrule.updates.per_parameter import Tensors, take_all
+
+TakeRows: TypeAlias = Callable[[Chain, Sequence[Tensors], Sequence[Moment]], None]
+"""Takes a step with parameters, or with pieces of them."""
+
+
+def take_rows(chain: Chain, rows: Sequence[Tensors], moments: Sequence[Moment]) -> None:
+    """Take a step with parameters one by one."""
+    take_all(chain, list(rows), [chain.states(row.state) for row in rows], moments)
+
+
+def take_in_runs(chain: Chain, rows: Sequence[Tensors], moments: Sequence[Moment]) -> None:
+    """Take a step of an elementwise rule, with few operations for many small parameters."""
+    for run, moment in runs(rows, moments):
+        whole = joined(run)
+        take_joined(chain, whole, moment)
+        separate(whole, run)
 
 
 def runs(rows: Sequence[Tensors], moments: Sequence[Moment]) -> Iterator[tuple[list[Tensors], Moment]]:

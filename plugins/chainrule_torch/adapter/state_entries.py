@@ -11,8 +11,8 @@ from torch import Tensor
 from chainrule import StateError
 from chainrule.base.random_numbers import random_key
 from chainrule.errors import label
-from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
+from chainrule_torch.adapter.placement import initial_entries
 
 STEP, KEY, TRAINED = "step", "random_key", "trained"
 COMPENSATION = "compensation"
@@ -22,7 +22,7 @@ BESIDE = {STEP, KEY, TRAINED, COMPENSATION}
 
 def begin(chain: Chain, parameter: Tensor) -> dict[str, Tensor]:
     """Return the initial entries of the rule, and a count of no steps."""
-    own = initial_state(chain, parameter.detach())
+    own = initial_entries(chain, parameter.detach())
     expect_names(chain, own)
     return {STEP: torch.tensor(0.0, device="cpu"), **own}
 
@@ -46,9 +46,8 @@ def shapes(state: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(torch.as_tensor(value).shape) for name, value in sorted(state.items()) if name != TRAINED}
 
 
-def draw_keys(parameters: list[Tensor], states: list[dict[str, Tensor]], first: int) -> None:
-    """Give parameters the keys of their random numbers, from that of this number on."""
-    seed = torch.initial_seed()
+def draw_keys(parameters: list[Tensor], states: list[dict[str, Tensor]], first: int, seed: int) -> None:
+    """Give parameters the keys of their random numbers, from that of this number of a seed on."""
     keys = [random_key(seed, f"update/{first + i}") for i in range(len(parameters))]
     rows = torch.tensor(keys, dtype=torch.int64, device="cpu").unsqueeze(2).unbind()  # (2, 1) each
     for parameter, state, key in zip(parameters, states, rows if keys else (), strict=True):
