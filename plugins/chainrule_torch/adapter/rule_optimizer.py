@@ -281,6 +281,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             state = self.state[parameter]
             if not state.get(STEP):
                 state.update(self._precision.begin(chain, parameter))
+            if KEY not in state:  # of a parameter that was put into the group by hand
+                draw_keys([parameter], [state], len(self.state) - 1, self._seed(current, [parameter]))
             state[STEP] += 1
             if not parameter.numel():
                 continue

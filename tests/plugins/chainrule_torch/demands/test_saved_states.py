@@ -154,3 +154,14 @@ def test_a_group_put_in_by_hand_gets_its_state_at_its_first_step() -> None:
     take([*parameters, late], stepper, 2, 1)
     assert float(stepper.state[late]["step"]) == 2
     assert stepper.state[late]["random_key"].shape == (2, 1)
+
+
+@pytest.mark.parametrize("make", [optim.adam, optim.muon])
+def test_a_parameter_may_take_the_place_of_another(make: Any) -> None:
+    before, after, alone = (Parameter(torch.ones(2, 2)) for _ in range(3))
+    stepper = make([before], lr=0.1)
+    stepper.param_groups[0]["params"] = [after]
+    after.grad = alone.grad = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
+    stepper.step()
+    make([alone], lr=0.1).step()
+    assert torch.equal(after, alone)

@@ -41,6 +41,7 @@ QUICK: dict[str, list[str]] = {
     "collectives": ["adamw", "prodigy", "muon"],
     "checkpointed": ["adafactor"],
     "compiled": ["adamw", "muon"],
+    "exchanged": ["adamw", "muon"],
     "resting": ["prodigy", "muon"],
     "refused": ["adamw", "lamb", "prodigy", "flatten"],
 }
