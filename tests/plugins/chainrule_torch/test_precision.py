@@ -214,6 +214,7 @@ def test_bfloat16_state_follows_small_changes(rounding: str) -> None:
 
 
 def test_a_number_of_the_whole_network_stays_the_same_for_all_parameters() -> None:
+    torch.manual_seed(0)  # of the bits of rounding, with some of which d has not grown by then
     parameters = [torch.nn.Parameter(torch.ones(n, dtype=BFLOAT16)) for n in (2, 3, 4)]
     stepper = optim.prodigy(parameters, d0=0.1, state_dtype=BFLOAT16)
     for t in range(20):
