@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,10 @@ from chainrule import ChainruleError, hookimpl, label
 
 
 class LineFile:
-    """A callback's file of lines, each addition a single write that is undone if it fails."""
+    """A callback's file of lines, each addition a single write that is undone if it fails.
+
+    A resumed run first takes away what it wrote after its checkpoint.
+    """
 
     example_path: ClassVar[str]
 
@@ -31,10 +35,12 @@ class LineFile:
                 f'{owner}: the path must begin with a home folder that exists, got "{path}". Write it out.'
             ) from error
         self._target = self.path
+        self._size: int | None = None  # once this fit has written lines to a file that has a size
 
     @hookimpl
     def chainrule_fit_start(self) -> None:
         with self._explained():
+            self._size = None
             self._target = self.path.absolute()  # which fails in a folder that no longer exists
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._target.open("ab").close()  # fails now rather than after the first epoch
@@ -58,11 +64,35 @@ class LineFile:
             try:
                 while left:
                     left = left[file.write(left) :]
+                self._size = file.tell() if self._target.is_file() else None
             except BaseException:
                 if before is not None:
                     with suppress(OSError):  # of a device; the first error is the one to tell
                         file.truncate(before)
                 raise
+
+    def state_dict(self) -> dict[str, int | None]:
+        """Return the size that the file has at a checkpoint."""
+        return {"size": self._size}
+
+    def load_state_dict(self, saved: Mapping[str, int | None]) -> None:
+        """Take away what was written after a checkpoint.
+
+        Raises:
+            ChainruleError: if the file has less than was written before.
+        """
+        self._size = saved["size"]
+        if self._size is None:
+            return
+        with self._explained():
+            found = self._target.stat().st_size
+            if found >= self._size:
+                os.truncate(self._target, self._size)
+        if found < self._size:
+            raise ChainruleError(
+                f"{label(self)}: {self.path} must have the {self._size} bytes that the run to resume wrote, got "
+                f"{found}. Put the file back, or delete the checkpoint to start anew."
+            )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -63,6 +63,14 @@ class BestState:
         self.costs = torch.full((members,), torch.inf, dtype=torch.float64)
         self.epochs = torch.zeros(members, dtype=torch.int64)
         self.state: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return dict(vars(self))
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
+        vars(self).update(saved)
 
     def see(self, network: Network, epoch: int, costs: Tensor, better: Tensor) -> None:
         """Keep the state of the members that are better."""

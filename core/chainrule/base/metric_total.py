@@ -72,6 +72,15 @@ class MetricTotal:
             )
         return value.to(dtype) if one_number and dtype.is_floating_point else value
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that has been added."""
+        return {"sums": self._sums, "numbers": self._numbers, "rows": self._rows, "form": self._form}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what has been added."""
+        self._sums, self._numbers, self._rows = saved["sums"], saved["numbers"], saved["rows"]
+        self._form = saved["form"]
+
     def _expect_mapping(self, found: Any) -> None:
         if not isinstance(found, Mapping) or not found:
             raise ContractError(

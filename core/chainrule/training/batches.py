@@ -53,15 +53,18 @@ class TensorBatches:
         """The number of batches in an epoch."""
         return -(-self.rows // self.batch_size)
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch, given its number, several of one size at a time: (S, M, B, …)."""
+    def epoch(self, number: int, taken: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch, given its number, several of one size at a time: (S, M, B, …).
+
+        Those that were taken before are left out.
+        """
         orders = [
             torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number)), device="cpu")
             for seed in self.seeds
         ]
         indices = (torch.stack(orders) + self.offsets).to(self.tensors[0].device)  # (M, N)
         whole = self.rows - self.rows % self.batch_size
-        for start in range(0, whole, self.chunk):
+        for start in range(taken * self.batch_size, whole, self.chunk):
             yield self._gather(indices[:, start : min(start + self.chunk, whole)], self.batch_size)
         if whole < self.rows:
             yield self._gather(indices[:, whole:], self.rows - whole)
@@ -103,7 +106,7 @@ class IterableBatches:
         except TypeError:  # the __len__ of a DataLoader over an iterable data set raises
             return None
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, number: int, taken: int = 0) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002 - as for tensors
         """Yield the batches of one pass over the iterable, one at a time: (1, M, B, …)."""
         count = 0
         caller, _, split = self.name.partition(": ")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
+from pathlib import Path
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from chainrule.training.batches import (
     checked_data,
     is_pair,
 )
+from chainrule.training.checkpoint import Checkpoint
 from chainrule.training.evaluation import values_over
 from chainrule.training.finite_data import expect_finite_loss
 from chainrule.training.history import History
@@ -59,11 +61,13 @@ def fit(
     cuda_graph: bool = False,
     per_member: bool = False,
     evaluate_train: bool = True,
+    checkpoint: str | Path | None = None,
+    every: Literal["epoch"] | int = "epoch",
 ) -> History:
     """Train the network in place and return its curves.
 
-    Every call starts from step 1 of the optimizer and its schedule and with the batch order of epoch 1. To resume a run
-    later, write the loop yourself and save `updater.state_dict()`. The history has the updater.
+    Every call starts from step 1 of the optimizer and its schedule and with the batch order of epoch 1, unless a
+    checkpoint has the run: then it goes on from there, to the bit. The history has the updater.
 
     Every epoch ends with an evaluation in eval mode on all of train and validation, with the parameters that the
     optimizer evaluates with; callbacks at an epoch's end see those, and the network keeps the last. The curves are
@@ -88,11 +92,16 @@ def fit(
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False skips the pass over train at the end of each epoch; the curves of train then follow
             from the epoch's steps, as they always do for an iterable.
+        checkpoint: a file that holds the whole run at any time. Called again with the same arguments, `fit` goes on
+            from it; a run that has ended returns at once, unless epochs is larger. Callbacks that have `state_dict` and
+            `load_state_dict` take part.
+        every: after how many steps the checkpoint is written; "epoch" for every epoch.
 
     Raises:
         ShapeError: if data, network and loss do not fit, or tensors hold NaN or ±∞ where the loss is not finite then.
         ChainruleError: if cuda_graph=True and the network is not on a CUDA device, or compile=True and the machine has
-            no compiler, or the loss's reduction is "none".
+            no compiler, or the loss's reduction is "none", or the checkpoint cannot be written.
+        StateError: if the checkpoint is damaged, or that of another run; the message has what differs.
         CallbackError: if a callback raises, after every callback has been told of the event and of the end; its error
             is chained. Where the fit itself failed, errors of callbacks at its end are notes of the fit's error.
     """
@@ -130,19 +139,41 @@ def fit(
         "fit", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
     )
     run = Run(network, updater, epochs, source.steps, callbacks)
+    saving = Checkpoint(
+        checkpoint,
+        every,
+        run,
+        step,
+        parts={"network": network.module, "loss": loss},
+        data={"train": train, **({} if validation is None else {"validation": splits["validation"]})},
+        settings={
+            "loss": loss,
+            "optimizer": optimizer,
+            "batch_size": batch_size,
+            "metrics": metrics,
+            "clip_norm": clip_norm,
+            "compile": compile,
+            "cuda_graph": cuda_graph,
+            "per_member": per_member,
+            "evaluate_train": evaluate_train,
+        },
+    )
     running = None if "train" in splits else metrics
     try:
         with torch.no_grad():
+            saving.resume()
             run.call("chainrule_fit_start")
-            while run.epoch < epochs and not run.stopped:
+            saving.resume_callbacks()
+            while saving.taken or (run.epoch < epochs and not run.stopped):
                 run.epoch += 1
                 network.train()
-                values = {"train": _train(run, step, source.epoch(run.epoch), loss, running)}
+                values = {"train": _train(run, step, source, loss, running, saving)}
                 run.show_evaluation_parameters()
                 for name, split in splits.items():
                     values[name] = values_over(f"fit: {name}", network, loss, split, metrics, per_member=per_member)
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.end_epoch(record)
+                saving.end_epoch()
         run.show_evaluation_parameters()
     except BaseException as error:
         _end_after(error, run)
@@ -163,18 +194,22 @@ def _end_after(error: BaseException, run: Run) -> None:
 def _train(
     run: Run,
     step: StepForm,
-    several: Iterable[tuple[Tensor, Tensor]],
+    source: TensorBatches | IterableBatches,
     loss: LossLike,
     running: Mapping[str, MetricLike] | None,
+    saving: Checkpoint,
 ) -> dict[str, Tensor]:
     """Take one step per batch; unless running is None, return the mean loss and its metrics over the steps."""
     run.network.module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
     means, metrics = RunningMeans(run.network.members), MetricValues(running or {}, run.network.members)
+    batches = source.epoch(run.epoch, saving.taken)
+    saving.resume_epoch(means, metrics)
     step.look_again()
-    for xs, ys in several:
+    for xs, ys in saving.pieces(batches):
         if isinstance(step, CompiledStep) and not step_end and not running and not run.stopped_members:
             _take_all(run, step, xs, ys, None if running is None else means)
+            saving.end_step(means, metrics)
             continue
         for x, y in zip(xs.unbind(), ys.unbind(), strict=True):
             with torch.inference_mode():  # the quickest torch has; batches and callbacks come from outside of it
@@ -189,6 +224,7 @@ def _train(
             if step_end:
                 step_end()
                 step.look_again()
+        saving.end_step(means, metrics)
     keep_as_ordinary_tensors(run.network.modules())
     found = means.means() | metrics.values()
     return {name: value if run.network.is_ensemble else value[0] for name, value in found.items()}

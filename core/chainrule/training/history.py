@@ -50,6 +50,14 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
         for name, value in metrics.items():
             self._records.setdefault(name, []).append(value.clone())
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the curves."""
+        return dict(self)
+
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Go on from saved curves."""
+        self._records = {name: list(curve.unbind()) for name, curve in saved.items()}
+
     @property
     def epochs(self) -> int:
         """The number of epochs recorded."""

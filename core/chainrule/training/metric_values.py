@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -37,6 +38,19 @@ class MetricValues:
             own = prediction.clone() if prediction.is_inference() else prediction
             self._means.add(name, function(own, target), prediction.shape[1])
             _expect_untouched(name, prediction, target, before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that has been added."""
+        return {
+            "means": self._means.state_dict(),
+            "totals": {name: total.state_dict() for name, total in self._totals.items()},
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what has been added."""
+        self._means.load_state_dict(saved["means"])
+        for name, total in self._totals.items():
+            total.load_state_dict(saved["totals"][name])
 
     def values(self) -> dict[str, Tensor]:
         """Return the values by name, (M,) or (M, …), in the order of the metrics."""

@@ -37,6 +37,7 @@ class Run(ExplainsAttributes):
         step_loss: the loss (M,) of the last step, before its update; see `loss`.
         batch: x and y, (M, N, …) each, of the last step; None before the first.
         stopped_members: the members that `stop` was called with.
+        callbacks: the callbacks of the fit, in order.
         steps_per_epoch: None where the batches come from an iterable without a length.
     """
 
@@ -64,6 +65,7 @@ class Run(ExplainsAttributes):
         self._kept = StoppedMembers(network)
         self.stopped_members = self._kept.indices
         self._metrics: dict[str, Tensor] | None = None  # of the epoch that has just ended
+        self.callbacks = list(callbacks)
         self._implementations: dict[str, list[pluggy.HookImpl]] = {}
         for index, callback in enumerate(callbacks):
             if any(callback is other for other in callbacks[:index]):
@@ -148,6 +150,56 @@ class Run(ExplainsAttributes):
         found = {name: given.expand(shape)}
         self._metrics |= found
         self.history.append(found)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the run is, beside its callbacks.
+
+        "network" has the parameters that the network holds; where those are the ones that its rules evaluate with,
+        "trained" has the flat buffer of the trained ones.
+        """
+        network, updater = self.network, self.updater
+        rules, held, trained = updater.state_dict(), network.state_dict(), None
+        if rules.pop("trained", None) is not None:
+            updater.show_trained_parameters()
+            trained = network.flat.data.clone()
+            updater.show_evaluation_parameters()
+            network.load_state_dict(held)
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "step_loss": self.step_loss,
+            "stopped": self.stopped,
+            "stopped_members": self._kept.state_dict(),
+            "network": held,
+            "buffers": {name: buffer.data for name, buffer in network.named_buffers() if not buffer.persistent},
+            "random": network.random_state(),
+            "frozen": sorted(network.frozen),
+            "trained": trained,
+            "updater": rules,
+            "rates": {key: rule.lr for key, rule in updater.groups.items()},
+            "history": self.history.state_dict(),
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a saved state, to the bit."""
+        network, updater = self.network, self.updater
+        self.epoch, self.step, self.stopped = saved["epoch"], saved["step"], saved["stopped"]
+        self.step_loss = saved["step_loss"]
+        self._kept.load_state_dict(saved["stopped_members"])
+        network.frozen = frozenset(saved["frozen"])
+        network.load_state_dict(saved["network"])
+        network.load_random_state(saved["random"])
+        for name, buffer in network.named_buffers():
+            if not buffer.persistent:
+                buffer.data.copy_(saved["buffers"][name])
+        updater.load_state_dict(saved["updater"])
+        for key, rate in saved["rates"].items():
+            updater.set_lr(rate, key)
+        if saved["trained"] is not None:
+            network.flat.data.copy_(saved["trained"])
+            updater.show_evaluation_parameters()
+            network.load_state_dict(saved["network"])  # what callbacks have changed since stays
+        self.history.load_state_dict(saved["history"])
 
     def end_epoch(self, metrics: dict[str, Tensor]) -> None:
         """Append an epoch's metrics to the history, and tell the callbacks."""

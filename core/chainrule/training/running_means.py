@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -45,12 +48,25 @@ class RunningMeans:
         self.add("loss", value, loss.denominator(prediction, target), is_sum=loss.reduction == "sum")
 
     def add_losses(self, loss: LossLike, dtype: torch.dtype, values: Tensor, denominators: Tensor) -> None:
-        """Add values of the loss for several batches, with their denominators, (S, M) of float64 each."""
-        weight = denominators.sum(0)
-        total = (values if loss.reduction == "sum" else values * denominators).sum(0)
-        self._totals["loss"] = self._totals.get("loss", 0) + total
-        self._weights["loss"] = self._weights.get("loss", 0) + weight
+        """Add values of the loss for several batches, with their denominators, (S, M) of float64 each.
+
+        One after the other, so that the sum is the same, to the bit, however many come at a time.
+        """
+        for sums, added in (
+            (self._totals, values if loss.reduction == "sum" else values * denominators),
+            (self._weights, denominators),
+        ):
+            before = torch.as_tensor(sums.get("loss", 0.0), dtype=torch.float64).expand(1, self._members)
+            sums["loss"] = torch.cat([before, added]).cumsum(0)[-1]
         self._dtypes["loss"] = dtype
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that has been added."""
+        return {"totals": self._totals, "dtypes": self._dtypes, "weights": self._weights}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what has been added."""
+        self._totals, self._dtypes, self._weights = saved["totals"], saved["dtypes"], saved["weights"]
 
     def means(self) -> dict[str, Tensor]:
         """Return the mean of each quantity over all items, (M,).

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,6 +36,16 @@ class StoppedMembers:
         self.indices += [member for member in dict.fromkeys(members) if member not in self.indices]
         self._rows = torch.tensor(self.indices, dtype=torch.int64, device=self._rows.device)
         self._kept = [holder.data[self._rows] for holder in self._holders]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the members and what they keep."""
+        return {"indices": self.indices, "kept": self._kept}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Keep what was kept; the list of indices stays the same object."""
+        self.indices[:] = saved["indices"]
+        self._rows = torch.tensor(self.indices, dtype=torch.int64, device=self._rows.device)
+        self._kept = saved["kept"]
 
     def restore(self) -> None:
         """Put back what was kept."""

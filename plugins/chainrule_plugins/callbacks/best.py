@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -14,9 +15,9 @@ class Best:
     """Keep each member's parameters and buffers of the epoch at which a curve was best, and restore them at the end.
 
     Watches:  the curve named by monitor, after every epoch, of which less is better if it is a loss, else as mode says
-    Leaves:   `epochs` and `values`, one for each member, and `state_dict()`, which `network.load_state_dict` takes; the
-              network has that state unless restore=False or the fit failed. Curves and callbacks have the last epoch's
-              values, since nothing is evaluated anew
+    Leaves:   `epochs` and `values`, one for each member, and `network_state()`, which `network.load_state_dict` takes;
+              the network has that state unless restore=False or the fit failed. Nothing is evaluated anew, so curves
+              and callbacks have the last epoch's values
     Raises:   HyperparameterError if mode is needed and missing; CallbackError if the fit has no such curve.
     """
 
@@ -49,7 +50,15 @@ class Best:
         """Each member's best value, (M,); infinite where no value was a number."""
         return self.curve.sign * self._best.costs
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return self._best.state_dict()
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
+        self._best.load_state_dict(saved)
+
+    def network_state(self) -> dict[str, Tensor]:
         """Return copies of the parameters and buffers of every member at its best."""
         return {name: value.clone() for name, value in self._best.state.items()}
 

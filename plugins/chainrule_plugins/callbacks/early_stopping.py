@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,6 +67,14 @@ class EarlyStopping:
     def values(self) -> Tensor:
         """Each member's value at its best epoch, (M,)."""
         return self.curve.sign * self._best.costs
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return self._best.state_dict()
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
+        self._best.load_state_dict(saved)
 
     @classmethod
     def examples(cls) -> list[EarlyStopping]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -40,6 +43,14 @@ class GradientNorms:
             mean = norms / self._steps
             run.record(f"gradient_norm{name}", mean if run.network.is_ensemble else mean[0])
         self._sums, self._steps = {}, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint within an epoch keeps."""
+        return {"sums": self._sums, "steps": self._steps}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
+        self._sums, self._steps = saved["sums"], saved["steps"]
 
     @classmethod
     def examples(cls) -> list[GradientNorms]:

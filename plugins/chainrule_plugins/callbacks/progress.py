@@ -27,26 +27,26 @@ class Progress:
         self.console = console
         self._bar: Bar | None = None
         self._line: _NotebookLine | None = None
-        self._started = 0.0
+        self._started, self._steps_before = 0.0, 0
 
     @hookimpl
     def chainrule_fit_start(self, run: Run) -> None:
         self._bar = self._line = None
-        self._started = perf_counter()
+        self._started, self._steps_before = perf_counter(), run.step
         out = self.console or console(stderr=True)
         if out.is_jupyter:
-            self._line = _NotebookLine(f"epoch 0/{run.epochs}")
+            self._line = _NotebookLine(f"epoch {run.epoch}/{run.epochs}")
         elif out.is_terminal:
             columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
             self._bar = Bar(*columns, TextColumn("{task.fields[values]}", markup=False), console=out)
-            self._bar.add_task("", total=run.epochs, values="")
+            self._bar.add_task("", total=run.epochs, completed=run.epoch, values="")
             self._bar.start()
 
     @hookimpl
     def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
         if self._bar is None and self._line is None:
             return
-        rate = run.step / (perf_counter() - self._started)
+        rate = (run.step - self._steps_before) / (perf_counter() - self._started)
         curves = "  ".join(f"{name} {float(value.double().mean()):.4g}" for name, value in metrics.items())
         values = f"{curves}  {rate:,.0f} steps/s"
         if self._line is not None:

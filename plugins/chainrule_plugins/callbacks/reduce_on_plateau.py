@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -69,6 +69,14 @@ class ReduceOnPlateau:
             self._waited[lowered], self._resting[lowered] = 0, self.cooldown
             for group, rule in run.updater.groups.items():
                 run.updater.set_lr(self._lower(rule.lr, lowered, run), group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps; the updater's state has the rates."""
+        return {"best": self._best, "waited": self._waited, "resting": self._resting}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
+        self._best, self._waited, self._resting = saved["best"], saved["waited"], saved["resting"]
 
     def _lower(self, lr: LearningRate, lowered: Tensor, run: Run) -> LearningRate:
         before = torch.as_tensor(lr, dtype=torch.float64).cpu().expand(run.network.members)

@@ -35,7 +35,8 @@ class Tensorboard:
         members = [f"member_{member}" for member in range(run.network.members)] if run.network.is_ensemble else [""]
         try:
             folders = [Path(self.log_dir).expanduser() / member for member in members]
-            self._writers = [SummaryWriter(str(each)) for each in folders]
+            again = run.epoch + 1 if run.epoch else None  # of a resumed run, later epochs than the last are drawn anew
+            self._writers = [SummaryWriter(str(each), purge_step=again) for each in folders]
         except (OSError, RuntimeError) as error:  # the latter for a home folder that does not exist
             reason = getattr(error, "strerror", None) or error
             raise ChainruleError(

@@ -52,13 +52,14 @@ class CompiledStep:
 
     Attributes:
         variants: the compiled functions.
+        batch: the signature for which they are compiled, None before the first batch.
     """
 
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
         require_compiler(network.device)
         self.step = TrainingStep(network, loss, updater)
         self.variants: list[Compiled] = []
-        self._batch: object = None
+        self.batch: tuple[tuple[int, ...], torch.dtype, tuple[int, ...], torch.dtype] | None = None
         self._watch: Watch | None = None
         self._error: Exception | None = None
         self._has_failed = False
@@ -119,14 +120,14 @@ class CompiledStep:
     def look_again(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
-            self.variants, self._watch, self._batch = [], None, None
+            self.variants, self._watch, self.batch = [], None, None
 
     def _variant(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Compiled | None:
         """Return the compiled step for such a batch at these moments; None if it is taken eagerly."""
-        batch = (x.shape, x.dtype, y.shape, y.dtype)
-        if self._batch is None:
-            self._batch = batch
-        if self._has_failed or batch != self._batch:
+        batch = (tuple(x.shape), x.dtype, tuple(y.shape), y.dtype)
+        if self.batch is None:
+            self.batch = batch
+        if self._has_failed or batch != self.batch:
             return None
         for compiled in self.variants:
             if holds_at(compiled.moments, moments):

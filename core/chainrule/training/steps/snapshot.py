@@ -115,4 +115,4 @@ def _is_same(now: object, then: object) -> bool:
 def random_states() -> tuple[Any, Any]:
     """Return the states of Python's and numpy's global generators."""
     kind, keys, *rest = np.random.get_state(legacy=True)
-    return random.getstate(), (kind, tuple(keys), *rest)
+    return random.getstate(), (kind, tuple(map(int, keys)), *rest)

@@ -22,7 +22,7 @@ def test_each_member_ends_as_it_was_at_its_best(mode, epochs, values, rule):
     assert keeps.values.tolist() == values
     for name, tensor in network.state_dict().items():
         assert_close(tensor, torch.stack([states.after[e][name][i] for i, e in enumerate(epochs)]), rtol=0, atol=0)
-        assert torch.equal(tensor, keeps.state_dict()[name])
+        assert torch.equal(tensor, keeps.network_state()[name])
 
 
 def test_a_single_network_ends_as_it_was_at_its_best():
@@ -36,7 +36,7 @@ def test_without_restoring_the_best_is_there_to_be_loaded():
     states, keeps = States(), best("train_score", "min", restore=False)
     network, _ = scripted_fit(TABLE, [states, keeps])
     assert_close(network.state_dict(), states.after[4], rtol=0, atol=0)
-    network.load_state_dict(keeps.state_dict())
+    network.load_state_dict(keeps.network_state())
     assert torch.equal(network.state_dict()["0.weight"][1], states.after[3]["0.weight"][1])
 
 

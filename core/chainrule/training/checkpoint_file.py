@@ -1,0 +1,144 @@
+"""`CheckpointFile`: a state of numbers, text and tensors in a file that is whole at any time."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.serialization import default_restore_location
+
+from chainrule.arguments import shown
+from chainrule.errors import ChainruleError, StateError
+
+MARK = b"chainrule run "
+FORMAT = b"0001"
+END = len(MARK) + len(FORMAT) + 8
+"""The bytes after those of `torch.save`, which `torch.load` passes over: mark, format, and their CRC-32 as 8 digits."""
+
+PLAIN = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device)
+
+
+class CheckpointFile:
+    """A file that is replaced as a whole: written beside it, flushed to the disk, and renamed.
+
+    Raises:
+        ChainruleError: if it cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, str | Path) or not str(path):
+            raise ChainruleError(f'fit: checkpoint must be text or a Path, got {shown(path)}. Pass "run.ckpt".')
+        with self._explained(path):
+            self.path = Path(path).expanduser().resolve()  # a link's target is what is replaced
+            if self.path.is_dir():
+                raise IsADirectoryError(None, "it is a folder")
+            for left in self.path.parent.glob(f".{self.path.name}.*.part"):  # by a run that was killed
+                left.unlink(missing_ok=True)
+            self._beside().touch()  # fails now rather than after the first epoch
+            self._beside().unlink()
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Replace the file; if that fails, it stays as it is.
+
+        Raises:
+            ChainruleError: if it cannot be written.
+        """
+        content = BytesIO()
+        torch.save(state, content)
+        beside = self._beside()
+        try:
+            with self._explained(self.path), beside.open("wb") as file:
+                file.write(content.getbuffer())
+                file.write(MARK + FORMAT + _checksum(content.getbuffer()))
+                file.flush()
+                os.fsync(file.fileno())
+            with self._explained(self.path):
+                beside.replace(self.path)
+                _flush_folder(self.path.parent)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+    def read(self, device: torch.device) -> dict[str, Any] | None:
+        """Return the state, tensors of other devices than the CPU on this one; None if there is no file.
+
+        Raises:
+            StateError: if the file is not what `write` wrote, to the bit; nothing in it is executed.
+        """
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self.refused(f"a file that can be read ({error.strerror})") from error
+        mark, form, checksum = content[-END : -END + len(MARK)], content[-END + len(MARK) : -8], content[-8:]
+        if mark != MARK:
+            raise self.refused("a whole checkpoint, not one cut short or another kind of file")
+        if form != FORMAT:
+            raise self.refused(f"of format {FORMAT.decode()}, not {form.decode(errors='replace')}")
+        body = memoryview(content)[:-END]
+        if checksum != _checksum(body):
+            raise self.refused("as it was written, and its checksum is another")
+        try:
+            state = torch.load(
+                BytesIO(body),
+                map_location=lambda storage, place: (
+                    storage if place == "cpu" else default_restore_location(storage, str(device))  # type: ignore[no-untyped-call]
+                ),
+                weights_only=True,
+            )
+        except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError, OSError) as error:
+            raise self.refused("numbers, text and tensors, and nothing that is executed") from error
+        if not isinstance(state, dict):
+            raise self.refused("the state of a run")
+        return state
+
+    def refused(self, rule: str) -> StateError:
+        """Return the error for a file that is not as it must be."""
+        return StateError(f"fit: checkpoint {self.path} must be {rule}. Delete it, or pass another path.")
+
+    def _beside(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+
+    @contextmanager
+    def _explained(self, path: object) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:  # no home folder; a path with a zero byte
+            reason = getattr(error, "strerror", None) or error
+            raise ChainruleError(
+                f"fit: checkpoint must be a file that can be written, got {path} ({reason}). "
+                "Make room for it or choose another; one written before is kept."
+            ) from error
+
+
+def plain_path(state: Any, path: str = "") -> str | None:
+    """Return the path of the first value that a checkpoint cannot hold, or None."""
+    if type(state) is dict:
+        items = [(f"{path}[{key!r}]", part) for key, value in state.items() for part in (key, value)]
+    elif type(state) in (list, tuple):
+        items = [(f"{path}[{i}]", value) for i, value in enumerate(state)]
+    else:
+        return None if type(state) in PLAIN else path
+    return next((found for inner, value in items if (found := plain_path(value, inner)) is not None), None)
+
+
+def _checksum(content: memoryview) -> bytes:
+    return b"%08x" % zlib.crc32(content)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush a renamed entry to the disk, where the system has folders that can be opened."""
+    if hasattr(os, "O_DIRECTORY"):
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

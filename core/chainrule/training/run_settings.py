@@ -1,0 +1,102 @@
+"""What tells one run from another: the settings of a fit as text that is the same in every process."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import fields
+from types import CodeType, FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import chainrule
+from chainrule.arguments import LONGEST
+from chainrule.base.settings import Settings
+from chainrule.network import Network
+from chainrule.training.batches import Data, is_pair
+
+SAMPLE = 2**18
+"""The most elements of a tensor that its checksum is of, spread over all of it."""
+
+
+def described(value: Any) -> str:
+    """Return text that differs if the value does, without an address in memory."""
+    if isinstance(value, Settings):
+        inner = [f"{field.name}={described(getattr(value, field.name))}" for field in fields(value)]  # type: ignore[arg-type]  # every subclass is a dataclass
+        return f"{type(value).__name__}({', '.join(inner)})"
+    if isinstance(value, Tensor):
+        return str(value.tolist()) if value.numel() <= 8 else f"{_form(value)} with checksum {_checksum(value)}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {described(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(described, value))}]"
+    if hasattr(value, "groups"):
+        return described(value.groups)
+    if isinstance(value, FunctionType):
+        bound = [value.__defaults__, *[cell.cell_contents for cell in value.__closure__ or ()]]
+        inside = f"{_code(value.__code__)} {_without_addresses(bound)}"
+        return f"{value.__qualname__} with checksum {zlib.crc32(inside.encode()):08x}"
+    return _without_addresses(value)
+
+
+def settings_of(network: Network, data: Mapping[str, Data], **settings: Any) -> dict[str, str]:
+    """Return all on which a run depends, by name, as text."""
+    tensors = {name: _form(parameter.data) for name, parameter in network.named_parameters()}
+    tensors |= {name: _form(buffer.data) for name, buffer in network.named_buffers()}
+    return {
+        "chainrule": chainrule.__version__,
+        "torch": str(torch.__version__),
+        "members": str(network.members if network.is_ensemble else "one network"),
+        "network": described(network.module),
+        "tensors": described(tensors),
+        "device": network.device.type,
+        "seeds": described(network.seeds),
+        "frozen": described(sorted(network.frozen)),
+        **{
+            name: described(list(one)) if is_pair(one) else f"batches of a {type(one).__name__}"
+            for name, one in data.items()
+        },
+        **{name: described(value) for name, value in settings.items()},
+    }
+
+
+def difference(now: Mapping[str, str], saved: Mapping[str, str]) -> str | None:
+    """Return every setting that differs, as "batch_size 64 in place of 32", or None."""
+    names = [name for name in dict.fromkeys([*now, *saved]) if now.get(name) != saved.get(name)]
+    told = [f"{name} {' in place of '.join(_where(now.get(name, 'none'), saved.get(name, 'none')))}" for name in names]
+    return "; ".join(told) or None
+
+
+def _where(one: str, other: str) -> tuple[str, str]:
+    """Return two texts from shortly before they differ on, each not too long."""
+    same = next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    start = 0 if max(len(one), len(other)) <= LONGEST else max(0, same - LONGEST // 3)
+    first, second = (f"{'…' if start else ''}{text[start : start + LONGEST]}" for text in (one, other))
+    return first, second
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _checksum(tensor: Tensor) -> str:
+    flat = tensor.detach().reshape(-1)
+    if len(flat) > SAMPLE:
+        flat = flat[torch.arange(SAMPLE, device=flat.device) * len(flat) // SAMPLE]
+    return f"{zlib.crc32(flat.cpu().contiguous().numpy().tobytes()):08x}"
+
+
+def _code(code: CodeType) -> str:
+    """Return what a function does, as text; the lines on which it stands are no part of it."""
+    constants = [
+        _code(one) if isinstance(one, CodeType) else repr(sorted(one, key=repr) if isinstance(one, frozenset) else one)
+        for one in code.co_consts
+    ]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+
+def _without_addresses(value: Any) -> str:
+    return " ".join(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).split())
