@@ -152,30 +152,19 @@ class Run(ExplainsAttributes):
         self.history.append(found)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the run is, beside its callbacks.
-
-        "network" has the parameters that the network holds; where those are the ones that its rules evaluate with,
-        "trained" has the flat buffer of the trained ones.
-        """
+        """Return all that the run is, beside its callbacks."""
         network, updater = self.network, self.updater
-        rules, held, trained = updater.state_dict(), network.state_dict(), None
-        if rules.pop("trained", None) is not None:
-            updater.show_trained_parameters()
-            trained = network.flat.data.clone()
-            updater.show_evaluation_parameters()
-            network.load_state_dict(held)
         return {
             "epoch": self.epoch,
             "step": self.step,
             "step_loss": self.step_loss,
             "stopped": self.stopped,
             "stopped_members": self._kept.state_dict(),
-            "network": held,
+            "network": network.state_dict(),
             "buffers": {name: buffer.data for name, buffer in network.named_buffers() if not buffer.persistent},
             "random": network.random_state(),
             "frozen": sorted(network.frozen),
-            "trained": trained,
-            "updater": rules,
+            "updater": updater.state_dict(),
             "rates": {key: rule.lr for key, rule in updater.groups.items()},
             "history": self.history.state_dict(),
         }
@@ -195,10 +184,8 @@ class Run(ExplainsAttributes):
         updater.load_state_dict(saved["updater"])
         for key, rate in saved["rates"].items():
             updater.set_lr(rate, key)
-        if saved["trained"] is not None:
-            network.flat.data.copy_(saved["trained"])
-            updater.show_evaluation_parameters()
-            network.load_state_dict(saved["network"])  # what callbacks have changed since stays
+        if "trained" in saved["updater"]:
+            updater.show_evaluation_parameters()  # as the network does already
         self.history.load_state_dict(saved["history"])
 
     def end_epoch(self, metrics: dict[str, Tensor]) -> None:

@@ -246,6 +246,8 @@ class Updater(ExplainsAttributes):
 
         Where a user has changed a member's by then, its step starts from what is there.
         """
+        if self._trained is not None and self._shown is None:
+            self._shown = self.network.flat.data.clone()  # the network was loaded as the trained ones were
         elsewhere = [applied for applied in self.applied_rules if applied.chain.evaluates_elsewhere]
         if self._trained is not None or not elsewhere:
             return
@@ -258,18 +260,26 @@ class Updater(ExplainsAttributes):
 
     def show_trained_parameters(self) -> None:
         """Let the network hold the parameters that its rules train."""
-        if self._trained is not None and self._shown is None:
-            self.network.flat.data.copy_(self._trained)
-        elif self._trained is not None and self._shown is not None:
-            flat = self.network.flat
-            rows = [
-                [tensor[span].view(flat.members, -1) for tensor in (flat.data, self._trained, self._shown)]
-                for span in flat.spans.values()
-            ]
-            unchanged = torch.stack([(_bits(data) == _bits(shown)).all(1) for data, _, shown in rows]).all(0)  # (M,)
-            for data, trained, _ in rows:
-                data.copy_(torch.where(unchanged.unsqueeze(1), trained, data))
+        if self._trained is not None:
+            self.network.flat.data.copy_(self._to_train(self._trained))
         self._trained = self._shown = None
+
+    def _to_train(self, trained: Tensor) -> Tensor:
+        """Return what the next step starts from: a member's trained parameters, or what a user has put in their place.
+
+        Shapes: trained and result like the flat buffer
+        """
+        found, flat = trained.clone(), self.network.flat
+        if self._shown is None:
+            return found
+        rows = [
+            [tensor[span].view(flat.members, -1) for tensor in (flat.data, self._shown, found)]
+            for span in flat.spans.values()
+        ]
+        unchanged = torch.stack([(_bits(data) == _bits(shown)).all(1) for data, shown, _ in rows]).all(0)  # (M,)
+        for data, _, own in rows:
+            own.copy_(torch.where(unchanged.unsqueeze(1), own, data))
+        return found
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -287,11 +297,11 @@ class Updater(ExplainsAttributes):
 
         The seeds are those of the rules' random numbers, with which a network of other seeds goes on too. Where
         parameters were frozen, "missed" has the steps that their rules do not count, by parameter name. While the
-        network holds evaluation parameters, "trained" has the flat buffer of the trained ones.
+        network holds evaluation parameters, "trained" has the flat buffer of those that the next step starts from.
         """
         self._follow_freezing()
         states = self._apart | self._states()
-        saved: dict[str, Any] = {} if self._trained is None else {"trained": self._trained.clone()}
+        saved: dict[str, Any] = {} if self._trained is None else {"trained": self._to_train(self._trained)}
         if missed := self._missed_now():
             saved["missed"] = missed
         return saved | {

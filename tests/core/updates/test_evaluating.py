@@ -128,6 +128,21 @@ def test_values_of_the_users_own_are_trained_from():
     assert_close(network.flat.data, torch.full_like(network.flat.data, 1.9))
 
 
+def test_a_saved_state_has_the_values_of_the_users_own():
+    network = linear(3, 3).build(seeds=[0, 1], dtype=torch.float64)
+    updater = fit(network, mse(), Averaged(lr=0.1), train=[(X, Y)]).updater
+    network.module.weight.data[0].fill_(2.0)
+    resumed = linear(3, 3).build(seeds=[0, 1], dtype=torch.float64)
+    going_on = Averaged(lr=0.1).attach(resumed)
+    resumed.load_state_dict(network.state_dict())
+    going_on.load_state_dict(updater.state_dict())
+    for one, steps in ((network, updater), (resumed, going_on)):
+        one.flat.grad.fill_(1.0)
+        steps.step()
+    assert_close(resumed.flat.data, network.flat.data, rtol=0, atol=0)
+    assert_close(resumed.module.weight.data[0], torch.full((3, 3), 1.9, dtype=torch.float64))
+
+
 def test_what_is_shown_stays_after_a_look():
     network = linear(3, 3).build(dtype=torch.float64)
     updater = fit(network, mse(), Averaged(lr=0.1), train=[(X, Y)]).updater
