@@ -72,15 +72,9 @@ class LineFile:
                 raise
 
     def state_dict(self) -> dict[str, int | None]:
-        """Return the size that the file has at a checkpoint."""
         return {"size": self._size}
 
     def load_state_dict(self, saved: Mapping[str, int | None]) -> None:
-        """Take away what was written after a checkpoint.
-
-        Raises:
-            ChainruleError: if the file has less than was written before.
-        """
         self._size = saved["size"]
         if self._size is None:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pluggy
 
@@ -30,13 +30,26 @@ class CatalogueHooks:
         raise NotImplementedError
 
 
-class TrainingHooks:
+@runtime_checkable
+class KeepsState(Protocol):
+    """A callback with a state that a resumed run needs, such as what was best so far."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return what a checkpoint is to keep: numbers, text and tensors, also in lists, tuples and dicts."""
+        ...
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint kept; called after `chainrule_fit_start`, when a run is resumed."""
+
+
+class TrainingHooks(KeepsState):
     """Hooks of one fit, implemented by the callbacks that are given to it; ``run`` is a `chainrule.Run`.
 
     Every event reaches every callback, in the order given, even if one of them raises. A callback may read what the run
     has, such as ``run.loss``, ``run.batch`` and ``run.updater.rates``; ``run.stop()`` ends the fit and
     ``run.stop(members=[1])`` keeps members as they are; ``run.record("name", value)`` adds a curve at an epoch's end;
-    and ``run.updater.set_lr(…)`` changes the rate.
+    and ``run.updater.set_lr(…)`` changes the rate. A resumed run starts with ``run.epoch`` epochs behind it, and a
+    callback with both `state_dict` and `load_state_dict` goes on with its state; one without them begins anew.
     """
 
     @hookspec

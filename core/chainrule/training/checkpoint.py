@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import integer, shown
+from chainrule.base.hookspecs import KeepsState
 from chainrule.errors import CallbackError, ChainruleError, StateError, label, one_line
 from chainrule.training.batches import Data, is_pair
 from chainrule.training.checkpoint_file import CheckpointFile, plain_path
@@ -22,6 +23,9 @@ from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.compiled import CompiledStep
 from chainrule.training.steps.snapshot import random_states
 from chainrule.training.training_step import StepForm
+
+PARTS = ("settings", "parts", "run", "values", "batch", "callbacks", "order")
+"""What a checkpoint consists of."""
 
 NEVER = 2**63
 """More steps than a fit takes."""
@@ -84,7 +88,7 @@ class Checkpoint:
             callbacks=self._callbacks(),
             **settings,
         )
-        self._file = CheckpointFile(path)
+        self._file = CheckpointFile(path, PARTS)
         self._saved = self._file.read(run.network.device)
         if self._saved is not None:
             self._expect_same(self._file, self._saved)
@@ -176,9 +180,8 @@ class Checkpoint:
             }
         )
 
-    def _callbacks(self) -> list[Any]:
-        """Return the callbacks that keep a state."""
-        return [one for one in self._run.callbacks if hasattr(one, "state_dict") and hasattr(one, "load_state_dict")]
+    def _callbacks(self) -> list[KeepsState]:
+        return [one for one in self._run.callbacks if isinstance(one, KeepsState)]
 
     def _parts_now(self) -> dict[str, str]:
         return {name: described(part) for name, part in self._parts.items()}
@@ -186,7 +189,10 @@ class Checkpoint:
     def _expect_same(self, file: CheckpointFile, saved: Mapping[str, Any]) -> None:
         """Raise StateError unless the file is of this run, and not beyond its epochs."""
         if different := difference(self._settings, saved["settings"]):
-            raise file.refused(f"of this run, which has {different}")
+            raise StateError(
+                f"fit: the arguments must be those of the run in {file.path}, got {different}. "
+                "Pass those, or another checkpoint."
+            )
         if saved["run"]["epoch"] > self._run.epochs:
             raise StateError(
                 f"fit: epochs must be at least {saved['run']['epoch']}, as many as checkpoint {file.path} has, "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
-import pickle
+import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,23 @@ PLAIN = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.dtype, to
 class CheckpointFile:
     """A file that is replaced as a whole: written beside it, flushed to the disk, and renamed.
 
+    Args:
+        path: its path.
+        parts: the names of what a state consists of.
+
     Raises:
         ChainruleError: if it cannot be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, parts: Collection[str]) -> None:
+        self._parts = set(parts)
         if not isinstance(path, str | Path) or not str(path):
             raise ChainruleError(f'fit: checkpoint must be text or a Path, got {shown(path)}. Pass "run.ckpt".')
         with self._explained(path):
             self.path = Path(path).expanduser().resolve()  # a link's target is what is replaced
-            if self.path.is_dir():
-                raise IsADirectoryError(None, "it is a folder")
-            for left in self.path.parent.glob(f".{self.path.name}.*.part"):  # by a run that was killed
+            if self.path.exists() and not self.path.is_file():
+                raise ValueError("no file")
+            for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):  # by a run that was killed
                 left.unlink(missing_ok=True)
             self._beside().touch()  # fails now rather than after the first epoch
             self._beside().unlink()
@@ -77,32 +83,32 @@ class CheckpointFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self.refused(f"a file that can be read ({error.strerror})") from error
+            raise self._refused("be a file that can be read", f"({error.strerror})") from error
         mark, form, checksum = content[-END : -END + len(MARK)], content[-END + len(MARK) : -8], content[-8:]
         if mark != MARK:
-            raise self.refused("a whole checkpoint, not one cut short or another kind of file")
+            raise self._refused("end as a checkpoint does", "one cut short, or another kind of file")
         if form != FORMAT:
-            raise self.refused(f"of format {FORMAT.decode()}, not {form.decode(errors='replace')}")
+            raise self._refused(f"have format {FORMAT.decode()}", form.decode(errors="replace"))
         body = memoryview(content)[:-END]
         if checksum != _checksum(body):
-            raise self.refused("as it was written, and its checksum is another")
+            raise self._refused("be as it was written", "another checksum")
         try:
-            state = torch.load(
-                BytesIO(body),
-                map_location=lambda storage, place: (
-                    storage if place == "cpu" else default_restore_location(storage, str(device))  # type: ignore[no-untyped-call]
-                ),
-                weights_only=True,
-            )
-        except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError, OSError) as error:
-            raise self.refused("numbers, text and tensors, and nothing that is executed") from error
-        if not isinstance(state, dict):
-            raise self.refused("the state of a run")
+            with warnings.catch_warnings(action="ignore"):  # of torch, on what it refuses
+                state = torch.load(
+                    BytesIO(body),
+                    map_location=lambda storage, place: (
+                        storage if place == "cpu" else default_restore_location(storage, str(device))  # type: ignore[no-untyped-call]
+                    ),
+                    weights_only=True,
+                )
+        except Exception as error:
+            raise self._refused("hold numbers, text and tensors alone", "others, which were not run") from error
+        if not isinstance(state, dict) or state.keys() != self._parts:
+            raise self._refused("be that of a run", "something else")
         return state
 
-    def refused(self, rule: str) -> StateError:
-        """Return the error for a file that is not as it must be."""
-        return StateError(f"fit: checkpoint {self.path} must be {rule}. Delete it, or pass another path.")
+    def _refused(self, rule: str, got: str) -> StateError:
+        return StateError(f"fit: checkpoint {self.path} must {rule}, got {got}. Delete it, or pass another path.")
 
     def _beside(self) -> Path:
         return self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
@@ -115,7 +121,7 @@ class CheckpointFile:
             reason = getattr(error, "strerror", None) or error
             raise ChainruleError(
                 f"fit: checkpoint must be a file that can be written, got {path} ({reason}). "
-                "Make room for it or choose another; one written before is kept."
+                "Make room for it, or choose another; what was written before is kept."
             ) from error
 
 
@@ -135,8 +141,8 @@ def _checksum(content: memoryview) -> bytes:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush a renamed entry to the disk, where the system has folders that can be opened."""
-    if hasattr(os, "O_DIRECTORY"):
+    """Flush a renamed entry to the disk, on systems that can."""
+    with suppress(OSError, AttributeError):
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(opened)

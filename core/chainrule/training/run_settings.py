@@ -21,6 +21,9 @@ from chainrule.training.batches import Data, is_pair
 SAMPLE = 2**18
 """The most elements of a tensor that its checksum is of, spread over all of it."""
 
+FOLLOWS = {"parameters": "network", "seeds": "members"}
+"""Settings that are not named where another differs, from which they follow."""
+
 
 def described(value: Any) -> str:
     """Return text that differs if the value does, without an address in memory."""
@@ -28,7 +31,7 @@ def described(value: Any) -> str:
         inner = [f"{field.name}={described(getattr(value, field.name))}" for field in fields(value)]  # type: ignore[arg-type]  # every subclass is a dataclass
         return f"{type(value).__name__}({', '.join(inner)})"
     if isinstance(value, Tensor):
-        return str(value.tolist()) if value.numel() <= 8 else f"{_form(value)} with checksum {_checksum(value)}"
+        return str(value.tolist()) if value.numel() <= 8 else _whole(value)
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key}: {described(one)}' for key, one in value.items())}}}"
     if isinstance(value, list | tuple):
@@ -44,19 +47,19 @@ def described(value: Any) -> str:
 
 def settings_of(network: Network, data: Mapping[str, Data], **settings: Any) -> dict[str, str]:
     """Return all on which a run depends, by name, as text."""
-    tensors = {name: _form(parameter.data) for name, parameter in network.named_parameters()}
-    tensors |= {name: _form(buffer.data) for name, buffer in network.named_buffers()}
+    shapes = {name: tuple(one.data.shape[1:]) for name, one in network.named_parameters()}
     return {
         "chainrule": chainrule.__version__,
         "torch": str(torch.__version__),
         "members": str(network.members if network.is_ensemble else "one network"),
         "network": described(network.module),
-        "tensors": described(tensors),
+        "parameters": str(shapes),
+        "dtype": str(network.dtype),
         "device": network.device.type,
         "seeds": described(network.seeds),
         "frozen": described(sorted(network.frozen)),
         **{
-            name: described(list(one)) if is_pair(one) else f"batches of a {type(one).__name__}"
+            name: f"x {_whole(one[0])}, y {_whole(one[1])}" if is_pair(one) else f"batches of a {type(one).__name__}"
             for name, one in data.items()
         },
         **{name: described(value) for name, value in settings.items()},
@@ -66,6 +69,7 @@ def settings_of(network: Network, data: Mapping[str, Data], **settings: Any) -> 
 def difference(now: Mapping[str, str], saved: Mapping[str, str]) -> str | None:
     """Return every setting that differs, as "batch_size 64 in place of 32", or None."""
     names = [name for name in dict.fromkeys([*now, *saved]) if now.get(name) != saved.get(name)]
+    names = [name for name in names if FOLLOWS.get(name) not in names]
     told = [f"{name} {' in place of '.join(_where(now.get(name, 'none'), saved.get(name, 'none')))}" for name in names]
     return "; ".join(told) or None
 
@@ -78,15 +82,12 @@ def _where(one: str, other: str) -> tuple[str, str]:
     return first, second
 
 
-def _form(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
-
-
-def _checksum(tensor: Tensor) -> str:
+def _whole(tensor: Tensor) -> str:
     flat = tensor.detach().reshape(-1)
     if len(flat) > SAMPLE:
         flat = flat[torch.arange(SAMPLE, device=flat.device) * len(flat) // SAMPLE]
-    return f"{zlib.crc32(flat.cpu().contiguous().numpy().tobytes()):08x}"
+    checksum = zlib.crc32(flat.cpu().contiguous().numpy().tobytes())
+    return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')} with checksum {checksum:08x}"
 
 
 def _code(code: CodeType) -> str:

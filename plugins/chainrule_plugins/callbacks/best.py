@@ -51,11 +51,9 @@ class Best:
         return self.curve.sign * self._best.costs
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
         return self._best.state_dict()
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what a checkpoint kept."""
         self._best.load_state_dict(saved)
 
     def network_state(self) -> dict[str, Tensor]:

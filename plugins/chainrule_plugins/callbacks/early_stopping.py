@@ -69,11 +69,9 @@ class EarlyStopping:
         return self.curve.sign * self._best.costs
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
         return self._best.state_dict()
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what a checkpoint kept."""
         self._best.load_state_dict(saved)
 
     @classmethod

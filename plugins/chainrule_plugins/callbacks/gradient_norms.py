@@ -45,11 +45,9 @@ class GradientNorms:
         self._sums, self._steps = {}, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint within an epoch keeps."""
         return {"sums": self._sums, "steps": self._steps}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what a checkpoint kept."""
         self._sums, self._steps = saved["sums"], saved["steps"]
 
     @classmethod

@@ -71,11 +71,9 @@ class ReduceOnPlateau:
                 run.updater.set_lr(self._lower(rule.lr, lowered, run), group)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps; the updater's state has the rates."""
         return {"best": self._best, "waited": self._waited, "resting": self._resting}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what a checkpoint kept."""
         self._best, self._waited, self._resting = saved["best"], saved["waited"], saved["resting"]
 
     def _lower(self, lr: LearningRate, lowered: Tensor, run: Run) -> LearningRate:

@@ -1,10 +1,15 @@
 """Runs that are interrupted and go on from their checkpoint."""
 
+import copy
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+from torch.utils.data import DataLoader, TensorDataset
 
-from chainrule import StateError, fit, hookimpl, param_groups
+from chainrule import CallbackError, StateError, fit, hookimpl, param_groups
 from chainrule.callbacks import best, csv, early_stopping, gradient_norms, history_file, reduce_on_plateau
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import mse
@@ -39,8 +44,9 @@ def train(path=None, *, after=None, rule=WRAPPED, callbacks=(), network=None, ep
         "checkpoint": path,
     } | settings  # fmt: skip
     if after:
+        again = copy.deepcopy(network)
         with pytest.raises(KeyboardInterrupt):
-            fit(build(), mse(), rule, callbacks=[*callbacks, Interrupt(after)], **given)
+            fit(again or build(), mse(), rule, callbacks=[*callbacks, Interrupt(after)], **given)
     network = network or build()
     return network, fit(network, mse(), rule, callbacks=callbacks, **given)
 
@@ -106,3 +112,140 @@ def test_callbacks_go_on_with_their_state(tmp_path, after):
     assert_close(resumed[2].network_state(), expected[2].network_state(), rtol=0, atol=0)
     for name in ("history.jsonl", "history.csv"):
         assert (tmp_path / "parts" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+@pytest.mark.parametrize("after", [3, 5])
+@pytest.mark.parametrize(
+    ("settings", "seeds"),
+    [
+        ({"every": 2, "evaluate_train": False}, {"seed": 3}),
+        ({"every": 2, "per_member": True, "train": (X.expand(2, -1, -1), Y.expand(2, -1, -1)), "validation": None},
+         {"seeds": [4, 5]}),
+        ({"every": 1, "evaluate_train": False, "metrics": ["r2", lambda p, t: (p - t).amax((1, 2))]}, {"members": 2}),
+        ({"every": 3, "compile": True, "evaluate_train": False, "metrics": None}, {"seed": 3}),
+    ],
+    ids=["single", "data per member", "metric by a function", "compiled"],
+)  # fmt: skip
+def test_every_kind_of_run_goes_on_to_the_bit(tmp_path, settings, seeds, after):
+    """Compiled, step 3 is followed by the smaller last batch, which is not the one to compile for."""
+    network = build(**seeds)
+    if settings.get("compile"):
+        network = linear(3, 3).build(**seeds)
+    metrics = settings.get("metrics")
+    if metrics and callable(metrics[-1]):
+        metrics[-1].__name__ = "worst"
+    whole = train(network=copy.deepcopy(network), rule=adam(), **{**settings, "every": "epoch"})
+    assert_same(train(tmp_path / "run.ckpt", after=after, network=network, rule=adam(), **settings), whole)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a generator of its own", "the global one"])
+def test_batches_of_an_iterable_come_in_the_order_of_the_undisturbed_run(tmp_path, own):
+    class Noisy(TensorDataset):
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            return x + random.random() + float(np.random.rand()), y  # noqa: S311
+
+    def batches():
+        generator = torch.Generator().manual_seed(1) if own else None
+        return DataLoader(Noisy(X, Y), batch_size=8, shuffle=True, generator=generator)
+
+    def start():
+        torch.manual_seed(2)
+        random.seed(3)
+        np.random.seed(4)
+        return {"train": batches(), "validation": batches()}
+
+    whole = train(**start())
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run.ckpt", callbacks=[Interrupt(10)], **start())
+    assert_same(train(tmp_path / "run.ckpt", **start() | {"train": batches()}), whole)
+    assert_same(train(tmp_path / "run.ckpt", **start()), whole)
+
+
+class Thaw:
+    """Train the first layer from the second epoch on, and the last one no longer."""
+
+    @hookimpl
+    def chainrule_fit_start(self, run):
+        run.network.freeze("0.*")
+        run.updater.set_lr(0.03, "*.weight")
+
+    @hookimpl
+    def chainrule_epoch_end(self, run, epoch):
+        if epoch == 1:
+            run.network.unfreeze("0.*").freeze("3.*")
+            run.updater.set_lr(0.02, "*.weight")
+
+
+@pytest.mark.parametrize("after", [5, 7, 9])
+def test_what_callbacks_froze_and_the_rates_that_they_set_stay(tmp_path, after):
+    rule = param_groups({"*.weight": WRAPPED, "*": sgd(lr=0.1, momentum=0.9)})
+    settings = {"rule": rule, "callbacks": [Thaw()]}
+    resumed = train(tmp_path / "run.ckpt", after=after, every=2, **settings)
+    assert_same(resumed, train(**settings))
+    assert resumed[0].frozen == {"3.weight", "3.bias"}
+    assert resumed[1].updater.rates["*.weight"] == 0.02
+
+
+class Dropping:
+    """Raise the rate of dropout with every epoch."""
+
+    @hookimpl
+    def chainrule_epoch_end(self, run, epoch):
+        run.network.modules()[3].p = 0.1 * epoch
+
+
+class DroppingAgain(Dropping):
+    @hookimpl
+    def chainrule_fit_start(self, run):
+        self.layer = run.network.modules()[3]
+
+    def state_dict(self):
+        return {"p": self.layer.p}
+
+    def load_state_dict(self, saved):
+        self.layer.p = saved["p"]
+
+
+def test_a_setting_that_a_callback_changed_is_set_again_by_its_state(tmp_path):
+    whole = train(callbacks=[Dropping()])
+    assert_same(train(tmp_path / "run.ckpt", after=6, callbacks=[DroppingAgain()], every=2), whole)
+
+
+def test_a_setting_that_a_callback_changed_and_does_not_set_again_is_told(tmp_path):
+    with pytest.raises(StateError, match=r"a callback that changes settings must set .*p=0.3.* in place of .*p=0.1"):
+        train(tmp_path / "run.ckpt", after=6, callbacks=[Dropping()])
+
+
+class Keeps:
+    def __init__(self, state):
+        self.state = state
+
+    @hookimpl
+    def chainrule_fit_start(self):
+        pass
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, saved):
+        raise ValueError("not mine")
+
+
+def test_a_state_that_could_not_be_read_back_is_not_written(tmp_path):
+    state = {"a": [1, (2.5, {"b": None, 3: {4}})]}
+    with pytest.raises(CallbackError, match=r"keeps: state_dict must consist of .* at state\['a'\]\[1\]\[1\]\[3\]"):
+        train(tmp_path / "run.ckpt", callbacks=[Keeps(state)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_callback_that_cannot_take_its_state_is_named(tmp_path):
+    train(tmp_path / "run.ckpt", callbacks=[Keeps({})])
+    with pytest.raises(CallbackError, match="keeps: load_state_dict must not fail, got ValueError: not mine"):
+        train(tmp_path / "run.ckpt", callbacks=[Keeps({})])
+
+
+def test_a_checkpoint_opens_with_torch_alone(tmp_path):
+    network, _ = train(tmp_path / "run.ckpt")
+    saved = torch.load(tmp_path / "run.ckpt", weights_only=True)
+    assert_close(saved["run"]["network"], network.state_dict(), rtol=0, atol=0)
