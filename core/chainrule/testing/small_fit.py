@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +65,12 @@ class Descent(Optimizer):
 
 
 def small_fit(
-    callbacks: Sequence[object] = (), *, seeds: Sequence[int] | None = None, epochs: int = 3, broken: bool = False
+    callbacks: Sequence[object] = (),
+    *,
+    seeds: Sequence[int] | None = None,
+    epochs: int = 3,
+    broken: bool = False,
+    **checkpoint: Any,
 ) -> tuple[Network, History]:
     """Fit a small network to 24 rows and return it with its history; if broken, the third batch raises OSError."""
     network = Product().build(seeds=seeds, dtype=torch.float64)
@@ -72,7 +78,7 @@ def small_fit(
     batches = _Breaking([(x[:8], y[:8, :2]), (x[8:16], y[8:16, :2])]) if broken else (x, y[:, :2])
     history = fit(
         network, Squares(), Descent(lr=0.05), train=batches, validation=(x, y[:, :2]), epochs=epochs, batch_size=8,
-        callbacks=callbacks,
+        callbacks=callbacks, **checkpoint,
     )  # fmt: skip
     return network, history
 

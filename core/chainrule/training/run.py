@@ -184,8 +184,6 @@ class Run(ExplainsAttributes):
         updater.load_state_dict(saved["updater"])
         for key, rate in saved["rates"].items():
             updater.set_lr(rate, key)
-        if "trained" in saved["updater"]:
-            updater.show_evaluation_parameters()  # as the network does already
         self.history.load_state_dict(saved["history"])
 
     def end_epoch(self, metrics: dict[str, Tensor]) -> None:

@@ -122,6 +122,46 @@ class RefusesASecondFit:
         self.started = True
 
 
+@wrong("callback_goes_on_when_a_run_is_resumed")
+class MeansWithoutState:
+    """Record the mean loss of an epoch's steps, of those since a resume alone."""
+
+    @hookimpl
+    def chainrule_fit_start(self) -> None:
+        self.losses: list[Any] = []
+
+    @hookimpl
+    def chainrule_step_end(self, run: Any) -> None:
+        self.losses.append(run.loss)
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any) -> None:
+        run.record("mean", torch.stack(self.losses).mean(0))
+        self.losses = []
+
+
+@wrong("callback_goes_on_when_a_run_is_resumed")
+class StateThatIsLost(MeansWithoutState):
+    """Record the mean loss of an epoch's steps, and save a sum without the rest."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": self.losses[:-1]}
+
+    def load_state_dict(self, saved: Any) -> None:
+        self.losses = saved["losses"]
+
+
+@wrong("callback_goes_on_when_a_run_is_resumed")
+class StateThatNoFileHolds(MeansWithoutState):
+    """Save itself as its state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"self": self}
+
+    def load_state_dict(self, saved: Any) -> None:
+        vars(self).update(vars(saved["self"]))
+
+
 @wrong("callback_is_silent_off_a_terminal")
 class Prints:
     """Print every epoch."""

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 from torch.utils.data import DataLoader, TensorDataset
 
-from chainrule import CallbackError, StateError, fit, hookimpl, param_groups
+from chainrule import Buffer, CallbackError, Module, StateError, fit, hookimpl, param_groups
 from chainrule.callbacks import best, csv, early_stopping, gradient_norms, history_file, reduce_on_plateau
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import mse
@@ -62,6 +62,7 @@ def assert_same(one, other):
     updaters = history.updater.state_dict(), curves.updater.state_dict()
     assert_close(updaters[0]["state"], updaters[1]["state"], rtol=0, atol=0)
     assert updaters[0]["t"] == updaters[1]["t"]
+    assert_close(updaters[0].get("trained"), updaters[1].get("trained"), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("evaluate_train", [True, False])
@@ -83,6 +84,51 @@ def test_a_run_that_has_ended_returns_its_history_and_goes_on_for_more_epochs(tm
     assert_same(train(path, epochs=4), train(epochs=4))
     with pytest.raises(StateError, match=r"epochs must be at least 4, as many as checkpoint .* has, got 3"):
         train(path, epochs=3)
+
+
+class LastLoss:
+    @hookimpl
+    def chainrule_fit_end(self, run):
+        self.value = run.loss
+
+
+def test_the_end_of_a_run_that_has_ended_is_the_same_once_more(tmp_path):
+    """What a callback puts into the network at the end is where the next step would start."""
+    path, losses = tmp_path / "run.ckpt", [LastLoss(), LastLoss()]
+    for rule in (adam(lr=0.3), ema(inner=adam(lr=0.3))):
+        path.unlink(missing_ok=True)
+        settings = {"rule": rule, "epochs": 4}
+        whole = train(path, callbacks=[best("validation_loss"), losses[0]], **settings)
+        again = train(path, callbacks=[best("validation_loss"), losses[1]], **settings)
+        assert_same(again, whole)
+        assert torch.equal(losses[0].value, losses[1].value)
+        for one in (whole, again):
+            one[0].flat.grad.fill_(1.0)
+            one[1].updater.step()
+        assert_same(again, whole)
+
+
+class Counts(Module):
+    """Add the number of batches so far, which no saved state of a network has."""
+
+    def __init__(self):
+        self.batches = Buffer(init=torch.zeros(()), persistent=False)
+
+    def forward(self, x):
+        if self.training:
+            self.batches.data.add_(1)
+        return x + self.batches.data.view(-1, 1, 1)
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+def test_buffers_that_a_networks_state_leaves_out_go_on(tmp_path):
+    def network():
+        return sequential(linear(3, 3), Counts()).build(seeds=[0, 1])
+
+    whole = train(network=network())
+    assert_same(train(tmp_path / "run.ckpt", after=6, every=2, network=network()), whole)
 
 
 @pytest.mark.parametrize("after", [6, 17, 26, 30])

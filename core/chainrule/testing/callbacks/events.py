@@ -109,6 +109,38 @@ def callback_can_be_used_again(subject: Subject) -> None:
         _expect_alike("in a fit after a failed one, as in a first fit,", *third)
 
 
+class _Killed(BaseException):
+    """Ends a fit, and is no error that a callback may have handled."""
+
+
+class _Kill:
+    """End a fit within its second epoch."""
+
+    @hookimpl
+    def chainrule_step_end(self, run: Any) -> None:
+        """Raise after step 5 of 9."""
+        if run.step == 5:
+            raise _Killed
+
+
+@check("callbacks", once=True, cause="something remembered from step to step that state_dict leaves out.")
+def callback_goes_on_when_a_run_is_resumed(subject: Subject) -> None:
+    """A fit that was killed and goes on from a checkpoint gives the same weights and curves, bit for bit.
+
+    A callback that remembers something has `state_dict` and `load_state_dict`.
+    """
+    for index in range(len(subject.make_examples())):
+        for seeds, every in ((None, 2), ([0, 1, 2], 2), (None, "epoch")):
+            with _aside():
+                expected = small_fit([subject.make_examples()[index]], seeds=seeds)
+            with _aside():
+                settings: dict[str, Any] = {"seeds": seeds, "checkpoint": "run.ckpt", "every": every}
+                with contextlib.suppress(_Killed):
+                    small_fit([subject.make_examples()[index], _Kill()], **settings)
+                resumed = small_fit([subject.make_examples()[index]], **settings)
+            _expect_alike("of a resumed fit, as of one in a piece,", resumed, expected)
+
+
 @check("callbacks", once=True, cause="print, or a console whose is_terminal is not checked.")
 def callback_is_silent_off_a_terminal(subject: Subject) -> None:
     """Nothing is written to stdout or stderr unless they are terminals, so that logs and pipes stay clean."""

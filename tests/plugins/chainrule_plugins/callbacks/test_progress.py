@@ -21,6 +21,10 @@ def output(*, terminal, train=(X, Y), **settings):
     network = linear(3, 2).build(**settings)
     callbacks = [progress(console)]
     fit(network, cross_entropy(), sgd(), train=train, epochs=3, metrics={"accuracy": accuracy()}, callbacks=callbacks)
+    return written(console)
+
+
+def written(console):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
 
 
@@ -32,6 +36,15 @@ def test_it_is_silent_where_the_output_is_not_a_terminal():
 def test_it_shows_epochs_curves_and_speed_on_a_terminal(settings):
     last = output(terminal=True, **settings).replace("\r", "\n").strip().splitlines()[-1]
     assert re.search(r"3/3 .* train_loss 0\.\d+ +train_accuracy 0\.\d+ .*\d steps/s", last)
+
+
+def test_it_goes_on_from_the_epochs_of_a_resumed_run(tmp_path):
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    for epochs in (2, 3):
+        network = linear(3, 2).build(seed=0)
+        fit(network, cross_entropy(), sgd(), train=(X, Y), epochs=epochs, callbacks=[progress(console)],
+            checkpoint=tmp_path / "run.ckpt")  # fmt: skip
+    assert "3/3" in written(console).replace("\r", "\n").strip().splitlines()[-1]
 
 
 def test_it_stops_where_training_fails():

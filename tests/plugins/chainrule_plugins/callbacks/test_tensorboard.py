@@ -3,8 +3,11 @@ import sys
 import pytest
 import torch
 
-from chainrule import CallbackError, ChainruleError
+from chainrule import CallbackError, ChainruleError, fit, hookimpl
 from chainrule.callbacks import tensorboard
+from chainrule.layers import linear
+from chainrule.losses import mse
+from chainrule.optimizers import sgd
 from tests.scripted_curves import scripted_fit
 
 
@@ -27,6 +30,24 @@ def test_each_member_is_a_run(tmp_path):
     scripted_fit([[3.0, 1.0], [2.0, 4.0]], [tensorboard(str(tmp_path))])
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["member_0", "member_1"]
     assert curves(tmp_path / "member_1")["train_score"] == [(1, 1.0), (2, 4.0)]
+
+
+def test_a_resumed_run_draws_an_epoch_once(tmp_path):
+    class Interrupt:
+        @hookimpl
+        def chainrule_epoch_end(self, epoch):
+            if epoch == 3:
+                raise KeyboardInterrupt
+
+    def train(*callbacks):
+        x = torch.ones(4, 2)
+        fit(linear(2, 2).build(), mse(), sgd(), train=(x, x), epochs=4, checkpoint=tmp_path / "run.ckpt",
+            callbacks=[tensorboard(tmp_path / "run"), *callbacks])  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Interrupt())
+    train()
+    assert [step for step, _ in curves(tmp_path / "run")["train_loss"]] == [1, 2, 3, 4]
 
 
 def test_a_missing_package_is_one_line(tmp_path, monkeypatch):
