@@ -82,12 +82,8 @@ class Checkpoint:
                 f"{shown(every)}. Leave every out, or pass train as two tensors."
             )
         self._iterables = [one for one in data.values() if not is_pair(one)]
-        self._settings = settings_of(
-            run.network,
-            data,
-            callbacks=self._callbacks(),
-            **settings,
-        )
+        length = {} if is_pair(data["train"]) else {"steps_per_epoch": run.steps_per_epoch}
+        self._settings = settings_of(run.network, data, callbacks=self._callbacks(), **length, **settings)
         self._file = CheckpointFile(path, PARTS)
         self._saved = self._file.read(run.network.device)
         if self._saved is not None:
@@ -99,7 +95,7 @@ class Checkpoint:
         Before callbacks are told of the start, so that they see where the run is, and again after it, since they may
         have changed what was written, such as the learning rate.
         """
-        if self._file is None or self._saved is None:
+        if self._saved is None:
             return
         self._run.load_state_dict(self._saved["run"])
         self.taken = 0
@@ -111,7 +107,7 @@ class Checkpoint:
 
     def resume_callbacks(self) -> None:
         """Take up the callbacks' state too."""
-        if self._file is None or self._saved is None:
+        if self._saved is None:
             return
         self.resume()
         for callback, state in zip(self._callbacks(), self._saved["callbacks"], strict=True):

@@ -83,10 +83,10 @@ def _where(one: str, other: str) -> tuple[str, str]:
 
 
 def _whole(tensor: Tensor) -> str:
-    flat = tensor.detach().reshape(-1)
-    if len(flat) > SAMPLE:
-        flat = flat[torch.arange(SAMPLE, device=flat.device) * len(flat) // SAMPLE]
-    checksum = zlib.crc32(flat.cpu().contiguous().numpy().tobytes())
+    count = min(tensor.numel(), SAMPLE)
+    places = torch.arange(count, device=tensor.device) * tensor.numel() // max(1, count)
+    sample = tensor.detach()[torch.unravel_index(places, tensor.shape)]  # no copy of a tensor that is expanded
+    checksum = zlib.crc32(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')} with checksum {checksum:08x}"
 
 

@@ -89,6 +89,13 @@ def test_two_functions_of_one_name_differ_by_what_they_compute(tmp_path):
         train(path, optimizer=sgd(lr=0.1, schedule=decay(0.25)))
 
 
+def test_an_iterable_of_another_length_is_refused(tmp_path):
+    path = tmp_path / "run.ckpt"
+    train(path, train=[(X, Y)])
+    with refused(path, StateError, "got steps_per_epoch 2 in place of 1[.]"):
+        train(path, train=[(X, Y)] * 2)
+
+
 def test_another_version_is_refused(written, monkeypatch):
     monkeypatch.setattr("torch.__version__", "1.0")
     with refused(written, StateError, "got torch 1.0 in place of 2"):

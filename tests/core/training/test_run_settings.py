@@ -1,0 +1,48 @@
+"""The settings of a run as text."""
+
+import pytest
+import torch
+
+from chainrule.training.run_settings import SAMPLE, described, difference
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool])
+def test_tensors_differ_by_every_value(dtype):
+    values = torch.zeros(3, 7, dtype=dtype)
+    changed = values.clone()
+    changed[2, 6] = 1
+    assert described(values) == described(values.mT.contiguous().mT)
+    assert described(values) != described(changed)
+
+
+def test_a_large_tensor_is_sampled_over_all_of_it():
+    values = torch.zeros(2, SAMPLE)
+    changed = values.clone()
+    changed[1] = 1
+    assert described(values) != described(changed)
+
+
+def test_a_tensor_that_members_share_is_not_copied_for_each():
+    assert described(torch.zeros(1, 1).expand(2**40, 1)).startswith("(1099511627776, 1) of float32 with checksum")
+
+
+def test_functions_differ_by_their_code_their_defaults_and_what_they_enclose():
+    def power(base, *, inverse=False):
+        return (lambda t: base**-t) if inverse else lambda t: base**t
+
+    same, other, inverse = power(2), power(3), power(2, inverse=True)
+    assert described(power(2)) == described(same)
+    assert len({described(one) for one in (same, other, inverse, lambda t, base=2: base**t)}) == 4
+
+
+def test_objects_have_no_address():
+    assert described([object()]) == described([object()])
+
+
+def test_a_difference_in_long_texts_is_shown_where_it_is():
+    one, other = ("Linear(2, 2), " * 30 + f"Dropout({p})" for p in (0.1, 0.2))
+    told = difference({"network": one}, {"network": other})
+    assert told is not None
+    assert "Dropout(0.1) in place of …" in told
+    assert told.endswith("Dropout(0.2)")
+    assert len(told) < 250
