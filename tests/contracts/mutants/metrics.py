@@ -47,7 +47,8 @@ class DividedByNothing(Accuracy):
 class MeanOfBatches(Accuracy):
     def sums(self, prediction: Tensor, target: Tensor) -> Sums:
         return {
-            "right": super().value({"rows": torch.tensor(len(target[0])), **right(self, prediction, target)}),
+            **right(self, prediction, target),
+            "right": super().value(right(self, prediction, target)),
             "rows": 1,
         }
 
@@ -96,7 +97,7 @@ class NanIsTheFirstClass(Accuracy):
 class NanForAll(Accuracy):
     def sums(self, prediction: Tensor, target: Tensor) -> Sums:
         sums = right(self, prediction, target)
-        return {"rows": target.shape[1], "right": sums["right"] + 0 * sums["right"].sum()}
+        return {**sums, "rows": target.shape[1], "right": sums["right"] + 0 * sums["right"].sum()}
 
 
 @wrong("wrong_metric_shapes_raise")
@@ -118,7 +119,5 @@ class UncheckedThreshold(BinaryAccuracy):
 
 
 def right(metric: Accuracy, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Return the number of rows that are right, (M,)."""
-    found = Accuracy.sums(metric, prediction, target)["right"]
-    assert isinstance(found, Tensor)
-    return {"right": found}
+    """Return the sums of the accuracy, among them the number of rows that are right, (M,)."""
+    return {name: torch.as_tensor(each) for name, each in Accuracy.sums(metric, prediction, target).items()}
