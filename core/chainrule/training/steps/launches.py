@@ -60,7 +60,9 @@ class _Memory:
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in tensors}
-        self._bytes = [torch.empty(0, dtype=torch.uint8).set_(storage) for storage in storages.values()]
+        self._bytes = [
+            torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage) for storage in storages.values()
+        ]
 
     def copy(self) -> list[Tensor]:
         return [each.clone() for each in self._bytes]

@@ -38,10 +38,11 @@ class Stage:
         values = _values(moments)
         self._are_tensors = [isinstance(value, Tensor) for value in values]
         with torch.inference_mode(False):
-            self._counter = torch.zeros((), dtype=torch.int64)
+            self._counter = torch.zeros((), dtype=torch.int64, device="cpu")
             self._x, self._y = (x.new_zeros(self.rows, *x.shape), y.new_zeros(self.rows, *y.shape))
-            self._numbers = torch.zeros(self.rows, self._are_tensors.count(False), dtype=torch.float64)
-            self._losses, self._denominators = torch.zeros(2, self.rows, len(x), dtype=torch.float64)
+            count = self._are_tensors.count(False)
+            self._numbers = torch.zeros(self.rows, count, dtype=torch.float64, device="cpu")
+            self._losses, self._denominators = torch.zeros(2, self.rows, len(x), dtype=torch.float64, device="cpu")
             self._vectors = [value.new_zeros(self.rows, *value.shape) for value in values if isinstance(value, Tensor)]
         self._count, self._rows = self._counter.numpy(), self._numbers.numpy()  # quicker to write for one step
         self._first = self._x[0], self._y[0]
