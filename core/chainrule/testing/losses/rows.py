@@ -37,6 +37,8 @@ def gradient_at_the_target_is_between_the_slopes(example: LossExample) -> None:
     loss, prediction, target = example
     if (target.shape, target.dtype) != (prediction.shape, prediction.dtype):
         raise NotApplicable("its target has another form than the prediction")
+    if not target.equal(target.clamp(*loss.domain())):
+        raise NotApplicable("its target is outside of its domain")
     total, at = with_reduction(loss, "sum"), target.clone()
     here = total(at, target).item()
     got = gradient(total, at, target)
