@@ -34,7 +34,7 @@ class Rprop(Optimizer):
         z = direction * state["s"]  # 1 where the sign has stayed, -1 where it has changed
         factor = 1 + (self.eta_plus - 1) * z.clamp_min(0) + (1 - self.eta_minus) * z.clamp_max(0)
         size = state["Δ"].mul_(factor).clamp_min_(self.step_min).clamp_max_(self.step_max)
-        return size * state["s"].copy_(torch.where(z < 0, 0, direction))
+        return size * state["s"].copy_(direction.masked_fill(z < 0, 0))
 
     @classmethod
     def examples(cls) -> list[Rprop]:
