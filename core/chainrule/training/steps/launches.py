@@ -11,17 +11,17 @@ from torch import Tensor
 
 from chainrule.training.steps.eager import Outputs
 from chainrule.training.steps.stage import Stage
-from chainrule.training.steps.tracing import Launch, UntraceableError, call_into, record
+from chainrule.training.steps.tracing import LargeStepError, Launch, UntraceableError, call_into, record
 
 
 class Launches(NamedTuple):
     """Calls that, made one after the other, take a step and write its outputs into tensors that stay.
 
     Attributes:
-        error: why there is but one, that of the whole function.
+        error: what is wrong with the calls, where there is but one, that of the whole function.
     """
 
-    calls: list[Launch]
+    calls: Sequence[Launch]
     outputs: Outputs
     error: Exception | None = None
 
@@ -50,7 +50,8 @@ def launches_of(function: Callable[..., Outputs], tensors: Sequence[Tensor], sta
     except Exception as error:  # noqa: BLE001 - the function itself is right whatever torch has changed around it
         memory.restore(before)
         outputs = function(*tensors)
-        return Launches([partial(call_into, outputs, partial(function, *tensors))], outputs, error)
+        whole = [partial(call_into, outputs, partial(function, *tensors))]
+        return Launches(whole, outputs, None if isinstance(error, LargeStepError) else error)
     finally:
         memory.restore(before)
 

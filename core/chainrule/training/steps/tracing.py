@@ -66,6 +66,17 @@ _ALLOCATIONS = (torch.ops.aten.empty, torch.ops.aten.empty_strided)
 """Operations after which there is nothing to copy."""
 
 
+KEPT_BYTES = 2**21
+"""The most memory that recorded calls may keep, where a function would use again what it has freed.
+
+In a step that needs more, the time that they save is no longer seen.
+"""
+
+
+class LargeStepError(Exception):
+    """A step's temporary tensors are too large to be kept."""
+
+
 class UntraceableError(Exception):
     """A step does more than operate on the tensors that its graph takes."""
 
@@ -160,24 +171,28 @@ def record(function: Callable[..., Outputs], tensors: Sequence[Tensor]) -> tuple
 
     Raises:
         UntraceableError: if it does anything else.
+        LargeStepError: if its temporary tensors, which the calls keep, are large.
     """
     compiled = generated_code(function)
     call = compiled.current_callable
     if not isinstance(call, MethodType) or not isinstance(call.__func__, FunctionType):
         raise UntraceableError(f"the generated code is a {type(call).__name__}")
     generated, recorder = call.__func__, _Recorder()
-    kernels = {
+    watched: dict[str, Callable[..., object]] = {
         name: partial(recorder.call, value)
         for name, value in generated.__globals__.items()
         if name.startswith("cpp_") and callable(value)
     }
-    recorded = FunctionType(generated.__code__, generated.__globals__ | kernels, generated.__name__)
+    watched["empty_strided_cpu"] = partial(recorder.allocate, generated.__globals__["empty_strided_cpu"])
+    recorded = FunctionType(generated.__code__, generated.__globals__ | watched, generated.__name__)
     compiled.current_callable = MethodType(recorded, call.__self__)
     try:
         with recorder:
             outputs = function(*tensors)
     finally:
         compiled.current_callable = call
+    if recorder.kept > KEPT_BYTES:
+        raise LargeStepError
     return recorder.launches, outputs
 
 
@@ -187,6 +202,13 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.launches: list[Launch] = []
+        self.kept = 0
+
+    def allocate(self, empty: Callable[..., Tensor], *form: Any) -> Tensor:
+        """Make a temporary tensor, which the calls will keep."""
+        tensor = empty(*form)
+        self.kept += tensor.nbytes
+        return tensor
 
     def call(self, kernel: Callable[..., None], *tensors: Any) -> None:
         """Call a kernel, which writes into some of its tensors."""

@@ -257,3 +257,16 @@ def test_a_function_that_another_process_compiled_is_read_from_the_disk(monkeypa
 
     hits()
     assert hits() == 1
+
+
+def test_a_step_whose_temporary_tensors_are_large_keeps_none_of_them(monkeypatch):
+    """It is called whole, without a warning, and is the same to the bit."""
+    kept, freed = (step_of(build(), schedule=fall) for _ in range(2))
+    xs, ys = stacked(8)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("error", CompileWarning)
+        kept.take_all(xs, ys)
+        monkeypatch.setattr(tracing, "KEPT_BYTES", 0)
+        freed.take_all(xs, ys)
+    assert [step.variants[0].calls[0].func.__name__ == "call_into" for step in (kept, freed)] == [False, True]
+    expect_same(kept, freed)
