@@ -105,7 +105,7 @@ def expect_weights(owner: object, name: str, weights: Tensor | Sequence[float] |
     """Return weights as a float64 tensor.
 
     Raises:
-        HyperparameterError: naming the owner, unless they are finite and at least 0.
+        HyperparameterError: naming the owner, unless they are finite.
     """
     if weights is None:
         return None
@@ -114,9 +114,9 @@ def expect_weights(owner: object, name: str, weights: Tensor | Sequence[float] |
         found = torch.tensor(numbers, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         found = torch.tensor(math.nan, device="cpu")
-    if not found.isfinite().all() or (found < 0).any():
+    if not found.isfinite().all():
         raise HyperparameterError(
-            f"{label(owner)}: {name} must be finite numbers of at least 0, got {shown(weights)}. Pass a tensor."
+            f"{label(owner)}: {name} must be finite numbers, got {shown(weights)}. Pass a tensor."
         )
     return found
 

@@ -135,9 +135,7 @@ def test_numbers_that_become_tensors_keep_their_values(process):
     network = linear(3, 3).build(seeds=[0, 1], dtype=torch.float32)
     with PROCESSES[process]():
         history = fit(network, mse(), adam(lr=[0.1, 0.2]), train=(X, X), callbacks=[Rate()])
-        with pytest.raises(
-            HyperparameterError, match=r"^cross_entropy: weight must be finite numbers of at least 0, got \['a'\]\."
-        ):
+        with pytest.raises(HyperparameterError, match=r"^cross_entropy: weight must be finite numbers, got \['a'\]\."):
             cross_entropy(weight=["a"])
     assert history["rate"].tolist() == [[0.1, 0.1]]
 

@@ -36,9 +36,6 @@ class KlDiv(Loss):
         super().__init__(reduction, members=members)
         self.log_target = expect_flag(self, "log_target", log_target)
 
-    def domain(self) -> tuple[float, float]:
-        return -math.inf, 0.0
-
     def target_domain(self) -> tuple[float, float]:
         return -math.inf if self.log_target else 0.0, math.inf
 

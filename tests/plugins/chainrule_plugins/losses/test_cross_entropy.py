@@ -152,7 +152,7 @@ def test_the_mean_is_0_where_the_weights_of_all_targets_are_0_though_smoothed():
     [
         ({"label_smoothing": 1.5}, "label_smoothing must be a number from 0 to 1, got 1.5."),
         ({"label_smoothing": -0.1}, "label_smoothing must be a number from 0 to 1, got -0.1."),
-        ({"weight": [1.0, float("nan")]}, "weight must be finite numbers of at least 0, got [1.0, nan]."),
+        ({"weight": [1.0, float("nan")]}, "weight must be finite numbers, got [1.0, nan]."),
         ({"ignore_index": 1.5}, "ignore_index must be an integer, got 1.5."),
     ],
 )
