@@ -221,6 +221,28 @@ class NetworkParts(ExplainsAttributes):
         for stream, (key, counter) in zip(self._named_streams.values(), tensors["streams"], strict=True):
             stream.bind(key, counter, self.dtype)
 
+    def member_tensors(self) -> dict[str, list[Tensor]]:
+        """Return what each member has of its own, (M, …) each."""
+        return {
+            "data": [parameter.data for parameter in self.parameters()],
+            "grad": [parameter.grad for parameter in self.parameters()],
+            "buffers": [buffer.data for _, buffer in self.named_buffers() if not buffer.shared],
+            "keys": [stream.key.T for stream in self._named_streams.values()],
+        }
+
+    def bind_members(self, seeds: Sequence[int], tensors: Mapping[str, list[Tensor]]) -> None:
+        """Have other members from now on, with these seeds and with tensors as `member_tensors` returns them."""
+        self.seeds = list(seeds)
+        self.flat = FlatBuffers(self.parameters(), self.members, self.dtype, self.device)
+        for parameter, data, grad in zip(self.parameters(), tensors["data"], tensors["grad"], strict=True):
+            parameter.data.copy_(data)
+            parameter.grad.copy_(grad)
+        own = [buffer for _, buffer in self.named_buffers() if not buffer.shared]
+        for buffer, values in zip(own, tensors["buffers"], strict=True):
+            buffer.bind(values)
+        for stream, key in zip(self._named_streams.values(), tensors["keys"], strict=True):
+            stream.bind(key.T.contiguous(), stream.counter, self.dtype)
+
     def _state(self) -> dict[str, Tensor]:
         """Return the tensors that a state holds, with their member axis; a shared buffer has one member."""
         parameters = {name: parameter.data for name, parameter in self.named_parameters()}

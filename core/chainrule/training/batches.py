@@ -12,6 +12,7 @@ from torch import Tensor
 
 from chainrule.arguments import shown
 from chainrule.base.input_tensors import expect_dense
+from chainrule.base.member_rows import Chosen
 from chainrule.base.random_streams import random_stream
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.network import Network
@@ -42,30 +43,30 @@ class TensorBatches:
         self.rows = x.shape[1] if per_member else x.shape[0]
         self.batch_size = min(batch_size, self.rows)
         self.tensors = [tensor.flatten(0, 1) if per_member else tensor for tensor in (x, y)]
-        self.offsets = torch.arange(len(self.seeds), device="cpu").unsqueeze(1) * (
-            self.rows if per_member else 0
-        )  # (M, 1)
-        row_elements = max(1, *(tensor[0].numel() for tensor in self.tensors)) * len(self.seeds)
-        self.chunk = max(1, GATHERED_ELEMENTS // (row_elements * self.batch_size)) * self.batch_size
+        self.offset = self.rows if per_member else 0  # from a member's rows to the next one's
+        self.row_elements = max(1, *(tensor[0].numel() for tensor in self.tensors))
 
     @property
     def steps(self) -> int:
         """The number of batches in an epoch."""
         return -(-self.rows // self.batch_size)
 
-    def epoch(self, number: int, taken: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, number: int, taken: int = 0, chosen: Chosen | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch, given its number, several of one size at a time: (S, M, B, …).
 
-        Those that were taken before are left out.
+        Those that were taken before are left out, and members that are not chosen where there is a choice.
         """
+        members = range(len(self.seeds)) if chosen is None else chosen.members
         orders = [
-            torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number)), device="cpu")
-            for seed in self.seeds
+            torch.randperm(self.rows, generator=random_stream(self.seeds[i], "batches", str(number)), device="cpu")
+            + i * self.offset
+            for i in members
         ]
-        indices = (torch.stack(orders) + self.offsets).to(self.tensors[0].device)  # (M, N)
+        indices = torch.stack(orders).to(self.tensors[0].device)  # (M, N)
         whole = self.rows - self.rows % self.batch_size
-        for start in range(taken * self.batch_size, whole, self.chunk):
-            yield self._gather(indices[:, start : min(start + self.chunk, whole)], self.batch_size)
+        chunk = max(1, GATHERED_ELEMENTS // (self.row_elements * len(members) * self.batch_size)) * self.batch_size
+        for start in range(taken * self.batch_size, whole, chunk):
+            yield self._gather(indices[:, start : min(start + chunk, whole)], self.batch_size)
         if whole < self.rows:
             yield self._gather(indices[:, whole:], self.rows - whole)
 
@@ -106,12 +107,19 @@ class IterableBatches:
         except TypeError:  # the __len__ of a DataLoader over an iterable data set raises
             return None
 
-    def epoch(self, number: int, taken: int = 0) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002 - as for tensors
+    def epoch(
+        self,
+        number: int,
+        taken: int = 0,  # noqa: ARG002 - as for tensors
+        chosen: Chosen | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one pass over the iterable, one at a time: (1, M, B, …)."""
         count = 0
         caller, _, split = self.name.partition(": ")
         for count, batch in enumerate(self.batches, start=1):
             x, y = _batch(self.name, batch)
+            if chosen is not None and self.per_member:
+                x, y = chosen.of(x), chosen.of(y)
             check_pair(self.name, x, y, self.network, per_member=self.per_member)
             if self.check is not None and number == 1:
                 name = f"{caller}: batch {count} of {split}"

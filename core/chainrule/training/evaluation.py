@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import flag
+from chainrule.base.member_rows import Chosen
 from chainrule.base.metric import MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
@@ -64,14 +65,26 @@ def evaluate(
 
 
 def values_over(
-    name: str, network: Network, loss: LossLike, data: Data, metrics: Mapping[str, MetricLike], *, per_member: bool
+    name: str,
+    network: Network,
+    loss: LossLike,
+    data: Data,
+    metrics: Mapping[str, MetricLike],
+    *,
+    per_member: bool,
+    chosen: Chosen | None = None,
 ) -> dict[str, Tensor]:
-    """Return what `evaluate` does, for checked parts and a loss over members; errors begin with the data's name."""
+    """Return what `evaluate` does, for checked parts and a loss over members; errors begin with the data's name.
+
+    The network has the chosen members alone where there is a choice, and the data all of them.
+    """
     means, values = RunningMeans(network.members), MetricValues(metrics, network.members)
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
-        for inputs, target in _large_batches(name, data, network, per_member=per_member):
+        for inputs, target in _large_batches(
+            name, data, network, chosen if per_member else None, per_member=per_member
+        ):
             prediction = network.module.forward(inputs)
             mean = loss.mean(prediction, target, per_member=True)
             means.add("loss", mean, loss.denominator(prediction, target))
@@ -83,12 +96,17 @@ def values_over(
     return {key: value if network.is_ensemble else value[0] for key, value in found.items()}
 
 
-def _large_batches(name: str, data: Data, network: Network, *, per_member: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def _large_batches(
+    name: str, data: Data, network: Network, chosen: Chosen | None, *, per_member: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches (M, B, …) of x and y, or those of an iterable."""
     if not is_pair(data):
-        for xs, ys in IterableBatches(name, cast("Batches", data), network, per_member=per_member).epoch(1):
+        batches = IterableBatches(name, cast("Batches", data), network, per_member=per_member)
+        for xs, ys in batches.epoch(1, chosen=chosen):
             yield from zip(xs, ys, strict=True)
         return
+    if chosen is not None:
+        data = chosen.of(data[0]), chosen.of(data[1])
     check_pair(name, *data, network, per_member=per_member)
     x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in data)
     size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))

@@ -162,6 +162,7 @@ def fit(
     try:
         with torch.no_grad():
             saving.resume()
+            run.make_whole()
             run.call("chainrule_fit_start")
             saving.resume_callbacks()
             while saving.taken or (run.epoch < epochs and not run.stopped):
@@ -170,11 +171,14 @@ def fit(
                 values = {"train": _train(run, step, source, loss, running, saving)}
                 run.show_evaluation_parameters()
                 for name, split in splits.items():
-                    values[name] = values_over(f"fit: {name}", network, loss, split, metrics, per_member=per_member)
+                    values[name] = values_over(
+                        f"fit: {name}", network, loss, split, metrics, per_member=per_member, chosen=run.chosen
+                    )
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.end_epoch(record)
                 saving.end_epoch()
         run.show_evaluation_parameters()
+        run.make_whole()
     except BaseException as error:
         _end_after(error, run)
         raise
@@ -184,7 +188,7 @@ def fit(
 
 def _end_after(error: BaseException, run: Run) -> None:
     """End a fit that failed; whatever else fails in doing so becomes a note of its error."""
-    for end in (run.show_evaluation_parameters, partial(run.call, "chainrule_fit_end", error=error)):
+    for end in (run.show_evaluation_parameters, run.make_whole, partial(run.call, "chainrule_fit_end", error=error)):
         try:
             end()
         except Exception as failure:  # noqa: BLE001 - the error of the fit is the one to raise
@@ -203,7 +207,7 @@ def _train(
     run.network.module.needs_input_grad = False
     step_end = run.event("chainrule_step_end")
     means, metrics = RunningMeans(run.network.members), MetricValues(running or {}, run.network.members)
-    batches = source.epoch(run.epoch, saving.taken)
+    batches = source.epoch(run.epoch, saving.taken, run.chosen)
     saving.resume_epoch(means, metrics)
     step.look_again()
     for xs, ys in saving.pieces(batches):

@@ -21,6 +21,8 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
 
     Attributes:
         updater: that of the fit, with which training can go on.
+        members: the members that were trained to the end: all but those that a callback has dropped, whose curves have
+            NaN from then on.
     """
 
     _instead: ClassVar[Mapping[str, str]] = {
@@ -31,6 +33,7 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
 
     def __init__(self, updater: Updater) -> None:
         self.updater = updater
+        self.members = list(range(updater.network.members))
         self._records: dict[str, list[Tensor]] = {}
 
     if not TYPE_CHECKING:

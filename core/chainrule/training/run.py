@@ -11,12 +11,14 @@ import pluggy
 import torch
 from torch import Tensor
 
-from chainrule.arguments import integer, shown
+from chainrule.arguments import shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks
+from chainrule.base.member_rows import Chosen
 from chainrule.calls import ExplainsAttributes
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
 from chainrule.network import Network
 from chainrule.training.history import History
+from chainrule.training.roster import Roster
 from chainrule.training.stopped_members import StoppedMembers
 from chainrule.updates.updater import Updater
 
@@ -37,12 +39,12 @@ class Run(ExplainsAttributes):
         step_loss: the loss (M,) of the last step, before its update; see `loss`.
         batch: x and y, (M, N, …) each, of the last step; None before the first.
         stopped_members: the members that `stop` was called with.
+        dropped_members: the members that `drop` was called with.
         callbacks: the callbacks of the fit, in order.
         steps_per_epoch: None where the batches come from an iterable without a length.
     """
 
     _instead: ClassVar[Mapping[str, str]] = {
-        "drop": "Write run.stop([0]), for member 0.",
         "lr": "Write run.updater.rates, or run.updater.set_lr(…).",
         "model": "Write run.network.",
         "optimizer": "Write run.updater.",
@@ -64,6 +66,8 @@ class Run(ExplainsAttributes):
         self.stopped = False
         self._kept = StoppedMembers(network)
         self.stopped_members = self._kept.indices
+        self._roster = Roster(updater)
+        self.dropped_members = self._roster.dropped
         self._metrics: dict[str, Tensor] | None = None  # of the epoch that has just ended
         self.callbacks = list(callbacks)
         self._implementations: dict[str, list[pluggy.HookImpl]] = {}
@@ -95,17 +99,43 @@ class Run(ExplainsAttributes):
         if members is None:
             self.stopped = True
             return
-        if not isinstance(members, Iterable):
+        self._kept.add(self._roster.checked("run.stop", members))
+        self._stop_with_the_last()
+
+    def drop(self, members: Iterable[int]) -> None:
+        """At the end of an epoch, let members leave the run: later steps compute the others alone.
+
+        Its rows leave network, updater, losses and batches, once every callback has been told of the epoch; `members`
+        has the numbers of those that stay, whose values are what they would be with all. The curves have NaN for it
+        from then on. When the fit ends, the network has all members again, each as it was, at an epoch's end with the
+        parameters that it evaluates with, and so has the updater.
+
+        Raises:
+            ChainruleError: if there is no such member, it has been dropped before, none would stay, the network is no
+                ensemble, or no epoch has just ended.
+        """
+        if self._metrics is None:
             raise ChainruleError(
-                f"run.stop: members must be a list of their numbers, got {shown(members)}. Pass [{shown(members)}]."
+                "run.drop: members must be dropped at an epoch's end, got a call in another event. "
+                "Call it in chainrule_epoch_end."
             )
-        found = [integer("run.stop", "members", member, at_least=0) for member in members]
-        if found and max(found) >= self.network.members:
-            raise ChainruleError(
-                f"run.stop: members must be below {self.network.members}, got {max(found)}. Count them from 0."
-            )
-        self._kept.add(found)
-        self.stopped |= len(self.stopped_members) == self.network.members
+        self._roster.drop(members)
+
+    @property
+    def members(self) -> list[int]:
+        """The number of the member in each row of network, updater, losses and batches.
+
+        These are all but dropped ones, counted from 0 as they were built; all of them at the start and the end.
+        """
+        return list(self._roster.members)
+
+    @property
+    def chosen(self) -> Chosen | None:
+        """The members in training where some were dropped, else None."""
+        return self._roster.chosen
+
+    def _stop_with_the_last(self) -> None:
+        self.stopped |= set(self._roster.members) <= set(self.stopped_members)
 
     def record(self, name: str, value: float | Tensor) -> None:
         """Add a value to the metrics of the epoch that has ended, and to the history as a curve.
@@ -142,12 +172,14 @@ class Run(ExplainsAttributes):
                 f"run.record: {name} must be a number or a tensor, got {shown(value)}. Convert it."
             ) from error
         shape = (self.network.members,) if self.network.is_ensemble else ()
+        if given.shape == (self._roster.built,) and self.network.is_ensemble:
+            shape = given.shape
         if given.shape not in (shape, ()):
             raise ChainruleError(
                 f"run.record: {name} must be a number or have shape {shape}, got {tuple(given.shape)}. "
                 "Pass one number for each member."
             )
-        found = {name: given.expand(shape)}
+        found = self._over_all({name: given.expand(shape)})
         self._metrics |= found
         self.history.append(found)
 
@@ -160,6 +192,7 @@ class Run(ExplainsAttributes):
             "step_loss": self.step_loss,
             "stopped": self.stopped,
             "stopped_members": self._kept.state_dict(),
+            "members": self._roster.state_dict(),
             "network": network.state_dict(),
             "buffers": {name: buffer.data for name, buffer in network.named_buffers() if not buffer.persistent},
             "random": network.random_state(),
@@ -174,6 +207,8 @@ class Run(ExplainsAttributes):
         network, updater = self.network, self.updater
         self.epoch, self.step, self.stopped = saved["epoch"], saved["step"], saved["stopped"]
         self.step_loss = saved["step_loss"]
+        self._roster.load_state_dict(saved["members"])
+        self._follow_members()
         self._kept.load_state_dict(saved["stopped_members"])
         network.frozen = frozenset(saved["frozen"])
         network.load_state_dict(saved["network"])
@@ -187,13 +222,34 @@ class Run(ExplainsAttributes):
         self.history.load_state_dict(saved["history"])
 
     def end_epoch(self, metrics: dict[str, Tensor]) -> None:
-        """Append an epoch's metrics to the history, and tell the callbacks."""
+        """Append an epoch's metrics to the history, tell the callbacks, and let members leave that they dropped."""
+        metrics = self._over_all(metrics)
         self.history.append(metrics)
         self._metrics = metrics
         try:
             self.call("chainrule_epoch_end", epoch=self.epoch, metrics=metrics)
         finally:
             self._metrics = None
+        if rows := self._roster.let_leave():
+            self._follow_members()
+            self.step_loss = None if self.step_loss is None else self.step_loss[rows]
+            self._stop_with_the_last()
+
+    def make_whole(self) -> None:
+        """Let network and updater have all members, dropped ones as they were."""
+        self.step_loss = None if self.step_loss is None else self._roster.over_all(self.step_loss)
+        self._roster.make_whole()
+        self._kept.follow(self._roster.members)
+
+    def _follow_members(self) -> None:
+        self._kept.follow(self._roster.members)
+        self.history.members[:] = self._roster.members
+
+    def _over_all(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return values of the members in training as values of all, with NaN for dropped ones."""
+        if self._roster.chosen is None:
+            return dict(values)
+        return {name: self._roster.over_all(value) for name, value in values.items()}
 
     def keep_stopped_members(self) -> None:
         """Put back what stopped members keep, after a step or the updater has changed it."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.base.member_rows import Chosen
 from chainrule.base.member_values import converted, member_values, of_each_member
 from chainrule.base.optimizer import LearningRate
 from chainrule.base.setting_values import as_kept
@@ -24,12 +25,17 @@ class Clock:
     Scalars and schedules of values per member are computed with tensors (M,) of float64 if that gives what each member
     gives alone, else member by member.
 
+    Where members were dropped, `chosen` has the others: a schedule may go on giving factors for all.
+
     Attributes:
         lr: the learning rate, before the schedule.
     """
 
-    def __init__(self, chain: Chain, members: int, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, chain: Chain, members: int, device: torch.device, dtype: torch.dtype, chosen: Chosen | None = None
+    ) -> None:
         self.chain = chain
+        self._chosen = chosen
         self.lr: LearningRate = chain.rule.lr
         self._greatest = torch.finfo(dtype).max
         self._dtype = dtype
@@ -77,6 +83,8 @@ class Clock:
         """Return a schedule's factor, as a setting would be kept."""
         if type(factor) is not float:
             factor = as_kept(factor, float)
+        if self._chosen is not None and isinstance(factor, Tensor):
+            factor = self._chosen.of(factor)
         numbers = [factor]
         if isinstance(factor, Tensor):
             numbers = factor.tolist() if factor.shape == (self._members,) else [None]

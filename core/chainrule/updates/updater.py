@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import advice, flag, shown
+from chainrule.base.member_rows import Chosen
 from chainrule.base.optimizer import LearningRate, Optimizer
 from chainrule.base.parameter import Parameter
 from chainrule.base.setting_values import as_kept, fits
@@ -54,6 +55,9 @@ class Updater(ExplainsAttributes):
         "backward": "Write network.backward(loss.backward()).",
         "freeze": "Write network.freeze(…).",
     }
+
+    _chosen: Chosen | None = None
+    """The members that the network has, of those that the rules were attached to; None for all."""
 
     @explained
     def __init__(
@@ -107,7 +111,7 @@ class Updater(ExplainsAttributes):
             check_member_values(rule, self.network)
             chain = Chain(rule)
             check_ranks(chain, list(parameters.values()))
-            clock = Clock(chain, self.network.members, self.network.device, self.network.dtype)
+            clock = Clock(chain, self.network.members, self.network.device, self.network.dtype, self._chosen)
             for missed, together in self._by_missed(parameters).items():
                 if is_elementwise(rule):
                     applied: list[AppliedRule] = [
@@ -339,12 +343,30 @@ class Updater(ExplainsAttributes):
             self._trained = self._trained.clone()
         self.t = self._matched_at = int(saved["t"])
 
+    def follow_members(self, groups: Mapping[str, Optimizer], saved: Mapping[str, Any], chosen: Chosen | None) -> None:
+        """Go on with the members that the network has now, with rules and a state for these.
+
+        Args:
+            groups: the rules, whose numbers per member are those of these members.
+            saved: a state as `state_dict` returns it.
+            chosen: who they are, None for all that there were at first.
+        """
+        self._groups, self._chosen, self._seeds = dict(groups), chosen, list(saved["seeds"])
+        self._apart, self._trained, self._shown = {}, None, None
+        self._match()
+        self.load_state_dict({**saved, "state": self._states() | saved["state"]})
+
     def __getstate__(self) -> dict[str, Any]:
         settings = {name: vars(self)[name] for name in ("network", "clip_norm", "compile")}
-        return {"settings": {**settings, "groups": self._groups}, "state": self.state_dict()}
+        return {
+            "settings": {**settings, "groups": self._groups},
+            "state": self.state_dict(),
+            "chosen": self._chosen,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Applied rules hold views of the network's buffers, which a copied network allocates anew.
+        self._chosen = state["chosen"]
         Updater.__init__(self, **state["settings"])
         self.load_state_dict(state["state"])
 

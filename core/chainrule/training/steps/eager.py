@@ -23,7 +23,7 @@ class TrainingStep:
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
         self.parts = [*network.modules(), loss]
         self.module = network.module
-        self.gradient = network.flat.grad
+        self.network = network
         self.loss = loss
         self.updater = updater
 
@@ -44,7 +44,7 @@ class TrainingStep:
 
     def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
         """Take the step at the given moments: tensor operations only."""
-        self.gradient.zero_()
+        self.network.zero_grad()
         outputs = self.accumulate(x, y)
         self.updater.apply(moments)
         return outputs

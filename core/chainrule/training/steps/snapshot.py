@@ -54,14 +54,18 @@ class Watch:
         self._snapshot = Snapshot(owners)
         self._updater = updater
         self._settings = updater.settings
+        self._flat = updater.network.flat
         self._count = KeepsForBackward.changes
 
     def sees_changes(self) -> bool:
         """Return whether something has changed since it was created."""
         count, self._count = self._count, KeepsForBackward.changes
         is_counted = count != self._count
-        return self._updater.settings != self._settings or bool(
-            self._snapshot.difference(among_random=False, uncounted=not is_counted)
+        are_others = self._updater.network.flat is not self._flat
+        return (
+            are_others
+            or self._updater.settings != self._settings
+            or bool(self._snapshot.difference(among_random=False, uncounted=not is_counted))
         )
 
 
