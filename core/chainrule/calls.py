@@ -101,7 +101,7 @@ def _explaining(owner: Explained, cls: type, args: Sequence[Any], kwargs: Mappin
         yield
     except TypeError:
         called = type(owner) if type(owner).__init__ is cls.__init__ else cls  # type: ignore[misc]
-        _expect_bound(label(called), called.__signature__, args, kwargs, owner._use)  # type: ignore[attr-defined]
+        expect_bound(label(called), called.__signature__, args, kwargs, owner._use)  # type: ignore[attr-defined]
         raise
 
 
@@ -132,7 +132,7 @@ def _expect_fit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappi
     parameters = list(signature_of(function).parameters.values())
     owner, name = function.__qualname__.rpartition(".")[0], function.__name__
     if not parameters or parameters[0].name != "self":
-        _expect_bound(name, inspect.Signature(parameters), args, kwargs)
+        expect_bound(name, inspect.Signature(parameters), args, kwargs)
         return
     if owner not in (cls.__name__ for cls in type(args[0] if args else None).__mro__):
         raise ArgumentError(
@@ -140,10 +140,10 @@ def _expect_fit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappi
         )
     called = {"__init__": owner, "__call__": label(args[0])}.get(name, name)
     use = args[0]._use if name == "__call__" else ""
-    _expect_bound(called, inspect.Signature(parameters[1:]), args[1:], kwargs, use)
+    expect_bound(called, inspect.Signature(parameters[1:]), args[1:], kwargs, use)
 
 
-def _expect_bound(
+def expect_bound(
     owner: str, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any], use: str = ""
 ) -> None:
     """Raise ArgumentError, naming the owner, if the arguments do not fit the signature."""

@@ -15,8 +15,8 @@ def lab_required(owner: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in ("jinja2", "markupsafe", "matplotlib", "numpy", "scipy"):
+        if package not in ("jinja2", "markupsafe", "matplotlib", "numpy", "scipy", "tomli_w"):
             raise
         raise ChainruleError(
-            f'{owner} needs {package}, which is not installed: pip install "chainrule[lab]".'
+            f'{owner} needs {package.replace("_", "-")}, which is not installed: pip install "chainrule[lab]".'
         ) from error

@@ -1,0 +1,1 @@
+"""Runs described by components and their settings by name, as files in TOML."""

@@ -1,0 +1,169 @@
+"""The data of a run: a task's, a function's, or a file's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from chainrule import Splits, Task
+from chainrule.arguments import integer, nearest, number, shown
+from chainrule_lab.runs.data_file import columns_of, read_columns
+from chainrule_lab.runs.parts import Part, read_part
+from chainrule_lab.runs.place import Place
+
+FORMS = 'task = "circle", data.file = "points.csv", or data.function = "FILE.py:NAME"'
+
+
+class Data(Protocol):
+    """Where the splits come from."""
+
+    def splits(self) -> Splits:
+        """Return the splits, the same at every call."""
+
+    def complete(self) -> dict[str, Any]:
+        """Return the table ``data``."""
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The data of a task for a seed."""
+
+    place: Place
+    task: Task
+    seed: int
+
+    def splits(self) -> Splits:
+        try:
+            return self.task.splits(self.seed)
+        except Exception as error:  # a plugin may raise anything
+            raise self.place.error_of(error, "splits") from error
+
+    def complete(self) -> dict[str, Any]:
+        return {"seed": self.seed}
+
+
+@dataclass(frozen=True)
+class FunctionData:
+    """What a function in a file returns for some arguments."""
+
+    place: Place
+    part: Part
+
+    def splits(self) -> Splits:
+        found = self.part.make()
+        pairs = list(found) if isinstance(found, tuple | list) else []
+        whole = len(pairs) == 3 and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs)
+        if not whole or not all(isinstance(one, torch.Tensor | np.ndarray) for pair in pairs for one in pair):
+            raise self.place.error(
+                f"must return three pairs (x, y) of tensors, got {shown(found)}. "
+                "Return chainrule.Splits(train, validation, test)."
+            )
+        return Splits(*((torch.as_tensor(x), torch.as_tensor(y)) for x, y in pairs))
+
+    def complete(self) -> dict[str, Any]:
+        table = self.part.complete()
+        return {"function": table.pop("name"), **table}
+
+
+@dataclass(frozen=True)
+class FileData:
+    """The rows of a file, in an order drawn from a seed, cut into three.
+
+    Args:
+        place: where it stands.
+        path: the file, .csv or .npz.
+        x: the name of the input's array, or those of its columns.
+        y: the same of the target.
+        validation: the share of the rows that is for validation.
+        test: that for the test.
+        seed: the seed of the order.
+    """
+
+    place: Place
+    path: Path
+    x: str | list[str]
+    y: str | list[str]
+    validation: float
+    test: float
+    seed: int
+
+    def splits(self) -> Splits:
+        columns = read_columns(self.place.at("file"), self.path)
+        x = columns_of(self.place.at("x"), columns, self.x, is_input=True)
+        y = columns_of(self.place.at("y"), columns, self.y)
+        rows = len(x)
+        if len(y) != rows:
+            raise self.place.error(f"must have as many rows of x as of y, got {rows} and {len(y)}. Name others.")
+        sizes = [round(self.validation * rows), round(self.test * rows)]
+        train = rows - sum(sizes)
+        if min(train, *sizes) < 1:
+            raise self.place.error(
+                f"must leave a row or more to each split, got {train}, {sizes[0]} and {sizes[1]} of {rows}. "
+                "Change validation and test, the shares of the rows."
+            )
+        order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.seed))
+        return Splits(*((x[part], y[part]) for part in torch.split(order, [train, *sizes])))
+
+    def complete(self) -> dict[str, Any]:
+        return {"file": str(self.path), **{name: getattr(self, name) for name in FILE_KEYS[1:]}}
+
+
+FILE_KEYS = ("file", "x", "y", "validation", "test", "seed")
+
+
+def read_data(place: Place, given: object, task: Task | None) -> Data:
+    """Return where the splits come from.
+
+    Raises:
+        ChainruleError: if that is not said, or a key is unknown.
+    """
+    if not isinstance(given, Mapping):
+        raise place.error(f"must be a table, got {shown(given)}. Write {FORMS}.")
+    if task is not None:
+        _expect_known(place, given, ("seed",))
+        return TaskData(place, task, _seed(place, given))
+    if "function" in given:
+        name = given["function"]
+        arguments = {key: value for key, value in given.items() if key != "function"}
+        if not isinstance(name, str) or ".py:" not in name:
+            raise place.at("function").error(f"must be FILE.py:NAME, got {shown(name)}. Write data.py:splits.")
+        return FunctionData(place.at("function"), read_part(place, {"name": name, **arguments}, ()))
+    if "file" not in given:
+        raise place.error(f"must name where the data comes from, got {shown(dict(given))}. Write {FORMS}.")
+    _expect_known(place, given, FILE_KEYS)
+    name = given["file"]
+    if not isinstance(name, str) or not name.endswith((".csv", ".npz")):
+        raise place.at("file").error(f"must be a file .csv or .npz, got {shown(name)}. Write data.csv.")
+    shares = {key: _share(place, key, given.get(key, 0.1)) for key in ("validation", "test")}
+    names = {key: _names(place.at(key), given.get(key, key)) for key in ("x", "y")}
+    path = (place.folder / Path(name).expanduser()).resolve()
+    return FileData(place, path, names["x"], names["y"], **shares, seed=_seed(place, given))
+
+
+def _expect_known(place: Place, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in given:
+        if key not in known:
+            takes = f" It takes {', '.join(known)}."
+            raise place.error(f'takes no "{key}".{nearest(key, known) or takes}')
+
+
+def _seed(place: Place, given: Mapping[str, Any]) -> int:
+    return integer(place.file, place.at("seed").dotted, given.get("seed", 0), at_least=0)
+
+
+def _share(place: Place, key: str, value: Any) -> float:
+    share = number(place.file, place.at(key).dotted, value, above=0)
+    if share >= 1:
+        raise place.at(key).error(f"must be a share of the rows below 1, got {shown(value)}. Write 0.1.")
+    return share
+
+
+def _names(place: Place, value: Any) -> str | list[str]:
+    if isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(one, str) for one in value)):
+        return value
+    raise place.error(f"must be a name or a list of names, got {shown(value)}. Name columns of the file.")

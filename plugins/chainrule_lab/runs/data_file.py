@@ -1,0 +1,100 @@
+"""Columns of a .csv file, or arrays of a .npz file, as tensors."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.arguments import nearest
+from chainrule_lab.runs.place import Place
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+def read_columns(place: Place, path: Path) -> dict[str, Array]:
+    """Return the columns or arrays of a file by name.
+
+    Raises:
+        ChainruleError: if the file cannot be read, or holds other things than numbers and text.
+    """
+    try:
+        return _read_npz(path) if path.suffix == ".npz" else _read_csv(place, path)
+    except (OSError, ValueError, zipfile.BadZipFile, csv.Error, EOFError, KeyError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()).rstrip(".")
+        raise place.error(
+            f"must be a {path.suffix} file that can be read, got {path} ({reason}). Name another."
+        ) from error
+
+
+def columns_of(place: Place, columns: Mapping[str, Array], names: str | list[str], *, is_input: bool = False) -> Tensor:
+    """Return one array, or several columns side by side, (N, k), of floats.
+
+    A single target of whole numbers is class indices; one of text is the indices of its words in alphabetical order.
+
+    Raises:
+        ChainruleError: if there is no such column, or a number is needed where there is text.
+    """
+    for name in [names] if isinstance(names, str) else names:
+        if name not in columns:
+            known = nearest(name, columns) or f" The file has {', '.join(columns)}."
+            raise place.error(f'must name columns of the file, got "{name}".{known}')
+    if isinstance(names, str):
+        column = columns[names]
+        if column.dtype.kind == "U" and not is_input:
+            return torch.from_numpy(np.unique(column, return_inverse=True)[1]).long()
+        _expect_numbers(place, names, column)
+        whole = column.dtype.kind in "iub" and not is_input
+        tensor = torch.from_numpy(np.ascontiguousarray(column)).to(torch.int64 if whole else torch.get_default_dtype())
+        return tensor.unsqueeze(1) if is_input and tensor.dim() == 1 else tensor
+    for name in names:
+        _expect_numbers(place, name, columns[name])
+        if columns[name].ndim != 1:
+            raise place.error(
+                f"must list columns of one number a row, got {name} of shape {columns[name].shape}. Name it alone."
+            )
+    lengths = {name: len(columns[name]) for name in names}
+    if len(set(lengths.values())) > 1:
+        raise place.error(f"must list columns of one length, got {lengths}. Name others.")
+    table = np.stack([columns[name] for name in names], 1)
+    return torch.from_numpy(table).to(torch.get_default_dtype())
+
+
+def _expect_numbers(place: Place, name: str, column: Array) -> None:
+    if column.dtype.kind not in "fiub":
+        text = f' such as "{column[0]}"' if column.dtype.kind == "U" and len(column) else ""
+        raise place.error(f"must name columns of numbers, got {name} of {column.dtype.name}{text}. Name others.")
+
+
+def _read_npz(path: Path) -> dict[str, Array]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _read_csv(place: Place, path: Path) -> dict[str, Array]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = [row for row in csv.reader(file) if row] or [[]]
+    if not rows:
+        raise place.error(f"must have a line of names and rows below it, got {path} with none. Name another.")
+    for index, row in enumerate(rows):
+        if len(row) != len(header):
+            got = f"{len(row)} in row {index + 1} of {path}"
+            raise place.error(f"must have {len(header)} values in each row, got {got}. Mend it there.")
+    return {name.strip(): _column(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
+
+
+def _column(values: tuple[str, ...]) -> Array:
+    """Return a column of whole numbers, else of numbers, else of text."""
+    texts = [value.strip() for value in values]
+    for form in (np.int64, np.float64):
+        try:
+            return np.array(texts).astype(form)
+        except (ValueError, OverflowError):
+            continue
+    return np.array(texts, dtype=str)

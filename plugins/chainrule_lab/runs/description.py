@@ -1,0 +1,229 @@
+"""`RunDescription`: a run as components and their settings by name."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, Task, create
+from chainrule.arguments import nearest, shown
+from chainrule_lab.runs.data import Data, read_data
+from chainrule_lab.runs.fit_settings import FIT_KEYS, expect_metrics, read_fit_settings
+from chainrule_lab.runs.network_settings import NETWORK_KEYS, NetworkSettings, read_network_settings
+from chainrule_lab.runs.parts import NAME, Part, completed, made, read_part
+from chainrule_lab.runs.place import Place
+from chainrule_lab.runs.toml_file import keys_of, read_toml
+
+MODULES = ("layers", "activations")
+
+KEYS = ("task", "data", "network", "loss", "optimizer", *NETWORK_KEYS, *FIT_KEYS)
+"""What a description may have."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunDescription:
+    """A run: data, network, loss, optimizer, and the arguments of `fit`, checked against their own signatures.
+
+    Two are equal if their complete forms are. A task brings its own network, loss, metrics and settings, each of which
+    may be given in place of it.
+
+    Args:
+        given: the contents of the file.
+        where: the name of the file in messages.
+        folder: the folder from which paths in it are read.
+
+    Raises:
+        ChainruleError: if a key, a name or a value does not fit; the message begins with the place in the file.
+    """
+
+    given: Mapping[str, Any]
+    where: str = "run"
+    folder: Path = field(default_factory=Path)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "given", copy.deepcopy(dict(self.given)))
+        try:
+            self._check()
+        except RecursionError as error:
+            raise self._place.error("must be nested less deeply, got too many levels. Flatten it.") from error
+
+    @classmethod
+    def read(cls, path: str | Path) -> RunDescription:
+        """Return the description in a file."""
+        path = Path(path)
+        return cls(read_toml(path), str(path), path.parent)
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any], *, where: str = "run", folder: str | Path = "") -> RunDescription:
+        """Return the description that a mapping is, as it would stand in a file."""
+        return cls(mapping, where, Path(folder))
+
+    def with_values(self, values: Mapping[str, Any]) -> RunDescription:
+        """Return another with these values at dotted keys, such as ``{"network.2.out_features": 64}``."""
+        changed = copy.deepcopy(dict(self.given))
+        for dotted, value in values.items():
+            self._set(changed, keys_of(self.where, dotted), value)
+        return RunDescription(changed, self.where, self.folder)
+
+    def module(self) -> Module:
+        """Return a new network, not built."""
+        return self._module()
+
+    def build(self) -> Network:
+        """Return a new network, built with its seeds and the parameters frozen that are to be."""
+        return self._network_settings.build(self._place.at("network"), self.module())
+
+    def loss(self) -> Loss:
+        """Return a new loss."""
+        found: Loss = self._of_task("loss") if self._loss is None else self._loss.make()
+        return found
+
+    def optimizer(self) -> Optimizer:
+        """Return the optimizer, or parameter groups."""
+        found: Optimizer = self._optimizer.make()
+        return found
+
+    def splits(self) -> Splits:
+        """Return the data, in the network's dtype and on its device."""
+        return self._network_settings.converted(self._data.splits())
+
+    def fit_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `fit` but for network, loss, optimizer and data; callbacks and metrics are new."""
+        return {name: made(value) for name, value in self._fit_settings.items()}
+
+    def complete(self) -> dict[str, Any]:
+        """Return the whole description with every default filled in, as a mapping that TOML can hold."""
+        return copy.deepcopy(self._complete)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunDescription) and self._complete == other._complete
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self._complete, sort_keys=True, default=str))
+
+    @cached_property
+    def _complete(self) -> dict[str, Any]:
+        parts = {"task": self._task, "data": self._data, "network": self._network, "loss": self._loss}
+        found = {name: _completed(part) for name, part in parts.items() if part is not None}
+        found["optimizer"] = self._optimizer.complete()
+        of_fit = {name: completed(value) for name, value in self._fit_settings.items()}
+        if self._task is not None and "metrics" not in self.given:
+            del of_fit["metrics"]
+        return found | self._network_settings.complete() | of_fit
+
+    @cached_property
+    def _place(self) -> Place:
+        return Place(self.where, self.folder)
+
+    @cached_property
+    def _task(self) -> Part | None:
+        given = self.given.get("task")
+        return None if given is None else read_part(self._place.at("task"), given, ("tasks",))
+
+    @cached_property
+    def _task_object(self) -> Task | None:
+        return None if self._task is None else self._task.make()
+
+    @cached_property
+    def _data(self) -> Data:
+        return read_data(self._place.at("data"), self.given.get("data", {}), self._task_object)
+
+    @cached_property
+    def _network(self) -> Part | list[Part] | None:
+        given, place = self.given.get("network"), self._place.at("network")
+        if isinstance(given, list):
+            return [read_part(place.at(index), one, MODULES) for index, one in enumerate(given)]
+        return self._part("network", MODULES)
+
+    @cached_property
+    def _loss(self) -> Part | None:
+        return self._part("loss", ("losses",))
+
+    @cached_property
+    def _optimizer(self) -> Part:
+        given = self.given.get("optimizer")
+        if given is None:
+            raise self._place.error('needs an optimizer, got none. Write optimizer = "adam".')
+        return read_part(self._place.at("optimizer"), given, ("optimizers",))
+
+    @cached_property
+    def _network_settings(self) -> NetworkSettings:
+        return read_network_settings(self._place, self.given)
+
+    @cached_property
+    def _fit_settings(self) -> dict[str, Any]:
+        return read_fit_settings(self._place, self.given, self._task_object)
+
+    def _part(self, name: str, kinds: tuple[str, ...]) -> Part | None:
+        given = self.given.get(name)
+        if given is None and self._task is None:
+            raise self._place.error(f'needs a {name}, got none. Write it, or a task that has one: task = "circle".')
+        return None if given is None else read_part(self._place.at(name), given, kinds)
+
+    def _module(self) -> Module:
+        if self._network is None:
+            found: Module = self._of_task("network")
+            return found
+        if isinstance(self._network, Part):
+            module: Module = self._network.make()
+            return module
+        modules = [part.make() for part in self._network]
+        try:
+            return create("layers", "sequential", *modules)
+        except ChainruleError as error:
+            raise self._place.at("network").error_of(error, "sequential") from error
+
+    def _of_task(self, what: str) -> Any:
+        """Return the network or the loss of the task."""
+        try:
+            return getattr(self._task_object, what)()
+        except Exception as error:  # a plugin may raise anything
+            raise self._place.at("task").error_of(error, what) from error
+
+    def _check(self) -> None:
+        """Raise ChainruleError unless every part of the description can be made."""
+        for key in self.given:
+            if key not in KEYS:
+                known = f" It takes {', '.join(KEYS)}."
+                raise self._place.error(f'takes no "{key}".{nearest(key, KEYS) or known}')
+        _ = self._data, self._network_settings
+        expect_metrics(self._place.at("metrics"), self.fit_arguments()["metrics"])
+        _ = self.module(), self.loss(), self.optimizer()
+
+    def _set(self, mapping: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+        """Put a value at some keys, through tables, lists by their index, and components that have only a name."""
+        place = self._place
+        held: Any = mapping
+        for depth, key in enumerate(keys):
+            index = self._index(place, held, key)
+            place = place.at(key)
+            if depth == len(keys) - 1:
+                held[index] = value
+                return
+            inner = held.get(index, {}) if isinstance(held, dict) else held[index]
+            if isinstance(inner, str):
+                inner = {NAME: inner}
+            if not isinstance(inner, dict | list):
+                raise place.error(f'must be a table or a list to have "{keys[depth + 1]}", got {shown(inner)}.')
+            held[index] = inner
+            held = inner
+
+    def _index(self, place: Place, held: Any, key: str) -> Any:
+        if isinstance(held, dict):
+            if key.isdecimal() and not held:
+                raise place.error(
+                    f"must be in the description to have a {key}, got none. Write {place.dotted} = [ … ]."
+                )
+            return key
+        if not key.isdecimal() or int(key) >= len(held):
+            raise place.error(f"must have an index from 0 to {len(held) - 1}, got {shown(key)}. Choose one of these.")
+        return int(key)
+
+
+def _completed(part: Any) -> Any:
+    return [one.complete() for one in part] if isinstance(part, list) else part.complete()

@@ -1,0 +1,84 @@
+"""Reading and writing TOML, and settings by dotted keys."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chainrule import ChainruleError
+from chainrule.arguments import shown
+from chainrule_lab.extra import lab_required
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the contents of a file.
+
+    Raises:
+        ChainruleError: if it cannot be read, or is not TOML; the message has the line.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ChainruleError(
+            f"{path}: the file must be text in UTF-8, got byte {error.object[error.start]:#04x} at {error.start}. "
+            "Save it as UTF-8."
+        ) from error
+    except (OSError, ValueError) as error:  # the latter for a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ChainruleError(f"{path}: the file must be one that can be read, got {reason}. Name another.") from error
+    return _parsed(str(path), text)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Return key and value of ``KEY=VALUE``; a value that is not TOML is text, so that a name needs no quotes.
+
+    Raises:
+        ChainruleError: if it has no key.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ChainruleError(f"--set: a setting must be KEY=VALUE, got {shown(text)}. Write optimizer.lr=3e-4.")
+    try:
+        return key.strip(), _parsed("--set", f"value = {value}")["value"]
+    except ChainruleError:
+        return key.strip(), value.strip()
+
+
+def keys_of(owner: str, dotted: str) -> tuple[str, ...]:
+    """Return the keys of a dotted key, a part of which may be in quotes, as in TOML.
+
+    Raises:
+        ChainruleError: if it is none; the owner begins the message.
+    """
+    try:
+        found: Any = tomllib.loads(f"{dotted} = 0") if "\n" not in dotted else None
+    except (tomllib.TOMLDecodeError, RecursionError):
+        found = None
+    keys: list[str] = []
+    while isinstance(found, Mapping) and len(found) == 1:
+        ((key, found),) = found.items()
+        keys.append(key)
+    if not keys or found != 0:
+        raise ChainruleError(f"{owner}: a key must be names with dots, got {shown(dotted)}. Write optimizer.lr.")
+    return tuple(keys)
+
+
+def to_toml(owner: str, contents: Mapping[str, Any]) -> str:
+    """Return contents as the text of a file; the owner begins the message if the extra `lab` is not installed."""
+    with lab_required(owner):
+        import tomli_w
+
+    return tomli_w.dumps(contents)
+
+
+def _parsed(where: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, _, place = str(error).partition(" (")
+        at = f" {place.rstrip(')')}" if place else ""
+        raise ChainruleError(f"{where}: the file must be TOML, got this{at}: {what}. Mend it there.") from error
+    except RecursionError as error:
+        raise ChainruleError(f"{where}: values must be nested less deeply, got too many levels. Flatten it.") from error

@@ -1,0 +1,118 @@
+import pytest
+import torch
+
+from chainrule import ChainruleError
+from chainrule.layers import linear, sequential
+from chainrule_lab.runs.description import RunDescription
+
+NESTED = {
+    "task": "circle",
+    "members": 2,
+    "network": [
+        {"name": "linear", "in_features": 2, "out_features": 8, "weight_init": "xavier_normal"},
+        "relu",
+        {"name": "residual", "modules": [{"name": "mlp", "sizes": [8, 8], "activation": "tanh"}, {"name": "softplus"}]},
+        {"name": "linear", "in_features": 8, "out_features": 2},
+    ],
+    "optimizer": {
+        "name": "lookahead",
+        "inner": {
+            "name": "adam",
+            "lr": [0.001, 0.01],
+            "schedule": {"name": "warmup", "warmup_steps": 3, "inner": {"name": "cosine", "total_steps": 50}},
+        },
+    },
+    "callbacks": [{"name": "early_stopping", "patience": 3}],
+}
+
+
+def test_a_task_and_an_optimizer_are_a_run():
+    run = RunDescription.of({"task": "circle", "optimizer": "adam"})
+    assert run.fit_arguments()["epochs"] == 100  # of the task
+    assert list(run.fit_arguments()["metrics"]) == ["accuracy"]
+    assert run.loss().reduction == "sum"
+    assert run.splits().train[0].shape == (1000, 2)
+    assert run.build().members == 1
+
+
+def test_components_inside_components_are_made():
+    run = RunDescription.of(NESTED)
+    rule = run.optimizer()
+    assert rule.k == 5
+    assert rule.inner.lr.tolist() == [0.001, 0.01]
+    assert rule.inner.schedule(53) < rule.inner.schedule(4) == 1
+    module = run.module()
+    assert [type(one).__name__ for one in module.modules] == ["Linear", "Relu", "Residual", "Linear"]
+    assert module.modules[0].weight.init.std(2, 8) == pytest.approx(0.2**0.5)
+    assert run.module() is not module
+
+
+def test_the_complete_description_has_every_default_and_reads_back_to_an_equal_one():
+    run = RunDescription.of(NESTED)
+    complete = run.complete()
+    assert complete["optimizer"]["alpha"] == 0.5
+    assert complete["optimizer"]["inner"]["betas"] == [0.9, 0.999]
+    assert complete["network"][0]["bias"] is True
+    assert complete["callbacks"][0]["monitor"] == "validation_loss"
+    assert complete["batch_size"] == 20
+    again = RunDescription.of(complete)
+    assert again == run
+    assert hash(again) == hash(run)
+    assert again.complete() == complete
+
+
+def test_values_at_dotted_keys_make_another_description():
+    run = RunDescription.of({"task": "circle", "optimizer": "adam", "network": [{"name": "mlp", "sizes": [2, 8, 2]}]})
+    other = run.with_values({"optimizer.lr": 3e-4, "network.0.sizes": [2, 16, 2], "data.seed": 3})
+    assert (run.optimizer().lr, other.optimizer().lr) == (1e-3, 3e-4)
+    assert other.module().modules[0].sizes == [2, 16, 2]
+    assert not torch.equal(run.splits().train[0], other.splits().train[0])
+    assert run != other
+
+
+def test_groups_of_parameters_have_rules_of_their_own():
+    groups = {"vectors": {"name": "sgd", "lr": 0.5}, "*": "adam"}
+    run = RunDescription.of({"task": "circle", "optimizer": {"name": "param_groups", "groups": groups}})
+    assert [type(rule).__name__ for rule in run.optimizer().groups.values()] == ["Sgd", "Adam"]
+    assert RunDescription.of(run.complete()) == run
+
+
+def test_the_network_is_built_with_its_seeds_and_frozen_parameters():
+    settings = {"seeds": {"range": 3}, "dtype": "float64", "freeze": ["0.*"]}
+    network = RunDescription.of({"task": "circle", "optimizer": "adam", **settings}).build()
+    assert network.seeds == [0, 1, 2]
+    assert network.dtype == torch.float64
+    assert network.frozen == {"0.weight", "0.bias"}
+    single = sequential(linear(2, 16)).build(seed=2, dtype=torch.float64)
+    assert torch.equal(network.member(2).state_dict()["0.weight"], single.state_dict()["0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"optimizer.inner.lr": -1}, "RUN.toml: optimizer.inner.lr must be at least 0, got -1. Allowed: at least 0."),
+        ({"optimizer.inner.lrr": 1}, 'RUN.toml: optimizer.inner: adam: takes no argument "lrr". Did you mean "lr"?'),
+        ({"optimzer.name": "adam"}, 'RUN.toml: the run takes no "optimzer". Did you mean "optimizer"?'),
+        ({"optimizer": "adamm"}, 'RUN.toml: optimizer: No optimizer is registered as "adamm". Did you mean "adam"'),
+        ({"network.1": "rellu"}, 'RUN.toml: network.1: No activation is registered as "rellu". Did you mean "relu"'),
+        ({"network.0.in_features": "a"}, "RUN.toml: network.0.in_features must be an integer of at least 1, got 'a'."),
+        ({"network.9.bias": False}, "RUN.toml: network must have an index from 0 to 3, got '9'."),
+        ({"loss": {"name": "mse", "reduction": "men"}}, 'RUN.toml: loss.reduction must be "mean", "sum" or "none"'),
+        ({"callbacks.0.patienc": 3}, 'RUN.toml: callbacks.0: early_stopping: takes no argument "patienc". Did you'),
+        ({"metrics": ["accuracy", "accuracy"]}, "RUN.toml: metrics: fit: the names of metrics must be different"),
+        ({"epochs": -1}, "RUN.toml: epochs must be an integer of at least 0, got -1."),
+        ({"seeds": [1, 2]}, "RUN.toml: seeds must stand alone, got [1, 2] with seed=None and members=2."),
+        ({"dtype": "float16"}, "RUN.toml: dtype must be float32 or float64, got 'float16'."),
+        ({"data.sed": 1}, 'RUN.toml: data takes no "sed". Did you mean "seed"?'),
+        (
+            {"optimizer.inner.schedule.inner.total_steps": 0},
+            "RUN.toml: optimizer.inner.schedule.inner.total_steps must",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_line_with_its_place(values, message):
+    run = RunDescription.of(NESTED, where="RUN.toml")
+    with pytest.raises(ChainruleError) as caught:
+        run.with_values(values)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
