@@ -13,7 +13,7 @@ import torch
 from chainrule import Splits, Task
 from chainrule.arguments import integer, nearest, number, shown
 from chainrule_lab.runs.data_file import columns_of, read_columns
-from chainrule_lab.runs.parts import Part, read_part
+from chainrule_lab.runs.parts import Part, path_from, read_part
 from chainrule_lab.runs.place import Place
 
 FORMS = 'task = "circle", data.file = "points.csv", or data.function = "FILE.py:NAME"'
@@ -25,8 +25,8 @@ class Data(Protocol):
     def splits(self) -> Splits:
         """Return the splits, the same at every call."""
 
-    def complete(self) -> dict[str, Any]:
-        """Return the table ``data``."""
+    def complete(self, folder: Path | None = None) -> dict[str, Any]:
+        """Return the table ``data``, with paths from the folder, or whole."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TaskData:
         except Exception as error:  # a plugin may raise anything
             raise self.place.error_of(error, "splits") from error
 
-    def complete(self) -> dict[str, Any]:
+    def complete(self, folder: Path | None = None) -> dict[str, Any]:
         return {"seed": self.seed}
 
 
@@ -65,8 +65,8 @@ class FunctionData:
             )
         return Splits(*((torch.as_tensor(x), torch.as_tensor(y)) for x, y in pairs))
 
-    def complete(self) -> dict[str, Any]:
-        table = self.part.complete()
+    def complete(self, folder: Path | None = None) -> dict[str, Any]:
+        table = self.part.complete(folder)
         return {"function": table.pop("name"), **table}
 
 
@@ -109,8 +109,8 @@ class FileData:
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.seed))
         return Splits(*((x[part], y[part]) for part in torch.split(order, [train, *sizes])))
 
-    def complete(self) -> dict[str, Any]:
-        return {"file": str(self.path), **{name: getattr(self, name) for name in FILE_KEYS[1:]}}
+    def complete(self, folder: Path | None = None) -> dict[str, Any]:
+        return {"file": path_from(folder, self.path), **{name: getattr(self, name) for name in FILE_KEYS[1:]}}
 
 
 FILE_KEYS = ("file", "x", "y", "validation", "test", "seed")

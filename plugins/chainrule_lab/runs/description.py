@@ -15,7 +15,7 @@ from chainrule.arguments import nearest, shown
 from chainrule_lab.runs.data import Data, read_data
 from chainrule_lab.runs.fit_settings import FIT_KEYS, expect_metrics, read_fit_settings
 from chainrule_lab.runs.network_settings import NETWORK_KEYS, NetworkSettings, read_network_settings
-from chainrule_lab.runs.parts import NAME, Part, completed, made, read_part
+from chainrule_lab.runs.parts import NAME, Part, completed, distributions_in, made, read_part
 from chainrule_lab.runs.place import Place
 from chainrule_lab.runs.toml_file import keys_of, read_toml
 
@@ -96,9 +96,23 @@ class RunDescription:
         """Return the arguments of `fit` but for network, loss, optimizer and data; callbacks and metrics are new."""
         return {name: made(value) for name, value in self._fit_settings.items()}
 
-    def complete(self) -> dict[str, Any]:
-        """Return the whole description with every default filled in, as a mapping that TOML can hold."""
-        return copy.deepcopy(self._complete)
+    def complete(self, folder: Path | None = None) -> dict[str, Any]:
+        """Return the whole description with every default filled in, as a mapping that TOML can hold.
+
+        Paths are from the folder in which it is to be saved, or whole.
+        """
+        parts = {"task": self._task, "data": self._data, "network": self._network, "loss": self._loss}
+        found = {name: _completed(part, folder) for name, part in parts.items() if part is not None}
+        found["optimizer"] = self._optimizer.complete(folder)
+        of_fit = {name: completed(value, folder) for name, value in self._fit_settings.items()}
+        if self._task is not None and "metrics" not in self.given:
+            del of_fit["metrics"]
+        return found | self._network_settings.complete() | of_fit
+
+    def packages(self) -> set[str]:
+        """Return the names of the distributions whose components the run has."""
+        found = [self._task, self._data, self._network, self._loss, self._optimizer, self._fit_settings]
+        return {name for one in found for name in distributions_in(one)}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunDescription) and self._complete == other._complete
@@ -108,13 +122,7 @@ class RunDescription:
 
     @cached_property
     def _complete(self) -> dict[str, Any]:
-        parts = {"task": self._task, "data": self._data, "network": self._network, "loss": self._loss}
-        found = {name: _completed(part) for name, part in parts.items() if part is not None}
-        found["optimizer"] = self._optimizer.complete()
-        of_fit = {name: completed(value) for name, value in self._fit_settings.items()}
-        if self._task is not None and "metrics" not in self.given:
-            del of_fit["metrics"]
-        return found | self._network_settings.complete() | of_fit
+        return self.complete()
 
     @cached_property
     def _place(self) -> Place:
@@ -225,5 +233,5 @@ class RunDescription:
         return int(key)
 
 
-def _completed(part: Any) -> Any:
-    return [one.complete() for one in part] if isinstance(part, list) else part.complete()
+def _completed(part: Any, folder: Path | None) -> Any:
+    return [one.complete(folder) for one in part] if isinstance(part, list) else part.complete(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from chainrule.arguments import shown
 from chainrule.calls import expect_bound, signature_of
 from chainrule.cli.component_file import object_in_file
 from chainrule.registry import components, get, load, names, resolve
+from chainrule.registry.component import SESSION
 from chainrule.registry.kinds import did_you_mean, singular
 from chainrule_lab.runs.place import Place
 from chainrule_lab.runs.type_hints import hints_of, inside, is_table, kinds_in, takes_none, takes_text
@@ -58,19 +61,24 @@ class Part:
         except Exception as error:  # a plugin may raise anything
             raise self.place.error_of(error, label_of(self.function), tuple(parameters)) from error
 
-    def complete(self) -> dict[str, Any]:
-        """Return name and arguments, with the defaults of those that are not given and that TOML can hold."""
+    def complete(self, folder: Path | None = None) -> dict[str, Any]:
+        """Return name and arguments, with the defaults of those that are not given and that TOML can hold.
+
+        Paths are from the folder, or whole.
+        """
         parameters, hints = signature_of(self.function).parameters, hints_of(self.function)
-        found: dict[str, Any] = {NAME: self.name}
+        path, colon, inside = self.name.rpartition(":")
+        name = f"{path_from(folder, Path(path))}:{inside}" if colon and path.endswith(".py") else self.name
+        found: dict[str, Any] = {NAME: name}
         for name, parameter in parameters.items():
             if name in self.arguments:
-                found[name] = completed(self.arguments[name])
+                found[name] = completed(self.arguments[name], folder)
             elif parameter.kind is parameter.VAR_POSITIONAL:
                 found[name] = []
             elif parameter.default is not parameter.empty:
                 value = written_default(parameter.default, hints[name])
                 found |= {} if value is None else {name: value}
-        return found | {name: completed(value) for name, value in self.arguments.items() if name not in found}
+        return found | {name: completed(value, folder) for name, value in self.arguments.items() if name not in found}
 
 
 def read_part(place: Place, given: object, kinds: tuple[str, ...]) -> Part:
@@ -115,15 +123,23 @@ def made(value: Any) -> Any:
     return {key: made(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-def completed(value: Any) -> Any:
-    """Return a value as TOML has it, with complete tables in place of its parts."""
+def completed(value: Any, folder: Path | None = None) -> Any:
+    """Return a value as TOML has it, with complete tables in place of its parts, paths from the folder or whole."""
     if isinstance(value, Part):
-        return value.complete()
+        return value.complete(folder)
     if isinstance(value, list):
-        return [completed(one) for one in value]
+        return [completed(one, folder) for one in value]
     if value is None:
         return NONE
-    return {key: completed(one) for key, one in value.items()} if isinstance(value, dict) else value
+    return {key: completed(one, folder) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def path_from(folder: Path | None, path: Path) -> str:
+    """Return a path from a folder, with slashes, so that both can be moved together; the whole path without one."""
+    if folder is not None:
+        with suppress(ValueError):  # on another drive
+            return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    return path.as_posix()
 
 
 def written_default(value: Any, hint: Any = Any) -> Any:
@@ -136,6 +152,16 @@ def written_default(value: Any, hint: Any = Any) -> Any:
         items = [written_default(one) for one in value]
         return None if any(one is None for one in items) else items
     return None
+
+
+def distributions_in(value: Any) -> set[str]:
+    """Return the names of the distributions that registered the components in a value."""
+    if isinstance(value, Part):
+        of_name = [one for one in components() if value.name in (one.name, one.full_name)]
+        own = {one.distribution for one in of_name if one.distribution != SESSION and load(one) is value.function}
+        return own | distributions_in(dict(value.arguments))
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {name for one in inside for name in distributions_in(one)}
 
 
 def label_of(function: Any) -> str:

@@ -1,0 +1,83 @@
+"""``chainrule train``: a run that a file describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainrule.cli.output import echo, print_json, stdout_kept_for
+from chainrule.cli.paths import expanded
+from chainrule_lab.extra import lab_required
+
+
+def train(
+    description: Annotated[Path, typer.Argument(help="The file that describes the run, in TOML.", metavar="RUN.toml")],
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE, a setting in place of the file's; any number.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for what the run leaves.", show_default="runs/RUN")
+    ] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the step, as compile = true does.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
+) -> None:
+    """Train what a file describes; the same command goes on with a run that was killed.
+
+    Example: chainrule train examples/runs/digits.toml --set optimizer.lr=3e-4 --set epochs=20
+    """
+    with lab_required("train"):
+        from chainrule_lab.runs.description import RunDescription
+        from chainrule_lab.runs.run_folder import RunFolder
+        from chainrule_lab.runs.running import train as trained
+        from chainrule_lab.runs.toml_file import setting
+
+    path = expanded("train", description)
+    given: dict[str, Any] = dict(setting(text) for text in values or [])
+    if compiled:
+        given["compile"] = True
+    with stdout_kept_for(as_json):
+        run = RunDescription.read(path).with_values(given)
+        folder = RunFolder(expanded("train", output or Path("runs") / path.stem))
+        results = folder.take(run)
+        has_ended = results is not None
+        if results is None:
+            results = trained(run, folder, path.stem, _progress(run))
+    if as_json:
+        print_json(results)
+        return
+    if has_ended:
+        echo(f"{path} has run to its end in {folder.path}. To run it again, delete that, or choose another --output.")
+        return
+    _announce(results, folder.path)
+
+
+def _progress(run: Any) -> list[object]:
+    """Return the callback that shows the progress, unless the run has it, or it is disabled."""
+    from chainrule import create
+    from chainrule.registry import names
+
+    has_it = any(type(one).__name__ == "Progress" for one in run.fit_arguments()["callbacks"])
+    return [] if has_it or "progress" not in names("callbacks") else [create("callbacks", "progress")]
+
+
+def _announce(results: dict[str, Any], folder: Path) -> None:
+    early = ", stopped early," if results["stopped_early"] else ""
+    echo(f"{results['epochs']} epochs{early} in {results['seconds']:.3g} s.")
+    for name, value in (*results.get("final", {}).items(), *((f"test_{k}", v) for k, v in results["test"].items())):
+        echo(f"  {name:<24} {_shown(value)}")
+    echo(f"Wrote {folder / 'results.json'}, and beside it history.csv, curves.png, curves.svg, state.pt and run.toml.")
+
+
+def _shown(value: Any) -> str:
+    """Return a number, or the mean and range over members."""
+    if not isinstance(value, list):
+        return "not finite" if value is None else f"{value:.4g}"
+    finite = [one for one in value if isinstance(one, int | float)]
+    lost = f", {len(value) - len(finite)} not finite" if len(finite) < len(value) else ""
+    if not finite:
+        return f"not finite in all of {len(value)} members"
+    mean = sum(finite) / len(finite)
+    return f"{mean:.4g} on average, {min(finite):.4g} to {max(finite):.4g} over {len(finite)} members{lost}"

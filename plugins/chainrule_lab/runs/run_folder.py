@@ -1,0 +1,116 @@
+"""`RunFolder`: what a run leaves in its folder, and what an earlier call left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chainrule import ChainruleError
+from chainrule.arguments import shown
+from chainrule.cli.paths import write_whole
+from chainrule_lab.atomic import check_folder, write_together
+from chainrule_lab.runs.description import RunDescription
+from chainrule_lab.runs.toml_file import read_toml, to_toml
+
+DESCRIPTION, CHECKPOINT, RESULTS = "run.toml", "run.ckpt", "results.json"
+FILES = (DESCRIPTION, CHECKPOINT, RESULTS, "history.csv", "curves.png", "curves.svg", "state.pt")
+"""All that a run leaves; the results come last, and so show that it has ended."""
+
+
+class RunFolder:
+    """The folder of a run.
+
+    Raises:
+        ChainruleError: if it cannot be written, or holds another run or a part of one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        check_folder("train", path)
+        self.path = path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file from which the run goes on."""
+        return self.path / CHECKPOINT
+
+    def take(self, run: RunDescription) -> dict[str, Any] | None:
+        """Note which run the folder has, and return its results if it has ended; only epochs may be more than before.
+
+        Raises:
+            ChainruleError: if it has another one; the message has what differs.
+        """
+        complete = run.complete(self.path)
+        file = self.path / DESCRIPTION
+        if file.exists():
+            different = differences(complete, read_toml(file))
+            more = different.keys() == {"epochs"} and different["epochs"][0] > different["epochs"][1]
+            if different and not more:
+                told = "; ".join(
+                    f"{key} {_told(now)} in place of {_told(then)}" for key, (now, then) in different.items()
+                )
+                raise ChainruleError(
+                    f"train: {self.path} must be of the same run, got another: {told}. Choose another with --output."
+                )
+            if not different:
+                return self._results()
+            (self.path / RESULTS).unlink(missing_ok=True)
+        elif strange := [name for name in FILES if (self.path / name).exists()]:
+            raise ChainruleError(
+                f"train: {self.path} must be new, or of a run, got {strange[0]} without {DESCRIPTION}. "
+                "Choose another with --output."
+            )
+        with self._explained():
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_whole({file: to_toml("train", complete)})
+        return None
+
+    def finish(self, files: Mapping[str, bytes]) -> None:
+        """Write what the run ended with."""
+        with self._explained():
+            write_together(self.path, files)
+
+    def _results(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads((self.path / RESULTS).read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ChainruleError(
+                f"train: {self.path / RESULTS} must be as a run wrote it, got {error}. Delete it, to write it again."
+            ) from error
+        return found
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ChainruleError(
+                f"train: {self.path} must be a folder with room for files, got {error.strerror or error}. "
+                "Choose another with --output."
+            ) from error
+
+
+def differences(now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return the values of two descriptions that differ, by dotted key; None stands for one that is not there."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*now, *then]):
+        mine, theirs = now.get(key), then.get(key)
+        if (
+            isinstance(mine, list)
+            and isinstance(theirs, list)
+            and any(isinstance(one, Mapping) for one in mine + theirs)
+        ):
+            mine, theirs = ({str(index): one for index, one in enumerate(several)} for several in (mine, theirs))
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            found |= differences(mine, theirs, f"{prefix}{key}.")
+        elif mine != theirs:
+            found[f"{prefix}{key}"] = mine, theirs
+    return found
+
+
+def _told(value: Any) -> str:
+    return "none" if value is None else json.dumps(value) if isinstance(value, str) else shown(value)

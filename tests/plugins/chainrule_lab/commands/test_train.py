@@ -1,0 +1,152 @@
+"""``chainrule train``."""
+
+import csv
+import json
+import shutil
+import tomllib
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from chainrule import hookimpl
+from chainrule.cli.main import app
+from chainrule_lab.runs.description import RunDescription
+from chainrule_lab.runs.run_folder import FILES, RunFolder
+from chainrule_lab.runs.running import train
+
+DATA = """
+import torch
+from chainrule import Splits
+
+
+def points(seed, rows=60):
+    x = torch.rand(rows, 2, generator=torch.Generator().manual_seed(seed))
+    pair = x, x.sum(1, keepdim=True)
+    return Splits(pair, pair, pair)
+"""
+
+RUN = """
+seeds = [0, 1, 2]
+network = [{ name = "linear", in_features = 2, out_features = 8 }, { name = "batch_norm", num_features = 8 }, "tanh",
+           { name = "dropout", p = 0.2 }, { name = "linear", in_features = 8, out_features = 1 }]
+loss = "mse"
+metrics = ["mae"]
+epochs = 4
+batch_size = 16
+
+[data]
+function = "points.py:points"
+seed = 3
+
+[optimizer]
+name = "lookahead"
+inner = { name = "adam", lr = [0.01, 0.1, 1.0] }
+"""
+
+
+def chainrule_train(*options):
+    return CliRunner().invoke(app, ["train", *map(str, options)])
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Return a folder with a run that has ended, and what the command printed."""
+    folder = tmp_path_factory.mktemp("ended")
+    (folder / "points.py").write_text(DATA)
+    (folder / "first.toml").write_text(RUN)
+    done = chainrule_train(folder / "first.toml", "--output", folder / "runs" / "first", "--json")
+    assert done.exit_code == 0, done.output
+    return folder, done.stdout
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch, ended):
+    """Return a copy of that folder, in which figures cost nothing."""
+    monkeypatch.setattr("chainrule_lab.runs.running.render", lambda figure, kind: kind.encode())
+    shutil.copytree(ended[0], tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def test_a_run_leaves_results_curves_figures_state_and_its_whole_description(ended):
+    folder = ended[0] / "runs" / "first"
+    assert {file.name for file in folder.iterdir()} == set(FILES)
+    results = json.loads((folder / "results.json").read_text())
+    assert json.loads(ended[1]) == results
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["member"]) for row in rows[:4]] == [("1", "0"), ("1", "1"), ("1", "2"), ("2", "0")]
+    assert [float(row["validation_mae"]) for row in rows[-3:]] == results["final"]["validation_mae"]
+    assert results["best"]["epoch"][0] == 1 + min(range(4), key=lambda epoch: float(rows[3 * epoch]["validation_loss"]))
+    assert results["parameters"] == 2 * 8 + 8 + 8 + 8 + 8 + 1
+    state = torch.load(folder / "state.pt", weights_only=True)
+    assert state["0.weight"].shape == (3, 8, 2)
+    assert tomllib.loads((folder / "run.toml").read_text())["optimizer"]["inner"]["betas"] == [0.9, 0.999]
+    assert RunDescription.read(folder / "run.toml") == RunDescription.read(ended[0] / "first.toml")
+
+
+class Stop:
+    @hookimpl
+    def chainrule_epoch_end(self, epoch):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_bit(work):
+    run = RunDescription.read(work / "first.toml")
+    folder = RunFolder(work / "stopped")
+    assert folder.take(run) is None
+    with pytest.raises(KeyboardInterrupt):
+        train(run, folder, "stopped", [Stop()])
+    assert {file.name for file in folder.path.iterdir()} == {"run.toml", "run.ckpt"}
+    assert chainrule_train("first.toml", "--output", "stopped").exit_code == 0
+    for name in ("history.csv", "state.pt"):
+        assert (work / "stopped" / name).read_bytes() == (work / "runs" / "first" / name).read_bytes(), name
+
+
+def test_a_run_that_has_ended_says_so_and_trains_no_more(work):
+    before = {file: file.stat().st_mtime_ns for file in (work / "runs" / "first").iterdir()}
+    done = chainrule_train("first.toml")
+    assert done.stdout == (
+        "first.toml has run to its end in runs/first. To run it again, delete that, or choose another --output.\n"
+    )
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_more_epochs_go_on_from_the_end(work):
+    assert chainrule_train("first.toml", "--set", "epochs=6").exit_code == 0
+    assert chainrule_train("first.toml", "--set", "epochs=6", "--output", "at_once").exit_code == 0
+    files = [work / one / "history.csv" for one in ("runs/first", "at_once")]
+    assert files[0].read_text() == files[1].read_text()
+
+
+def test_other_settings_in_the_same_folder_are_named(work):
+    done = chainrule_train("first.toml", "--set", "optimizer.k=3", "--set", "network.2=relu")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        'chainrule: train: runs/first must be of the same run, got another: network.2.name "relu" in place of "tanh"; '
+        "optimizer.k 3 in place of 5. Choose another with --output.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["none.toml"], "chainrule: none.toml: the file must be one that can be read, got No such file or directory."),
+        (["first.toml", "--set", "optimizer"], "chainrule: --set: a setting must be KEY=VALUE, got 'optimizer'."),
+        (["first.toml", "--set", "a b=1"], "chainrule: first.toml: a key must be names with dots, got 'a b'."),
+        (["first.toml", "--set", "epochs=many"], "chainrule: first.toml: epochs must be an integer of at least 0, got"),
+        (
+            ["broken.toml"],
+            "chainrule: broken.toml: the file must be TOML, got this at line 2, column 8: Invalid value",
+        ),
+        (["first.toml", "--output", "points.py"], "chainrule: train: the output must be a folder, got the file"),
+    ],
+)
+def test_what_is_wrong_is_one_line(work, options, message):
+    (work / "broken.toml").write_text("epochs = 1\nseed = \n")
+    done = chainrule_train(*options)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
