@@ -1,0 +1,1 @@
+"""Sweeps: many trials over hyperparameters, seeds and architectures, trained as few ensembles."""
