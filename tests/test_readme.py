@@ -24,7 +24,10 @@ def test_every_python_block_runs(block):
     assert result.returncode == 0, result.stderr
 
 
-SMALL = {"char_transformer.py": ["--epochs", "1", "--characters", "3000", "--width", "16"]}
+SMALL = {
+    "char_transformer.py": ["--epochs", "1", "--characters", "3000", "--width", "16"],
+    "twenty_thousand.py": ["--epochs", "1", "--networks", "5", "--at-once", "3"],
+}
 """The arguments with which an example that trains for minutes runs in seconds."""
 
 
@@ -38,8 +41,8 @@ def test_every_example_runs(script, tmp_path):
         pytest.skip(f"{needed} is not installed: pip install -e '.[onnx]'")
     figure = tmp_path / "figure.png"
     draws = "--figure" in script.read_text(encoding="utf-8")
-    drawn = ["--epochs", "1", "--figure", str(figure)] if draws else []
-    result = run([str(script), *SMALL.get(script.name, drawn)])
+    drawn = ["--figure", str(figure)] if draws else []
+    result = run([str(script), *SMALL.get(script.name, ["--epochs", "1"] if draws else []), *drawn])
     assert result.returncode == 0, result.stderr
     assert re.search("accuracy|error|parameters", result.stdout)
     assert figure.exists() == draws
