@@ -15,6 +15,7 @@ from torch import Tensor
 from chainrule.arguments import shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.member_values import with_values
+from chainrule.base.module import Module
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
@@ -51,12 +52,19 @@ def alike(modules: Sequence[ModuleLike], optimizers: Sequence[Optimizer | ParamG
         )
     groups: dict[object, list[int]] = {}
     for index, (module, optimizer) in enumerate(zip(modules, optimizers, strict=True)):
-        if isinstance(module, type) or not isinstance(module, ModuleLike):
-            raise ChainruleError(
-                f"alike: a module must be one that is not built, got {shown(module)}. Leave out build()."
-            )
-        groups.setdefault((_form(module, {}), _form_of_rules("alike", optimizer)), []).append(index)
+        groups.setdefault(form_of(module, optimizer), []).append(index)
     return list(groups.values())
+
+
+def form_of(module: ModuleLike, optimizer: Optimizer | ParamGroups) -> object:
+    """Return what is equal, with the same hash, for models that are alike, as long as these exist.
+
+    Raises:
+        ChainruleError: if the module is none or a built one, or the optimizer is none.
+    """
+    if isinstance(module, type) or not isinstance(module, ModuleLike):
+        raise ChainruleError(f"alike: a module must be one that is not built, got {shown(module)}. Leave out build().")
+    return _form(module, {}), _form_of_rules("alike", optimizer)
 
 
 def joined(optimizers: Sequence[Rule]) -> Rule:
@@ -199,7 +207,7 @@ def _form(value: Any, seen: dict[int, int]) -> object:
         return type(value), form(vars(value))
     if type(value) is partial:
         return partial, form([value.func, value.args, value.keywords])
-    if isinstance(value, FunctionType | Parameter | Buffer | Random | ModuleLike):
+    if isinstance(value, FunctionType | Parameter | Buffer | Random | Module | ModuleLike):  # the last is slow
         if id(value) in seen:
             return "shared", seen[id(value)]
         seen[id(value)] = len(seen)

@@ -1,0 +1,206 @@
+"""`TrialBatch`: some trials of an Optuna study, asked, built and trained together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from chainrule.arguments import flag, integer, nearest, shown
+from chainrule.base.hookspecs import hookimpl
+from chainrule.base.protocols import LossLike, ModuleLike
+from chainrule.errors import ChainruleError
+from chainrule.integrations.trials import Trials
+from chainrule.joining import form_of, joined
+from chainrule.training.batches import Data, checked_data
+from chainrule.training.fit import fit
+from chainrule.training.history import History
+from chainrule.training.passed_parts import Metrics, check_parts, check_reduction, checked_metrics
+from chainrule.training.run import Run
+from chainrule.training.training_step import Attachable
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+
+@dataclass
+class Candidate:
+    """A trial with what it is to train."""
+
+    trial: Trial
+    module: ModuleLike
+    optimizer: Attachable
+    seed: int
+    form: object
+
+
+@dataclass(frozen=True)
+class Training:
+    """How every trial is trained, by the arguments of `fit` and `build`, and the curves that are its objectives."""
+
+    loss: LossLike
+    train: Data
+    validation: Data | None
+    epochs: int
+    batch_size: int
+    metrics: Metrics | None
+    objectives: tuple[str, ...]
+    clip_norm: float | None
+    compile: bool
+    dtype: torch.dtype | None
+    device: torch.device | str
+
+    def check(self, directions: int) -> None:
+        """Raise ChainruleError for what can be seen to be wrong before a trial is asked."""
+        check_parts("optimize", loss=self.loss)
+        check_reduction("optimize", self.loss)
+        integer("optimize", "epochs", self.epochs, at_least=1)
+        integer("optimize", "batch_size", self.batch_size, at_least=1)
+        flag("optimize", "compile", self.compile)
+        checked_data("optimize: train", self.train)
+        splits = ["train"]
+        if self.validation is not None:
+            checked_data("optimize: validation", self.validation)
+            splits.append("validation")
+        measured = ["loss", *checked_metrics("optimize", self.metrics, for_curves=True)]
+        curves = [f"{split}_{name}" for split in splits for name in measured]
+        for name in self.objectives:
+            if name not in curves:
+                near = nearest(str(name), curves) or f" The curves are {', '.join(curves)}."
+                raise ChainruleError(f"optimize: the objective must be a curve of the fit, got {shown(name)}.{near}")
+        if len(self.objectives) != directions:
+            raise ChainruleError(
+                f"optimize: objectives must be as many as the study's directions, {directions}, got "
+                f"{list(self.objectives)}. Pass one curve for each direction."
+            )
+
+    def fit(self, candidates: Sequence[Candidate], callbacks: Sequence[object]) -> History:
+        """Train these trials as the members of one ensemble."""
+        network = copy.deepcopy(candidates[0].module).build(  # type: ignore[attr-defined]
+            seeds=[candidate.seed for candidate in candidates], dtype=self.dtype, device=self.device
+        )
+        return fit(
+            network,
+            self.loss,
+            joined([candidate.optimizer for candidate in candidates]),  # type: ignore[type-var]
+            train=self.train,
+            validation=self.validation,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            metrics=self.metrics,
+            callbacks=callbacks,
+            clip_norm=self.clip_norm,
+            compile=self.compile,
+            evaluate_train=any(name.startswith("train_") for name in self.objectives),
+        )
+
+
+class Pruning:
+    """Reports the objective of every member to its trial after each epoch, and lets those leave that are pruned."""
+
+    def __init__(self, trials: Trials, candidates: Sequence[Candidate], objective: str) -> None:
+        self._trials, self._candidates, self._objective = trials, candidates, objective
+        self.failure: Exception | None = None
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
+        """Report, and stop the members whose trials are pruned."""
+        pruned: list[int] = []
+        try:
+            for member, value in enumerate(metrics[self._objective].tolist()):
+                trial = self._candidates[member].trial
+                if member in run.stopped_members:
+                    continue
+                trial.report(value, epoch - 1)
+                if trial.should_prune():
+                    self._trials.prune(trial)
+                    pruned.append(member)
+        except Exception as error:  # noqa: BLE001 - one of the study's, not of a trial
+            self.failure = error
+            run.stop()
+        run.stop(pruned)
+
+
+class TrialBatch:
+    """Some trials that are asked, built and trained together."""
+
+    def __init__(self, trials: Trials, training: Training, caught: tuple[type[Exception], ...]) -> None:
+        self._trials, self._training, self._caught = trials, training, caught
+        self._candidates: list[Candidate] = []
+
+    def run(self, build: Callable[[Trial], Any], size: int, seed: int) -> None:
+        """Ask so many trials, build and train them, and tell how they end."""
+        error = self._ask(build, size, seed)
+        groups: dict[object, list[Candidate]] = {}
+        for candidate in self._candidates:
+            groups.setdefault(candidate.form, []).append(candidate)
+        for group in groups.values():
+            self._train(group)
+        if error is not None:
+            raise error
+
+    def _ask(self, build: Callable[[Trial], Any], size: int, seed: int) -> Exception | None:
+        """Ask and build trials; return the error with which building ended, if one is not caught."""
+        import optuna
+
+        exhaustive = isinstance(
+            self._trials.study.sampler, optuna.samplers.GridSampler | optuna.samplers.BruteForceSampler
+        )
+        asked: list[dict[str, Any]] = []
+        for _ in range(size):
+            trial = self._trials.ask()
+            try:
+                self._candidates.append(_candidate(trial, build(trial), seed))
+            except optuna.TrialPruned:
+                self._trials.prune(trial)
+            except Exception as error:  # noqa: BLE001 - of the user's code
+                self._trials.fail(trial, error)
+                if not isinstance(error, self._caught):
+                    return error
+            if exhaustive and trial.params in asked:  # all that there is has been asked
+                break
+            asked.append(trial.params)
+        return None
+
+    def _train(self, candidates: list[Candidate]) -> None:
+        """Train trials as one ensemble, or if that fails each by itself, and tell how they end."""
+        study, callbacks = self._trials.study, list[Pruning]()
+        objectives = self._training.objectives
+        import optuna
+
+        if len(objectives) == 1 and not isinstance(study.pruner, optuna.pruners.NopPruner):
+            callbacks.append(Pruning(self._trials, candidates, objectives[0]))
+        try:
+            history = self._training.fit(candidates, callbacks)
+        except Exception as error:
+            running = [one for one in candidates if one.trial.number in self._trials.running]
+            if len(candidates) > 1:
+                for candidate in running:
+                    self._train([candidate])
+                return
+            self._trials.fail(candidates[0].trial, error)
+            if not isinstance(error, self._caught):
+                raise
+            return
+        for pruning in callbacks:
+            if pruning.failure is not None:
+                raise pruning.failure
+        values = torch.stack([history[name][-1].double() for name in objectives], 1)  # (M, objectives)
+        for candidate, own in zip(candidates, values.tolist(), strict=True):
+            if candidate.trial.number in self._trials.running:
+                self._trials.complete(candidate.trial, own)
+
+
+def _candidate(trial: Trial, built: Any, seed: int) -> Candidate:
+    """Return a trial with what `build` has returned for it, checked."""
+    if not isinstance(built, tuple) or len(built) not in (2, 3):
+        raise ChainruleError(
+            f"optimize: build must return (module, optimizer), or these and a seed, got {shown(built)}. Return a tuple."
+        )
+    module, optimizer, *own = built
+    seed = integer("optimize", "a seed", own[0] if own else seed, at_least=0)
+    return Candidate(trial, module, optimizer, seed, form_of(module, optimizer))

@@ -1,0 +1,203 @@
+"""The trials of an Optuna study in one process: asked in batches, told one by one, and resumed after a kill."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from chainrule.errors import ChainruleError, one_line
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+PROCESS = "process"
+"""The user attribute of a trial that names the process which runs it."""
+
+_OWN = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
+
+
+class Trials:
+    """The trials of a study that this process runs, and what `study.optimize` does around one.
+
+    Args:
+        study: the study.
+        callbacks: called with the study and each trial that has ended.
+
+    Attributes:
+        running: the trials that were asked and not told yet.
+        failed: how many trials have failed.
+    """
+
+    def __init__(self, study: Study, callbacks: Sequence[Callable[[Study, FrozenTrial], object]]) -> None:
+        import optuna
+
+        self.study = study
+        self.running: dict[int, Trial] = {}
+        self.failed = 0
+        self._callbacks = callbacks
+        self._states = optuna.trial.TrialState
+        self._log = optuna.logging.get_logger("optuna.chainrule")
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Within the block, let samplers and callbacks stop the study, as in `study.optimize`; leave no trial running.
+
+        Raises:
+            ChainruleError: if the study is being optimized already.
+        """
+        local = self.study._thread_local
+        if local.in_optimize_loop:
+            raise ChainruleError(
+                "optimize: a study must not be optimized within its own optimization, got a nested call. "
+                "Use another study."
+            )
+        self.study._stop_flag = False
+        local.in_optimize_loop = True
+        try:
+            self._give_up_what_was_left()
+            with self._heartbeats():
+                yield
+        finally:
+            try:
+                self.give_up()
+            finally:
+                local.in_optimize_loop = False
+                self.study._storage.remove_session()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a sampler or a callback has stopped the study."""
+        return self.study._stop_flag
+
+    def left(self, n_trials: int) -> int:
+        """Return how many trials are to be run until the study has so many, beside those that failed before."""
+        states = (self._states.COMPLETE, self._states.PRUNED)
+        return n_trials - len(self.study.get_trials(deepcopy=False, states=states)) - self.failed
+
+    def ask(self) -> Trial:
+        """Return a new trial, or one that waits in the study."""
+        self._fail_stale()
+        trial = self.study.ask()
+        self.running[trial.number] = trial
+        if self._interval() is not None:
+            storage: Any = self.study._storage
+            storage.record_heartbeat(trial._trial_id)
+        trial.set_user_attr(PROCESS, _OWN)
+        return trial
+
+    def complete(self, trial: Trial, values: Sequence[float]) -> None:
+        """Tell the objective's values, of which NaN lets the trial fail."""
+        if any(value != value for value in values):
+            self.fail(trial, f"the objective is {', '.join(map(str, values))}")
+            return
+        frozen = self._tell(trial, self._states.COMPLETE, values)
+        told = f"value: {values[0]}" if len(values) == 1 else f"values: {list(values)}"
+        self._log.info(f"Trial {trial.number} finished with {told} and parameters: {frozen.params}.")
+
+    def prune(self, trial: Trial) -> None:
+        """Tell that the trial is pruned."""
+        self._tell(trial, self._states.PRUNED)
+        self._log.info(f"Trial {trial.number} pruned.")
+
+    def fail(self, trial: Trial, reason: BaseException | str) -> None:
+        """Tell that the trial has failed, with the reason in Optuna's log."""
+        self.failed += 1
+        frozen = self._tell(trial, self._states.FAIL)
+        told = reason if isinstance(reason, str) else one_line(reason)
+        self._log.warning(f"Trial {trial.number} failed with parameters: {frozen.params}: {told}")
+
+    def give_up(self) -> None:
+        """Let the trials that are still running fail, and wait in the study to be run again."""
+        for number in list(self.running):
+            del self.running[number]
+            self._retry(number)
+
+    def _tell(self, trial: Trial, state: Any, values: Sequence[float] | None = None) -> FrozenTrial:
+        del self.running[trial.number]
+        frozen = self.study.tell(trial, values, state)
+        for callback in self._callbacks:
+            callback(self.study, frozen)
+        return frozen
+
+    def _retry(self, number: int) -> None:
+        import optuna
+
+        frozen = self.study.tell(number, state=self._states.FAIL, skip_if_finished=True)
+        if frozen.state == self._states.FAIL:
+            own = {key: value for key, value in frozen.user_attrs.items() if key != PROCESS}
+            kept = {key: value for key, value in frozen.system_attrs.items() if not key.startswith("completed_rung")}
+            again = optuna.create_trial(
+                state=self._states.WAITING,
+                params=frozen.params,
+                distributions=frozen.distributions,
+                user_attrs={**own, "retry_of": number},
+                system_attrs=kept,
+            )
+            self.study.add_trial(again)
+
+    def _give_up_what_was_left(self) -> None:
+        """Give up the trials of processes that were killed."""
+        for trial in self.study.get_trials(deepcopy=False, states=(self._states.RUNNING,)):
+            if _is_dead(trial.user_attrs.get(PROCESS)):
+                self._retry(trial.number)
+
+    def _fail_stale(self) -> None:
+        """Let trials fail whose heartbeat has stopped, if the storage has any, as `study.optimize` does."""
+        import optuna
+
+        if self._interval() is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna.storages.fail_stale_trials(self.study)
+
+    def _interval(self) -> int | None:
+        """Return the seconds from one heartbeat to the next, None if the storage has none."""
+        storage = self.study._storage
+        return storage.get_heartbeat_interval() if hasattr(storage, "get_heartbeat_interval") else None
+
+    @contextmanager
+    def _heartbeats(self) -> Iterator[None]:
+        """Record the heartbeats of running trials, if the storage has any."""
+        interval, ended = self._interval(), Event()
+        if interval is None:
+            yield
+            return
+
+        def beat() -> None:
+            storage: Any = self.study._storage
+            while not ended.wait(interval):
+                for trial in list(self.running.values()):
+                    storage.record_heartbeat(trial._trial_id)
+
+        thread = Thread(target=beat, name="heartbeats")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+def _is_dead(process: object) -> bool:
+    """Whether a trial's process is known to have ended: on this machine, where no process has its number now."""
+    host, _, rest = str(process).partition(" ")
+    pid = rest.partition(" ")[0]
+    if host != socket.gethostname() or not pid.isdigit() or sys.platform == "win32":
+        return False
+    if int(pid) == os.getpid():
+        return process != _OWN
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # of another user
+        return False
+    return False
