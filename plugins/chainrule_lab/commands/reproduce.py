@@ -29,8 +29,8 @@ def reproduce(
         from chainrule_lab.atomic import check_folder, write_together
         from chainrule_lab.paper.experiment_settings import of_figure
         from chainrule_lab.paper.reproduction import FILES, reproduce_paper
-        from chainrule_lab.paper.results import to_json
         from chainrule_lab.paper.terminal import announce, training_progress
+        from chainrule_lab.strict_json import to_json
 
     out = expanded("reproduce", out)
     check_folder("reproduce", out)

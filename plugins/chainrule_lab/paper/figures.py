@@ -5,7 +5,6 @@ The gid of each mean line is its setting and curve, such as ``adam:train_loss``.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from chainrule_lab.figure_style import STYLE, marker
 from chainrule_lab.paper.experiment import Outcome
-
-FORMATS = ("png", "svg")
-FEW_EPOCHS = 15
-"""Up to this number of epochs, points have markers, since a line of one point is invisible."""
 
 # Okabe and Ito's palette, for readers with any colour vision; line styles distinguish the lines in greyscale.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
@@ -57,22 +53,6 @@ LINES = {
     ),
 }
 
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "lines.linewidth": 1.7,
-    "legend.frameon": False,
-    "svg.hashsalt": "chainrule",  # identical curves give identical bytes
-}
-
 
 def draw(number: int, outcomes: Mapping[str, Outcome]) -> Figure:
     """Return one of the paper's figures: losses above accuracies, train left of validation."""
@@ -101,22 +81,13 @@ def _draw_line(panel: Any, line: Line, outcome: Outcome, curve: str) -> None:
     values = np.asarray(outcome.curves[curve])  # (seeds, epochs)
     epochs = np.arange(1, values.shape[1] + 1)
     mean, deviation = values.mean(0), values.std(0, ddof=1)
-    marker = "." if len(epochs) <= FEW_EPOCHS else ""
     panel.plot(
         epochs,
         mean,
         color=line.color,
         linestyle=line.style,
         label=line.label,
-        marker=marker,
+        marker=marker(epochs),
         gid=f"{line.setting}:{curve}",
     )
     panel.fill_between(epochs, mean - deviation, mean + deviation, color=line.color, alpha=0.13, linewidth=0)
-
-
-def render(figure: Figure, kind: str) -> bytes:
-    """Return the figure in one of FORMATS; identical curves give identical bytes."""
-    file = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(file, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else {"Software": None})
-    return file.getvalue()

@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 
+from chainrule_lab.figure_style import FORMATS, render
 from chainrule_lab.paper.claims import Claim, answer
 from chainrule_lab.paper.experiment import Outcome, declare, run
 from chainrule_lab.paper.experiment_settings import Setting, of_figure
-from chainrule_lab.paper.figures import FORMATS, LINES, draw, render
+from chainrule_lab.paper.figures import LINES, draw
 from chainrule_lab.paper.report import Report
-from chainrule_lab.paper.results import document, to_json
+from chainrule_lab.paper.results import document
 from chainrule_lab.paper.table import Row, rows
+from chainrule_lab.strict_json import to_json
 
 FIGURES = tuple(LINES)
 FILES = (

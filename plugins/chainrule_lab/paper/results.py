@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -44,12 +42,6 @@ def document(
 def versions() -> dict[str, str]:
     """Return the versions of chainrule, torch and Python."""
     return {"chainrule": chainrule.__version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
-def to_json(results: Mapping[str, Any]) -> str:
-    """Return strict JSON in ASCII, which every encoding has, with each list of numbers on one line."""
-    text = json.dumps(results, indent=1, allow_nan=False)
-    return re.sub(r'\[\s+([^\[\]{}"]*?)\s+\]', lambda match: f"[{' '.join(match[1].split())}]", text) + "\n"
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
