@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli.output import echo, print_json, stdout_kept_for
+from chainrule.cli.output import echo, stdout_kept_for
 from chainrule.cli.paths import expanded
 from chainrule_lab.extra import lab_required
 
@@ -33,6 +33,7 @@ def train(
         from chainrule_lab.runs.run_folder import RunFolder
         from chainrule_lab.runs.running import train as trained
         from chainrule_lab.runs.toml_file import setting
+        from chainrule_lab.strict_json import to_json
 
     path = expanded("train", description)
     given: dict[str, Any] = dict(setting(text) for text in values or [])
@@ -46,7 +47,7 @@ def train(
         if results is None:
             results = trained(run, folder, path.stem, _progress(run))
     if as_json:
-        print_json(results)
+        typer.echo(to_json(results), nl=False)
         return
     if has_ended:
         echo(f"{path} has run to its end in {folder.path}. To run it again, delete that, or choose another --output.")
@@ -68,6 +69,8 @@ def _announce(results: dict[str, Any], folder: Path) -> None:
     echo(f"{results['epochs']} epochs{early} in {results['seconds']:.3g} s.")
     for name, value in (*results.get("final", {}).items(), *((f"test_{k}", v) for k, v in results["test"].items())):
         echo(f"  {name:<24} {_shown(value)}")
+    if "best" in results:
+        echo(_best(results))
     echo(f"Wrote {folder / 'results.json'}, and beside it history.csv, curves.png, curves.svg, state.pt and run.toml.")
 
 
@@ -81,3 +84,20 @@ def _shown(value: Any) -> str:
         return f"not finite in all of {len(value)} members"
     mean = sum(finite) / len(finite)
     return f"{mean:.4g} on average, {min(finite):.4g} to {max(finite):.4g} over {len(finite)} members{lost}"
+
+
+def _best(results: dict[str, Any]) -> str:
+    """Return a sentence on the least loss, and on the member that has it."""
+    from chainrule_lab.runs.member_settings import in_words
+
+    best = results["best"]
+    name, values, epochs = best["least"], best[best["least"]], best["epoch"]
+    if not isinstance(values, list):
+        return f"No {name} is finite." if values is None else f"Least {name}: {values:.4g}, at epoch {epochs}."
+    finite = [member for member, value in enumerate(values) if value is not None]
+    if not finite:
+        return f"No {name} is finite."
+    member = min(finite, key=lambda one: float(values[one]))
+    seed = f"seed {results['seeds'][member]}" if len(set(results["seeds"])) > 1 else ""
+    told = ", ".join(filter(None, [seed, in_words(results["settings"], member)]))
+    return f"Least {name}: {values[member]:.4g}, at epoch {epochs[member]} of member {member} ({told})."

@@ -17,6 +17,7 @@ from chainrule_lab.runs.fit_settings import FIT_KEYS, expect_metrics, read_fit_s
 from chainrule_lab.runs.network_settings import NETWORK_KEYS, NetworkSettings, read_network_settings
 from chainrule_lab.runs.parts import NAME, Part, completed, distributions_in, made, read_part
 from chainrule_lab.runs.place import Place
+from chainrule_lab.runs.tables import parts_of
 from chainrule_lab.runs.toml_file import keys_of, read_toml
 
 MODULES = ("layers", "activations")
@@ -67,7 +68,10 @@ class RunDescription:
         """Return another with these values at dotted keys, such as ``{"network.2.out_features": 64}``."""
         changed = copy.deepcopy(dict(self.given))
         for dotted, value in values.items():
-            self._set(changed, keys_of(self.where, dotted), value)
+            keys = keys_of(self.where, dotted)
+            if len(keys) > 1 and keys[0] not in changed and keys[0] in self._of_task_alone:
+                changed[keys[0]] = completed(self._of_task_alone[keys[0]])
+            self._set(changed, keys, value)
         return RunDescription(changed, self.where, self.folder)
 
     def module(self) -> Module:
@@ -101,13 +105,15 @@ class RunDescription:
 
         Paths are from the folder in which it is to be saved, or whole.
         """
-        parts = {"task": self._task, "data": self._data, "network": self._network, "loss": self._loss}
-        found = {name: _completed(part, folder) for name, part in parts.items() if part is not None}
-        found["optimizer"] = self._optimizer.complete(folder)
-        of_fit = {name: completed(value, folder) for name, value in self._fit_settings.items()}
+        parts = {"task": self._task, "network": self._network, "loss": self._loss, "optimizer": self._optimizer}
+        found = {name: completed(part, folder) for name, part in parts.items() if part is not None}
+        found["data"] = self._data.complete(folder)
+        found |= self._network_settings.complete()
+        found |= {name: completed(value, folder) for name, value in self._fit_settings.items()}
         if self._task is not None and "metrics" not in self.given:
-            del of_fit["metrics"]
-        return found | self._network_settings.complete() | of_fit
+            del found["metrics"]
+        found |= {name: completed(part, folder) for name, part in self._of_task_alone.items()}
+        return {key: found[key] for key in KEYS if key in found}
 
     def packages(self) -> set[str]:
         """Return the names of the distributions whose components the run has."""
@@ -147,6 +153,22 @@ class RunDescription:
         if isinstance(given, list):
             return [read_part(place.at(index), one, MODULES) for index, one in enumerate(given)]
         return self._part("network", MODULES)
+
+    @cached_property
+    def _of_task_alone(self) -> dict[str, Any]:
+        """What the task brings and the description does not, as parts, as far as it can be described."""
+        task, found = self._task_object, dict[str, Any]()
+        if task is None:
+            return found
+        if self._network is None:
+            found["network"] = parts_of(self._place.at("network"), self._of_task("network"), MODULES)
+        if self._loss is None:
+            found["loss"] = parts_of(self._place.at("loss"), self._of_task("loss"), ("losses",))
+        if "metrics" not in self.given:
+            place = self._place.at("metrics")
+            tables = {name: parts_of(place.at(name), one, ("metrics",)) for name, one in task.metrics.items()}
+            found["metrics"] = None if None in tables.values() else tables
+        return {name: part for name, part in found.items() if part is not None}
 
     @cached_property
     def _loss(self) -> Part | None:
@@ -231,7 +253,3 @@ class RunDescription:
         if not key.isdecimal() or int(key) >= len(held):
             raise place.error(f"must have an index from 0 to {len(held) - 1}, got {shown(key)}. Choose one of these.")
         return int(key)
-
-
-def _completed(part: Any, folder: Path | None) -> Any:
-    return [one.complete(folder) for one in part] if isinstance(part, list) else part.complete(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import platform
 from collections.abc import Mapping
@@ -18,9 +17,16 @@ from chainrule.registry.distributions import installed_version
 
 
 def results_of(
-    network: Network, history: History, test: Mapping[str, Tensor], *, epochs: int, seconds: float, packages: set[str]
+    network: Network,
+    history: History,
+    test: Mapping[str, Tensor],
+    *,
+    settings: Mapping[str, list[float]],
+    epochs: int,
+    seconds: float,
+    packages: set[str],
 ) -> dict[str, Any]:
-    """Return what a run ended with: numbers, or for an ensemble lists with one for each member.
+    """Return what a run ended with: numbers, or for an ensemble lists with one for each member, as its settings are.
 
     None stands for what is not finite, and `diverged` names where the last train loss is not. The best epoch is that
     of the least validation loss, or train loss where there is none.
@@ -32,6 +38,7 @@ def results_of(
         "seconds": round(seconds, 3),
         "members": network.members if network.is_ensemble else None,
         "seeds": network.seeds if network.is_ensemble else network.seeds[0],
+        "settings": dict(settings),
         "parameters": sum(one.data[0].numel() for one in network.parameters()),
         "test": {name: _numbers(value) for name, value in test.items()},
     }
@@ -66,11 +73,6 @@ def history_csv(network: Network, history: History) -> str:
         for member, seed in enumerate(network.seeds):
             writer.writerow([epoch + 1, member, seed, *(curves[name][epoch][member] for name in names)])
     return text.getvalue()
-
-
-def to_json(results: Mapping[str, Any]) -> str:
-    """Return strict JSON in ASCII, which every encoding has."""
-    return json.dumps(results, indent=1, allow_nan=False) + "\n"
 
 
 def state_bytes(network: Network) -> bytes:

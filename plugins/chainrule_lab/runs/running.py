@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule import evaluate, fit
+from chainrule_lab.figure_style import render
 from chainrule_lab.runs.description import RunDescription
-from chainrule_lab.runs.figure import draw, render
-from chainrule_lab.runs.results import history_csv, results_of, state_bytes, to_json
+from chainrule_lab.runs.figure import draw
+from chainrule_lab.runs.member_settings import in_words, member_settings
+from chainrule_lab.runs.results import history_csv, results_of, state_bytes
 from chainrule_lab.runs.run_folder import RESULTS, RunFolder
 from chainrule_lab.runs.stopwatch import Stopwatch
+from chainrule_lab.strict_json import to_json
 
 
 def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequence[object] = ()) -> dict[str, Any]:
@@ -23,12 +26,12 @@ def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequenc
         callbacks: those to add to its own.
     """
     network, loss, splits, arguments = run.build(), run.loss(), run.splits(), run.fit_arguments()
-    stopwatch = Stopwatch()
+    optimizer, stopwatch = run.optimizer(), Stopwatch()
     arguments["callbacks"] = [*arguments["callbacks"], *callbacks, stopwatch]
     history = fit(
         network,
         loss,
-        run.optimizer(),
+        optimizer,
         train=splits.train,
         validation=splits.validation,
         checkpoint=folder.checkpoint,
@@ -39,11 +42,12 @@ def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequenc
         network,
         history,
         test,
+        settings=(settings := member_settings(optimizer)),
         epochs=arguments["epochs"],
         seconds=stopwatch.seconds,
         packages=run.packages(),
     )
-    figure = draw(title, dict(history), settings_of_members(run, network.members))
+    figure = draw(title, dict(history), [in_words(settings, member) for member in range(network.members)])
     folder.finish(
         {
             "history.csv": history_csv(network, history).encode(),
@@ -54,18 +58,3 @@ def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequenc
         }
     )
     return results
-
-
-def settings_of_members(run: RunDescription, members: int) -> list[str]:
-    """Return the numbers of the rule that each member has for itself, as text; empty where there are none."""
-    given = _per_member("", run.complete()["optimizer"], members)
-    return [", ".join(f"{key} {values[member]:.3g}" for key, values in given) for member in range(members)]
-
-
-def _per_member(key: str, value: Any, members: int) -> list[tuple[str, list[float]]]:
-    """Return the numbers of a rule that are given per member, with the last part of their keys."""
-    if isinstance(value, dict):
-        return [one for name, inner in value.items() for one in _per_member(name, inner, members)]
-    if isinstance(value, list) and len(value) == members > 1 and key not in ("betas", "eps"):
-        return [(key, value)] if all(isinstance(one, int | float) for one in value) else []
-    return []

@@ -1,0 +1,90 @@
+"""Tables for components that exist already, such as a task's network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from chainrule import ChainruleError, Module, Parameter, label
+from chainrule.calls import signature_of
+from chainrule.registry import get, names
+from chainrule.training.run_settings import described
+from chainrule_lab.runs.parts import NAME, NONE, Part, read_part
+from chainrule_lab.runs.place import Place
+from chainrule_lab.runs.type_hints import hints_of, takes_none
+
+
+def parts_of(place: Place, instance: object, kinds: tuple[str, ...]) -> Part | list[Part] | None:
+    """Return a part that makes an equal component, or those of a sequence of modules.
+
+    None stands for a component whose attributes do not have its arguments.
+    """
+    table = _table(instance, kinds)
+    if table is None or type(instance).__repr__ is object.__repr__:
+        return None
+    try:
+        part = read_part(place, table, kinds)
+        if not _is_same(instance, part.make()):
+            return None
+    except ChainruleError:
+        return None
+    if part.name != "sequential":
+        return part
+    return [read_part(place.at(index), one, kinds) for index, one in enumerate(table["modules"])]
+
+
+def _table(instance: object, kinds: tuple[str, ...]) -> dict[str, Any] | None:
+    cls: Any = type(instance)
+    name = label(instance)
+    if not any(name in names(kind) and get(kind, name) is cls for kind in kinds):
+        return None
+    table: dict[str, Any] = {NAME: name}
+    hints = hints_of(cls)
+    for key, parameter in signature_of(cls).parameters.items():
+        value = getattr(instance, key, parameter.default)
+        if isinstance(parameter.default, bool) and (value is None or isinstance(value, Parameter)):
+            value = value is not None  # bias=True leaves a parameter of that name, bias=False None
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            several = value if isinstance(value, list | tuple) else ()
+            value = [_table(one, kinds) for one in several]
+        elif isinstance(value, Module):
+            value = _table(value, kinds)
+        elif value is None and takes_none(hints[key]):
+            value = NONE
+        elif value is parameter.default or value is parameter.empty:
+            continue
+        table[key] = written = _written(value)
+        if written is None:
+            return None
+    return table
+
+
+def _written(value: Any) -> Any:
+    """Return a value as TOML has it, or None if it has no form for it."""
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        items = [_written(one) for one in value]
+        return None if any(one is None for one in items) else items
+    return value if isinstance(value, bool | int | float | str | Mapping) else None
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether two components have one repr and parameters of one shape and initializer."""
+    if not isinstance(one, Module):
+        return described(one) == described(other)
+    mine, theirs = (
+        [(name, each.shape, described(each.init), each.fan_in, each.fan_out) for name, each in _parameters(module)]
+        for module in (one, other)
+    )
+    return described(one) == described(other) and mine == theirs
+
+
+def _parameters(module: Module) -> list[tuple[str, Parameter]]:
+    return [
+        (f"{prefix}.{name}", parameter)
+        for prefix, inner in module.named_modules()
+        for name, parameter in inner.own_parameters()
+    ]
