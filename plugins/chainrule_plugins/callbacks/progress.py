@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 from torch import Tensor
 
 from chainrule import Run, console, hookimpl
@@ -37,8 +38,10 @@ class Progress:
         if out.is_jupyter:
             self._line = _NotebookLine(f"epoch {run.epoch}/{run.epochs}")
         elif out.is_terminal:
-            columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-            self._bar = Bar(*columns, TextColumn("{task.fields[values]}", markup=False), console=out)
+            columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(bar_width=10), TimeRemainingColumn())
+            rest = Column(ratio=1, no_wrap=True)  # of the width, and cut off there
+            values = TextColumn("{task.fields[values]}", markup=False, table_column=rest)
+            self._bar = Bar(*columns, values, console=out, expand=True)
             self._bar.add_task("", total=run.epochs, completed=run.epoch, values="")
             self._bar.start()
 

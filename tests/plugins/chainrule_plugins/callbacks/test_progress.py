@@ -16,8 +16,8 @@ X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(20) % 2
 
 
-def output(*, terminal, train=(X, Y), **settings):
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=200)
+def output(*, terminal, train=(X, Y), width=200, **settings):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width)
     network = linear(3, 2).build(**settings)
     callbacks = [progress(console)]
     fit(network, cross_entropy(), sgd(), train=train, epochs=3, metrics={"accuracy": accuracy()}, callbacks=callbacks)
@@ -36,6 +36,13 @@ def test_it_is_silent_where_the_output_is_not_a_terminal():
 def test_it_shows_epochs_curves_and_speed_on_a_terminal(settings):
     last = output(terminal=True, **settings).replace("\r", "\n").strip().splitlines()[-1]
     assert re.search(r"3/3 .* train_loss 0\.\d+ +train_accuracy 0\.\d+ .*\d steps/s", last)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_cuts_the_values_off_and_nothing_else(width):
+    last = output(terminal=True, width=width).replace("\r", "\n").strip().splitlines()[-1]
+    assert len(last) <= width
+    assert re.match(r"epoch 3/3 \S+ \d+:\d\d:\d\d train_loss", last)
 
 
 def test_it_goes_on_from_the_epochs_of_a_resumed_run(tmp_path):
