@@ -45,7 +45,11 @@ def train(
         results = folder.take(run)
         has_ended = results is not None
         if results is None:
-            results = trained(run, folder, path.stem, _progress(run))
+            try:
+                results = trained(run, folder, path.stem, _progress(run))
+            except KeyboardInterrupt:
+                echo(f"Stopped. The same command goes on from {folder.checkpoint}.", err=True)
+                raise
     if as_json:
         typer.echo(to_json(results), nl=False)
         return

@@ -93,7 +93,8 @@ class FileData:
     seed: int
 
     def splits(self) -> Splits:
-        columns = read_columns(self.place.at("file"), self.path)
+        wanted = {name for names in (self.x, self.y) for name in ([names] if isinstance(names, str) else names)}
+        columns = read_columns(self.place.at("file"), self.path, wanted)
         x = columns_of(self.place.at("x"), columns, self.x, is_input=True)
         y = columns_of(self.place.at("y"), columns, self.y)
         rows = len(x)
@@ -103,8 +104,8 @@ class FileData:
         train = rows - sum(sizes)
         if min(train, *sizes) < 1:
             raise self.place.error(
-                f"must leave a row or more to each split, got {train}, {sizes[0]} and {sizes[1]} of {rows}. "
-                "Change validation and test, the shares of the rows."
+                f"must have a row or more for train, validation and test, got {train}, {sizes[0]} and {sizes[1]} of "
+                f"{rows}. Change validation and test, their shares of the rows."
             )
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.seed))
         return Splits(*((x[part], y[part]) for part in torch.split(order, [train, *sizes])))
@@ -140,6 +141,11 @@ def read_data(place: Place, given: object, task: Task | None) -> Data:
     if not isinstance(name, str) or not name.endswith((".csv", ".npz")):
         raise place.at("file").error(f"must be a file .csv or .npz, got {shown(name)}. Write data.csv.")
     shares = {key: _share(place, key, given.get(key, 0.1)) for key in ("validation", "test")}
+    if sum(shares.values()) >= 1:
+        raise place.error(
+            f"must leave rows to train on, got {shares['validation']} of them for validation and {shares['test']} for "
+            "test. Lower one."
+        )
     names = {key: _names(place.at(key), given.get(key, key)) for key in ("x", "y")}
     path = (place.folder / Path(name).expanduser()).resolve()
     return FileData(place, path, names["x"], names["y"], **shares, seed=_seed(place, given))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,14 +18,14 @@ from chainrule_lab.runs.place import Place
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
-def read_columns(place: Place, path: Path) -> dict[str, Array]:
-    """Return the columns or arrays of a file by name.
+def read_columns(place: Place, path: Path, wanted: Collection[str]) -> dict[str, Array]:
+    """Return the columns or arrays of a file by name; those of a .npz file that are not wanted are empty.
 
     Raises:
         ChainruleError: if the file cannot be read, or holds other things than numbers and text.
     """
     try:
-        return _read_npz(path) if path.suffix == ".npz" else _read_csv(place, path)
+        return _read_npz(path, wanted) if path.suffix == ".npz" else _read_csv(place, path)
     except (OSError, ValueError, zipfile.BadZipFile, csv.Error, EOFError, KeyError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()).rstrip(".")
         raise place.error(
@@ -72,9 +72,9 @@ def _expect_numbers(place: Place, name: str, column: Array) -> None:
         raise place.error(f"must name columns of numbers, got {name} of {column.dtype.name}{text}. Name others.")
 
 
-def _read_npz(path: Path) -> dict[str, Array]:
+def _read_npz(path: Path, wanted: Collection[str]) -> dict[str, Array]:
     with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        return {name: arrays[name] if name in wanted else np.empty(0) for name in arrays.files}
 
 
 def _read_csv(place: Place, path: Path) -> dict[str, Array]:

@@ -14,6 +14,7 @@ from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, 
 from chainrule.arguments import nearest, shown
 from chainrule_lab.runs.data import Data, read_data
 from chainrule_lab.runs.fit_settings import FIT_KEYS, expect_metrics, read_fit_settings
+from chainrule_lab.runs.member_settings import member_settings
 from chainrule_lab.runs.network_settings import NETWORK_KEYS, NetworkSettings, read_network_settings
 from chainrule_lab.runs.parts import NAME, Part, completed, distributions_in, made, read_part
 from chainrule_lab.runs.place import Place
@@ -223,7 +224,14 @@ class RunDescription:
                 raise self._place.error(f'takes no "{key}".{nearest(key, KEYS) or known}')
         _ = self._data, self._network_settings
         expect_metrics(self._place.at("metrics"), self.fit_arguments()["metrics"])
-        _ = self.module(), self.loss(), self.optimizer()
+        _ = self.module(), self.loss()
+        members = self._network_settings.members
+        for name, values in member_settings(self.optimizer()).items():
+            if len(values) != members:
+                raise self._place.error(
+                    f"must have a member for each value of optimizer.{name}, got {members} for {len(values)}. "
+                    f"Write members = {len(values)}, or as many seeds."
+                )
 
     def _set(self, mapping: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
         """Put a value at some keys, through tables, lists by their index, and components that have only a name."""

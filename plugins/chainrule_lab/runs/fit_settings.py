@@ -37,7 +37,7 @@ def read_fit_settings(place: Place, given: Mapping[str, Any], task: Task | None)
 
 def _read(place: Place, name: str, value: Any) -> Any:
     if name in ("epochs", "batch_size"):
-        return integer(place.file, name, value, at_least=1 if name == "batch_size" else 0)
+        return integer(place.file, name, value, at_least=1)
     if name == "clip_norm":
         return None if value == NONE else number(place.file, name, value, above=0)
     if name == "every":

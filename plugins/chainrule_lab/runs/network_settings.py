@@ -27,6 +27,11 @@ class NetworkSettings:
     device: str
     freeze: list[str]
 
+    @property
+    def members(self) -> int:
+        """The number of members; 1 for a single network."""
+        return len(self.seeds["seeds"]) if "seeds" in self.seeds else self.seeds.get("members", 1)
+
     def build(self, place: Place, module: Module) -> Network:
         """Return the network; errors begin with the place of the module."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -101,6 +102,10 @@ def read_part(place: Place, given: object, kinds: tuple[str, ...]) -> Part:
     several = next((one.name for one in signature.parameters.values() if one.kind is one.VAR_POSITIONAL), "")
     if several in arguments and not isinstance(arguments[several], list):
         raise place.at(several).error(f"must be a list, got {shown(given[several])}. Write {several} = [ … ].")
+    if missing := [key for key, one in signature.parameters.items() if _is_required(one) and key not in arguments]:
+        raise place.error(
+            f'needs {", ".join(missing)}, got none. Write {{ {NAME} = "{given[NAME]}", {missing[0]} = … }}.'
+        )
     try:
         by_name = {key: value for key, value in arguments.items() if key != several}
         expect_bound(label_of(function), signature, arguments.get(several, ()), by_name)
@@ -205,6 +210,13 @@ def _found(place: Place, name: str, kinds: tuple[str, ...]) -> tuple[str, Callab
         if str(error).startswith(str(place)):
             raise
         raise ChainruleError(f"{place}: {error}") from error
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty and parameter.kind not in (
+        parameter.VAR_POSITIONAL,
+        parameter.VAR_KEYWORD,
+    )
 
 
 def _example(place: Place, kinds: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from chainrule.arguments import shown
 from chainrule.cli.paths import write_whole
 from chainrule_lab.atomic import check_folder, write_together
 from chainrule_lab.runs.description import RunDescription
+from chainrule_lab.runs.parts import NAME
 from chainrule_lab.runs.toml_file import read_toml, to_toml
 
 DESCRIPTION, CHECKPOINT, RESULTS = "run.toml", "run.ckpt", "results.json"
@@ -44,7 +45,7 @@ class RunFolder:
         """
         complete = run.complete(self.path)
         file = self.path / DESCRIPTION
-        if file.exists():
+        if file.exists() and (self.checkpoint.exists() or (self.path / RESULTS).exists()):
             different = differences(complete, read_toml(file))
             more = different.keys() == {"epochs"} and different["epochs"][0] > different["epochs"][1]
             if different and not more:
@@ -57,7 +58,7 @@ class RunFolder:
             if not different:
                 return self._results()
             (self.path / RESULTS).unlink(missing_ok=True)
-        elif strange := [name for name in FILES if (self.path / name).exists()]:
+        elif strange := [name for name in FILES if (self.path / name).exists() and name != DESCRIPTION]:
             raise ChainruleError(
                 f"train: {self.path} must be new, or of a run, got {strange[0]} without {DESCRIPTION}. "
                 "Choose another with --output."
@@ -105,7 +106,9 @@ def differences(now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = "
             and any(isinstance(one, Mapping) for one in mine + theirs)
         ):
             mine, theirs = ({str(index): one for index, one in enumerate(several)} for several in (mine, theirs))
-        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping) and mine.get(NAME) != theirs.get(NAME):
+            found[f"{prefix}{key}"] = mine.get(NAME), theirs.get(NAME)  # the arguments of one mean nothing to the other
+        elif isinstance(mine, Mapping) and isinstance(theirs, Mapping):
             found |= differences(mine, theirs, f"{prefix}{key}.")
         elif mine != theirs:
             found[f"{prefix}{key}"] = mine, theirs

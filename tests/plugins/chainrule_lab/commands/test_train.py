@@ -125,7 +125,7 @@ def test_other_settings_in_the_same_folder_are_named(work):
     done = chainrule_train("first.toml", "--set", "optimizer.k=3", "--set", "network.2=relu")
     assert done.exit_code == 1
     assert done.stderr == (
-        'chainrule: train: runs/first must be of the same run, got another: network.2.name "relu" in place of "tanh"; '
+        'chainrule: train: runs/first must be of the same run, got another: network.2 "relu" in place of "tanh"; '
         "optimizer.k 3 in place of 5. Choose another with --output.\n"
     )
 
@@ -136,7 +136,7 @@ def test_other_settings_in_the_same_folder_are_named(work):
         (["none.toml"], "chainrule: none.toml: the file must be one that can be read, got No such file or directory."),
         (["first.toml", "--set", "optimizer"], "chainrule: --set: a setting must be KEY=VALUE, got 'optimizer'."),
         (["first.toml", "--set", "a b=1"], "chainrule: first.toml: a key must be names with dots, got 'a b'."),
-        (["first.toml", "--set", "epochs=many"], "chainrule: first.toml: epochs must be an integer of at least 0, got"),
+        (["first.toml", "--set", "epochs=many"], "chainrule: first.toml: epochs must be an integer of at least 1, got"),
         (
             ["broken.toml"],
             "chainrule: broken.toml: the file must be TOML, got this at line 2, column 8: Invalid value",

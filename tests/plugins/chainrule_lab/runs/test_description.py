@@ -1,9 +1,16 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from chainrule import ChainruleError
-from chainrule.layers import linear, sequential
+from chainrule.activations import leaky_relu, tanh
+from chainrule.initializers import zeros
+from chainrule.layers import conv2d, linear, mlp, residual, sequential, transformer_block
 from chainrule_lab.runs.description import RunDescription
+from chainrule_lab.runs.parts import Part, made
+from chainrule_lab.runs.place import Place
+from chainrule_lab.runs.tables import parts_of
 
 NESTED = {
     "task": "circle",
@@ -100,7 +107,7 @@ def test_the_network_is_built_with_its_seeds_and_frozen_parameters():
         ({"loss": {"name": "mse", "reduction": "men"}}, 'RUN.toml: loss.reduction must be "mean", "sum" or "none"'),
         ({"callbacks.0.patienc": 3}, 'RUN.toml: callbacks.0: early_stopping: takes no argument "patienc". Did you'),
         ({"metrics": ["accuracy", "accuracy"]}, "RUN.toml: metrics: fit: the names of metrics must be different"),
-        ({"epochs": -1}, "RUN.toml: epochs must be an integer of at least 0, got -1."),
+        ({"epochs": -1}, "RUN.toml: epochs must be an integer of at least 1, got -1."),
         ({"seeds": [1, 2]}, "RUN.toml: seeds must stand alone, got [1, 2] with seed=None and members=2."),
         ({"dtype": "float16"}, "RUN.toml: dtype must be float32 or float64, got 'float16'."),
         ({"data.sed": 1}, 'RUN.toml: data takes no "sed". Did you mean "seed"?'),
@@ -116,3 +123,33 @@ def test_what_does_not_fit_is_one_line_with_its_place(values, message):
         run.with_values(values)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_single_numbers_of_a_tasks_own_network_and_loss_can_be_set():
+    run = RunDescription.of({"task": "circle", "optimizer": "adam"})
+    assert run.complete()["network"][2]["out_features"] == 32
+    other = run.with_values({"network.2.out_features": 8, "network.4.in_features": 8, "loss.reduction": "mean"})
+    assert other.module().modules[2].out_features == 8
+    assert other.loss().reduction == "mean"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        sequential(linear(2, 3, bias=False), residual(linear(3, 3), tanh()), mlp([3, 4, 2], leaky_relu(0.3))),
+        transformer_block(4, 2, activation="relu", dropout=0.5),
+        conv2d(1, 2, 3, padding="same"),
+    ],
+    ids=repr,
+)
+def test_a_module_is_described_by_what_makes_an_equal_one(module):
+    parts = parts_of(Place("RUN.toml", Path()), module, ("layers", "activations"))
+    again = parts.make() if isinstance(parts, Part) else sequential(*made(parts))
+    assert repr(again) == repr(module)
+    states = [one.build(seed=3).state_dict() for one in (again, module)]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], value) for name, value in states[1].items())
+
+
+def test_a_module_whose_attributes_do_not_have_its_arguments_is_not_described():
+    assert parts_of(Place("RUN.toml", Path()), linear(2, 3, weight_init=zeros()), ("layers",)) is None

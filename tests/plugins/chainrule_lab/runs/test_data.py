@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+
+from chainrule import ChainruleError, Splits
+from chainrule_lab.runs.description import RunDescription
+
+CSV = "width, height,kind,weight\n" + "".join(
+    f"{i},{i / 2},{'rose' if i % 3 else 'iris'},{i * 10}\n" for i in range(20)
+)
+
+
+@pytest.fixture
+def splits(tmp_path):
+    """Return a function from the table `data` to splits, in a folder with some files."""
+    (tmp_path / "flowers.csv").write_text(CSV)
+    x = np.arange(60, dtype=np.float64).reshape(20, 3)
+    np.savez(tmp_path / "arrays.npz", x=x, y=np.arange(20) % 4, objects=np.array([{}, None], dtype=object))
+    (tmp_path / "made.py").write_text(
+        "import numpy as np\nfrom chainrule import Splits\n\n\n"
+        "def pairs(rows=4, scale=1.0):\n    pair = scale * np.ones((rows, 2)), np.zeros(rows, dtype=np.int64)\n"
+        "    return Splits(pair, pair, pair)\n\n\n"
+        "def one():\n    return pairs().train\n\n\ndef fails():\n    return 1 / 0\n"
+    )
+
+    def of(**data):
+        network = {"name": "linear", "in_features": 2, "out_features": 2}
+        given = {"network": network, "loss": "cross_entropy", "optimizer": "sgd", "data": data}
+        return RunDescription.of(given, where="RUN.toml", folder=tmp_path).splits()
+
+    return of
+
+
+def test_rows_of_a_csv_file_are_cut_into_three_in_an_order_drawn_from_the_seed(splits):
+    found = splits(file="flowers.csv", x=["width", "height"], y="kind", validation=0.2, test=0.1)
+    assert [len(x) for x, _ in found] == [14, 4, 2]
+    x, y = (torch.cat(parts) for parts in zip(*found, strict=True))
+    assert sorted(x[:, 0].tolist()) == list(range(20))
+    assert torch.equal(y, (x[:, 0] % 3 != 0).long())  # iris before rose
+    assert x.dtype == torch.float32
+    again, other = (splits(file="flowers.csv", x="width", y="kind", seed=seed).train for seed in (0, 1))
+    assert torch.equal(again[0], splits(file="flowers.csv", x="width", y="kind").train[0])
+    assert not torch.equal(again[0], other[0])
+
+
+def test_a_target_of_one_name_is_classes_and_of_a_list_numbers(splits):
+    assert splits(file="flowers.csv", x=["width"], y="weight").train[1].dtype == torch.int64
+    y = splits(file="flowers.csv", x=["width"], y=["weight"]).train[1]
+    assert (y.dtype, y.shape) == (torch.float32, (16, 1))
+
+
+def test_arrays_of_an_npz_file_go_by_their_names(splits):
+    x, y = splits(file="arrays.npz").train
+    assert (x.shape, x.dtype, y.dtype) == ((16, 3), torch.float32, torch.int64)
+    assert torch.equal(x[:, 0] / 3 % 4, y)
+
+
+def test_a_function_gets_the_other_keys_as_arguments(splits):
+    found = splits(function="made.py:pairs", rows=6, scale=2.0)
+    assert isinstance(found, Splits)
+    assert torch.equal(found.test[0], torch.full((6, 2), 2.0))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"file": "flowers.csv", "x": "with", "y": "kind"},
+            'data.x must name columns of the file, got "with". Did you',
+        ),
+        (
+            {"file": "flowers.csv", "x": ["kind"], "y": "kind"},
+            "data.x must name columns of numbers, got kind of str128",
+        ),
+        (
+            {"file": "flowers.csv", "x": "width", "y": "kind", "test": 1},
+            "data.test must be a share of the rows below 1",
+        ),
+        (
+            {"file": "flowers.csv", "x": "width", "y": "kind", "validation": 0.01},
+            "data must have a row or more for train, validation",
+        ),
+        ({"file": "none.csv"}, "data.file must be a .csv file that can be read, got"),
+        ({"file": "made.py"}, "data.file must be a file .csv or .npz, got 'made.py'."),
+        ({"file": "arrays.npz", "x": "objects"}, "data.file must be a .npz file that can be read, got"),
+        ({"file": "arrays.npz", "seed": -1}, "data.seed must be an integer of at least 0, got -1."),
+        ({"fil": "arrays.npz"}, "data must name where the data comes from, got {'fil': 'arrays.npz'}."),
+        (
+            {"function": "made.py:pairs", "row": 3},
+            'data: pairs: takes no argument "row". Did you mean "rows"?',
+        ),
+        ({"function": "made.py:pear"}, 'data: no "pear" in'),
+        ({"function": "made.py:one"}, "data.function must return three pairs (x, y) of tensors, got"),
+        ({"function": "made.py:fails"}, "data: fails: ZeroDivisionError: division by zero."),
+        ({"function": "made"}, "data.function must be FILE.py:NAME, got 'made'."),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_one_line(splits, data, message):
+    with pytest.raises(ChainruleError) as caught:
+        splits(**data)
+    assert str(caught.value).startswith(f"RUN.toml: {message}")
+    assert "\n" not in str(caught.value)
