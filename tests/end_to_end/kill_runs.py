@@ -25,6 +25,9 @@ from chainrule.callbacks import best, early_stopping, history_file, reduce_on_pl
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
+from chainrule_lab.runs.description import RunDescription
+from chainrule_lab.runs.run_folder import RunFolder
+from chainrule_lab.runs.running import train
 
 X = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
 Y = X.flip(1).cos()
@@ -35,12 +38,29 @@ RUNS: dict[str, dict[str, Any]] = {
     "compiled": {"every": 5, "compile": True, "evaluate_train": False},
     "compiled, an epoch at a time": {"compile": True},
     "with callbacks": {"every": 3},
+    "of a file": {"every": 3, "epochs": 6},
 }
 """The settings of each run beside what all have: dropout, batch norm, two wrappers, an ensemble of three."""
+
+DESCRIBED = {
+    "task": "circle",
+    "seeds": [0, 1, 2],
+    "network": [
+        {"name": "linear", "in_features": 2, "out_features": 16},
+        {"name": "batch_norm", "num_features": 16},
+        {"name": "dropout", "p": 0.2},
+        {"name": "linear", "in_features": 16, "out_features": 2},
+    ],
+    "optimizer": {"name": "ema", "inner": {"name": "lookahead", "inner": {"name": "adam", "lr": [0.1, 0.01, 0.001]}}},
+    "callbacks": ["best", {"name": "early_stopping", "patience": 4}],
+}
+"""What `chainrule train` would read for the last of them."""
 
 
 def run(name: str, folder: Path, checkpoint: Path | None) -> dict[str, Any]:
     """Return what a run ends with."""
+    if name == "of a file":
+        return run_of_a_file(folder / "undisturbed" if checkpoint is None else folder)
     settings = dict(RUNS[name])
     if checkpoint is None:
         settings.pop("every", None)
@@ -59,6 +79,13 @@ def run(name: str, folder: Path, checkpoint: Path | None) -> dict[str, Any]:
         checkpoint=checkpoint, **settings,
     )  # fmt: skip
     return {**outcome(network, history), "file": (folder / "history.jsonl").read_text()}
+
+
+def run_of_a_file(folder: Path) -> dict[str, Any]:
+    description, kept = RunDescription.of(DESCRIBED | RUNS["of a file"]), RunFolder(folder)
+    if kept.take(description) is None:
+        train(description, kept, "killed")
+    return {name: (folder / name).read_bytes() for name in ("history.csv", "state.pt", "curves.svg")}
 
 
 def outcome(network: Network, history: History) -> dict[str, Any]:
