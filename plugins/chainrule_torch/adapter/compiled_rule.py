@@ -2,107 +2,151 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
-from chainrule.base.member_values import with_values
 from chainrule.base.optimizer import Optimizer, State
-from chainrule.base.step import Due
 from chainrule.errors import CompileWarning, label
-from chainrule.updates.chain import Chain
-from chainrule.updates.fused_rule import first_use
 from chainrule.updates.moment import Moment
-from chainrule_torch.adapter.group_settings import numbers_of
+from chainrule.updates.per_parameter import Tensors, added
+from chainrule_torch.adapter.step_functions import StepFunctions
+from chainrule_torch.adapter.step_operations import Part, StepFunction, Work
 
 if TYPE_CHECKING:
-    from chainrule_torch.adapter.compiling import Compiled
     from chainrule_torch.adapter.group_rule import GroupRule
+    from chainrule_torch.adapter.precision import Precision
 
 
 class CompiledRule:
     """Takes steps of a group's rule through functions that are compiled when they are first needed.
 
-    An elementwise rule has one for vectors of any length, any other one for each shape. A function has the step's
-    number, its learning rate, scalars and all numbers of the rule but 0 as inputs, so that another value of them does
-    not have it compiled again; another set of answers of `Step.every` does. A rule that cannot be compiled warns, and
-    runs eagerly. Functions change tensors unseen by autograd, which the caller tells of it.
+    An elementwise rule has one for vectors of any length, any other one for each shape; one that sums over parameters
+    has two, with the sums between them. A function has the step's number, its learning rate, scalars and all numbers of
+    the rule but 0 as inputs, so that another value of them does not have it compiled again; another set of answers of
+    `Step.every` does. A rule that cannot be compiled warns, and runs eagerly. Functions change tensors unseen by
+    autograd, which the caller tells of it.
     """
 
     def __init__(self) -> None:
-        self._known: dict[object, list[tuple[Due, Compiled]]] = {}
+        self._functions: StepFunctions | None = None
         self._moment: Moment | None = None
-        self._ready: dict[object, tuple[Callable[[list[Tensor]], object], Tensor]] = {}
+        self._ready: dict[object, tuple[StepFunction, Tensor]] = {}
         self._fails = False
 
-    def take(
-        self, rule: GroupRule, kind: object, data: Tensor, grad: Tensor, state: State, moment: Moment, *key: Tensor
-    ) -> bool:
-        """Take a step; return whether that was possible.
+    def take(self, rule: GroupRule, kind: object, data: Tensor, grad: Tensor, state: State, moment: Moment) -> bool:
+        """Take a step of an elementwise rule; return whether that was possible.
 
         Args:
             rule: the group's.
-            kind: what tells apart tensors for which functions are others.
-            data: the parameter, or a vector of parameters.
-            grad: its gradient; where it has a shape, what to step against.
-            state: its state.
+            kind: what tells apart vectors for which functions are others.
+            data: a vector of parameters.
+            grad: their gradients.
+            state: their state.
             moment: that of the step.
-            key: that of its random numbers, where it has a shape; else all are vectors.
         """
-        if self._fails:
+        return self.do(rule, Work((kind, grad.dtype), tuple(state)), [data, grad, *state.values()], moment)
+
+    def take_row(
+        self,
+        rule: GroupRule,
+        row: Tensors,
+        moment: Moment,
+        precision: Precision | None = None,
+        draws: tuple[int, ...] = (),
+        words: Sequence[Tensor] = (),
+    ) -> bool:
+        """Take a step with a parameter in its own shape; return whether that was possible.
+
+        Args:
+            rule: the group's.
+            row: the parameter.
+            moment: that of the step.
+            precision: how it is widened and rounded, if it is.
+            draws: the numbers of the draws of random bits by which it is rounded.
+            words: what these follow from.
+        """
+        work = dataclasses.replace(_work_of(row), precision=precision, draws=draws)
+        if not self.do(rule, work, [*_tensors_of(row), *words], moment):
             return False
-        if moment is not self._moment:
-            self._moment, self._ready = moment, {}
-        if kind not in self._ready:
-            try:
-                tensors = [data, grad if key else data, *state.values(), *key]
-                self._ready[kind] = self._prepared(rule, kind, tensors, list(state), moment)
-            except Exception as error:  # noqa: BLE001 - whatever keeps a rule from being compiled, it may run eagerly
-                reason = str(error).strip().partition("\n")[0].rstrip(".")
-                self.refuse(rule.chain.rule, f"{type(error).__name__}: {reason}; plain algebra compiles")
-                return False
-        function, prepared = self._ready[kind]
-        function([data, grad, *state.values(), *key, prepared])
+        increment_version(row.data)
+        return True
+
+    def take_with_sums(self, rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment]) -> bool:
+        """Take a step of a rule that sums over parameters; return whether that was possible."""
+        first = self._all_prepared(rule, "sums", rows, moments, {})  # before any tensor is changed
+        if not first:
+            return not rows
+        examples = {id(function): function.sums for function, _ in first}
+        rest = self._all_prepared(rule, "rest", rows, moments, added(list(examples.values())))
+        if rest is None:
+            return False
+        parts, grads = [], []
+        for row, (function, last) in zip(rows, first, strict=True):
+            results = function.compiled.function([*_tensors_of(row), last])
+            parts.append(dict(zip(function.sums, results, strict=False)))
+            grads.append(results[-1] if len(results) > len(function.sums) else row.grad)
+        sums = added(parts).values()
+        for row, grad, (function, last) in zip(rows, grads, rest, strict=True):
+            function.compiled.function([*_tensors_of(row._replace(grad=grad)), *sums, last])
+            increment_version(row.data)
+        return True
+
+    def _all_prepared(
+        self,
+        rule: GroupRule,
+        part: Part,
+        rows: Sequence[Tensors],
+        moments: Sequence[Moment],
+        sums: Mapping[str, Tensor],
+    ) -> list[tuple[StepFunction, Tensor]] | None:
+        """Return what `_prepared` does for a part of a step with each parameter; None if one cannot be compiled."""
+        found = []
+        for row, moment in zip(rows, moments, strict=True):
+            prepared = self._prepared(rule, _work_of(row, part), _tensors_of(row), moment, sums)
+            if prepared is None:
+                return None
+            found.append(prepared)
+        return found
+
+    def do(self, rule: GroupRule, work: Work, tensors: list[Tensor], moment: Moment) -> bool:
+        """Do some work with its tensors; return whether that was possible."""
+        found = self._prepared(rule, work, tensors, moment)
+        if found is None:
+            return False
+        function, last = found
+        function.compiled.function([*tensors, last])
         return True
 
     def _prepared(
-        self, rule: GroupRule, kind: object, tensors: Sequence[Tensor], names: Sequence[str], moment: Moment
-    ) -> tuple[Callable[[list[Tensor]], object], Tensor]:
-        """Return the function for a moment, and its last input."""
-        fields = numbers_of(rule.chain.rule)
-        t: Any = moment.t
-        values: list[Any] = [t, moment.lr, 1 - moment.lr * rule.decay, *fields.values(), *moment.scalars.values()]
-        numbers = torch.tensor(values, dtype=torch.float64, device=tensors[0].device)
-        is_shaped = len(tensors) > 2 + len(names)
-        decays, maximizes = rule.decay != 0, rule.maximize and not is_shaped
-        form = str(rule.form), decays, maximizes, *fields, *moment.scalars
-        known = self._known.setdefault((kind, form), [])
-        for due, one in known:
-            if due.holds_at(t):
-                return one.function, one.prepare(numbers)
-        from chainrule_torch.adapter.compiling import compiled_for_shapes, compiled_for_vectors  # takes a second
-
-        due = Due(t)
-
-        def operations(data: Tensor, grad: Tensor, *rest: Tensor) -> None:
-            inputs = iter([rest[-1][i] for i in range(len(values))])
-            t, lr, kept = next(inputs), next(inputs), next(inputs)
-            chain = Chain(with_values(rule.chain.rule, {name: next(inputs) for name in fields}))
-            now = Moment(t, lr, {name: next(inputs) for name in moment.scalars}, due)
-            if decays:
-                data.mul_(kept)
-            states = chain.states(dict(zip(names, rest, strict=False)))
-            steps = chain.steps(now, rest[-2], data.dtype) if is_shaped else chain.steps(now)
-            chain.take(data, -grad if maximizes else grad, states, steps)
-
-        with first_use(label(rule.chain.rule)):
-            make = compiled_for_shapes if is_shaped else compiled_for_vectors
-            known.append((due, make(operations, tensors, numbers)))
-        return known[-1][1].function, known[-1][1].prepare(numbers)
+        self,
+        rule: GroupRule,
+        work: Work,
+        tensors: Sequence[Tensor],
+        moment: Moment,
+        sums: Mapping[str, Tensor] | None = None,
+    ) -> tuple[StepFunction, Tensor] | None:
+        """Return the function that does some work at a moment, and its last input; None if it cannot be compiled."""
+        if self._fails:
+            return None
+        if moment is not self._moment:
+            self._moment, self._ready = moment, {}
+        form = work.form
+        if form not in self._ready:
+            try:
+                if self._functions is None or self._functions.form is not rule.form:
+                    self._functions = StepFunctions(rule)
+                self._ready[form] = self._functions.find(rule, work, tensors, moment, sums or {})
+            except Exception as error:  # noqa: BLE001 - whatever keeps a rule from being compiled, it may run eagerly
+                reason = str(error).strip().partition("\n")[0].rstrip(".")
+                self.refuse(rule.chain.rule, f"{type(error).__name__}: {reason}; plain algebra compiles")
+                return None
+        return self._ready[form]
 
     def refuse(self, rule: Optimizer, reason: str) -> None:
         """Warn that a rule runs eagerly, where the caller of chainrule and torch is; once."""
@@ -113,6 +157,17 @@ class CompiledRule:
                 CompileWarning,
                 stacklevel=_levels_to_the_caller(),
             )
+
+
+def _tensors_of(row: Tensors) -> list[Tensor]:
+    return [row.data, row.grad, *row.state.values(), row.key]
+
+
+def _work_of(row: Tensors, part: Part = "all") -> Work:
+    """Return the work with a parameter in its own shape."""
+    tensors = row.data, row.grad, *row.state.values()
+    kind = tuple([(each.shape, each.stride(), each.dtype, each.device) for each in tensors])
+    return Work(kind, tuple(row.state), part, shaped=True)
 
 
 def _levels_to_the_caller() -> int:

@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from chainrule.training.steps.tracing import generated_code
 from chainrule.updates.recording import AsNumbers
+from chainrule_torch.adapter.rounding import FORMATS
 
 FUNCTIONS = 256
 """The size of the cache of compiled functions."""
@@ -32,11 +33,11 @@ class Compiled(NamedTuple):
 
     Attributes:
         prepare: computes from the numbers what is the same for all elements, once for all tensors.
-        function: changes the tensors in place, but does not count that as torch does.
+        function: changes the tensors in place, but does not count that as torch does, and returns the results.
     """
 
     prepare: Callable[[Tensor], Tensor]
-    function: Callable[[list[Tensor]], object]
+    function: Callable[[list[Tensor]], Sequence[Tensor]]
 
 
 class NumbersAsTensors(AsNumbers):
@@ -81,14 +82,18 @@ def _is_number(value: object, beside: object) -> bool:
 
 @torch.inference_mode(False)
 @torch.no_grad()
-def compiled_for_vectors(operations: Callable[..., object], vectors: Sequence[Tensor], numbers: Tensor) -> Compiled:
-    """Return operations on vectors like these, all of one length, which may be any, and on numbers; none runs now.
+def compiled_for_vectors(
+    operations: Callable[..., object], vectors: Sequence[Tensor], others: Sequence[Tensor], numbers: Tensor
+) -> Compiled:
+    """Return operations on vectors like these, all of one length, which may be any, on others and on numbers.
+
+    None of them runs now.
 
     Raises:
         Exception: whatever arises if the operations depend on the values of tensors, or torch cannot compile them.
     """
     examples = [torch.linspace(0.1, 1, EXAMPLE, device=each.device).to(each.dtype) for each in vectors]
-    return _compiled(operations, examples, numbers, "symbolic")
+    return _compiled(operations, [*examples, *(each.clone() for each in others)], numbers, "symbolic")
 
 
 @torch.inference_mode(False)
@@ -114,7 +119,8 @@ def _compiled(
     if key not in _functions:
         if len(_functions) == FUNCTIONS:
             del _functions[next(iter(_functions))]  # the oldest
-        prepare = _split_off_numbers(graph, examples[0].dtype)
+        own = examples[0].dtype
+        prepare = _split_off_numbers(graph, own if own == torch.float64 else torch.float32)  # the dtype of steps
         function = _compile(graph)
         _functions[key] = Compiled(prepare, _unwrapped(function, examples, prepare(numbers)))
     return _functions[key]
@@ -162,12 +168,16 @@ def _replace(
             node.replace_all_uses_with(element, delete_user_cb=lambda user: user not in alone)
 
 
-def _compile(graph: GraphModule) -> Callable[..., object]:
+def _compile(graph: GraphModule) -> Callable[..., Sequence[Tensor]]:
+    inputs = [node.meta["val"] for node in graph.graph.find_nodes(op="placeholder")]
     options: dict[str, Any] = {"size_asserts": False}
+    if any(each.dtype in FORMATS for each in inputs):  # else what rounding leaves out is taken for 0
+        options["emulate_precision_casts"] = True
     for _ in range(4):
-        inputs = [node.meta["val"] for node in graph.graph.find_nodes(op="placeholder")]
         try:
-            found: Callable[..., object] = torch._inductor.compile(copy.deepcopy(graph), inputs, options=options)
+            found: Callable[..., Sequence[Tensor]] = torch._inductor.compile(
+                copy.deepcopy(graph), inputs, options=options
+            )
         except TensorifyScalarRestartAnalysis:  # as torch's own compiler starts again, having noted what to do
             continue
         except Exception:  # torch's compiler has faults of its own, most of them where it fuses
@@ -180,16 +190,16 @@ def _compile(graph: GraphModule) -> Callable[..., object]:
 
 
 def _unwrapped(
-    function: Callable[..., object], examples: list[Tensor], prepared: Tensor
-) -> Callable[[list[Tensor]], object]:
+    function: Callable[..., Sequence[Tensor]], examples: list[Tensor], prepared: Tensor
+) -> Callable[[list[Tensor]], Sequence[Tensor]]:
     """Return the generated code, without torch's wrappers around it, if that does the same on the examples."""
     expected = [each.clone() for each in examples]
-    function(*expected, prepared)
+    expected += function(*expected, prepared)
     try:
         code: Any = generated_code(function).current_callable
-        code([*examples, prepared])
-        if all(map(torch.equal, examples, expected)):
-            return cast("Callable[[list[Tensor]], object]", code)
+        found = [*examples, *code([*examples, prepared])]
+        if all(torch.allclose(*pair, rtol=0, atol=0, equal_nan=True) for pair in zip(found, expected, strict=True)):
+            return cast("Callable[[list[Tensor]], Sequence[Tensor]]", code)
     except Exception:  # noqa: BLE001, S110 - what torch's wrappers hold may change; the function itself is right
         pass
     return lambda inputs: function(*inputs)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import increment_version
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from chainrule import ChainruleError, ShapeError
@@ -141,14 +140,9 @@ class GroupRule:
     def _take_compiled(self, compiled: CompiledRule, rows: Sequence[Tensors], moments: Sequence[Moment]) -> int:
         """Take a step with the first of some parameters, and return how many of them could be compiled."""
         if self.chain.has_sums:
-            compiled.refuse(self.chain.rule, "it sums over parameters")
-        for i, (row, moment) in enumerate(zip(rows, moments, strict=True)):
-            tensors = row.data, row.grad, *row.state.values()
-            kind = tuple([(each.shape, each.stride(), each.dtype, each.device) for each in tensors])
-            if not compiled.take(self, kind, row.data, row.grad, row.state, moment, row.key):
-                return i
-            increment_version(row.data)
-        return len(rows)
+            return len(rows) if compiled.take_with_sums(self, rows, moments) else 0
+        pairs = zip(rows, moments, strict=True)
+        return next((i for i, (row, moment) in enumerate(pairs) if not compiled.take_row(self, row, moment)), len(rows))
 
 
 def _reads_nothing(chain: Chain) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from chainrule import HyperparameterError, State
 from chainrule.errors import label
@@ -17,12 +18,21 @@ from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors
+from chainrule_torch.adapter.compiled_rule import CompiledRule
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.rounding import FORMATS, nearest_with_rest, random_bits, stochastically_rounded, words
 from chainrule_torch.adapter.runs import TakeRows, joined, runs, separate, take_joined
 from chainrule_torch.adapter.state_entries import COMPENSATION, begin, of_the_rule
+from chainrule_torch.adapter.step_operations import Work
 
 ROUNDINGS = ("stochastic", "kahan", "nearest")
+
+
+class Bits(Protocol):
+    """Random bits for the elements of a parameter."""
+
+    def bits(self, draw: int) -> Tensor:
+        """Return the bits of a draw, one of several at a step."""
 
 
 class Draws(NamedTuple):
@@ -40,18 +50,38 @@ class Draws(NamedTuple):
 
     def bits(self, draw: int) -> Tensor:
         """Return the bits of a draw, one of several at a step; a parameter's are the same alone as among others."""
-        device = self.rows[0].data.device
-        index = _indices(self.part.stop - self.part.start, device)
+        (first, second), start = self._pairs([draw]), self.part.start
+        index = _indices(self.part.stop - start, self.rows[0].data.device)
+        if len(self.rows) == 1:
+            return random_bits(index, int(first) ^ start, int(second))  # the start, a multiple of a slice's length
+        starts, first, second = self._each(first, second)
+        return random_bits(index - starts, first, second)
+
+    def words(self, draws: Sequence[int]) -> list[Tensor]:
+        """Return what the bits of some draws follow from.
+
+        That is a vector of two words each, or for several parameters the number of each element in its parameter, and
+        each element's two words of each draw.
+        """
+        pairs, device = self._pairs(draws), self.rows[0].data.device
+        if len(self.rows) == 1:
+            return [pairs.view(-1).to(device)] if draws else []
+        starts, *words = self._each(*pairs)
+        return [_indices(self.part.stop, device) - starts, *words]
+
+    def _pairs(self, draws: Sequence[int]) -> Tensor:
+        """Return two rows for each draw: the words of each parameter."""
         keys = torch.cat([row.key for row in self.rows], 1).T.tolist()
-        found = [words(key, self.t, draw) for key in keys]
-        if len(found) == 1:
-            (first, second) = found[0]
-            return random_bits(index, first ^ self.part.start, second)  # the start of a slice, a multiple of its length
+        found = [[word for draw in draws for word in words(key, self.t, draw)] for key in keys]
+        return torch.tensor(found, dtype=torch.int32, device="cpu").T
+
+    def _each(self, *words: Tensor) -> Sequence[Tensor]:
+        """Return for each element where its parameter starts, and these words of it."""
         sizes = [row.data.numel() for row in self.rows]
-        starts = [0, *accumulate(sizes)][:-1]
-        columns = torch.tensor([starts, *zip(*found, strict=True)], dtype=torch.int32, device="cpu")
-        start, first, second = columns.repeat_interleave(torch.tensor(sizes, device="cpu"), 1).to(device)
-        return random_bits(index - start, first, second)
+        starts = torch.tensor([0, *accumulate(sizes[:-1])], dtype=torch.int32, device="cpu")
+        columns = torch.stack([starts, *words])
+        each = columns.repeat_interleave(torch.tensor(sizes, device="cpu"), 1, output_size=sum(sizes))
+        return each.to(self.rows[0].data.device).unbind()
 
 
 class Precision:
@@ -80,6 +110,11 @@ class Precision:
             )
         self.state_dtype = state_dtype
 
+    @property
+    def form(self) -> Hashable:
+        """What decides the operations of widening and rounding."""
+        return self.rounding, self.state_dtype
+
     def widens(self, parameter: Tensor) -> bool:
         """Whether a step of this parameter is computed in other tensors than its own."""
         return parameter.dtype in FORMATS or self.state_dtype not in (None, parameter.dtype)
@@ -105,28 +140,69 @@ class Precision:
             moments: theirs.
             take: takes the step of a rule that is not elementwise.
         """
-        chain = rule.chain
         if rule.elementwise:
             for run, moment in runs(rows, moments):
-                whole = joined(run)
-                for part, row in _slices(whole):
-                    wide = self._before_step(row, rule.decay, moment)
-                    take_joined(chain, wide, moment)
-                    self._write(row, wide, Draws(run, int(moment.t), part))
-                separate(whole, run)
-            return
-        each = list(zip(rows, moments, strict=True))
-        for some in [each] if each and chain.has_sums else [[one] for one in each]:
-            wide_rows = [self._before_step(row, rule.decay, moment) for row, moment in some]
-            take(chain, wide_rows, [moment for _, moment in some])
-            for (row, moment), wide in zip(some, wide_rows, strict=True):
-                self._write(row, wide, Draws([row], int(moment.t), slice(0, row.data.numel())))
+                self._take_run(rule, run, moment)
+        elif rule.chain.has_sums:
+            self._take_together(rule, rows, moments, take)
+        else:
+            for row, moment in zip(rows, moments, strict=True):
+                if rule.compiled is None or not self._take_shaped(rule.compiled, rule, row, moment):
+                    self._take_together(rule, [row], [moment], take)
+
+    def _take_run(self, rule: GroupRule, run: list[Tensors], moment: Moment) -> None:
+        """Take a step of an elementwise rule with some parameters."""
+        whole = joined(run)
+        draws = Draws(run, int(moment.t), slice(0, whole.data.numel()))
+        if rule.compiled is None or not self._take_vectors(rule.compiled, rule, whole, moment, draws):
+            for part, row in _slices(whole):
+                wide = self._before_step(row, rule.decay, moment)
+                take_joined(rule.chain, wide, moment)
+                self.write(row, wide, draws._replace(part=part))
+        separate(whole, run)
+
+    def _take_together(
+        self, rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows
+    ) -> None:
+        """Take a step with parameters in their own shapes, all of which are widened before."""
+        wide_rows = list(map(self.widened, rows))
+        rule.take_each(wide_rows, moments, take)
+        for row, wide, moment in zip(rows, wide_rows, moments, strict=True):
+            self.write(row, wide, Draws([row], int(moment.t), slice(0, row.data.numel())))
+
+    def _take_vectors(
+        self, compiled: CompiledRule, rule: GroupRule, whole: Tensors, moment: Moment, draws: Draws
+    ) -> bool:
+        """Take a compiled step of an elementwise rule with parameters in one vector; return whether it was possible."""
+        tensors = [whole.data, whole.grad, *whole.state.values()]
+        numbers, many = self._drawn(whole), len(draws.rows) > 1
+        kind = tuple([(each.dtype, each.device) for each in tensors])
+        work = Work(kind, tuple(whole.state), precision=self, draws=numbers, many=many)
+        vectors = [each.reshape(-1) for each in tensors]
+        if not compiled.do(rule, work, [*vectors, *draws.words(numbers)], moment):
+            return False
+        for each, vector in zip(tensors, vectors, strict=True):
+            if not each.is_contiguous():
+                each.copy_(vector.view(each.shape))
+        increment_version(whole.data)
+        return True
+
+    def _take_shaped(self, compiled: CompiledRule, rule: GroupRule, row: Tensors, moment: Moment) -> bool:
+        """Take a compiled step with a parameter in its own shape; return whether it was possible."""
+        drawn = self._drawn(row)
+        words = Draws([row], int(moment.t), slice(0, row.data.numel())).words(drawn)
+        return compiled.take_row(rule, row, moment, self, drawn, words)
 
     def _before_step(self, row: Tensors, decay: float, moment: Moment) -> Tensors:
         """Return a parameter, its gradient and its state as the rule sees them, with what its own decay leaves."""
-        data, state = self._widened(row.data, row.state)
+        wide = self.widened(row)
         if decay:
-            data.mul_(1 - moment.lr * decay)
+            wide.data.mul_(1 - moment.lr * decay)
+        return wide
+
+    def widened(self, row: Tensors) -> Tensors:
+        """Return a parameter, its gradient and its state as the rule sees them."""
+        data, state = self._widened(row.data, row.state)
         return row._replace(data=data, grad=row.grad.to(data.dtype), state=state)
 
     def evaluation_parameter(self, chain: Chain, data: Tensor, state: State) -> Tensor:
@@ -141,7 +217,7 @@ class Precision:
         left_out, wide = own.pop(COMPENSATION, None), data.to(steps_in)
         return wide if left_out is None else wide.add_(left_out), own
 
-    def _write(self, row: Tensors, wide: Tensors, draws: Draws) -> None:
+    def write(self, row: Tensors, wide: Tensors, draws: Bits) -> None:
         """Round what a step has made of a parameter and its state."""
         if row.data.dtype in FORMATS and self.rounding == "kahan":
             rounded, rest = nearest_with_rest(wide.data, row.data.dtype)
@@ -154,7 +230,15 @@ class Precision:
             if entry is not kept:
                 kept.copy_(self._rounded(entry, kept.dtype, draws, draw))
 
-    def _rounded(self, wide: Tensor, dtype: torch.dtype, draws: Draws, draw: int) -> Tensor:
+    def _drawn(self, row: Tensors) -> tuple[int, ...]:
+        """Return the numbers of the draws that `write` rounds with."""
+        names = sorted(row.state.keys() - {COMPENSATION})
+        data = row.data.dtype in FORMATS and self.rounding == "stochastic"
+        kept = [row.state[name].dtype in FORMATS and row.state[name].dtype == self.state_dtype for name in names]
+        drawn = [data, *(each and self.rounding != "nearest" for each in kept)]
+        return tuple(draw for draw, is_drawn in enumerate(drawn) if is_drawn)
+
+    def _rounded(self, wide: Tensor, dtype: torch.dtype, draws: Bits, draw: int) -> Tensor:
         if dtype not in FORMATS or self.rounding == "nearest":
             return wide  # which a copy rounds
         bits = draws.bits(draw).view(wide.shape)

@@ -304,8 +304,6 @@ class RuleOptimizer(torch.optim.Optimizer):
     def _take(self, current: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows) -> None:
         """Take a step with tensors of this process."""
         if self._release is not None or any(self._precision.widens(row.data) for row in rows):
-            if current.compiled is not None:
-                current.compiled.refuse(current.chain.rule, "parameters or state are rounded")
             self._precision.take(current, rows, moments, take)
         else:
             current.take_each(rows, moments, take)

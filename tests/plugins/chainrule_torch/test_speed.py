@@ -171,10 +171,11 @@ def test_parameters_lie_in_memory_as_they_like() -> None:
 
 def compiled_counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list to which every compilation adds one."""
-    from chainrule_torch.adapter import compiling
+    from chainrule_torch.adapter import compiling, step_functions
 
     counted, compile_graph = list[int](), compiling._compile
     monkeypatch.setattr(compiling, "_functions", {})
+    monkeypatch.setattr(step_functions, "_by_form", {})
     monkeypatch.setattr(compiling, "_compile", lambda graph: counted.append(1) or compile_graph(graph))
     return counted
 

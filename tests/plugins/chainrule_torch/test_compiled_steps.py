@@ -1,0 +1,113 @@
+"""Test that compiled steps are the eager ones: with sums over parameters, and with parameters of 16 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import chainrule
+from chainrule import Optimizer
+from chainrule.optimizers import prodigy
+from chainrule.updates.chain import Chain
+from chainrule_torch import optim
+from chainrule_torch.adapter import compiling, step_functions
+from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
+
+NAMES = [each.name for each in chainrule.components("optimizers") if not each.foreign]
+BFLOAT16 = torch.bfloat16
+UNIT = {torch.float32: 2.0**-20, BFLOAT16: 2.0**-7, torch.float16: 2.0**-10}
+"""How far apart two numbers of a dtype may be that were rounded from nearly the same one, relative to them."""
+
+
+def stepped(
+    make: Callable[..., RuleOptimizer], shapes: Any, dtype: torch.dtype = torch.float32, steps: int = 4, **options: Any
+) -> list[Tensor]:
+    """Return parameters and the floating-point entries of their state after some steps."""
+    torch.manual_seed(0)
+    parameters = [torch.nn.Parameter(torch.randn(shape).to(dtype)) for shape in shapes]
+    stepper = make(parameters, **options)
+    for t in range(steps):
+        for i, one in enumerate(parameters):
+            one.grad = None if t == 2 and i == 1 else torch.randn(one.shape).to(dtype)
+        stepper.step()
+    entries = [entry for one in parameters for entry in stepper.state[one].values() if entry.is_floating_point()]
+    return [one.detach() for one in parameters] + entries
+
+
+def expect_same_steps(make: Callable[..., RuleOptimizer], *shapes: Any, **options: Any) -> None:
+    """Compiled, all numbers are the eager ones up to rounding, and all but few in a thousand as near as can be."""
+    pairs = [stepped(make, shapes, compile=compile, **options) for compile in (False, True)]
+    for eager, compiled in zip(*pairs, strict=True):
+        apart = (compiled.double() - eager.double()).abs()
+        near = apart <= UNIT[eager.dtype] * eager.double().abs() + 1e-6
+        assert near.double().mean() >= 0.99
+
+
+def of_rule(rule: Optimizer) -> Callable[..., RuleOptimizer]:
+    return type("Made", (RuleOptimizer,), {"factory": staticmethod(lambda: rule)})
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list to which every tracing adds one; what is traced is run, not compiled, since that takes seconds."""
+    counted, compiled = list[int](), step_functions.Operations.compiled
+    monkeypatch.setattr(compiling, "_functions", {})
+    monkeypatch.setattr(compiling, "_compile", lambda graph: graph.forward)
+    monkeypatch.setattr(step_functions, "_by_form", {})
+    monkeypatch.setattr(
+        step_functions.Operations, "compiled", lambda self, *args: counted.append(1) or compiled(self, *args)
+    )
+    return counted
+
+
+def test_a_rule_with_sums_takes_the_same_steps(traced: list[int]) -> None:
+    expect_same_steps(optim.prodigy, (3, 4), (3, 4), (5,), d0=0.1, weight_decay=0.1, maximize=True)
+    assert len(traced) == 4  # what comes before the sums and after them, for each shape
+
+
+def test_a_rule_with_sums_within_a_wrapper_has_the_gradient_that_it_makes(traced: list[int]) -> None:
+    rule = chainrule.create("optimizers", "gradient_centralization", inner=prodigy(d0=0.1))
+    expect_same_steps(of_rule(rule), (3, 4), (3, 4))
+    assert len(traced) == 2
+
+
+def test_rounding_draws_the_same_bits_for_parameters_together() -> None:
+    expect_same_steps(optim.sgd, (40,), (5, 6), (), dtype=BFLOAT16, momentum=0.9, lr=2.0**-8, state_dtype=BFLOAT16)
+
+
+def test_compensation_is_what_rounding_leaves_out() -> None:
+    expect_same_steps(optim.sgd, (40,), dtype=BFLOAT16, lr=2.0**-8, rounding="kahan")
+
+
+def test_another_optimizer_of_a_known_rule_is_not_traced(traced: list[int]) -> None:
+    for lr, momentum, size in ((0.1, 0.9, 3), (0.2, 0.8, 7), (0.1, 0.0, 3)):
+        stepped(optim.sgd, [(size,)], lr=lr, momentum=momentum, steps=2, compile=True)
+    assert len(traced) == 2  # the last has no momentum
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rounding", "state_dtype"),
+    [("stochastic", None), ("stochastic", BFLOAT16), ("kahan", BFLOAT16), ("nearest", None)],
+)
+@pytest.mark.parametrize("dtype", [BFLOAT16, torch.float16])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_rule_takes_the_same_steps_rounded(
+    name: str, dtype: torch.dtype, rounding: str, state_dtype: Any
+) -> None:
+    rule = chainrule.get("optimizers", name).examples()[-1]
+    shapes = [(4, 3), (3,)] if 1 in Chain(rule).ranks else [(4, 3)]
+    expect_same_steps(of_rule(rule), *shapes, dtype=dtype, rounding=rounding, state_dtype=state_dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrapper", ["accumulate", "cautious", "ema", "gradient_centralization", "lookahead"])
+@pytest.mark.parametrize("name", ["dadapt_adam", "prodigy"])
+def test_a_rule_with_sums_takes_the_same_steps_within_wrappers(name: str, wrapper: str) -> None:
+    inner = chainrule.create("optimizers", name, d0=0.1)
+    rule = chainrule.create("optimizers", wrapper, inner=inner, **({"k": 2} if wrapper == "accumulate" else {}))
+    expect_same_steps(of_rule(rule), (3, 4), (5,), steps=8)
