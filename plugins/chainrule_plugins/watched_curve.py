@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from chainrule import CallbackError, HyperparameterError, Network
+from chainrule import CallbackError, HyperparameterError, Run
 
 Mode = Literal["min", "max"]
 
@@ -72,32 +72,43 @@ class BestState:
         """Go on from what a checkpoint kept."""
         vars(self).update(saved)
 
-    def see(self, network: Network, epoch: int, costs: Tensor, better: Tensor) -> None:
-        """Keep the state of the members that are better."""
+    def see(self, run: Run, epoch: int, costs: Tensor, better: Tensor) -> None:
+        """Keep the state of the members that are better, (M,) of True and False."""
         self.costs = torch.where(better, costs, self.costs)
         self.epochs[better] = epoch
         if not self.state:
-            self.state = network.state_dict()
+            self.state = run.network.state_dict()
         elif better.any():
-            self.state = _joined(network, better, network.state_dict(), self.state)
+            numbers = _numbers(better)
+            self.state = _with_rows(run, self.state, numbers, run.network.state_dict(), _rows(run, numbers))
 
-    def restore(self, network: Network, members: Tensor) -> None:
+    def restore(self, run: Run, members: Tensor) -> None:
         """Give these members, (M,) of True and False, their best state, unless no cost was a number."""
         members = members & (self.epochs > 0)
         if members.any():
-            network.load_state_dict(_joined(network, members, self.state, network.state_dict()))
+            numbers, own = _numbers(members), run.network.state_dict()
+            run.network.load_state_dict(_with_rows(run, own, _rows(run, numbers), self.state, numbers))
 
 
-def _joined(
-    network: Network, members: Tensor, chosen: Mapping[str, Tensor], other: Mapping[str, Tensor]
+def _numbers(members: Tensor) -> list[int]:
+    found: list[int] = members.nonzero().flatten().tolist()
+    return found
+
+
+def _rows(run: Run, numbers: Sequence[int]) -> list[int]:
+    """Return the rows of members in the network, which others may have left."""
+    rows = {member: row for row, member in enumerate(run.members)}
+    return [rows[number] for number in numbers]
+
+
+def _with_rows(
+    run: Run, state: Mapping[str, Tensor], rows: Sequence[int], other: Mapping[str, Tensor], own: Sequence[int]
 ) -> dict[str, Tensor]:
-    """Return the chosen state for these members and the other state for the rest, as for what all members share."""
-    mask = members.to(network.device)
-    if not network.is_ensemble:
-        return dict(chosen if mask else other)
-    return {
-        name: torch.where(mask.view(-1, *[1] * (value.dim() - 1)), chosen[name], value)
-        if len(value) == network.members
-        else value
-        for name, value in other.items()
-    }
+    """Return a state with some rows from those of another; what all members share stays."""
+    if not run.network.is_ensemble:
+        return dict(other)
+    shared = {name for name, buffer in run.network.named_buffers() if buffer.shared}
+    found = {name: value.clone() for name, value in state.items()}
+    for name in found.keys() - shared:
+        found[name][list(rows)] = other[name][list(own)]
+    return found

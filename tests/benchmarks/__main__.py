@@ -29,6 +29,7 @@ SECTIONS = (
     "startup",
     "memory",
     "paper",
+    "halving",
     "profile",
     "scaling",
 )
@@ -95,6 +96,7 @@ def add(results: dict[str, Any], name: str, rounds: int, more: list[str], consol
             "matrices": "matrix_rows",
             "bridge": "bridge_rows",
             "paper": "paper",
+            "halving": "halving",
         }
         results[name] = in_own_process(modules[name], rounds, *more)
 

@@ -24,6 +24,7 @@ def tables(results: Result) -> Iterator[Table]:
         "startup": startup,
         "memory": memory,
         "paper": paper,
+        "halving": halving,
     }
     for name, table in shown.items():
         if name in results:
@@ -144,6 +145,15 @@ def paper(result: Result) -> Table:
     cells = ratio_cells(result["times_as_fast"], result["goal"])
     table.add_row("loop of torch runs", duration(result["seconds"]["torch"]["median"]), *cells)
     table.add_row("chainrule reproduce, figures and report too", duration(result["reproduce"]))
+    return table
+
+
+def halving(result: Result) -> Table:
+    title = f"Successive halving: {result['members']} members, {result['epochs']} epochs"
+    table = Table("", "all to the end", "halved", "ratio", "goal", "", title=title)
+    for form, found in result["forms"].items():
+        times = [duration(found["seconds"][name]["median"]) for name in ("all", "halving")]
+        table.add_row(form, *times, *at_most_cells(found["ratio"], result["goal"]))
     return table
 
 

@@ -37,6 +37,7 @@ CALLBACKS = {
     "early_stopping": ["train_loss"],
     "history_file": ["{folder}/history.json"],
     "reduce_on_plateau": ["train_loss"],
+    "successive_halving": ["train_loss"],
     "tensorboard": ["{folder}/runs"],
 }
 used = []

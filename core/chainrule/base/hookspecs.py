@@ -46,10 +46,12 @@ class TrainingHooks(KeepsState):
     """Hooks of one fit, implemented by the callbacks that are given to it; ``run`` is a `chainrule.Run`.
 
     Every event reaches every callback, in the order given, even if one of them raises. A callback may read what the run
-    has, such as ``run.loss``, ``run.batch`` and ``run.updater.rates``; ``run.stop()`` ends the fit and
-    ``run.stop(members=[1])`` keeps members as they are; ``run.record("name", value)`` adds a curve at an epoch's end;
-    and ``run.updater.set_lr(…)`` changes the rate. A resumed run starts with ``run.epoch`` epochs behind it, and a
-    callback with both `state_dict` and `load_state_dict` goes on with its state; one without them begins anew.
+    has, such as ``run.loss``, ``run.batch`` and ``run.updater.rates``; ``run.stop()`` ends the fit,
+    ``run.stop(members=[1])`` keeps members as they are, in all steps and curves, and at an epoch's end
+    ``run.drop(members=[1])`` trains the others alone, whose numbers are ``run.members``; ``run.record("name", value)``
+    adds a curve at an epoch's end; and ``run.updater.set_lr(…)`` changes the rate. A resumed run starts with
+    ``run.epoch`` epochs behind it, and a callback with both `state_dict` and `load_state_dict` goes on with its state;
+    one without them begins anew.
     """
 
     @hookspec

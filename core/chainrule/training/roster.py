@@ -23,7 +23,7 @@ class Roster:
 
     Attributes:
         members: those whose rows network and updater have, in order.
-        dropped: those that were dropped, in the order in which they were.
+        dropped: those that were dropped, in the order in which they were; they leave at the next `let_leave`.
     """
 
     def __init__(self, updater: Updater) -> None:
@@ -34,7 +34,6 @@ class Roster:
         self.members = list(range(self.built))
         self.dropped: list[int] = []
         self._left: Any = None  # what the dropped members had, in their order
-        self._leaving: list[int] = []
 
     @property
     def chosen(self) -> Chosen | None:
@@ -54,8 +53,9 @@ class Roster:
         found = list(dict.fromkeys(integer(caller, "members", member, at_least=0) for member in members))
         if found and max(found) >= self.built:
             raise ChainruleError(f"{caller}: members must be below {self.built}, got {max(found)}. Count them from 0.")
+        here = set(self.members)
         for member in found:
-            if member not in self.members:
+            if member not in here:
                 raise ChainruleError(
                     f"{caller}: members must be in training, got {member}, which was dropped. Choose from run.members."
                 )
@@ -67,32 +67,28 @@ class Roster:
         Raises:
             ChainruleError: if one is not in training, or none would stay.
         """
-        if not self._network.is_ensemble:
-            raise ChainruleError(
-                f"run.drop: members must be those of an ensemble, got {shown(members)} for a single network. "
-                "End the fit with run.stop()."
-            )
-        leaving = list(dict.fromkeys([*self._leaving, *self.checked("run.drop", members)]))
-        if len(leaving) == len(self.members):
+        already = set(self.dropped)
+        leaving = [member for member in self.checked("run.drop", members) if member not in already]
+        if len(self.dropped) + len(leaving) == self.built:
             raise ChainruleError(
                 f"run.drop: a member or more must stay in training, got all of {self.members}. "
                 "End the fit with run.stop()."
             )
-        self._leaving = leaving
+        self.dropped += leaving
 
     def let_leave(self) -> list[int]:
         """Take members that were dropped out of network and updater; return the rows that the others had, if any did.
 
         The network then holds the others alone, in their order.
         """
-        if not self._leaving:
+        rows, dropped = {member: row for row, member in enumerate(self.members)}, set(self.dropped)
+        leave = [rows[member] for member in self.dropped if member in rows]
+        if not leave:
             return []
         state = self._state()
-        stay = [row for row, member in enumerate(self.members) if member not in self._leaving]
-        own = rows_of(state, [self.members.index(member) for member in self._leaving])
+        stay = [row for member, row in rows.items() if member not in dropped]
+        own = rows_of(state, leave)
         self._left = own if self._left is None else joined(self._left, own)
-        self.dropped += self._leaving
-        self._leaving = []
         self._take([self.members[row] for row in stay], rows_of(state, stay))
         return stay
 
@@ -128,8 +124,7 @@ class Roster:
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Let the members leave that have left; what the others have is loaded into network and updater."""
         self.make_whole()
-        self.dropped.clear()
-        self._leaving = list(saved["dropped"])
+        self.dropped[:] = saved["dropped"]
         self.let_leave()
         self._left = saved["left"]
 

@@ -1,28 +1,26 @@
-"""`Run`: a fit in progress as callbacks see it, and the delivery of its events to them."""
+"""`Run`: a fit in progress as callbacks see it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import pluggy
 import torch
 from torch import Tensor
 
 from chainrule.arguments import shown
-from chainrule.base.hookspecs import PROJECT, TrainingHooks
 from chainrule.base.member_rows import Chosen
 from chainrule.calls import ExplainsAttributes
-from chainrule.errors import CallbackError, ChainruleError, label, one_line
+from chainrule.errors import CallbackError, ChainruleError, label
 from chainrule.network import Network
+from chainrule.training.events import implementations_of, own_argument, raise_first
 from chainrule.training.history import History
 from chainrule.training.roster import Roster
 from chainrule.training.stopped_members import StoppedMembers
 from chainrule.updates.updater import Updater
 
-INSTEAD = {"stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
+INSTEAD = {"drop": "Call run.drop([…]).", "stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
 """What to write in place of an assignment to an attribute of a run."""
 
 
@@ -39,7 +37,7 @@ class Run(ExplainsAttributes):
         step_loss: the loss (M,) of the last step, before its update; see `loss`.
         batch: x and y, (M, N, …) each, of the last step; None before the first.
         stopped_members: the members that `stop` was called with.
-        dropped_members: the members that `drop` was called with.
+        dropped_members: the members that `drop` was called with, in this epoch too.
         callbacks: the callbacks of the fit, in order.
         steps_per_epoch: None where the batches come from an iterable without a length.
     """
@@ -76,7 +74,7 @@ class Run(ExplainsAttributes):
                 raise CallbackError(
                     f"{label(callback)}: a callback must be passed once, got {callback!r} twice. Create a second one."
                 )
-            for hook, implementation in _implementations_of(callback):
+            for hook, implementation in implementations_of(callback):
                 self._implementations.setdefault(hook, []).append(implementation)
 
         self._own = frozenset(vars(self))
@@ -103,16 +101,15 @@ class Run(ExplainsAttributes):
         self._stop_with_the_last()
 
     def drop(self, members: Iterable[int]) -> None:
-        """At the end of an epoch, let members leave the run: later steps compute the others alone.
+        """Let members leave once every callback has been told of the epoch's end: later steps compute the others alone.
 
-        Its rows leave network, updater, losses and batches, once every callback has been told of the epoch; `members`
-        has the numbers of those that stay, whose values are what they would be with all. The curves have NaN for it
-        from then on. When the fit ends, the network has all members again, each as it was, at an epoch's end with the
-        parameters that it evaluates with, and so has the updater.
+        These go on as they would with all, to the bit in eager steps, in compiled ones to rounding. Network, updater,
+        loss and batch then have the rows of `members` alone, in new tensors; metrics and curves have NaN for the rest.
+        When the fit ends, network and updater have all members again, dropped ones with the parameters that they last
+        evaluated with, their buffers and the state of their rules, which count the steps of all.
 
         Raises:
-            ChainruleError: if there is no such member, it has been dropped before, none would stay, the network is no
-                ensemble, or no epoch has just ended.
+            ChainruleError: if a member is not in training, none would stay, or no epoch has just ended.
         """
         if self._metrics is None:
             raise ChainruleError(
@@ -123,9 +120,9 @@ class Run(ExplainsAttributes):
 
     @property
     def members(self) -> list[int]:
-        """The number of the member in each row of network, updater, losses and batches.
+        """The number, counted from 0 as it was built, of the member in each row of network, updater, loss and batch.
 
-        These are all but dropped ones, counted from 0 as they were built; all of them at the start and the end.
+        All of them at the fit's start and end; in between those that were not dropped.
         """
         return list(self._roster.members)
 
@@ -144,7 +141,7 @@ class Run(ExplainsAttributes):
 
         Args:
             name: that of the curve.
-            value: a number, or for an ensemble a tensor (M,).
+            value: a number, or for an ensemble a tensor (M,) or with one number for each of `members`.
 
         Raises:
             ChainruleError: if no epoch has just ended, or the epoch has a value of that name.
@@ -172,14 +169,12 @@ class Run(ExplainsAttributes):
                 f"run.record: {name} must be a number or a tensor, got {shown(value)}. Convert it."
             ) from error
         shape = (self.network.members,) if self.network.is_ensemble else ()
-        if given.shape == (self._roster.built,) and self.network.is_ensemble:
-            shape = given.shape
-        if given.shape not in (shape, ()):
+        if given.shape not in (shape, ()) and not (shape and given.shape == (self._roster.built,)):
             raise ChainruleError(
                 f"run.record: {name} must be a number or have shape {shape}, got {tuple(given.shape)}. "
                 "Pass one number for each member."
             )
-        found = self._over_all({name: given.expand(shape)})
+        found = self._over_all({name: given if given.shape else given.expand(shape)})
         self._metrics |= found
         self.history.append(found)
 
@@ -275,12 +270,12 @@ class Run(ExplainsAttributes):
             for implementation in implementations:
                 before = vars(self).copy()
                 try:
-                    implementation.function(*(_own(arguments[name]) for name in implementation.argnames))
+                    implementation.function(*(own_argument(arguments[name]) for name in implementation.argnames))
                     self._expect_unassigned(implementation.plugin, before)
                 except BaseException as error:  # noqa: BLE001 - raised below, once the others have been called
                     failures.append((implementation.plugin, error))
             if failures:
-                _raise_first(hook, failures)
+                raise_first(hook, failures)
 
         return call
 
@@ -300,67 +295,3 @@ class Run(ExplainsAttributes):
         event = self.event(hook)
         if event:
             event(**arguments)
-
-
-def _own(argument: Any) -> Any:
-    """Return an event's argument for one callback: values by name as copies, since another may change what it gets."""
-    return {name: value.clone() for name, value in argument.items()} if type(argument) is dict else argument
-
-
-def _implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
-    """Return a callback's implementations of training hooks, each with the hook's name.
-
-    A manager of its own tells it from others by identity, where one manager would take equal callbacks for the same.
-
-    Raises:
-        CallbackError: if there are none, or one is not as the hook is declared.
-    """
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(TrainingHooks)
-    try:
-        manager.register(callback)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise CallbackError(
-            f"{label(callback)}: hooks must have the names and arguments of chainrule.base.hookspecs.TrainingHooks, "
-            f"got: {re.sub(r' in plugin .*', '', str(error).splitlines()[-1])}. Mend the callback."
-        ) from error
-    found = [(caller.name, one) for caller in manager.get_hookcallers(callback) or () for one in caller.get_hookimpls()]
-    for _, implementation in found:
-        _expect_plain(implementation)
-    if not found:
-        raise CallbackError(
-            f"{label(callback)}: {shown(callback)} implements no training hook. Mark its methods with "
-            "@chainrule.hookimpl."
-        )
-    return found
-
-
-def _expect_plain(implementation: pluggy.HookImpl) -> None:
-    """Raise CallbackError if an implementation has options of pluggy's, or would return without having run."""
-    function, owner = implementation.function, label(implementation.plugin)
-    if implementation.wrapper or implementation.hookwrapper or implementation.tryfirst or implementation.trylast:
-        raise CallbackError(
-            f"{owner}: hooks run in the order of the callbacks and take no options, got one on {function.__name__}. "
-            "Write @chainrule.hookimpl without wrapper, tryfirst or trylast."
-        )
-    if any(is_other(function) for is_other in (isgeneratorfunction, iscoroutinefunction, isasyncgenfunction)):
-        raise CallbackError(
-            f"{owner}: hooks must be plain functions, got {function.__name__} with yield or async, which would never "
-            "run. Write it with neither."
-        )
-
-
-def _raise_first(hook: str, failures: Sequence[tuple[object, BaseException]]) -> NoReturn:
-    """Raise a CallbackError that names every callback that failed, from the first error; an interrupt goes first."""
-    told = "; ".join(f"{label(plugin)}: {hook} raised {one_line(error).rstrip('.')}" for plugin, error in failures)
-    for _, error in failures:
-        if not isinstance(error, Exception):
-            if len(failures) > 1:
-                error.add_note(f"{told}.")
-            raise error
-    plugin, first = failures[0]
-    if isinstance(first, ChainruleError) and str(first).startswith(f"{label(plugin)}: ") and len(failures) == 1:
-        raise CallbackError(str(first)) from first  # it names owner, rule and fix already
-    fix = "Mend the callback or leave it out" if len(failures) == 1 else "Mend the callbacks or leave them out"
-    raise CallbackError(f"{told}{'' if told.endswith('?') else '.'} {fix}.") from first

@@ -44,7 +44,8 @@ class StoppedMembers:
 
     def follow(self, members: Sequence[int]) -> None:
         """Have no more than these members, whose rows the network has from now on, in their order."""
-        stay = [i for i, member in enumerate(self._held) if member in members]
+        here = set(members)
+        stay = [i for i, member in enumerate(self._held) if member in here]
         self._held = [self._held[i] for i in stay]
         self._kept = [kept[stay] for kept in self._kept]
         self._members = list(members)
@@ -66,5 +67,5 @@ class StoppedMembers:
             holder.data.index_copy_(0, self._rows, kept)
 
     def _rows_of_held(self) -> Tensor:
-        rows = [self._members.index(member) for member in self._held]
-        return torch.tensor(rows, dtype=torch.int64, device=self._device)
+        rows = {member: row for row, member in enumerate(self._members)}
+        return torch.tensor([rows[member] for member in self._held], dtype=torch.int64, device=self._device)

@@ -33,12 +33,12 @@ class Best:
     @hookimpl
     def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
         costs, best = self.curve.costs(metrics), self._best
-        best.see(run.network, epoch, costs, costs < best.costs)
+        best.see(run, epoch, costs, costs < best.costs)
 
     @hookimpl
     def chainrule_fit_end(self, run: Run, error: BaseException | None) -> None:
         if error is None and self.restore:
-            self._best.restore(run.network, self._best.epochs > 0)
+            self._best.restore(run, self._best.epochs > 0)
 
     @property
     def epochs(self) -> Tensor:

@@ -46,17 +46,18 @@ class EarlyStopping:
     @hookimpl
     def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
         costs, best = self.curve.costs(metrics), self._best
-        runs = torch.ones_like(costs, dtype=torch.bool)
+        runs = torch.zeros_like(costs, dtype=torch.bool)
+        runs[run.members] = True
         runs[run.stopped_members] = False
-        best.see(run.network, epoch, costs, runs & (costs < best.costs - self.min_delta))
+        best.see(run, epoch, costs, runs & (costs < best.costs - self.min_delta))
         over = runs & (epoch - best.epochs >= self.patience)
-        best.restore(run.network, over)
+        best.restore(run, over)
         run.stop(members=over.nonzero().flatten().tolist())
 
     @hookimpl
     def chainrule_fit_end(self, run: Run, error: BaseException | None) -> None:
         if error is None:
-            self._best.restore(run.network, self._best.epochs > 0)
+            self._best.restore(run, self._best.epochs > 0)
 
     @property
     def epochs(self) -> Tensor:

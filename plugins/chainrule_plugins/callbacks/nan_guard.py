@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -20,28 +21,34 @@ class NanGuard:
     """
 
     def __init__(self) -> None:
-        self._before: Tensor | None = None  # the parameters before the step
+        self._before: list[Tensor] = []  # the parameters before the step
+        self._members: list[int] = []  # whose they are
 
     @hookimpl
     def chainrule_fit_start(self, run: Run) -> None:
-        self._before = run.network.flat.data.clone()
+        self._before, self._members = _parameters(run), run.members
 
     @hookimpl
     def chainrule_step_end(self, run: Run) -> None:
-        data, loss, before = run.network.flat.data, run.step_loss, self._before
-        if loss is None or before is None:
+        data, loss = run.network.flat.data, run.step_loss
+        if loss is None:
             return
+        if run.members != self._members:
+            rows = {member: row for row, member in enumerate(self._members)}
+            stay = [rows[member] for member in run.members]
+            self._before, self._members = [values[stay] for values in self._before], run.members
         if not (loss.isfinite().all() and data.isfinite().all()):
-            for member in set(range(run.network.members)) - set(run.stopped_members):
-                if not (
-                    loss[member].isfinite() and all(p.data[member].isfinite().all() for p in run.network.parameters())
+            for row, member in enumerate(self._members):
+                if member not in run.stopped_members and not (
+                    loss[row].isfinite() and all(p.data[row].isfinite().all() for p in run.network.parameters())
                 ):
-                    raise CallbackError(_report(run, before, member))
-        before.copy_(data)
+                    raise CallbackError(_report(run, self._before, row))
+        for before, parameter in zip(self._before, run.network.parameters(), strict=True):
+            before.copy_(parameter.data)
 
     @hookimpl
     def chainrule_fit_end(self) -> None:
-        self._before = None
+        self._before = []
 
     @classmethod
     def examples(cls) -> list[NanGuard]:
@@ -52,36 +59,41 @@ class NanGuard:
         return "NanGuard()"
 
 
-def _report(run: Run, before: Tensor, member: int) -> str:
-    whose = f" of member {member}" if run.network.is_ensemble else ""
-    loss = run.step_loss[member].item() if run.step_loss is not None else 0.0
-    origin, fix = _origin(run, before, member)
+def _parameters(run: Run) -> list[Tensor]:
+    return [parameter.data.clone() for parameter in run.network.parameters()]
+
+
+def _report(run: Run, before: Sequence[Tensor], row: int) -> str:
+    whose = f" of member {run.members[row]}" if run.network.is_ensemble else ""
+    loss = run.step_loss[row].item() if run.step_loss is not None else 0.0
+    origin, fix = _origin(run, before, row)
     return (
         f"nan_guard: loss and parameters{whose} must be finite, got the loss {loss:.4g} at step {run.step} in epoch "
         f"{run.epoch}. The first value that is not finite is in {origin}. {fix}"
     )
 
 
-def _origin(run: Run, before: Tensor, member: int) -> tuple[str, str]:
+def _origin(run: Run, before: Sequence[Tensor], row: int) -> tuple[str, str]:
     """Return where the first value of a member that is not finite was in the last step, and what to do."""
     lower = "Lower lr, or pass clip_norm=1.0."
     for name, tensor in zip("xy", run.batch or (), strict=False):
-        if not _is_finite(tensor, member):
+        if not _is_finite(tensor, row):
             return f"{name} of the batch", "Clean the data."
-    if run.step_loss is not None and not run.step_loss[member].isfinite():
-        where = _first_output(run, before, member)
+    if run.step_loss is not None and not run.step_loss[row].isfinite():
+        where = _first_output(run, before, row)
         return (where, lower) if where else ("the loss of a finite prediction", "See what the loss makes of it.")
     named = list(run.network.named_parameters())
     for name, parameter in reversed(named):  # backward begins at the last
-        if not _is_finite(parameter.grad, member):
+        if not _is_finite(parameter.grad, row):
             return f"the gradient of {name}", lower
-    return f"the update of {next(n for n, p in named if not _is_finite(p.data, member))}", lower
+    return f"the update of {next(n for n, p in named if not _is_finite(p.data, row))}", lower
 
 
-def _first_output(run: Run, before: Tensor, member: int) -> str | None:
+def _first_output(run: Run, before: Sequence[Tensor], row: int) -> str | None:
     """Return the first layer with an output that is not finite in the last step's forward, or None."""
     copied = copy.deepcopy(run.network)
-    copied.flat.data.copy_(before)
+    for parameter, values in zip(copied.parameters(), before, strict=True):
+        parameter.data.copy_(values)
     found: list[str] = []
 
     def watch(name: str, module: ModuleLike) -> None:
@@ -89,7 +101,7 @@ def _first_output(run: Run, before: Tensor, member: int) -> str | None:
 
         def watched(x: Tensor) -> Tensor:
             y = forward(x)
-            if not _is_finite(y, member):
+            if not _is_finite(y, row):
                 found.append(f"the output of {f'layer {name} ({label(module)})' if name else label(module)}")
             return y
 
@@ -103,5 +115,5 @@ def _first_output(run: Run, before: Tensor, member: int) -> str | None:
     return found[0] if found else None
 
 
-def _is_finite(tensor: Any, member: int) -> bool:
-    return not tensor.is_floating_point() or bool(tensor[member].isfinite().all())
+def _is_finite(tensor: Any, row: int) -> bool:
+    return not tensor.is_floating_point() or bool(tensor[row].isfinite().all())

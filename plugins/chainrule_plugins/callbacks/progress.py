@@ -50,7 +50,9 @@ class Progress:
         if self._bar is None and self._line is None:
             return
         rate = (run.step - self._steps_before) / (perf_counter() - self._started)
-        curves = "  ".join(f"{name} {float(value.double().mean()):.4g}" for name, value in metrics.items())
+        curves = "  ".join(
+            f"{name} {float(value.reshape(-1)[run.members].double().mean()):.4g}" for name, value in metrics.items()
+        )
         values = f"{curves}  {rate:,.0f} steps/s"
         if self._line is not None:
             self._line.show(f"epoch {epoch}/{run.epochs}  {values}")

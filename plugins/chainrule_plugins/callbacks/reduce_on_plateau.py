@@ -65,10 +65,10 @@ class ReduceOnPlateau:
         self._resting -= rests.long()
         self._waited = torch.where(better | rests, 0, self._waited + 1)
         lowered = self._waited > self.patience
-        if lowered.any():
+        if lowered[run.members].any():
             self._waited[lowered], self._resting[lowered] = 0, self.cooldown
             for group, rule in run.updater.groups.items():
-                run.updater.set_lr(self._lower(rule.lr, lowered, run), group)
+                run.updater.set_lr(self._lower(rule.lr, lowered[run.members], run), group)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self._best, "waited": self._waited, "resting": self._resting}

@@ -45,10 +45,11 @@ class Tensorboard:
             ) from error
 
     @hookimpl
-    def chainrule_epoch_end(self, epoch: int, metrics: Mapping[str, Tensor]) -> None:
+    def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
         for name, values in metrics.items():
-            for writer, value in zip(self._writers, values.reshape(-1).tolist(), strict=True):
-                writer.add_scalar(name, value, epoch)
+            each = values.reshape(-1).tolist()
+            for member in run.members:
+                self._writers[member].add_scalar(name, each[member], epoch)
 
     @hookimpl
     def chainrule_fit_end(self) -> None:

@@ -162,6 +162,43 @@ class StateThatNoFileHolds(MeansWithoutState):
         vars(self).update(vars(saved["self"]))
 
 
+@wrong("callback_follows_dropped_members")
+class LosesTrackOfMembers:
+    """Set the rates of the first rows, whichever members have them."""
+
+    changes_training = True
+
+    @hookimpl
+    def chainrule_fit_start(self, run: Any) -> None:
+        self.rates = torch.arange(1, run.network.members + 1) / 10.0
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any) -> None:
+        if run.network.is_ensemble:
+            run.updater.set_lr(self.rates[: len(run.members)])
+        else:
+            run.updater.set_lr(0.1)
+
+
+@wrong("callback_follows_dropped_members")
+class KeepsRows:
+    """Keep the sum of the losses of each row."""
+
+    @hookimpl
+    def chainrule_fit_start(self) -> None:
+        self.sum: Any = 0
+
+    @hookimpl
+    def chainrule_step_end(self, run: Any) -> None:
+        self.sum = self.sum + run.step_loss
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sum": self.sum}
+
+    def load_state_dict(self, saved: Any) -> None:
+        self.sum = saved["sum"]
+
+
 @wrong("callback_is_silent_off_a_terminal")
 class Prints:
     """Print every epoch."""

@@ -167,12 +167,49 @@ def callback_lets_errors_through(subject: Subject) -> None:
 
 
 def _expect_alike(what: str, got: tuple[Network, History], expected: tuple[Network, History]) -> None:
+    """Raise CheckFailed unless members that no fit drops have the same weights and curves in both."""
     curves: tuple[Any, Any] = got[1], expected[1]
     epochs = [history.epochs for history in curves]
     expect(epochs[0] == epochs[1], f"the number of epochs {what} must be {epochs[1]}, got {epochs[0]}.")
-    expect_same(what, got[0].state_dict(), expected[0].state_dict())
-    for name, curve in expected[1].items():
-        expect_close(f"the curve {name} {what}", got[1][name], curve)
+    both = [member for member in got[1].members if member in expected[1].members]
+    (state, kept), (expected_state, expected_curves) = (_of_members(both, *fit) for fit in (got, expected))
+    expect_same(what, state, expected_state)
+    for name, curve in expected_curves.items():
+        expect_close(f"the curve {name} {what}", kept[name], curve)
+
+
+def _of_members(members: list[int], network: Network, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameters and the curves of these members, all there are of a single network."""
+    state, curves = network.state_dict(), dict(history)
+    if network.is_ensemble:
+        state = {name: value[members] for name, value in state.items()}
+        curves = {name: curve[:, members] for name, curve in curves.items()}
+    return state, curves
+
+
+class _Drop:
+    """Drop the second member of an ensemble after the first epoch."""
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any, epoch: int) -> None:
+        """Drop it."""
+        if epoch == 1:
+            run.drop([1])
+
+
+@check("callbacks", once=True, cause="a value for each member that is kept by its row; run.members has their numbers.")
+def callback_follows_dropped_members(subject: Subject) -> None:
+    """A fit from which another callback drops a member gives the others the same weights and curves, bit for bit.
+
+    Metrics have a value for every member, NaN for dropped ones; network, updater, losses and batches have the rows of
+    `run.members` alone.
+    """
+    for index in range(len(subject.make_examples())):
+        fits = []
+        for others in ([_Drop()], []):
+            with _aside():
+                fits.append(small_fit([*others, subject.make_examples()[index]], seeds=[0, 1, 2]))
+        _expect_alike("of members that stay when one is dropped", *fits)
 
 
 class _Witness:

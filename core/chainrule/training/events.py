@@ -1,0 +1,78 @@
+"""How a fit's events reach its callbacks: their implementations of the hooks, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import Any, NoReturn
+
+import pluggy
+
+from chainrule.arguments import shown
+from chainrule.base.hookspecs import PROJECT, TrainingHooks
+from chainrule.errors import CallbackError, ChainruleError, label, one_line
+
+
+def own_argument(argument: Any) -> Any:
+    """Return an event's argument for one callback: values by name as copies, since another may change what it gets."""
+    return {name: value.clone() for name, value in argument.items()} if type(argument) is dict else argument
+
+
+def implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
+    """Return a callback's implementations of training hooks, each with the hook's name.
+
+    A manager of its own tells it from others by identity, where one manager would take equal callbacks for the same.
+
+    Raises:
+        CallbackError: if there are none, or one is not as the hook is declared.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(TrainingHooks)
+    try:
+        manager.register(callback)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise CallbackError(
+            f"{label(callback)}: hooks must have the names and arguments of chainrule.base.hookspecs.TrainingHooks, "
+            f"got: {re.sub(r' in plugin .*', '', str(error).splitlines()[-1])}. Mend the callback."
+        ) from error
+    found = [(caller.name, one) for caller in manager.get_hookcallers(callback) or () for one in caller.get_hookimpls()]
+    for _, implementation in found:
+        _expect_plain(implementation)
+    if not found:
+        raise CallbackError(
+            f"{label(callback)}: {shown(callback)} implements no training hook. Mark its methods with "
+            "@chainrule.hookimpl."
+        )
+    return found
+
+
+def _expect_plain(implementation: pluggy.HookImpl) -> None:
+    """Raise CallbackError if an implementation has options of pluggy's, or would return without having run."""
+    function, owner = implementation.function, label(implementation.plugin)
+    if implementation.wrapper or implementation.hookwrapper or implementation.tryfirst or implementation.trylast:
+        raise CallbackError(
+            f"{owner}: hooks run in the order of the callbacks and take no options, got one on {function.__name__}. "
+            "Write @chainrule.hookimpl without wrapper, tryfirst or trylast."
+        )
+    if any(is_other(function) for is_other in (isgeneratorfunction, iscoroutinefunction, isasyncgenfunction)):
+        raise CallbackError(
+            f"{owner}: hooks must be plain functions, got {function.__name__} with yield or async, which would never "
+            "run. Write it with neither."
+        )
+
+
+def raise_first(hook: str, failures: Sequence[tuple[object, BaseException]]) -> NoReturn:
+    """Raise a CallbackError that names every callback that failed, from the first error; an interrupt goes first."""
+    told = "; ".join(f"{label(plugin)}: {hook} raised {one_line(error).rstrip('.')}" for plugin, error in failures)
+    for _, error in failures:
+        if not isinstance(error, Exception):
+            if len(failures) > 1:
+                error.add_note(f"{told}.")
+            raise error
+    plugin, first = failures[0]
+    if isinstance(first, ChainruleError) and str(first).startswith(f"{label(plugin)}: ") and len(failures) == 1:
+        raise CallbackError(str(first)) from first  # it names owner, rule and fix already
+    fix = "Mend the callback or leave it out" if len(failures) == 1 else "Mend the callbacks or leave them out"
+    raise CallbackError(f"{told}{'' if told.endswith('?') else '.'} {fix}.") from first
