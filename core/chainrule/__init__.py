@@ -4,6 +4,7 @@ The public names are imported when they are first used, so that ``import chainru
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from chainrule.training.training_step import training_step as training_step
     from chainrule.updates.param_groups import param_groups as param_groups
     from chainrule.updates.updater import Updater as Updater
+    from chainrule_lab.sweep.function import sweep as sweep
 
     __version__: str
 
@@ -120,9 +122,19 @@ def __getattr__(name: str) -> Any:
     elif name in _PUBLIC:
         value = getattr(import_module(f"chainrule.{_PUBLIC[name]}"), name)
     else:
-        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+        value = _of_plugin(name)
     globals()[name] = value
     return value
+
+
+def _of_plugin(name: str) -> Any:
+    """Return the function that a plugin adds under this name by the group ``chainrule.functions``."""
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:  # `from chainrule import ops` asks first
+        from chainrule.registry import components, get
+
+        if any(component.name == name for component in components("functions")):
+            return get("functions", name)
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ from chainrule.cli.completion import complete_license, complete_singular_kind
 from chainrule.cli.output import echo
 from chainrule.cli.paths import expanded
 from chainrule.errors import ChainruleError
-from chainrule.registry.kinds import COMMANDS, KINDS, kind_named, singular
+from chainrule.registry.kinds import KINDS, kind_named, singular
 
 
 def new(
@@ -35,7 +35,7 @@ def new(
     from chainrule.cli.scaffold import LICENSES, check_name, package_files, package_name, write_package
 
     kind = kind_named(kind)
-    if kind == COMMANDS:
+    if kind not in KINDS:
         raise ChainruleError(f"new: the kind must be one of {', '.join(map(singular, KINDS))}, got {kind}. Choose one.")
     license_name = license_name.lower()
     if license_name not in LICENSES:

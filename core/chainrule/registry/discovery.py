@@ -9,10 +9,10 @@ from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.registry.component import Component, canonical_distribution
 from chainrule.registry.contract import API, API_GROUP
 from chainrule.registry.distributions import distributions, first_named, is_set_aside, name_of, version_of
-from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, OUT_OF_SCOPE
+from chainrule.registry.kinds import COMMANDS, FUNCTIONS, HOOKS, KINDS, OUT_OF_SCOPE
 
-GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, HOOKS, OUT_OF_SCOPE)}
-"""The kind of the entry points in each group: of components, commands, hooks, or reasons for names out of scope."""
+GROUPS = {f"chainrule.{kind}": kind for kind in (*KINDS, COMMANDS, FUNCTIONS, HOOKS, OUT_OF_SCOPE)}
+"""The kind of the entry points in each group: of components, and of all else that a package may declare."""
 
 
 @dataclass

@@ -37,6 +37,7 @@ TABLE = (
 
 KINDS = tuple(kind.name for kind in TABLE)
 COMMANDS = "commands"
+FUNCTIONS = "functions"
 HOOKS = "hooks"
 OUT_OF_SCOPE = "out_of_scope"
 
@@ -49,7 +50,7 @@ def singular(kind: str) -> str:
 def kind_or_none(text: str) -> str | None:
     """Return the kind that a text names in the singular or plural, or None."""
     lowered = text.lower()
-    for kind in (*KINDS, COMMANDS):
+    for kind in (*KINDS, COMMANDS, FUNCTIONS):
         if lowered in (kind, singular(kind)):
             return kind
     return None

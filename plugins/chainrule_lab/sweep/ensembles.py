@@ -1,0 +1,80 @@
+"""Which trials are trained together, and how an ensemble of them is trained."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from time import perf_counter
+from typing import NamedTuple
+
+import chainrule
+from chainrule import hookimpl
+from chainrule.joining import alike, joined
+from chainrule_lab.sweep.trial import Keys, Trial
+
+
+class Trained(NamedTuple):
+    """What became of a trial.
+
+    Attributes:
+        curves: by name one value for each epoch; of the test split, one value.
+        seconds: the time of the ensemble, divided by its members.
+    """
+
+    curves: dict[str, list[float]]
+    seconds: float
+
+
+def groups_of(trials: Sequence[Trial], keys: Keys) -> list[list[int]]:
+    """Return the indices of the trials that can be members of one ensemble, group by group."""
+    surroundings: dict[str, list[int]] = {}
+    for index, trial in enumerate(trials):
+        surroundings.setdefault(keys.surroundings(trial), []).append(index)
+    return [
+        [indices[i] for i in group]
+        for indices in surroundings.values()
+        for group in alike([trials[i].module for i in indices], [trials[i].optimizer for i in indices])
+    ]
+
+
+def chunks_of(group: Sequence[int], most: int) -> list[list[int]]:
+    """Return a group in as few parts as have at most so many members, of nearly equal sizes."""
+    count = -(-len(group) // most)
+    bounds = [round(i * len(group) / count) for i in range(count + 1)]
+    return [list(group[start:end]) for start, end in pairwise(bounds)]
+
+
+def train(trials: Sequence[Trial], on_epoch: Callable[[], None] = lambda: None) -> list[Trained]:
+    """Train trials that are alike as one ensemble."""
+    start = perf_counter()
+    first = trials[0]
+    network = first.built([trial.seed for trial in trials])
+    arguments = dict(first.fit)
+    callbacks = [*copy.deepcopy(list(arguments.pop("callbacks", ()))), _Epochs(on_epoch)]
+    history = chainrule.fit(
+        network,
+        first.loss,
+        joined([trial.optimizer for trial in trials]),
+        train=first.train,
+        validation=first.validation,
+        callbacks=callbacks,
+        **arguments,
+    )
+    curves = {name: curve.T.tolist() for name, curve in history.items()}
+    if first.test is not None:
+        found = chainrule.evaluate(network, first.loss, first.test, metrics=arguments.get("metrics"))
+        curves |= {f"test_{name}": value.unsqueeze(1).tolist() for name, value in found.items()}
+    seconds = (perf_counter() - start) / len(trials)
+    return [Trained({name: curve[i] for name, curve in curves.items()}, seconds) for i in range(len(trials))]
+
+
+class _Epochs:
+    """A callback that counts the epochs."""
+
+    def __init__(self, on_epoch: Callable[[], None]) -> None:
+        self._on_epoch = on_epoch
+
+    @hookimpl
+    def chainrule_epoch_end(self) -> None:
+        self._on_epoch()

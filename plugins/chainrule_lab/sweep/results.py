@@ -1,0 +1,136 @@
+"""`Results`: the table of a sweep, a row for each trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from chainrule import ChainruleError, UnknownCurveError
+from chainrule.arguments import nearest
+from chainrule_lab.sweep.record import Record
+from chainrule_lab.sweep.space import Setting, Settings
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial.
+
+    Attributes:
+        settings: its settings by name, the seed among them.
+        curves: by name one value for each epoch; of the test split, which is evaluated after training, one value.
+        diverged: whether a loss is not finite at any epoch.
+        seconds: the time of its ensemble, divided by the members.
+    """
+
+    settings: Settings
+    curves: Mapping[str, Sequence[float]]
+    diverged: bool
+    seconds: float
+
+    def __getitem__(self, name: str) -> Setting:
+        """Return a setting, or the last value of a curve."""
+        return self.settings[name] if name in self.settings else self.last(name)
+
+    def curve(self, name: str) -> Sequence[float]:
+        """Return a curve.
+
+        Raises:
+            UnknownCurveError: if there is none of that name.
+        """
+        if name not in self.curves:
+            known = f" It has {', '.join(self.curves)}."
+            raise UnknownCurveError(f'sweep: no curve is called "{name}".{nearest(name, self.curves) or known}')
+        return self.curves[name]
+
+    def last(self, name: str) -> float:
+        """Return the last value of a curve."""
+        return self.curve(name)[-1]
+
+    def lowest(self, name: str) -> float:
+        """Return the lowest finite value of a curve; NaN if it has none."""
+        return min(filter(math.isfinite, self.curve(name)), default=math.nan)
+
+    def highest(self, name: str) -> float:
+        """Return the highest finite value of a curve; NaN if it has none."""
+        return max(filter(math.isfinite, self.curve(name)), default=math.nan)
+
+
+class Results(Sequence[Row]):
+    """The rows of a sweep, in the order of its trials; those that diverged are among them."""
+
+    def __init__(self, name: str, rows: Iterable[Row]) -> None:
+        self.name = name
+        self.rows = list(rows)
+
+    @classmethod
+    def of(cls, name: str, trials: Iterable[tuple[str, Settings]], records: Mapping[str, Record]) -> Results:
+        """Return the rows of the trials that have a record, each given by its key and settings."""
+        found = [(settings, records[key]) for key, settings in trials if key in records]
+        return cls(name, [Row(settings, one.curves, one.diverged, one.seconds) for settings, one in found])
+
+    @property
+    def curves(self) -> list[str]:
+        """The names of the curves."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.curves))
+
+    @property
+    def searched(self) -> list[str]:
+        """The names of the settings that have more than one value."""
+        values: dict[str, set[str]] = {}
+        for row in self.rows:
+            for name, value in row.settings.items():
+                values.setdefault(name, set()).add(repr(value))
+        return [name for name, found in values.items() if len(found) > 1]
+
+    def best(self, curve: str = "validation_loss", *, largest: bool = False) -> Row:
+        """Return the row whose curve ends lowest, or with largest=True highest; what is not finite comes last.
+
+        Raises:
+            ChainruleError: if there is no row, or none of that curve.
+        """
+        if not self.rows:
+            raise ChainruleError(f"sweep: best needs a finished trial, got none of {self.name}. Run the sweep first.")
+        return min(self.rows, key=lambda row: rank(row.last(curve), largest=largest))
+
+    def where(self, **settings: Setting) -> Results:
+        """Return the rows with these settings."""
+        return Results(
+            self.name,
+            [row for row in self.rows if all(row.settings.get(name) == one for name, one in settings.items())],
+        )
+
+    def table(self) -> list[dict[str, Setting]]:
+        """Return a flat record for each row: settings, the last value of each curve, and whether it diverged."""
+        return [
+            {
+                **row.settings,
+                **{name: values[-1] for name, values in row.curves.items()},
+                "diverged": row.diverged,
+                "seconds": row.seconds,
+            }
+            for row in self.rows
+        ]
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
+    def __getitem__(self, index: int | slice) -> Row | Results:
+        return self.rows[index] if isinstance(index, int) else Results(self.name, self.rows[index])
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        diverged = sum(row.diverged for row in self.rows)
+        return f"Results({self.name}: {len(self.rows)} trials, {diverged} diverged; {', '.join(self.curves)})"
+
+
+def rank(value: float, *, largest: bool) -> tuple[bool, float]:
+    """Return what sorts values, the best first and those that are not finite last."""
+    return not math.isfinite(value), -value if largest else value

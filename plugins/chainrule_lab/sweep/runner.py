@@ -1,0 +1,239 @@
+"""Runs a sweep: the trials that the store lacks, as ensembles, here or in the workers of an executor."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import torch
+
+from chainrule import ChainruleError
+from chainrule.errors import one_line
+from chainrule_lab.sweep.ensembles import Trained, chunks_of, groups_of, train
+from chainrule_lab.sweep.memory import SHARE, available, need_of
+from chainrule_lab.sweep.progress import Bar
+from chainrule_lab.sweep.record import Record
+from chainrule_lab.sweep.results import Results
+from chainrule_lab.sweep.space import Settings
+from chainrule_lab.sweep.store import Store
+from chainrule_lab.sweep.trial import Keys, Trial, versions
+
+Make: TypeAlias = Callable[[Settings], Trial]
+"""Makes the trial of some settings, always the same one."""
+
+WAIT = 0.5
+"""Seconds after which results that another process computes are looked for again."""
+
+
+class Workers(NamedTuple):
+    """Where ensembles are trained, and how large they may be.
+
+    Attributes:
+        executor: any executor; None for this process.
+        memory: the bytes that one ensemble may take; a part of what is available if None.
+        members: the most members of one ensemble; None for no bound.
+    """
+
+    executor: Executor | None = None
+    memory: float | None = None
+    members: int | None = None
+
+
+def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Path, workers: Workers) -> Results:
+    """Train every trial that the store lacks, and return the results of all.
+
+    Args:
+        name: of the sweep, in messages and in the store.
+        make: makes a trial; picklable where an executor has other processes.
+        all_settings: the settings of each trial.
+        store: the path of the store.
+        workers: where to train.
+
+    Raises:
+        ChainruleError: if a trial cannot be made or trained; what was finished before is in the store.
+    """
+    keys, trials = Keys(), [_made(make, settings) for settings in all_settings]
+    _expect_repeatable(make, all_settings[0], keys.of(trials[0]))
+    keyed = list(zip([keys.of(trial) for trial in trials], all_settings, strict=True))
+    index = {key: i for i, (key, _) in reversed(list(enumerate(keyed)))}
+    with Store(store) as opened:
+        opened.register(name, keyed)
+        missing = opened.missing(index)
+        with Bar(name, len(index), len(index) - len(missing)) as bar:
+            known = {key: (trials[i], all_settings[i]) for key, i in index.items()}
+            chunks = _planned(known, missing, keys, workers)
+            tasks = _Tasks(opened, make, known, bar)
+            while missing:
+                if not tasks.run(chunks, workers.executor):
+                    time.sleep(WAIT)  # another process has claimed what is missing
+                missing = opened.missing(missing)
+                left = set(missing)
+                chunks = [kept for chunk in chunks if (kept := [key for key in chunk if key in left])]
+                bar.finished(len(index) - len(missing))
+        return Results.of(name, keyed, opened.results(index))
+
+
+class _Tasks:
+    """Trains chunks of trials, given by their keys, and saves what becomes of them."""
+
+    def __init__(self, store: Store, make: Make, known: Mapping[str, tuple[Trial, Settings]], bar: Bar) -> None:
+        self._store, self._make, self._known, self._bar = store, make, known, bar
+
+    def run(self, chunks: Iterable[Sequence[str]], executor: Executor | None) -> int:
+        """Train what of these chunks no other process has claimed, and return the number of trials."""
+        return self._run_here(chunks) if executor is None else self._run_in(executor, chunks)
+
+    def _run_here(self, chunks: Iterable[Sequence[str]]) -> int:
+        done = 0
+        for claimed in self._claimed(chunks):
+            trials = [self._known[key][0] for key in claimed]
+            advance = self._bar.epochs(len(trials), int(trials[0].fit.get("epochs", 1)))
+            try:
+                trained = train(trials, advance)
+            except ChainruleError as error:
+                raise _not_trained(self._known[claimed[0]][1], error) from error
+            self._save(claimed, trained)
+            done += len(claimed)
+        return done
+
+    def _run_in(self, executor: Executor, chunks: Iterable[Sequence[str]]) -> int:
+        make = self._make if isinstance(executor, ThreadPoolExecutor) else _pickled(self._make)
+        running: dict[Future[list[Trained]], list[str]] = {}
+        done, most = 0, 2 * workers_of(executor)
+        try:
+            for claimed in self._claimed(chunks):
+                settings = [self._known[key][1] for key in claimed]
+                running[executor.submit(train_apart, make, settings)] = claimed
+                while len(running) >= most:
+                    done += self._collect(running)
+            while running:
+                done += self._collect(running)
+        except BaseException:
+            for future in running:
+                future.cancel()
+            raise
+        return done
+
+    def _collect(self, running: dict[Future[list[Trained]], list[str]]) -> int:
+        """Wait for an ensemble, save all that are done, and return the number of trials."""
+        ended, _ = wait(running, return_when=FIRST_COMPLETED)
+        failures = []
+        done = 0
+        for future in ended:
+            keys = running.pop(future)
+            try:
+                self._save(keys, future.result())
+                done += len(keys)
+            except Exception as error:  # noqa: BLE001 - what other ensembles gave is saved first
+                failures.append((keys, error))
+        for keys, failure in failures:
+            raise _not_trained(self._known[keys[0]][1], failure) from failure
+        self._bar.advance(done)
+        return done
+
+    def _claimed(self, chunks: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+        for chunk in chunks:
+            ours = self._store.claim(chunk)
+            if ours:
+                yield [key for key in chunk if key in ours]
+
+    def _save(self, keys: Sequence[str], trained: Sequence[Trained]) -> None:
+        self._store.save(
+            [
+                Record(key, self._known[key][0].seed, one.curves, one.seconds, versions())
+                for key, one in zip(keys, trained, strict=True)
+            ]
+        )
+
+
+def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> list[Trained]:
+    """Train an ensemble in a worker; where others may work beside it in their own processes, on one thread."""
+    if not isinstance(make, bytes):
+        return train([make(settings) for settings in all_settings])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train([_unpickled(make)(settings) for settings in all_settings])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def workers_of(executor: Executor) -> int:
+    """Return how many tasks an executor works on at a time, as far as it tells."""
+    with suppress(Exception):
+        return sum(executor._client.nthreads().values())  # type: ignore[attr-defined]  # Dask's
+    return int(getattr(executor, "_max_workers", 1))
+
+
+def _planned(
+    known: Mapping[str, tuple[Trial, Settings]], missing: Sequence[str], keys: Keys, workers: Workers
+) -> list[list[str]]:
+    """Return the keys of the missing trials in chunks, each to be trained as one ensemble, the largest first."""
+    count = 1 if workers.executor is None else workers_of(workers.executor)
+    limit = int(available() * SHARE / count if workers.memory is None else workers.memory)
+    chunks: list[list[str]] = []
+    for group in groups_of([known[key][0] for key in missing], keys):
+        trial, settings = known[missing[group[0]]]
+        try:
+            fitting = need_of(trial).members(limit)
+        except ChainruleError as error:
+            raise _not_trained(settings, error) from error
+        most = min(fitting, math.ceil(len(group) / count), workers.members or len(group))
+        chunks += [[missing[i] for i in chunk] for chunk in chunks_of(group, most)]
+    return sorted(chunks, key=len, reverse=True)
+
+
+def _not_trained(settings: Settings, error: Exception) -> ChainruleError:
+    if isinstance(error, BrokenProcessPool):
+        return ChainruleError(
+            "sweep: a worker died before its ensemble was done. Run the sweep again, which goes on with the rest."
+        )
+    what = str(error) if isinstance(error, ChainruleError) else one_line(error)
+    return ChainruleError(f"sweep: {_named(settings)} cannot be trained: {what}")
+
+
+def _made(make: Make, settings: Settings) -> Trial:
+    try:
+        return make(settings)
+    except Exception as error:
+        what = str(error) if isinstance(error, ChainruleError) else one_line(error)
+        raise ChainruleError(f"sweep: {_named(settings)} cannot be made: {what}") from error
+
+
+def _expect_repeatable(make: Make, settings: Settings, key: str) -> None:
+    if Keys().of(_made(make, settings)) != key:
+        raise ChainruleError(
+            f"sweep: build must make the same trial whenever it is called, got two for {_named(settings)}. "
+            "Leave random numbers to the seed."
+        )
+
+
+def _named(settings: Settings) -> str:
+    return f"the trial {', '.join(f'{name}={value!r}' for name, value in settings.items())}"
+
+
+def _pickled(make: Make) -> bytes:
+    try:
+        from cloudpickle import dumps  # comes with Dask, and takes functions of a notebook too
+    except ImportError:
+        from pickle import dumps
+    try:
+        return dumps(make)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise ChainruleError(
+            f"sweep: what an executor's workers need must be picklable, got {one_line(error).rstrip('.')}. "
+            "Write build at the top of a module."
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def _unpickled(pickled: bytes) -> Make:
+    return pickle.loads(pickled)  # type: ignore[no-any-return]  # noqa: S301 - from the process that asks for it

@@ -1,0 +1,84 @@
+"""`Trial`: one run of a sweep, not yet built, and the key by which its result is found."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+import chainrule
+from chainrule import Network
+from chainrule.base.protocols import LossLike, ModuleLike
+from chainrule_lab.sweep.identity import digest, text_of
+
+Pair: TypeAlias = tuple[Tensor, Tensor]
+
+WITHOUT_EFFECT = ("compile", "cuda_graph")
+"""Arguments of a fit that change how it is computed, to rounding, but not what."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run: a module and an optimizer of its own, and what it is trained with.
+
+    Attributes:
+        module: the module, not built.
+        optimizer: an optimizer, or `param_groups({…})`, with plain numbers.
+        seed: that of the first values and the order of batches.
+        loss: the loss.
+        train: x and y.
+        validation: x and y, or None.
+        test: x and y on which the trained network is evaluated once, or None.
+        fit: further arguments of `chainrule.fit`, such as epochs.
+        build: further arguments of `Module.build`: dtype and device.
+    """
+
+    module: ModuleLike
+    optimizer: Any
+    seed: int
+    loss: LossLike
+    train: Pair
+    validation: Pair | None = None
+    test: Pair | None = None
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    build: Mapping[str, Any] = field(default_factory=dict)
+
+    def built(self, seeds: Sequence[int]) -> Network:
+        """Return an ensemble of such modules with these seeds."""
+        return Network(copy.deepcopy(self.module), seeds=seeds, **self.build)
+
+
+class Keys:
+    """Makes keys of trials, each part that trials share described once."""
+
+    def __init__(self) -> None:
+        self._shared: dict[int, tuple[object, str]] = {}  # kept with the objects, whose identities stay taken
+
+    def of(self, trial: Trial) -> str:
+        """Return what a result is found by: a digest of all that it depends on, the same in every process."""
+        return digest(
+            f"{self.surroundings(trial)} seed {trial.seed} module {text_of(trial.module)} "
+            f"optimizer {text_of(trial.optimizer)}"
+        )
+
+    def surroundings(self, trial: Trial) -> str:
+        """Return a digest of all but the module, the optimizer and the seed; members of one ensemble share it."""
+        fit = {name: self._text(value) for name, value in trial.fit.items() if name not in WITHOUT_EFFECT}
+        data = [self._text(one) for one in (trial.loss, trial.train, trial.validation, trial.test)]
+        dtype = trial.build.get("dtype") or torch.get_default_dtype()
+        device = torch.device(trial.build.get("device", "cpu")).type
+        return digest(repr([versions(), str(dtype), device, *data, sorted(fit.items())]))
+
+    def _text(self, value: object) -> str:
+        if id(value) not in self._shared:
+            self._shared[id(value)] = value, digest(text_of(value))
+        return self._shared[id(value)][1]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions on which results depend."""
+    return {"chainrule": chainrule.__version__, "torch": str(torch.__version__)}

@@ -1,0 +1,170 @@
+"""`chainrule.sweep`: equal to single runs, resumed, shared, and refused in one line."""
+
+import math
+
+import pytest
+import torch
+
+import chainrule
+from chainrule.activations import relu, tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import mse
+from chainrule.optimizers import adam, sgd
+from chainrule_lab.sweep import ensembles, log_uniform
+
+GENERATOR = torch.Generator().manual_seed(0)
+X = torch.randn(24, 2, generator=GENERATOR, dtype=torch.float64)
+Y = X.prod(1, keepdim=True)
+ACTIVATIONS = {"relu": relu, "tanh": tanh}
+
+
+def build(lr=0.1, width=3, activation="tanh", momentum=0.0):
+    module = sequential(linear(2, width), ACTIVATIONS[activation](), linear(width, 1))
+    return module, sgd(lr=lr, momentum=momentum)
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    def call(search, of=build, **arguments):
+        given = {"train": (X, Y), "validation": (X, Y), "epochs": 3, "batch_size": 8, "dtype": torch.float64}
+        return chainrule.sweep(of, search, loss=mse(), store=tmp_path / "s.db", **{**given, **arguments})
+
+    return call
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The sizes of the ensembles that are trained."""
+    sizes = []
+    fit = chainrule.fit
+    monkeypatch.setattr(
+        chainrule, "fit", lambda network, *rest, **given: sizes.append(network.members) or fit(network, *rest, **given)
+    )
+    return sizes
+
+
+def test_every_row_is_the_single_run_of_its_settings(sweep, trained):
+    search = {
+        "lr": [0.5, 0.05],
+        "width": [3, 4],
+        "activation": ["relu", "tanh"],
+        "momentum": [0.9, 0.5],
+        "seed": range(2),
+    }
+    results = sweep(search)
+    assert trained == [8] * 4  # a structure each, with both rates, momenta and seeds
+    assert len(results) == 32
+    for row in results:
+        module, rule = build(**{name: one for name, one in row.settings.items() if name != "seed"})
+        network = module.build(seed=row["seed"], dtype=torch.float64)
+        history = chainrule.fit(network, mse(), rule, train=(X, Y), validation=(X, Y), epochs=3, batch_size=8)
+        for name, curve in history.items():
+            torch.testing.assert_close(torch.tensor(row.curves[name], dtype=torch.float64), curve, rtol=1e-12, atol=0)
+
+
+def test_what_is_there_is_not_computed_again(sweep, trained):
+    first = sweep({"lr": [0.5, 0.05]})
+    assert [row.curves for row in sweep({"lr": [0.05, 0.5]})] == [row.curves for row in first][::-1]
+    assert trained == [2]
+    sweep({"lr": [0.5, 0.05, 0.005]})
+    assert trained == [2, 1]
+    sweep({"lr": [0.5, 0.05]}, epochs=4)
+    assert trained == [2, 1, 2]
+
+
+def test_settings_of_the_fit_go_to_the_fit(sweep):
+    results = sweep({"epochs": [1, 2], "batch_size": [8, 24]})
+    assert [len(row.curves["train_loss"]) for row in results] == [1, 1, 2, 2]
+    assert results[0]["train_loss"] != results[1]["train_loss"]
+
+
+def test_members_bound_the_ensembles(sweep, trained):
+    sweep({"lr": log_uniform(1e-3, 1, points=7)}, members=3)
+    assert sorted(trained) == [2, 2, 3]
+
+
+def test_memory_bounds_the_ensembles(sweep, trained):
+    sweep({"lr": [0.1, 0.2, 0.3]}, memory=1)
+    assert trained == [1, 1, 1]
+
+
+def test_a_member_that_diverges_is_recorded_and_the_others_are_as_they_are(sweep):
+    results = sweep({"lr": [1e200, 0.1]}, test=(X, Y))
+    assert [row.diverged for row in results] == [True, False]
+    assert not math.isfinite(results[0]["validation_loss"])
+    assert results.best().settings["lr"] == 0.1
+    assert results[1].curves["test_loss"] == [results[1]["validation_loss"]]
+
+
+def test_an_ensemble_that_fails_leaves_what_was_done_before(sweep, trained, monkeypatch):
+    with monkeypatch.context() as broken:
+        real = ensembles.alike
+        broken.setattr(ensembles, "alike", lambda *given: real(*given)[::-1])
+        fit = chainrule.fit
+
+        def interrupted(network, *rest, **given):
+            if len(trained) == 1:
+                raise KeyboardInterrupt
+            return fit(network, *rest, **given)
+
+        broken.setattr(chainrule, "fit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sweep({"width": [3, 4]})
+    assert len(sweep({"width": [3, 4]})) == 2
+    assert trained == [1, 1]
+
+
+def refused(sweep, words, *given, **arguments):
+    with pytest.raises(chainrule.ChainruleError, match=words) as caught:
+        sweep(*given, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_trial_that_cannot_be_made_is_named_before_anything_is_trained(sweep, trained):
+    refused(
+        sweep, r"sweep: the trial lr=-1, seed=0 cannot be made: sgd: lr must be at least 0, got -1", {"lr": [0.1, -1]}
+    )
+    refused(sweep, r"the trial rate=1, seed=0 cannot be made: TypeError: build\(\) got an unexpected", {"rate": [1]})
+    assert trained == []
+
+
+def test_data_that_does_not_fit_is_told_before_anything_is_trained(sweep, trained):
+    refused(
+        sweep,
+        r"sweep: the trial lr=0.1, seed=0 cannot be trained: .*linear: x must have shape",
+        {"lr": [0.1]},
+        train=(X[:, :1], Y),
+    )
+    assert trained == []
+
+
+def test_what_build_returns_must_be_a_pair_of_unbuilt_parts(sweep):
+    refused(sweep, "build must return a module and an optimizer, got ", {"lr": [1]}, of=lambda lr: adam(lr=lr))
+    refused(
+        sweep, "must be a module that is not built|not built", {"lr": [1]}, of=lambda lr: (linear(2, 1).build(), adam())
+    )
+    refused(sweep, "build: the optimizer must be ready for use", {"lr": [1]}, of=lambda lr: (linear(2, 1), adam))
+
+
+def test_a_build_that_draws_by_itself_is_refused(sweep):
+    refused(
+        sweep,
+        "build must make the same trial whenever it is called",
+        {"width": [3]},
+        of=lambda width: (linear(2, 1), adam(lr=torch.rand(()).item())),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"train": [X]}, "train must be two tensors x and y"),
+        ({"validation": X}, "validation must be two tensors x and y"),
+        ({"memory": 0}, "memory must be a number above 0"),
+        ({"members": 0}, "members must be an integer of at least 1"),
+        ({"executor": 4}, "executor must be a concurrent.futures.Executor, got 4"),
+        ({"of": None}, "build must be a function"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told_in_one_line(sweep, arguments, words):
+    refused(sweep, words, {"lr": [0.1]}, **arguments)
