@@ -289,11 +289,14 @@ def _are_sums(named: Any) -> bool:
     return isinstance(named, Mapping) and all(isinstance(each, Tensor) and each.dim() == 0 for each in named.values())
 
 
+_NUMBERS = (float, int, Tensor)
+
+
 def _are_numbers(named: Any) -> bool:
     if not isinstance(named, dict) and not isinstance(named, Mapping):  # the first test is the quicker one
         return False
     for value in named.values():  # noqa: SIM110 - all(…) takes three times as long
-        if not isinstance(value, float | int | Tensor):
+        if not isinstance(value, _NUMBERS):
             return False
     return True
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from chainrule.base.settings import Settings
 from chainrule.errors import HyperparameterError, label
 from chainrule.updates.chain import Chain
 from chainrule.updates.moment import Moment, own_step
+
+Numbers: TypeAlias = tuple[float | Tensor, ...]
+"""The numbers of a moment: t, lr, and the scalars in order."""
 
 
 class Clock:
@@ -63,6 +67,36 @@ class Clock:
         Raises:
             HyperparameterError: if the schedule gives no factor, or one below 0, or the rate is no number of the dtype.
         """
+        lr, taken = self._rate(t), t - missed
+        return Moment(taken, lr, self._scalars(taken), None, self._is_per_member or isinstance(lr, Tensor))
+
+    def ahead(self, ts: range, missed: int, names: Collection[str]) -> list[Numbers]:
+        """Return t, lr and scalars of the moments of several steps, up to the first unlike the others.
+
+        It ends before a step for which `at` raises, or whose scalars have other names than these.
+        """
+        if len(self.chain.layers) == 1 and not self._is_per_member:
+            found = self._ahead(ts, missed, names, self.chain.inner.scalars)
+            if {type(value) for numbers in found for value in numbers[2:]} <= {float, int}:
+                return found  # checked together, which is quicker
+        return self._ahead(ts, missed, names, self._scalars)
+
+    def _ahead(
+        self, ts: range, missed: int, names: Collection[str], scalars: Callable[[int], Mapping[str, Any]]
+    ) -> list[Numbers]:
+        found: list[Numbers] = []
+        fixed = self.lr if self._schedule is None else None
+        with suppress(Exception):  # which `at` raises when it is that step's turn
+            for t in ts:
+                lr = self._rate(t) if fixed is None else fixed
+                named = scalars(t - missed)
+                if named.keys() != names:
+                    break
+                found.append((t - missed, lr, *named.values()))
+        return found
+
+    def _rate(self, t: int) -> LearningRate:
+        """Return the learning rate of step t."""
         lr, own = self.lr, own_step(t, self.chain.stride)
         if self._schedule is not None:
             try:
@@ -76,8 +110,7 @@ class Clock:
                 f"{label(self.chain.inner)}: lr at step {own} must be at most {self._greatest:.4g}, the greatest "
                 f"number of {self._dtype}, got {lr}. Lower it or its schedule."
             )
-        taken = t - missed
-        return Moment(taken, lr, self._scalars(taken), None, self._is_per_member or isinstance(lr, Tensor))
+        return lr
 
     def _checked_factor(self, factor: Any, t: int) -> Any:
         """Return a schedule's factor, as a setting would be kept."""

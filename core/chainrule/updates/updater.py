@@ -217,6 +217,11 @@ class Updater(ExplainsAttributes):
         return MappingProxyType(self._groups)
 
     @property
+    def clocks(self) -> list[tuple[Clock, int]]:
+        """The clock of each applied rule, and the steps that the rule has missed."""
+        return list(zip(self._clocks, self._delays, strict=True))
+
+    @property
     def rates(self) -> dict[str, LearningRate]:
         """The learning rate of the last step, after the schedule, by group; of step 1 before there was one."""
         return {key: clock.at(max(self.t, 1)).lr for key, clock in zip(self._keys, self._clocks, strict=True)}

@@ -16,6 +16,7 @@ from chainrule.base.step import Due
 from chainrule.errors import CompileWarning
 from chainrule.network import Network
 from chainrule.training.running_means import RunningMeans
+from chainrule.training.steps.ahead import numbers_ahead
 from chainrule.training.steps.eager import Outputs, TrainingStep
 from chainrule.training.steps.snapshot import Watch
 from chainrule.training.steps.stage import Stage
@@ -97,25 +98,27 @@ class CompiledStep:
         What fails before a step is taken lets none of them count.
         """
         updater = self.step.updater
-        counted, staged = updater.t, list[list[Moment]]()
+        counted, steps = updater.t, 1
         try:
-            staged.append(updater.advance())
-            compiled = self._variant(xs[0], ys[0], staged[0])
+            moments = updater.advance()
+            compiled = self._variant(xs[0], ys[0], moments)
             if compiled is not None:
-                staged += self._next(compiled, min(compiled.stage.rows, len(xs)) - 1)
-                compiled.stage.put(xs[: len(staged)], ys[: len(staged)], staged)
+                following = numbers_ahead(updater, compiled.moments, min(compiled.stage.rows, len(xs)) - 1)
+                steps += len(following)
+                updater.t += len(following)
+                compiled.stage.put(xs[:steps], ys[:steps], moments, following)
         except BaseException:
             updater.t = counted
             raise
         if compiled is None:
-            outputs = self._take(xs[0], ys[0], staged[0])
+            outputs = self._take(xs[0], ys[0], moments)
             if means is not None:
                 means.add_loss(self.step.loss, *outputs, ys[0])
             return 1, outputs
-        self._run(compiled, len(staged))
+        self._run(compiled, steps)
         if means is not None:
-            means.add_losses(self.step.loss, compiled.outputs[1].dtype, *compiled.stage.losses(len(staged)))
-        return len(staged), compiled.outputs
+            means.add_losses(self.step.loss, compiled.outputs[1].dtype, *compiled.stage.losses(steps))
+        return steps, compiled.outputs
 
     def look_again(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
@@ -146,21 +149,6 @@ class CompiledStep:
             )
             self._error, self._watch, self._has_failed = None, None, True  # it is not tried again
         return outputs
-
-    def _next(self, compiled: Compiled, most: int) -> list[list[Moment]]:
-        """Count the steps that come, at most so many, while the compiled step is right for them."""
-        updater, found = self.step.updater, list[list[Moment]]()
-        for _ in range(most):
-            counted = updater.t
-            try:
-                moments = updater.advance()
-            except Exception:  # noqa: BLE001 - it is raised again when it is that step's turn
-                moments = None
-            if moments is None or not holds_at(compiled.moments, moments):
-                updater.t = counted
-                break
-            found.append(moments)
-        return found
 
     def _run(self, compiled: Compiled, steps: int) -> None:
         """Take so many staged steps, which the updater has counted."""

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch._guards import TracingContext, tracing
+from torch._inductor.inductor_prims import force_stride_order
 from torch._inductor.output_code import CompiledFxGraph
 from torch._ops import OpOverload
 from torch._subclasses import FakeTensorMode
@@ -316,6 +317,9 @@ def _lift_constants(graph: GraphModule) -> list[Tensor]:
 def _bmm(a: Tensor, b: Tensor) -> Any:
     members, rows, inner, columns = *a.shape, b.shape[2]
     if min(rows, inner, columns) <= THIN or members * rows * inner * columns <= FEW_MULTIPLICATIONS:
+        if b.stride(2) != 1 and columns > THIN:
+            # A copy, as of a transposed weight: vectors then hold columns, and need not be summed up in themselves.
+            b = force_stride_order(b, (inner * columns, columns, 1))
         return (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
     return NotImplemented
 
