@@ -241,7 +241,8 @@ class Network(NetworkParts):
         if KeepsForBackward.replacements != self._replacements:
             self.expect_same_parts()
         for module in self._modules:
-            module.training = mode
+            if module.training is not mode:  # quicker to look at than to set
+                module.training = mode
         return self
 
     def eval(self) -> Network:

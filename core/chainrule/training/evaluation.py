@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule.arguments import flag
 from chainrule.base.member_rows import Chosen
 from chainrule.base.metric import MetricLike
-from chainrule.base.protocols import LossLike
+from chainrule.base.protocols import LossLike, ModuleLike
 from chainrule.calls import explained
 from chainrule.network import Network
 from chainrule.training.batches import (
@@ -80,7 +80,7 @@ def values_over(
     """
     means, values = RunningMeans(network.members), MetricValues(metrics, network.members)
     modes = [(module, module.training) for module in network.modules()]
-    network.eval()
+    _set_modes((module, False) for module, _ in modes)
     try:
         for inputs, target in _large_batches(
             name, data, network, chosen if per_member else None, per_member=per_member
@@ -90,10 +90,15 @@ def values_over(
             means.add("loss", mean, loss.denominator(prediction, target))
             values.add(prediction, target)
     finally:
-        for module, mode in modes:
-            module.training = mode
+        _set_modes(modes)
     found = means.means() | values.values()
     return {key: value if network.is_ensemble else value[0] for key, value in found.items()}
+
+
+def _set_modes(modes: Iterable[tuple[ModuleLike, bool]]) -> None:
+    """Set the mode of modules, for a while: it does not count as a change of settings, so compiled steps stay valid."""
+    for module, mode in modes:
+        object.__setattr__(module, "training", mode)
 
 
 def _large_batches(
@@ -110,5 +115,8 @@ def _large_batches(
     check_pair(name, *data, network, per_member=per_member)
     x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in data)
     size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))
+    if size >= x.shape[1]:
+        yield x, y
+        return
     for start in range(0, x.shape[1], size):
         yield x[:, start : start + size], y[:, start : start + size]
