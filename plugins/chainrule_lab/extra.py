@@ -7,6 +7,13 @@ from contextlib import contextmanager
 
 from chainrule import ChainruleError
 
+PACKAGES = {
+    **{name: name for name in ("jinja2", "markupsafe", "matplotlib", "numpy", "scipy")},
+    "sklearn": "scikit-learn",
+    "tomli_w": "tomli-w",
+}
+"""The packages that may be missing, by the name of their import."""
+
 
 @contextmanager
 def lab_required(owner: str) -> Iterator[None]:
@@ -15,8 +22,8 @@ def lab_required(owner: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in ("jinja2", "markupsafe", "matplotlib", "numpy", "scipy", "tomli_w"):
+        if package not in PACKAGES:
             raise
         raise ChainruleError(
-            f'{owner} needs {package.replace("_", "-")}, which is not installed: pip install "chainrule[lab]".'
+            f'{owner} needs {PACKAGES[package]}, which is not installed: pip install "chainrule[lab]".'
         ) from error

@@ -237,6 +237,7 @@ SKIPS = (
     ),
     Skip("it joins rows, and adds nothing up", declares(joins_rows=True), ("sums_are_exact",)),
     Skip("the task declares distinct_rows = False", declares(distinct_rows=False), ("splits_share_no_row",)),
+    Skip("the task declares no digest", declares(digest=None), ("splits_have_the_declared_digest",)),
     Skip("the task has no metrics", negated(lambda task: bool(task.metrics)), ("metrics_have_a_value_per_member",)),
 )
 

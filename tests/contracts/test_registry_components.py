@@ -25,11 +25,14 @@ OF_MANY_RUNS = {
     "values_per_member_count_for_each",
     "vmappable_is_as_declared",
 }
+DEAR = {("tasks:char_transformer", "fitting_reduces_the_loss")}
 
 
 def is_slow(record, check):
     """Whether the check is left to the slow suite."""
-    return check.compiles or (check.name in OF_MANY_RUNS and load(record) not in FIRST)
+    return (
+        check.compiles or (record.key, check.name) in DEAR or (check.name in OF_MANY_RUNS and load(record) not in FIRST)
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
@@ -21,6 +22,15 @@ class Splits(NamedTuple):
     validation: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
 
+    def digest(self) -> str:
+        """Return the SHA-256 of all shapes and values, floats in single precision, whatever torch's default dtype."""
+        found = sha256()
+        for tensor in (tensor for pair in self for tensor in pair):
+            kept = tensor.detach().cpu()
+            kept = kept.float() if kept.is_floating_point() else kept.long()
+            found.update(f"{tuple(kept.shape)} {kept.dtype} ".encode() + kept.contiguous().numpy().tobytes())
+        return found.hexdigest()
+
 
 class Task(Explained):
     """A data set drawn from a seed, with its reference network, loss, metrics and settings."""
@@ -33,6 +43,12 @@ class Task(Explained):
 
     distinct_rows: ClassVar[bool] = True
     """Whether no row of x is in two splits."""
+
+    held_out: ClassVar[bool] = False
+    """Whether benchmarks keep the task for the end, so that no rule and no protocol is fitted to it."""
+
+    digest: ClassVar[str | None] = None
+    """``splits(0).digest()``, so that results of equal names are of equal data; None where installations differ."""
 
     @abstractmethod
     def splits(self, seed: int) -> Splits:

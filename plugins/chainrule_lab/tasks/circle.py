@@ -26,6 +26,7 @@ class Circle(Task):
     Source:   paper section III; the hidden activation and the reduction are assumptions, left open there
     """
 
+    digest = "3484529b6941a4b23f2728a0fac20728bb256e356b06ab59bebc083d71b24ed3"
     metrics: ClassVar = {"accuracy": accuracy()}
     settings: ClassVar = {"epochs": 100, "batch_size": 20}
 

@@ -79,6 +79,14 @@ class OtherDataEachTime(Circle):
         return super().splits(seed + 1000 * self.calls)
 
 
+@wrong("splits_have_the_declared_digest")
+class ChangedSince(Circle):
+    def splits(self, seed: int) -> Splits:
+        data = super().splits(seed)
+        data.test[1][0] = 1 - data.test[1][0]
+        return data
+
+
 @wrong("splits_share_no_row")
 class ValidatedOnTraining(Circle):
     def splits(self, seed: int) -> Splits:

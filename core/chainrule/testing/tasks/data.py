@@ -69,6 +69,19 @@ def splits_follow_from_the_seed(task: Task) -> None:
     expect(len(same) < len(Splits._fields), f"the data of seeds 0 and 1 must differ, got equal {same}.")
 
 
+@check(
+    "tasks", once=True, cause="data that were changed since, or that depend on the processor or on a package's version."
+)
+def splits_have_the_declared_digest(subject: Subject) -> None:
+    """The data of seed 0 have the SHA-256 that the class declares, so that a task's name stands for one data set."""
+    tasks = [task for task in subject.make_examples() if task.digest is not None]
+    if not tasks:
+        raise NotApplicable("the task declares no digest")
+    for task in tasks:
+        found = task.splits(0).digest()
+        expect(found == task.digest, f"splits(0).digest() must be the declared {task.digest!r}, got {found!r}.")
+
+
 @check("tasks", cause="a permutation per split instead of one for all, or one generator state used for two splits.")
 def splits_share_no_row(task: Task) -> None:
     """No row of x is in two splits, since a network looks better than it is on rows it was trained on.
