@@ -1,14 +1,10 @@
 """An Optuna study by ensembles has the trials that `study.optimize` around single fits has."""
 
-import math
-import re
-
 import pytest
 import torch
 
 import chainrule
-from chainrule import ChainruleError
-from chainrule.activations import relu, tanh
+from chainrule.activations import tanh
 from chainrule.integrations.optuna import optimize
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
