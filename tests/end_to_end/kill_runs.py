@@ -21,7 +21,7 @@ import torch
 import typer
 
 from chainrule import History, Network, fit
-from chainrule.callbacks import best, early_stopping, history_file, reduce_on_plateau
+from chainrule.callbacks import best, early_stopping, history_file, reduce_on_plateau, successive_halving
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
@@ -38,6 +38,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "compiled": {"every": 5, "compile": True, "evaluate_train": False},
     "compiled, an epoch at a time": {"compile": True},
     "with callbacks": {"every": 3},
+    "with members that are dropped": {"every": 3},
     "of a file": {"every": 3, "epochs": 6},
 }
 """The settings of each run beside what all have: dropout, batch norm, two wrappers, an ensemble of three."""
@@ -73,6 +74,8 @@ def run(name: str, folder: Path, checkpoint: Path | None) -> dict[str, Any]:
             best("train_loss", restore=False),
             reduce_on_plateau("train_loss", factor=0.5, patience=2),
         ]
+    if name == "with members that are dropped":
+        callbacks += [successive_halving("train_loss", eta=2, rungs=2), best("train_loss", restore=False)]
     network = sequential(linear(3, 16), batch_norm(16), dropout(0.2), linear(16, 3)).build(seeds=[0, 1, 2])
     history = fit(
         network, mse(), rule, train=(X, Y), validation=(X / 2, Y), batch_size=8, epochs=12, callbacks=callbacks,

@@ -45,6 +45,7 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
 
     def __copy__(self) -> History:
         other = History(self.updater)
+        other.members = list(self.members)
         other._records = {name: list(values) for name, values in self._records.items()}  # which a fit goes on to fill
         return other
 
@@ -83,5 +84,9 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
     def __repr__(self) -> str:
         if not self.epochs:
             return "History(empty)"
-        last = ", ".join(f"{name} {records[-1].double().mean():.4g}" for name, records in self._records.items())
+        values = {name: records[-1] for name, records in self._records.items()}
+        means = {
+            name: (value[self.members] if value.dim() else value).double().mean() for name, value in values.items()
+        }
+        last = ", ".join(f"{name} {mean:.4g}" for name, mean in means.items())
         return f"History({self.epochs} epochs; last: {last})"

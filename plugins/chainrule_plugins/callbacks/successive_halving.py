@@ -1,4 +1,4 @@
-"""The callback that trains many members for a short time, and the better ones longer."""
+"""The callback that trains many members briefly and drops all but the best, in several rungs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule_plugins.watched_curve import Mode, WatchedCurve
 
 
 class SuccessiveHalving:
-    """Keep one member in eta at each of some rungs, which are eta times as far apart each, and drop the others.
+    """Train many members briefly and few to the end: at each rung the best 1/eta go on, others are dropped.
 
     With eta=4 and rungs=3, as given, a quarter of M members is trained beyond 1/64 of the epochs, M/16 beyond 1/16 and
     M/64 from 1/4 to the end. Epochs and numbers of members are rounded up; of rungs in one epoch the last counts.
@@ -22,7 +22,7 @@ class SuccessiveHalving:
               members without a number are the first to go
     Leaves:   each dropped member as it was at its last epoch, with NaN in its later curves; `history.members` has the
               others
-    Source:   Jamieson & Talwalkar 2016, arXiv:1502.07943, figure 1: the budget of each rung for those that are left
+    Source:   Jamieson & Talwalkar 2016, arXiv:1502.07943; eta and the rungs as in Li et al. 2018, arXiv:1603.06560
     Raises:   HyperparameterError if a setting is out of bounds, or mode is needed and missing; CallbackError if the fit
               has no such curve.
     """
@@ -46,12 +46,11 @@ class SuccessiveHalving:
 
     @hookimpl
     def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
-        if epoch not in self._stay:
-            return
-        leaving = set(run.dropped_members)
-        members = torch.tensor([member for member in run.members if member not in leaving], device="cpu")
-        costs = self.curve.costs(metrics)[members].nan_to_num(nan=torch.inf)
-        run.drop(members[costs.argsort(stable=True)][self._stay[epoch] :].tolist())
+        costs = self.curve.costs(metrics).nan_to_num(nan=torch.inf)  # after each epoch, so that a wrong name shows soon
+        if epoch in self._stay:
+            leaving = set(run.dropped_members)
+            members = torch.tensor([member for member in run.members if member not in leaving], device="cpu")
+            run.drop(members[costs[members].argsort(stable=True)][self._stay[epoch] :].tolist())
 
     @classmethod
     def examples(cls) -> list[SuccessiveHalving]:

@@ -74,10 +74,13 @@ def expect_the_others_as_without(rule, **settings):
     assert history.members == KEPT
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
-def test_the_others_go_on_to_the_bit(rule, dtype):
-    expect_the_others_as_without(rule, dtype=dtype)
+def test_the_others_go_on_to_the_bit(rule):
+    expect_the_others_as_without(rule)
+
+
+def test_the_others_go_on_to_the_bit_in_float32():
+    expect_the_others_as_without(RULES["wrappers"], dtype=torch.float32)
 
 
 @pytest.mark.slow  # rules are recorded anew for each number of members
@@ -92,8 +95,7 @@ def batches(*, per_member):
     return [(x[..., i : i + 8, :], y[..., i : i + 8, :]) for i in (0, 8, 16)]
 
 
-@pytest.mark.parametrize("per_member", [False, True])
-@pytest.mark.parametrize("is_iterable", [False, True])
+@pytest.mark.parametrize(("per_member", "is_iterable"), [(True, False), (True, True), (False, True)])
 def test_each_member_keeps_its_data(per_member, is_iterable):
     data = {"train": batches(per_member=per_member), "validation": batches(per_member=per_member)}
     expect_the_others_as_without(adam(), per_member=per_member, evaluate_train=False, **(data if is_iterable else {}))
@@ -226,6 +228,12 @@ def test_a_fit_that_fails_leaves_all_members():
     assert torch.equal(network.state_dict()["weight"][2], drops.states[2]["weight"])
 
 
+def test_a_history_tells_of_those_that_stayed():
+    history = train(Drops())[1]
+    assert copy.copy(history).members == KEPT
+    assert f"train_loss {history['train_loss'][-1, KEPT].mean():.4g}" in repr(history)
+
+
 def test_two_callbacks_may_drop_a_member_in_one_epoch():
     assert train(Drops(), Drops())[1].members == KEPT
 
@@ -302,7 +310,7 @@ class Kills:
             raise Killed
 
 
-@pytest.mark.parametrize(("step", "every"), [(8, "epoch"), (11, 2), (14, "epoch")])
+@pytest.mark.parametrize(("step", "every"), [(8, "epoch"), (11, 2)])
 def test_a_run_goes_on_with_those_that_stayed(tmp_path, step, every):
     rule = ema(inner=adam(lr=RATES, schedule=lambda t: RATES * 0.9**t), decay=0.9)
     settings = {"rule": rule, "per_member": True, "evaluate_train": False}

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from chainrule import HyperparameterError, fit, hookimpl
+from chainrule import CallbackError, HyperparameterError, fit, hookimpl
 from chainrule.callbacks import (
     best,
     csv,
@@ -64,6 +64,11 @@ def test_epochs_and_members_are_rounded_up(epochs, members, settings, trained):
 def test_a_member_without_a_number_is_dropped_first():
     scores = torch.tensor([1.0, math.nan, 2.0, math.inf])
     assert trained_epochs(scores, epochs=4, eta=2, rungs=1, mode="min")[0] == [4, 2, 4, 2]
+
+
+def test_an_unknown_curve_is_one_line_after_the_first_epoch():
+    with pytest.raises(CallbackError, match=r"^successive_halving: monitor must be one of train_loss, score, got no"):
+        trained_epochs(torch.arange(4.0), successive_halving("no", mode="min", eta=2, rungs=1), epochs=10)
 
 
 def test_a_single_network_is_trained_to_the_end():
