@@ -56,15 +56,17 @@ def alike(modules: Sequence[ModuleLike], optimizers: Sequence[Optimizer | ParamG
     return list(groups.values())
 
 
-def form_of(module: ModuleLike, optimizer: Optimizer | ParamGroups) -> object:
+def form_of(module: ModuleLike, optimizer: Optimizer | ParamGroups, caller: str = "alike") -> object:
     """Return what is equal, with the same hash, for models that are alike, as long as these exist.
 
     Raises:
-        ChainruleError: if the module is none or a built one, or the optimizer is none.
+        ChainruleError: in the caller's name, if the module is none or a built one, or the optimizer is none.
     """
     if isinstance(module, type) or not isinstance(module, ModuleLike):
-        raise ChainruleError(f"alike: a module must be one that is not built, got {shown(module)}. Leave out build().")
-    return _form(module, {}), _form_of_rules("alike", optimizer)
+        raise ChainruleError(
+            f"{caller}: a module must be one that is not built, got {shown(module)}. Leave out build()."
+        )
+    return _form(module, {}), _form_of_rules(caller, optimizer)
 
 
 def joined(optimizers: Sequence[Rule]) -> Rule:

@@ -118,7 +118,15 @@ def optimize(
         integer("optimize", "batch", batch, at_least=1),
     )
     caught = tuple(catch) if isinstance(catch, Iterable) else (catch,)
+    if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in caught):
+        raise ChainruleError(
+            f"optimize: catch must be classes of exceptions, got {shown(catch)}. Pass catch=(ValueError,), for example."
+        )
+    if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := list(callbacks))):
+        raise ChainruleError(
+            f"optimize: callbacks must be a list of functions (study, trial), got {shown(callbacks)}. Pass a list."
+        )
     trials = Trials(study, callbacks)
     with trials.open():
-        while not trials.is_stopped and (left := trials.left(n_trials)) > 0:
+        while not trials.stopped and (left := trials.left(n_trials)) > 0:
             TrialBatch(trials, training, caught).run(build, min(batch, left), seed)

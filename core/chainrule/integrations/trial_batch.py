@@ -100,7 +100,11 @@ class Training:
 
 
 class Pruning:
-    """Reports the objective of every member to its trial after each epoch, and lets those leave that are pruned."""
+    """Reports every member's objective to its trial after each epoch, and drops the members whose trials are pruned.
+
+    Attributes:
+        failure: the error of the study, if it had one, with which the fit ended.
+    """
 
     def __init__(self, trials: Trials, candidates: Sequence[Candidate], objective: str) -> None:
         self._trials, self._candidates, self._objective = trials, candidates, objective
@@ -108,21 +112,23 @@ class Pruning:
 
     @hookimpl
     def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
-        """Report, and stop the members whose trials are pruned."""
-        pruned: list[int] = []
+        """Report, and drop the members that are pruned; end the fit with the last."""
+        pruned = []
         try:
-            for member, value in enumerate(metrics[self._objective].tolist()):
+            values = metrics[self._objective].tolist()
+            for member in run.members:
                 trial = self._candidates[member].trial
-                if member in run.stopped_members:
-                    continue
-                trial.report(value, epoch - 1)
+                trial.report(values[member], epoch - 1)
                 if trial.should_prune():
                     self._trials.prune(trial)
                     pruned.append(member)
-        except Exception as error:  # noqa: BLE001 - one of the study's, not of a trial
+        except Exception as error:  # noqa: BLE001 - raised by `TrialBatch`, since it is no error of a trial
             self.failure = error
             run.stop()
-        run.stop(pruned)
+        if len(pruned) == len(run.members):
+            run.stop()
+        else:
+            run.drop(pruned)
 
 
 class TrialBatch:
@@ -161,38 +167,44 @@ class TrialBatch:
                 self._trials.fail(trial, error)
                 if not isinstance(error, self._caught):
                     return error
-            if exhaustive and trial.params in asked:  # all that there is has been asked
+            self._trials.heed_stop()
+            if self._trials.stopped or (exhaustive and trial.params in asked):  # nothing new is left to ask
                 break
             asked.append(trial.params)
         return None
 
     def _train(self, candidates: list[Candidate]) -> None:
         """Train trials as one ensemble, or if that fails each by itself, and tell how they end."""
-        study, callbacks = self._trials.study, list[Pruning]()
-        objectives = self._training.objectives
+        pruning = self._pruning(candidates)
+        history, failure = None, None
+        try:
+            history = self._training.fit(candidates, [] if pruning is None else [pruning])
+        except Exception as error:  # noqa: BLE001 - of the user's code
+            failure = error
+        if pruning is not None and pruning.failure is not None:
+            raise pruning.failure
+        running = [one for one in candidates if one.trial.number in self._trials.running]
+        if history is not None:
+            curves = [history[name][-1].tolist() for name in self._training.objectives]
+            values = dict(zip((one.trial.number for one in candidates), zip(*curves, strict=True), strict=True))
+            for candidate in running:
+                self._trials.complete(candidate.trial, values[candidate.trial.number])
+        elif len(candidates) > 1:
+            for candidate in running:
+                self._train([candidate])
+        elif failure is not None:
+            self._trials.fail(candidates[0].trial, failure)
+            if not isinstance(failure, self._caught):
+                raise failure
+
+    def _pruning(self, candidates: Sequence[Candidate]) -> Pruning | None:
+        """Return what asks the pruner, None where there is nothing to ask."""
         import optuna
 
-        if len(objectives) == 1 and not isinstance(study.pruner, optuna.pruners.NopPruner):
-            callbacks.append(Pruning(self._trials, candidates, objectives[0]))
-        try:
-            history = self._training.fit(candidates, callbacks)
-        except Exception as error:
-            running = [one for one in candidates if one.trial.number in self._trials.running]
-            if len(candidates) > 1:
-                for candidate in running:
-                    self._train([candidate])
-                return
-            self._trials.fail(candidates[0].trial, error)
-            if not isinstance(error, self._caught):
-                raise
-            return
-        for pruning in callbacks:
-            if pruning.failure is not None:
-                raise pruning.failure
-        values = torch.stack([history[name][-1].double() for name in objectives], 1)  # (M, objectives)
-        for candidate, own in zip(candidates, values.tolist(), strict=True):
-            if candidate.trial.number in self._trials.running:
-                self._trials.complete(candidate.trial, own)
+        objectives = self._training.objectives
+        if len(objectives) > 1 or isinstance(self._trials.study.pruner, optuna.pruners.NopPruner):
+            return None
+        return Pruning(self._trials, candidates, objectives[0])
 
 
 def _candidate(trial: Trial, built: Any, seed: int) -> Candidate:
@@ -203,4 +215,4 @@ def _candidate(trial: Trial, built: Any, seed: int) -> Candidate:
         )
     module, optimizer, *own = built
     seed = integer("optimize", "a seed", own[0] if own else seed, at_least=0)
-    return Candidate(trial, module, optimizer, seed, form_of(module, optimizer))
+    return Candidate(trial, module, optimizer, seed, form_of(module, optimizer, "optimize"))

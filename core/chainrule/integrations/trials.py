@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 PROCESS = "process"
 """The user attribute of a trial that names the process which runs it."""
 
-_OWN = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
+RETRY = "retry_of"
+"""The user attribute of a trial that has the number of the one that it takes the place of."""
+
+_TOKEN = uuid.uuid4().hex[:8]  # tells this process from an earlier one with its number
 
 
 class Trials:
@@ -34,6 +37,7 @@ class Trials:
     Attributes:
         running: the trials that were asked and not told yet.
         failed: how many trials have failed.
+        stopped: whether a sampler or a callback has stopped the study.
     """
 
     def __init__(self, study: Study, callbacks: Sequence[Callable[[Study, FrozenTrial], object]]) -> None:
@@ -42,6 +46,7 @@ class Trials:
         self.study = study
         self.running: dict[int, Trial] = {}
         self.failed = 0
+        self.stopped = False
         self._callbacks = callbacks
         self._states = optuna.trial.TrialState
         self._log = optuna.logging.get_logger("optuna.chainrule")
@@ -59,10 +64,10 @@ class Trials:
                 "optimize: a study must not be optimized within its own optimization, got a nested call. "
                 "Use another study."
             )
-        self.study._stop_flag = False
         local.in_optimize_loop = True
         try:
             self._give_up_what_was_left()
+            self.study._stop_flag = False
             with self._heartbeats():
                 yield
         finally:
@@ -71,11 +76,6 @@ class Trials:
             finally:
                 local.in_optimize_loop = False
                 self.study._storage.remove_session()
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether a sampler or a callback has stopped the study."""
-        return self.study._stop_flag
 
     def left(self, n_trials: int) -> int:
         """Return how many trials are to be run until the study has so many, beside those that failed before."""
@@ -90,8 +90,12 @@ class Trials:
         if self._interval() is not None:
             storage: Any = self.study._storage
             storage.record_heartbeat(trial._trial_id)
-        trial.set_user_attr(PROCESS, _OWN)
+        trial.set_user_attr(PROCESS, _own_process())
         return trial
+
+    def heed_stop(self) -> None:
+        """Note whether the study was told to stop."""
+        self.stopped |= self.study._stop_flag
 
     def complete(self, trial: Trial, values: Sequence[float]) -> None:
         """Tell the objective's values, of which NaN lets the trial fail."""
@@ -117,31 +121,41 @@ class Trials:
     def give_up(self) -> None:
         """Let the trials that are still running fail, and wait in the study to be run again."""
         for number in list(self.running):
-            del self.running[number]
             self._retry(number)
+            del self.running[number]
 
     def _tell(self, trial: Trial, state: Any, values: Sequence[float] | None = None) -> FrozenTrial:
-        del self.running[trial.number]
+        self.study._stop_flag = False
         frozen = self.study.tell(trial, values, state)
+        del self.running[trial.number]
+        if self.study._stop_flag:  # a sampler of a finite space takes trials that were given up for visited
+            waiting = self.study.get_trials(deepcopy=False, states=(self._states.WAITING,))
+            self.study._stop_flag = not waiting
         for callback in self._callbacks:
             callback(self.study, frozen)
+        self.heed_stop()
         return frozen
 
     def _retry(self, number: int) -> None:
+        """Let a trial fail, and wait once more, in the order in which a kill in between loses nothing."""
         import optuna
 
-        frozen = self.study.tell(number, state=self._states.FAIL, skip_if_finished=True)
-        if frozen.state == self._states.FAIL:
+        trials = self.study.get_trials(deepcopy=False)
+        frozen = next(trial for trial in trials if trial.number == number)
+        if frozen.state != self._states.RUNNING:
+            return
+        if not any(trial.user_attrs.get(RETRY) == number for trial in trials):
             own = {key: value for key, value in frozen.user_attrs.items() if key != PROCESS}
             kept = {key: value for key, value in frozen.system_attrs.items() if not key.startswith("completed_rung")}
             again = optuna.create_trial(
                 state=self._states.WAITING,
                 params=frozen.params,
                 distributions=frozen.distributions,
-                user_attrs={**own, "retry_of": number},
+                user_attrs={**own, RETRY: number},
                 system_attrs=kept,
             )
             self.study.add_trial(again)
+        self.study.tell(number, state=self._states.FAIL, skip_if_finished=True)
 
     def _give_up_what_was_left(self) -> None:
         """Give up the trials of processes that were killed."""
@@ -186,6 +200,10 @@ class Trials:
             thread.join()
 
 
+def _own_process() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {_TOKEN}"
+
+
 def _is_dead(process: object) -> bool:
     """Whether a trial's process is known to have ended: on this machine, where no process has its number now."""
     host, _, rest = str(process).partition(" ")
@@ -193,7 +211,7 @@ def _is_dead(process: object) -> bool:
     if host != socket.gethostname() or not pid.isdigit() or sys.platform == "win32":
         return False
     if int(pid) == os.getpid():
-        return process != _OWN
+        return process != _own_process()
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
