@@ -99,6 +99,11 @@ def optimize(
         raise ChainruleError(
             f"optimize: build must be a function trial -> (module, optimizer), got {shown(build)}. Write one."
         )
+    if not isinstance(objective, str | list | tuple):
+        raise ChainruleError(
+            f"optimize: the objective must be a curve's name or a list of them, got {shown(objective)}. "
+            'Pass "validation_loss", for example.'
+        )
     training = Training(
         loss=loss,
         train=train,
@@ -128,5 +133,7 @@ def optimize(
         )
     trials = Trials(study, callbacks)
     with trials.open():
+        is_first = True
         while not trials.stopped and (left := trials.left(n_trials)) > 0:
-            TrialBatch(trials, training, caught).run(build, min(batch, left), seed)
+            TrialBatch(trials, training, caught, rehearses=is_first).run(build, min(batch, left), seed)
+            is_first = False

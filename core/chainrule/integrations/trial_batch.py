@@ -16,7 +16,7 @@ from chainrule.base.protocols import LossLike, ModuleLike
 from chainrule.errors import ChainruleError
 from chainrule.integrations.trials import Trials
 from chainrule.joining import form_of, joined
-from chainrule.training.batches import Data, checked_data
+from chainrule.training.batches import Data, checked_data, is_pair
 from chainrule.training.fit import fit
 from chainrule.training.history import History
 from chainrule.training.passed_parts import Metrics, check_parts, check_reduction, checked_metrics
@@ -78,18 +78,26 @@ class Training:
                 f"{list(self.objectives)}. Pass one curve for each direction."
             )
 
-    def fit(self, candidates: Sequence[Candidate], callbacks: Sequence[object]) -> History:
+    def rehearse(self, candidate: Candidate) -> None:
+        """Take no step, so that what is wrong with the data or an argument is raised before more trials are asked."""
+        network, loss = self.fit([candidate], epochs=0).updater.network.eval(), self.loss.over_members()
+        for data in (self.train, self.validation):
+            if data is not None and is_pair(data):
+                loss.mean(network(data[0][:2]), data[1][:2])
+
+    def fit(
+        self, candidates: Sequence[Candidate], callbacks: Sequence[object] = (), epochs: int | None = None
+    ) -> History:
         """Train these trials as the members of one ensemble."""
-        network = copy.deepcopy(candidates[0].module).build(  # type: ignore[attr-defined]
-            seeds=[candidate.seed for candidate in candidates], dtype=self.dtype, device=self.device
-        )
+        module: Any = copy.deepcopy(candidates[0].module)
+        seeds = [candidate.seed for candidate in candidates]
         return fit(
-            network,
+            module.build(seeds=seeds, dtype=self.dtype, device=self.device),
             self.loss,
             joined([candidate.optimizer for candidate in candidates]),  # type: ignore[type-var]
             train=self.train,
             validation=self.validation,
-            epochs=self.epochs,
+            epochs=self.epochs if epochs is None else epochs,
             batch_size=self.batch_size,
             metrics=self.metrics,
             callbacks=callbacks,
@@ -132,10 +140,19 @@ class Pruning:
 
 
 class TrialBatch:
-    """Some trials that are asked, built and trained together."""
+    """Some trials that are asked, built and trained together.
 
-    def __init__(self, trials: Trials, training: Training, caught: tuple[type[Exception], ...]) -> None:
-        self._trials, self._training, self._caught = trials, training, caught
+    Args:
+        trials: those of the study.
+        training: how each is trained.
+        caught: the errors of a trial after which the others go on.
+        rehearses: whether the first trial is rehearsed before others are asked.
+    """
+
+    def __init__(
+        self, trials: Trials, training: Training, caught: tuple[type[Exception], ...], *, rehearses: bool
+    ) -> None:
+        self._trials, self._training, self._caught, self._rehearses = trials, training, caught, rehearses
         self._candidates: list[Candidate] = []
 
     def run(self, build: Callable[[Trial], Any], size: int, seed: int) -> None:
@@ -160,7 +177,10 @@ class TrialBatch:
         for _ in range(size):
             trial = self._trials.ask()
             try:
-                self._candidates.append(_candidate(trial, build(trial), seed))
+                candidate = _candidate(trial, build(trial), seed)
+                if self._rehearses and not self._candidates:
+                    self._training.rehearse(candidate)
+                self._candidates.append(candidate)
             except optuna.TrialPruned:
                 self._trials.prune(trial)
             except Exception as error:  # noqa: BLE001 - of the user's code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -103,8 +104,13 @@ class Trials:
             self.fail(trial, f"the objective is {', '.join(map(str, values))}")
             return
         frozen = self._tell(trial, self._states.COMPLETE, values)
-        told = f"value: {values[0]}" if len(values) == 1 else f"values: {list(values)}"
-        self._log.info(f"Trial {trial.number} finished with {told} and parameters: {frozen.params}.")
+        if not self._log.isEnabledFor(logging.INFO):
+            return
+        told, best = f"values: {list(values)}", ""
+        if len(values) == 1:
+            first = self.study.best_trial
+            told, best = f"value: {values[0]}", f" Best is trial {first.number} with value: {first.value}."
+        self._log.info(f"Trial {trial.number} finished with {told} and parameters: {frozen.params}.{best}")
 
     def prune(self, trial: Trial) -> None:
         """Tell that the trial is pruned."""

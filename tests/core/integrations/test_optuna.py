@@ -114,8 +114,8 @@ def test_pruned_trials_leave_the_ensemble_and_the_others_end_as_alone():
 
     study = study_with(pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2))
     optimize(study, build, loss=Counting(), **DATA, n_trials=16, epochs=5, batch_size=10, dtype=torch.float64)
-    assert rows[0] == 16
-    assert rows == sorted(rows, reverse=True)
+    assert rows[:3] == [1, 1, 16]  # two for what is looked at before others are asked
+    assert rows[2:] == sorted(rows[2:], reverse=True)
     assert rows[-1] < 8
     for trial in study.trials:
         fixed = optuna.trial.FixedTrial(trial.params)
@@ -132,9 +132,10 @@ def test_a_batch_becomes_one_ensemble_for_each_form_of_network_and_rule(monkeypa
     sizes = []
     fit = chainrule.integrations.trial_batch.fit
 
-    def counted(network, *arguments, **settings):
-        sizes.append(network.members)
-        return fit(network, *arguments, **settings)
+    def counted(network, *arguments, epochs, **settings):
+        if epochs:
+            sizes.append(network.members)
+        return fit(network, *arguments, epochs=epochs, **settings)
 
     monkeypatch.setattr(chainrule.integrations.trial_batch, "fit", counted)
     study = study_with()
@@ -326,6 +327,7 @@ def test_an_error_of_a_callback_is_raised_as_it_is():
         ({"n_trials": -1}, "optimize: n_trials must be an integer of at least 0, got -1."),
         ({"batch": 0}, "optimize: batch must be an integer of at least 1, got 0."),
         ({"epochs": 0}, "optimize: epochs must be an integer of at least 1, got 0."),
+        ({"objective": 3}, "optimize: the objective must be a curve's name or a list of them, got 3."),
         ({"objective": "validation_los"}, "optimize: the objective must be a curve of the fit, got 'validation_los'."),
         ({"validation": None}, "optimize: the objective must be a curve of the fit, got 'validation_loss'."),
         ({"objective": ["train_loss", "validation_loss"]}, "optimize: objectives must be as many as the study's dir"),
@@ -343,6 +345,22 @@ def test_mistakes_are_told_in_one_line_before_a_trial_is_asked(settings, message
         optimize(**call)
     assert "\n" not in str(raised.value)
     assert not study.trials
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dtype": torch.float32}, "fit: x of train must have dtype torch.float32, got torch.float64."),
+        ({"train": (X, Y[:, 0])}, "mse: target must have the prediction's shape and dtype"),
+        ({"validation": (X[:, :2], Y)}, "linear: x must have shape"),
+        ({"clip_norm": -1}, "attach: clip_norm must be a number above 0, got -1."),
+    ],
+)
+def test_what_is_wrong_for_every_trial_is_told_at_the_first(settings, message):
+    study = study_with()
+    with pytest.raises(ChainruleError, match=f"^{re.escape(message)}"):
+        together(study, **settings)
+    assert [trial.state for trial in study.trials] == [FAIL]
 
 
 @pytest.mark.parametrize(
