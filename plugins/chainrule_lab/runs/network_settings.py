@@ -17,6 +17,9 @@ from chainrule_lab.runs.place import Place
 NETWORK_KEYS = ("seed", "seeds", "members", "dtype", "device", "freeze")
 DTYPES = ("float32", "float64")
 
+MOST = 2**20
+"""The most members of a run."""
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -38,7 +41,7 @@ class NetworkSettings:
             network = module.build(**self.seeds, dtype=getattr(torch, self.dtype), device=self.device)
             for pattern in self.freeze:
                 network.freeze(pattern)
-        except ChainruleError as error:
+        except Exception as error:  # of a plugin, or for want of memory
             raise place.error_of(error, "build") from error
         return network
 
@@ -70,6 +73,9 @@ def read_network_settings(place: Place, given: Mapping[str, Any]) -> NetworkSett
     freeze = given.get("freeze", [])
     if not isinstance(freeze, list) or not all(isinstance(one, str) for one in freeze):
         raise place.at("freeze").error(f'must be a list of patterns, got {shown(freeze)}. Write ["0.*"].')
+    members = seeds.get("members", 1)
+    if isinstance(members, int) and members > MOST:
+        raise place.at("members").error(f"must be at most {MOST}, got {shown(members)}. Train fewer at once.")
     try:
         checked_seeds(seeds.get("seed"), seeds.get("seeds"), seeds.get("members"))
         device = str(checked_device(given.get("device", "cpu")))
@@ -84,6 +90,6 @@ def _range(place: Place, given: dict[str, Any]) -> list[int]:
     limits = [0, bounds] if isinstance(bounds, int) else bounds
     if not isinstance(limits, list) or len(limits) != 2 or not all(type(one) is int for one in limits):
         raise place.error(f"must be a list, or {{ range = 10 }}, got {shown(given)}. Write {{ range = 10 }}.")
-    if not 0 < limits[1] - limits[0] <= 2**20:
-        raise place.error(f"must be 1 to {2**20} seeds, got {limits[1] - limits[0]}. Write {{ range = 10 }}.")
+    if not 0 < limits[1] - limits[0] <= MOST:
+        raise place.error(f"must be 1 to {MOST} seeds, got {limits[1] - limits[0]}. Write {{ range = 10 }}.")
     return list(range(*limits))

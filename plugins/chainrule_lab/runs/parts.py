@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 import chainrule
 from chainrule import ChainruleError, label
 from chainrule.arguments import shown
@@ -77,7 +79,7 @@ class Part:
             elif parameter.kind is parameter.VAR_POSITIONAL:
                 found[name] = []
             elif parameter.default is not parameter.empty:
-                value = written_default(parameter.default, hints[name])
+                value = written(parameter.default, hints[name])
                 found |= {} if value is None else {name: value}
         return found | {name: completed(value, folder) for name, value in self.arguments.items() if name not in found}
 
@@ -147,16 +149,16 @@ def path_from(folder: Path | None, path: Path) -> str:
     return path.as_posix()
 
 
-def written_default(value: Any, hint: Any = Any) -> Any:
-    """Return a default as TOML has it, or None if it has no form for it."""
-    if value is None:
-        return NONE if takes_none(hint) else None
-    if isinstance(value, bool | int | float | str):
-        return value
+def written(value: Any, hint: Any = Any) -> Any:
+    """Return the value of an argument as TOML has it, or None if it has no form for it."""
+    if value is None and takes_none(hint):
+        return NONE
+    if isinstance(value, Tensor):
+        return value.tolist()
     if isinstance(value, tuple | list):
-        items = [written_default(one) for one in value]
+        items = [written(one, inside(hint)) for one in value]
         return None if any(one is None for one in items) else items
-    return None
+    return value if isinstance(value, bool | int | float | str | dict) else None
 
 
 def distributions_in(value: Any) -> set[str]:
@@ -165,8 +167,8 @@ def distributions_in(value: Any) -> set[str]:
         of_name = [one for one in components() if value.name in (one.name, one.full_name)]
         own = {one.distribution for one in of_name if one.distribution != SESSION and load(one) is value.function}
         return own | distributions_in(dict(value.arguments))
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return {name for one in inside for name in distributions_in(one)}
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {name for one in held for name in distributions_in(one)}
 
 
 def label_of(function: Any) -> str:

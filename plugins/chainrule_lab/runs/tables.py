@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from chainrule import ChainruleError, Module, Parameter, label
+from chainrule.base.settings import Settings
 from chainrule.calls import signature_of
 from chainrule.registry import get, names
 from chainrule.training.run_settings import described
-from chainrule_lab.runs.parts import NAME, NONE, Part, read_part
+from chainrule_lab.runs.parts import NAME, Part, read_part, written
 from chainrule_lab.runs.place import Place
-from chainrule_lab.runs.type_hints import hints_of, takes_none
+from chainrule_lab.runs.type_hints import hints_of, kinds_in, takes_none
 
 
 def parts_of(place: Place, instance: object, kinds: tuple[str, ...]) -> Part | list[Part] | None:
@@ -49,26 +47,14 @@ def _table(instance: object, kinds: tuple[str, ...]) -> dict[str, Any] | None:
         if parameter.kind is parameter.VAR_POSITIONAL:
             several = value if isinstance(value, list | tuple) else ()
             value = [_table(one, kinds) for one in several]
-        elif isinstance(value, Module):
-            value = _table(value, kinds)
-        elif value is None and takes_none(hints[key]):
-            value = NONE
-        elif value is parameter.default or value is parameter.empty:
+        elif isinstance(value, Module | Settings):
+            value = _table(value, kinds_in(hints[key]))
+        elif value is parameter.empty or (value is parameter.default is None and not takes_none(hints[key])):
             continue
-        table[key] = written = _written(value)
-        if written is None:
+        table[key] = as_given = written(value, hints[key])
+        if as_given is None:
             return None
     return table
-
-
-def _written(value: Any) -> Any:
-    """Return a value as TOML has it, or None if it has no form for it."""
-    if isinstance(value, Tensor):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        items = [_written(one) for one in value]
-        return None if any(one is None for one in items) else items
-    return value if isinstance(value, bool | int | float | str | Mapping) else None
 
 
 def _is_same(one: Any, other: Any) -> bool:
