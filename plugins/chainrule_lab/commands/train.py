@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -72,22 +73,25 @@ def _announce(results: dict[str, Any], folder: Path) -> None:
     early = ", stopped early," if results["stopped_early"] else ""
     echo(f"{results['epochs']} epochs{early} in {results['seconds']:.3g} s.")
     for name, value in (*results.get("final", {}).items(), *((f"test_{k}", v) for k, v in results["test"].items())):
-        echo(f"  {name:<24} {_shown(value)}")
+        echo(f"  {name:<24} {_shown(value, results['dropped'])}")
     if "best" in results:
         echo(_best(results))
     echo(f"Wrote {folder / 'results.json'}, and beside it history.csv, curves.png, curves.svg, state.pt and run.toml.")
 
 
-def _shown(value: Any) -> str:
-    """Return a number, or the mean and range over members."""
+def _shown(value: Any, dropped: list[int]) -> str:
+    """Return a number, or the median and range over the members that were not dropped."""
     if not isinstance(value, list):
         return "not finite" if value is None else f"{value:.4g}"
-    finite = [one for one in value if isinstance(one, int | float)]
-    lost = f", {len(value) - len(finite)} not finite" if len(finite) < len(value) else ""
+    members = [one for member, one in enumerate(value) if member not in dropped]
+    finite = [one for one in members if one is not None]
+    lost = f", {len(members) - len(finite)} not finite" if len(finite) < len(members) else ""
     if not finite:
-        return f"not finite in all of {len(value)} members"
-    mean = sum(finite) / len(finite)
-    return f"{mean:.4g} on average, {min(finite):.4g} to {max(finite):.4g} over {len(finite)} members{lost}"
+        return f"not finite in all of {len(members)} members"
+    if len(members) == 1:
+        return f"{finite[0]:.4g}"
+    range_of = f"{min(finite):.4g} to {max(finite):.4g}"
+    return f"{median(finite):<8.4g} median of {len(finite)} members, from {range_of}{lost}"
 
 
 def _best(results: dict[str, Any]) -> str:

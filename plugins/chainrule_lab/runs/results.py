@@ -9,6 +9,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,10 +29,11 @@ def results_of(
 ) -> dict[str, Any]:
     """Return what a run ended with: numbers, or for an ensemble lists with one for each member, as its settings are.
 
-    None stands for what is not finite, and `diverged` names where the last train loss is not. The best epoch is that
-    of the least validation loss, or train loss where there is none.
+    None stands for what is not finite, and `diverged` has where the last train loss is not; members that a callback has
+    dropped have no last values. The best epoch is that of the least validation loss, or train loss where there is none.
     """
     curves = dict(history)
+    dropped = sorted(set(range(network.members)) - set(history.members))
     found: dict[str, Any] = {
         "epochs": history.epochs,
         "stopped_early": history.epochs < epochs,
@@ -39,19 +41,21 @@ def results_of(
         "members": network.members if network.is_ensemble else None,
         "seeds": network.seeds if network.is_ensemble else network.seeds[0],
         "settings": dict(settings),
+        "dropped": dropped,
         "parameters": sum(one.data[0].numel() for one in network.parameters()),
         "test": {name: _numbers(value) for name, value in test.items()},
     }
     if history.epochs:
         monitor = "validation_loss" if "validation_loss" in curves else "train_loss"
         epoch = curves[monitor].nan_to_num(nan=math.inf).argmin(0, keepdim=True)
+        least = _numbers(curves[monitor].gather(0, epoch)[0])
         found["final"] = {name: _numbers(curve[-1]) for name, curve in curves.items()}
         found["best"] = {
             "least": monitor,
-            "epoch": (epoch[0] + 1).tolist(),
+            "epoch": _unless_none((epoch[0] + 1).tolist(), least),
             **{name: _numbers(curve.gather(0, epoch)[0]) for name, curve in curves.items()},
         }
-        found["diverged"] = curves["train_loss"][-1].isfinite().logical_not().tolist()
+        found["diverged"] = _of_members(curves["train_loss"][-1].isfinite().logical_not().tolist(), dropped)
     found["versions"] = {
         "python": platform.python_version(),
         **{name: installed_version(name) for name in sorted({"chainrule", "torch", "numpy", *packages})},
@@ -82,13 +86,22 @@ def state_bytes(network: Network) -> bytes:
     return content.getvalue()
 
 
+def _unless_none(epochs: Any, values: Any) -> Any:
+    if isinstance(epochs, list):
+        return [_unless_none(epoch, value) for epoch, value in zip(epochs, values, strict=True)]
+    return None if values is None else epochs
+
+
+def _of_members(diverged: Any, dropped: list[int]) -> Any:
+    return diverged if not dropped else [one and member not in dropped for member, one in enumerate(diverged)]
+
+
 def _numbers(value: Tensor) -> Any:
     """Return a tensor as numbers in lists, None for those that are not finite, each with the digits that it has."""
-    digits = 9 if value.dtype == torch.float32 else 17
-    return _finite(value.double().tolist(), digits)
+    return _finite(value.tolist(), np.float32 if value.dtype == torch.float32 else np.float64)
 
 
-def _finite(value: Any, digits: int) -> Any:
+def _finite(value: Any, form: type[np.floating[Any]]) -> Any:
     if isinstance(value, list):
-        return [_finite(one, digits) for one in value]
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+        return [_finite(one, form) for one in value]
+    return float(str(form(value))) if math.isfinite(value) else None

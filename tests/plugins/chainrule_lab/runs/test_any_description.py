@@ -191,7 +191,7 @@ def check_files(examples, folder):
 
 
 def test_any_description_is_a_run_or_one_line(tmp_path):
-    assert check_descriptions(25, tmp_path)[0] >= 25
+    assert check_descriptions(15, tmp_path)[0] >= 15
 
 
 def test_any_file_is_a_run_or_one_line(tmp_path):
