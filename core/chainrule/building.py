@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random, random_key
 from chainrule.base.random_streams import random_stream
-from chainrule.errors import ChainruleError, ShapeError, label
+from chainrule.errors import ChainruleError, ContractError, ShapeError, label
 
 
 def checked_seeds(seed: int | None, seeds: Sequence[int] | None, members: int | None) -> list[int]:
@@ -110,8 +111,27 @@ def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[i
             # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
             values = torch.zeros(parameter.shape, dtype=torch.float64, device="cpu")
             generator = random_stream(seed, "init", name)
-            parameter.init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
+            init: Any = parameter.init  # which may return something by mistake
+            returned = init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
+            _expect_filled(name, parameter.init, values, returned, parameter.shape)
             parameter.data[member].copy_(values)
+
+
+def _expect_filled(name: str, init: object, values: Tensor, returned: object, shape: Sequence[int]) -> None:
+    """Raise ContractError unless an initializer has filled the tensor in place, with finite numbers."""
+    got = ""
+    if isinstance(returned, Tensor) and returned is not values:
+        got = f"a return of {shown(returned)}"
+    elif values.shape != shape:
+        got = f"one resized to {tuple(values.shape)}"
+    elif not values.isfinite().all():
+        got = f"{values[~values.isfinite()][0].item()}"
+    if got:
+        owner = init.__name__ if inspect.isfunction(init) else label(init)
+        raise ContractError(
+            f"{owner}: an initializer must fill the tensor in place with finite numbers, got {got} for {name}. "
+            "Write as in tensor.normal_(generator=generator)."
+        )
 
 
 @torch.inference_mode(False)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from weakref import WeakSet
 
 from chainrule.arguments import nearest, shown
 from chainrule.errors import ArgumentError, UnknownAttributeError, label
@@ -30,6 +31,13 @@ def explained(function: Function) -> Function:
             raise
 
     return call  # type: ignore[return-value]  # of the same signature
+
+
+def explain_methods(cls: type, *names: str) -> None:
+    """Decorate the methods of these names that a class itself has."""
+    for name in names:
+        if inspect.isfunction(written := vars(cls).get(name)):
+            setattr(cls, name, explained(written))
 
 
 def signature_of(function: Any) -> inspect.Signature:
@@ -72,36 +80,66 @@ class Explained(ABC):  # noqa: B024 - its subclasses have abstract methods
             """Pass everything on to the next parent, which object refuses."""
             with _explaining(self, Explained, args, kwargs):
                 super().__init__(*args, **kwargs)
+            _end_construction(self, Explained)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         explain_construction(cls)
 
 
-def explain_construction(cls: type[Explained]) -> None:
+def explain_construction(cls: type) -> None:
     """Wrap the constructor of a class, if it has its own, so that a call that does not fit says what does."""
     if "__init__" not in vars(cls):
         return
     written = vars(cls)["__init__"]
 
     @wraps(written)
-    def __init__(self: Explained, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
         with _explaining(self, cls, args, kwargs):
             written(self, *args, **kwargs)
-        if type(self).__init__ is __init__ and hasattr(self, "_constructed"):
-            vars(self)["_constructed"] = True  # the outermost constructor has ended
+        _end_construction(self, cls)
 
-    cls.__init__ = __init__  # type: ignore[method-assign, assignment]
+    cls.__init__ = __init__  # type: ignore[misc]
+
+
+def _end_construction(owner: object, cls: type) -> None:
+    """Note that an object is constructed, if the constructor of this class was the outermost one."""
+    if type(owner).__init__ is cls.__init__ and hasattr(owner, "_constructed"):  # type: ignore[misc]
+        vars(owner)["_constructed"] = True
+
+
+_OF_ANY_PARENTS: WeakSet[type] = WeakSet()
+
+
+def explain_construction_of_any(cls: type) -> None:
+    """Do the same for a class without chainrule's parents, such as a callback; its constructor may be a parent's."""
+    written: Any = cls.__init__  # type: ignore[misc]
+    is_plain = written is object.__init__
+    if issubclass(cls, Explained) or cls in _OF_ANY_PARENTS or (is_plain and cls.__new__ is not object.__new__):
+        return
+
+    @wraps(written)
+    def __init__(self: object, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
+        with _explaining(self, cls, args, kwargs):
+            written(self, *args, **kwargs)
+
+    if is_plain:
+        __init__.__signature__ = inspect.Signature([_SELF])  # type: ignore[attr-defined]
+    cls.__init__ = __init__  # type: ignore[method-assign]
+    _OF_ANY_PARENTS.add(cls)
+
+
+_SELF = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
 
 
 @contextmanager
-def _explaining(owner: Explained, cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[None]:
+def _explaining(owner: object, cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[None]:
     """Turn a TypeError of the constructor of a class, called for its subclass's instance perhaps, into what fits."""
     try:
         yield
     except TypeError:
         called = type(owner) if type(owner).__init__ is cls.__init__ else cls  # type: ignore[misc]
-        expect_bound(label(called), called.__signature__, args, kwargs, owner._use)  # type: ignore[attr-defined]
+        expect_bound(label(called), signature_of(called), args, kwargs, getattr(owner, "_use", ""))
         raise
 
 
@@ -116,10 +154,11 @@ class ExplainsAttributes:
         def __getattr__(self, name: str) -> Any:
             if hasattr(type(self), name):  # a property whose own code lacks an attribute
                 return object.__getattribute__(self, name)
-            raise UnknownAttributeError(lambda: _no_attribute(self, name))
+            raise UnknownAttributeError(lambda: no_attribute(self, name))
 
 
-def _no_attribute(owner: object, name: str) -> str:
+def no_attribute(owner: object, name: str) -> str:
+    """Return what to write in place of an attribute that an object does not have."""
     cls = type(owner)
     for parent in cls.__mro__:
         if sentence := vars(parent).get("_instead", {}).get(name):
@@ -139,7 +178,8 @@ def _expect_fit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappi
             f"{name}: must be called on an instance, got the class. Did you forget to call it, as in adam().{name}(…)?"
         )
     called = {"__init__": owner, "__call__": label(args[0])}.get(name, name)
-    use = args[0]._use if name == "__call__" else ""
+    # An Explained object's _use is about its construction.
+    use = args[0]._use if name == "__call__" and not isinstance(args[0], Explained) else ""
     expect_bound(called, inspect.Signature(parameters[1:]), args[1:], kwargs, use)
 
 

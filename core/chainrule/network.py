@@ -86,7 +86,6 @@ class Network(NetworkParts):
         self.is_ensemble = seeds is not None or members is not None
         self.seeds = checked_seeds(seed, seeds, members)
         self.module = module
-        self.frozen: frozenset[str] = frozenset()
         self._look_inside()
         streams = self._named_streams.values()
         expect_all_found(self._modules, [*self.parameters(), *self._named_buffers.values(), *streams])
@@ -127,10 +126,12 @@ class Network(NetworkParts):
         if self.members > 1:
             output = y.view(y.shape) if y is x else y  # x is the caller's, who may use it as another model's output
             mark(output)
-        self._output_shape = output.shape if self.training else None
-        self.awaits_backward = self.training
+        own = self.__dict__  # setting attributes would take longer
+        own["_output_shape"] = output.shape if self.training else None
+        own["awaits_backward"] = self.training
         return output
 
+    @explained
     @torch.no_grad()
     def backward(self, grad_output: Tensor, *, input_grad: bool = False) -> Tensor | None:
         """Add to every parameter's grad; return dL/dx with input_grad=True, else None; None for integers.
@@ -143,7 +144,7 @@ class Network(NetworkParts):
             ChainruleError: within torch.autocast.
         """
         self.expect_no_autocast()
-        self.awaits_backward = False
+        self.__dict__["awaits_backward"] = False
         shape = getattr(grad_output, "shape", None)
         if shape != self._output_shape and self._output_shape is not None:
             expect_input("network", "grad_output", grad_output, self.dtype)
@@ -231,10 +232,12 @@ class Network(NetworkParts):
                 f'Leave its block, or write torch.autocast("{self._device_type}", enabled=False) around the call.'
             )
 
+    @explained
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
         self.flat.grad.zero_()
 
+    @explained
     def train(self, mode: bool = True) -> Network:
         """Switch to train mode, or with False to eval mode; return the network."""
         mode = flag("train", "mode", mode)
@@ -245,6 +248,7 @@ class Network(NetworkParts):
                 module.training = mode
         return self
 
+    @explained
     def eval(self) -> Network:
         """Switch to eval mode, in which nothing is saved for backward; return the network."""
         return self.train(False)
@@ -264,8 +268,8 @@ class Network(NetworkParts):
         for stream in single._named_streams.values():
             stream.bind(stream.key[:, i].unsqueeze(1).clone(), stream.counter, self.dtype)
         values = [parameter.data[i].clone() for parameter in single.parameters()]
-        single.seeds, single.is_ensemble = [self.seeds[i]], False
-        single.flat = FlatBuffers(single.parameters(), 1, self.dtype, self.device)
+        flat = FlatBuffers(single.parameters(), 1, self.dtype, self.device)
+        vars(single).update(seeds=[self.seeds[i]], is_ensemble=False, flat=flat)
         for parameter, value in zip(single.parameters(), values, strict=True):
             parameter.data.copy_(value)
         return single
@@ -275,6 +279,7 @@ class Network(NetworkParts):
         """The shapes of one input, and their dtypes, that the network was called with."""
         return list(self._known_inputs)
 
+    @explained
     def summary(self, input_shape: Sequence[int] | None = None) -> str:
         """Return a table, as text, of the modules with their output shapes and parameters.
 

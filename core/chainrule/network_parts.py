@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from chainrule.arguments import expect_state, shown
 from chainrule.base.buffer import Buffer
+from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.module import named_held, named_modules, named_parameters
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
-from chainrule.calls import ExplainsAttributes, explained
+from chainrule.calls import explained
 from chainrule.errors import ChainruleError, StateError
 from chainrule.flat_buffers import FlatBuffers
 
@@ -33,14 +34,22 @@ _DERIVED = (
 )
 
 
-class NetworkParts(ExplainsAttributes):
+class NetworkParts(DeclaresAttributes):
     """The modules, parameters, buffers and random streams of a built network, its state and its copies."""
 
     module: ModuleLike
     seeds: list[int]
     is_ensemble: bool
     flat: FlatBuffers
-    frozen: frozenset[str] = frozenset()
+    _frozen: frozenset[str] = frozenset()
+    _replaced_by: ClassVar[Mapping[str, str]] = {
+        "module": "Change it before build, and values with load_state_dict.",
+        "training": "Write network.train(), or network.eval().",
+        **dict.fromkeys(
+            ("seeds", "members", "is_ensemble", "flat", "dtype", "device"),
+            "Build another network, and load the state_dict of this one.",
+        ),
+    }
 
     def _look_inside(self) -> None:
         # Once, since checking attributes against a protocol is slow.
@@ -88,38 +97,59 @@ class NetworkParts(ExplainsAttributes):
         """Whether the network is in train mode."""
         return self.module.training
 
+    @explained
     def modules(self) -> list[ModuleLike]:
         """Return the module and all modules inside it, depth first."""
         return list(self._modules)
 
+    @explained
     def parameters(self) -> list[Parameter]:
         """Return every parameter, each once."""
         return list(self._named_parameters.values())
 
+    @explained
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield every parameter with its dotted name, such as `0.weight`."""
         yield from self._named_parameters.items()
 
+    @explained
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
         """Yield every buffer with its dotted name, such as `1.running_mean`."""
         yield from self._named_buffers.items()
 
+    @explained
     def freeze(self, *patterns: str) -> Self:
         """Keep the parameters whose names match a pattern, such as ``0.*``, out of training; return the network.
 
         Raises:
             ChainruleError: if a pattern matches no parameter.
         """
-        self.frozen |= self._matching("freeze", patterns)
+        self._frozen = self.frozen | self._matching("freeze", patterns)
         return self
 
+    @explained
     def unfreeze(self, *patterns: str) -> Self:
         """Train the parameters whose names match a pattern again, with the rule's state that they had; see `freeze`.
 
         The rule counts, as in bias corrections, and sums over, the steps that they took themselves.
         """
-        self.frozen -= self._matching("unfreeze", patterns)
+        self._frozen = self.frozen - self._matching("unfreeze", patterns)
         return self
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The names of the parameters that no updater changes; `freeze` and `unfreeze` take patterns of them."""
+        return self._frozen
+
+    @frozen.setter
+    def frozen(self, names: Iterable[str]) -> None:
+        given = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+        if unknown := [name for name in given if name not in self._named_parameters]:
+            raise ChainruleError(
+                f"network: frozen must be a set of names of parameters, got {shown(unknown[0])}. "
+                'Write network.freeze("*.bias"), or network.unfreeze("*").'
+            )
+        self._frozen = frozenset(given)
 
     def _matching(self, method: str, patterns: Sequence[str]) -> frozenset[str]:
         for pattern in patterns or [""]:
@@ -135,6 +165,7 @@ class NetworkParts(ExplainsAttributes):
                 )
         return frozenset(name for pattern in patterns for name in fnmatch.filter(self._named_parameters, pattern))
 
+    @explained
     def random_state(self) -> dict[str, dict[str, Tensor]]:
         """Return copies of every random stream's key (2, M) and counter (), by dotted name."""
         return {
@@ -142,6 +173,7 @@ class NetworkParts(ExplainsAttributes):
             for name, stream in self._named_streams.items()
         }
 
+    @explained
     def load_random_state(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Continue with saved random streams.
 
@@ -170,6 +202,7 @@ class NetworkParts(ExplainsAttributes):
         for name, stream in self._named_streams.items():
             stream.load(state[name]["key"], state[name]["counter"])
 
+    @explained
     def state_dict(self) -> dict[str, Tensor]:
         """Return copies of parameters and persistent buffers by name; shapes as in PyTorch, an ensemble's with M."""
         self.expect_same_parts()
@@ -272,7 +305,7 @@ class NetworkParts(ExplainsAttributes):
         vars(self).update(kept)
         self._look_inside()
         values = [(parameter.data, parameter.grad) for parameter in self.parameters()]
-        self.flat = FlatBuffers(self.parameters(), self.members, dtype, device)
+        vars(self)["flat"] = FlatBuffers(self.parameters(), self.members, dtype, device)
         for parameter, (data, grad) in zip(self.parameters(), values, strict=True):
             parameter.data.copy_(data)
             parameter.grad.copy_(grad)

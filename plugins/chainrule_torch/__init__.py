@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chainrule.calls import explained
+
 if TYPE_CHECKING:
     from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
     from chainrule_torch.networks.layer_module import as_torch_module
@@ -25,6 +27,7 @@ _PLACES = {
 __all__ = ["as_torch_module", "from_torch", "optimizer", "register_with_timm", "to_torch", "wrap"]
 
 
+@explained
 def optimizer(name: str, params: Iterable[Any], **settings: Any) -> RuleOptimizer:
     """Return a registered optimizer for torch's parameters: ``optimizer("lion", model.parameters(), lr=1e-4)``."""
     from chainrule_torch.optim import optimizer_class

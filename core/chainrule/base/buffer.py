@@ -10,12 +10,13 @@ from torch import Tensor
 
 from chainrule.arguments import shown
 from chainrule.base.declarations import checked_initializer, checked_shape
+from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.protocols import InitializerLike
-from chainrule.calls import ExplainsAttributes, explained
+from chainrule.calls import explained
 from chainrule.errors import ChainruleError, ShapeError
 
 
-class Buffer(ExplainsAttributes):
+class Buffer(DeclaresAttributes):
     """Declare a tensor that is kept, copied and saved with the module and changed in place, such as a running mean.
 
     Args:
@@ -33,6 +34,11 @@ class Buffer(ExplainsAttributes):
         ChainruleError: if data is used before `build`.
     """
 
+    shape: torch.Size
+    init: InitializerLike | Tensor | None
+    dtype: torch.dtype | None
+    persistent: bool
+    shared: bool
     data: Tensor
 
     @explained

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from chainrule.arguments import advice, integer, shown
+from chainrule.calls import signature_of
 from chainrule.errors import ChainruleError, ShapeError
 
 
@@ -24,4 +25,13 @@ def checked_initializer(owner: str, init: Any) -> Any:
     """Return an initializer, or raise ChainruleError if it is none, such as a class or a function of torch's."""
     if isinstance(init, type) or not callable(init) or getattr(init, "__module__", "").startswith("torch."):
         raise ChainruleError(f"{owner}: init must be an initializer, got {shown(init)}. {advice('initializer', init)}")
+    try:
+        signature_of(init).bind(None, fan_in=1, fan_out=1, generator=None)
+    except ValueError:  # compiled code may have no signature
+        pass
+    except TypeError as error:
+        raise ChainruleError(
+            f"{owner}: init must take (tensor, *, fan_in, fan_out, generator), got {shown(init)}: {error}. "
+            "Write a function of these, or pass one of chainrule.initializers."
+        ) from error
     return init

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.settings import Settings, hyperparameter
+from chainrule.calls import explain_methods
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(hyperparameter,))
@@ -25,6 +26,7 @@ class Initializer(Settings, ABC):
         super().__init_subclass__(**kwargs)
         check_class_attributes(cls, Initializer)
         check_methods(cls, Initializer, "__call__", "std", "mean")
+        explain_methods(cls, "__call__", "std", "mean")
 
     @abstractmethod
     def __call__(self, tensor: Tensor, *, fan_in: int, fan_out: int, generator: Generator) -> None:

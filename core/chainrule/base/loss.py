@@ -18,7 +18,7 @@ from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_dense, expect_in_domain, expect_input
 from chainrule.base.no_backward import answer_backward
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
-from chainrule.calls import Explained, signature_of
+from chainrule.calls import Explained, explained, signature_of
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
 
@@ -122,6 +122,7 @@ class Loss(Explained, KeepsForBackward):
         expect_in_domain(self, "targets", target, self.target_domain(), fix)
 
     @final
+    @explained
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the loss, and save what `backward` needs.
 
@@ -149,6 +150,7 @@ class Loss(Explained, KeepsForBackward):
         return value
 
     @final
+    @explained
     def backward(self, grad_output: Tensor | None = None) -> Tensor:
         """Return dL/dprediction for the last call, in the prediction's shape.
 
@@ -175,6 +177,7 @@ class Loss(Explained, KeepsForBackward):
         return grad if self.members else grad[0]
 
     @final
+    @explained
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean, whatever the reduction, and save nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)

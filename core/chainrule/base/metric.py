@@ -14,7 +14,7 @@ from chainrule.base.ensemble_outputs import is_marked
 from chainrule.base.input_tensors import expect_input
 from chainrule.base.metric_total import MetricTotal
 from chainrule.base.settings import Settings, hyperparameter
-from chainrule.calls import ExplainsAttributes
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ShapeError, label
 
 
@@ -59,6 +59,7 @@ class Metric(Settings, ExplainsAttributes, ABC):
         """Return the value (M,) for the sums over all batches, float64 tensors (M, …), or () for what were numbers."""
 
     @final
+    @explained
     def __call__(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the value for these rows alone.
 

@@ -93,22 +93,26 @@ class Module(Explained, KeepsForBackward):
         return list(held(self, Parameter))
 
     @final
+    @explained
     def named_modules(self) -> Iterator[tuple[str, ModuleLike]]:
         """Yield this module and all inside it, depth first, each with its dotted name; this one's is empty."""
         return named_modules(self)
 
     @final
+    @explained
     def parameters(self) -> list[Parameter]:
         """Return every parameter inside, each once."""
         return [parameter for _, parameter in named_parameters(self)]
 
     @final
+    @explained
     def train(self, mode: bool = True) -> None:
         """Switch this module and all modules inside it to train mode, or with False to eval mode."""
         for _, module in named_modules(self):
             module.training = mode
 
     @final
+    @explained
     def eval(self) -> None:
         """Switch this module and all modules inside it to eval mode, in which forward saves nothing."""
         self.train(False)

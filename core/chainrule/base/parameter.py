@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
-from torch import Tensor
+from torch import Size, Tensor
 
 from chainrule.arguments import integer
 from chainrule.base.declarations import checked_initializer, checked_shape
+from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.protocols import InitializerLike
-from chainrule.calls import ExplainsAttributes, explained
+from chainrule.calls import explained
 from chainrule.errors import ChainruleError, ShapeError
 
 
-class Parameter(ExplainsAttributes):
+class Parameter(DeclaresAttributes):
     """A trainable tensor, declared with its shape and initializer; `build` allocates its values and its gradient.
 
     Attributes:
@@ -27,6 +28,10 @@ class Parameter(ExplainsAttributes):
         ChainruleError: if an attribute is used before `build`.
     """
 
+    shape: Size
+    init: InitializerLike
+    fan_in: int
+    fan_out: int
     data: Tensor
     grad: Tensor
     transposed: Tensor

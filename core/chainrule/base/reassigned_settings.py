@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from inspect import Parameter
+from types import CodeType
 from typing import Any
 
 from torch import Tensor
 
+from chainrule.base.annotations import own_annotations
+from chainrule.base.declared_attributes import not_to_be_set
 from chainrule.calls import signature_of
 from chainrule.errors import FrozenSettingError, UnknownAttributeError, label
 
 PLAIN = (bool, int, float, str, tuple, list, Tensor, type(None))
 """The kinds of value that are settings; modules, parameters and buffers are a network's parts."""
+
+
+ACCESSORS = ("fget", "fset", "func")
+"""Where properties and cached properties have their functions."""
 
 
 def checked_setting(owner: object, name: str, value: Any) -> Any:
@@ -48,13 +56,32 @@ def checked_setting(owner: object, name: str, value: Any) -> Any:
     return after.get(name, value)
 
 
-def expect_no_misspelling(owner: object, name: str) -> None:
-    """Raise UnknownAttributeError for a new attribute whose name is near that of a setting, which it would not set."""
+def expect_read(owner: object, name: str) -> None:
+    """Raise UnknownAttributeError for a new attribute that no method of the object's class reads."""
     cls: Any = type(owner)
-    if name.startswith("_") or hasattr(cls, name):
+    if name.startswith("_") or hasattr(cls, name) or name in _names_in_methods(cls):
         return
     if near := get_close_matches(name, _arguments(cls), n=1, cutoff=0.8):
         raise UnknownAttributeError(f'{label(owner)}: has no setting "{name}". Did you mean "{near[0]}"?')
+    raise UnknownAttributeError(not_to_be_set(owner, name))
+
+
+@cache
+def _names_in_methods(cls: type) -> frozenset[str]:
+    """Return every name and text in the code of a class's methods, whichever attributes these are of."""
+    found: set[str] = set()
+    for parent in cls.__mro__:
+        found |= own_annotations(parent).keys()
+        members: list[Any] = [value for value in vars(parent).values() if not isinstance(value, type)]
+        for member in members:
+            functions = (member, getattr(member, "__func__", None), *(getattr(member, one, None) for one in ACCESSORS))
+            codes = [inspect.unwrap(one).__code__ for one in functions if inspect.isfunction(one)]
+            while codes:
+                code = codes.pop()
+                found.update(code.co_names)
+                codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+                found.update(one for one in code.co_consts if isinstance(one, str))
+    return frozenset(found)
 
 
 def _current(owner: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import shown
-from chainrule.base.reassigned_settings import checked_setting, expect_no_misspelling, is_argument
+from chainrule.base.reassigned_settings import checked_setting, expect_read, is_argument
 from chainrule.calls import ExplainsAttributes
 from chainrule.errors import BackwardError, FrozenSettingError, label
 
@@ -38,7 +38,7 @@ class KeepsForBackward(ExplainsAttributes):
         own = self.__dict__
         if "_constructed" in own:
             if name not in own:
-                expect_no_misspelling(self, name)
+                expect_read(self, name)
             elif is_argument(type(self), name):
                 value = checked_setting(self, name, value)
         if name not in BOOKKEEPING and own.get(name, BOOKKEEPING) is not value:

@@ -12,7 +12,7 @@ from torch import Tensor
 from chainrule.base.loss import Loss
 from chainrule.base.metric import MetricLike
 from chainrule.base.module import Module
-from chainrule.calls import Explained
+from chainrule.calls import Explained, explain_methods
 
 
 class Splits(NamedTuple):
@@ -49,6 +49,10 @@ class Task(Explained):
 
     digest: ClassVar[str | None] = None
     """``splits(0).digest()``, so that results of equal names are of equal data; None where installations differ."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        explain_methods(cls, "splits", "network", "loss")
 
     @abstractmethod
     def splits(self, seed: int) -> Splits:

@@ -13,6 +13,7 @@ from typing import Any
 import pluggy
 
 from chainrule.base.hookspecs import PROJECT, CatalogueHooks
+from chainrule.calls import explain_construction_of_any
 from chainrule.errors import (
     AmbiguousComponentError,
     BlockedComponentError,
@@ -198,6 +199,8 @@ class Catalogue:
         if (kinds := kinds_of_class(loaded)) and component.kind not in kinds:
             parent = next(iter(kinds.values()))
             raise _broken(component, f"it must be one of the {component.kind}, got a class that inherits from {parent}")
+        if isinstance(loaded, type):
+            explain_construction_of_any(loaded)
         return loaded
 
     def add_to_session(self, component: Component, obj: Any) -> None:

@@ -56,6 +56,7 @@ def _catalogue() -> Catalogue:
         return _of_process[0]
 
 
+@explained
 def components(kind: str | None = None) -> list[Component]:
     """Return the records of one kind, or of all, sorted by kind and name, whatever their state."""
     kinds = KINDS if kind is None else (kind_named(kind),)

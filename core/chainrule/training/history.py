@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import nearest
-from chainrule.calls import ExplainsAttributes
+from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.errors import UnknownAttributeError, UnknownCurveError
 from chainrule.updates.updater import Updater
 
 
-class History(ExplainsAttributes, Mapping[str, Tensor]):
+class History(DeclaresAttributes, Mapping[str, Tensor]):
     """Curves by name, such as ``history["train_loss"]``.
 
     Shapes: each curve (epochs,), for an ensemble (epochs, M)
@@ -30,6 +30,8 @@ class History(ExplainsAttributes, Mapping[str, Tensor]):
         "plot": 'Draw history["train_loss"], as with matplotlib\'s plt.plot.',
         "history": "It is the mapping itself: dict(history).",
     }
+
+    updater: Updater
 
     def __init__(self, updater: Updater) -> None:
         self.updater = updater

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pluggy
 import torch
 from torch import Tensor
 
 from chainrule.arguments import shown
+from chainrule.base.declared_attributes import expect_note
 from chainrule.base.member_rows import Chosen
-from chainrule.calls import ExplainsAttributes
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import CallbackError, ChainruleError, label
 from chainrule.network import Network
 from chainrule.training.events import implementations_of, own_argument, raise_first
@@ -79,12 +80,20 @@ class Run(ExplainsAttributes):
 
         self._own = frozenset(vars(self))
 
+    if not TYPE_CHECKING:  # type checkers know the attributes
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if "_own" in self.__dict__ and name not in self.__dict__:
+                expect_note(self, name, value)
+            object.__setattr__(self, name, value)
+
     @property
     def loss(self) -> Tensor | None:
         """The loss of the last step, before its update: () for a single network, (M,) for an ensemble."""
         value = None if self.step_loss is None else self.step_loss.clone()
         return value if value is None or self.network.is_ensemble else value[0]
 
+    @explained
     def stop(self, members: Iterable[int] | None = None) -> None:
         """Ask the fit to end after the current epoch; with members, stop these alone, and end with the last.
 
@@ -100,6 +109,7 @@ class Run(ExplainsAttributes):
         self._kept.add(self._roster.checked("run.stop", members))
         self._stop_with_the_last()
 
+    @explained
     def drop(self, members: Iterable[int]) -> None:
         """Let members leave once every callback has been told of the epoch's end: later steps compute the others alone.
 
@@ -134,6 +144,7 @@ class Run(ExplainsAttributes):
     def _stop_with_the_last(self) -> None:
         self.stopped |= set(self._roster.members) <= set(self.stopped_members)
 
+    @explained
     def record(self, name: str, value: float | Tensor) -> None:
         """Add a value to the metrics of the epoch that has ended, and to the history as a curve.
 

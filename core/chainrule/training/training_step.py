@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import flag
+from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.input_tensors import expect_input
 from chainrule.base.protocols import LossLike
-from chainrule.calls import ExplainsAttributes, explained
+from chainrule.calls import explained
 from chainrule.errors import ChainruleError
 from chainrule.network import Network
 from chainrule.training.passed_parts import check_parts, check_reduction
@@ -72,7 +73,7 @@ def training_step(
     return NetworkStep(network, loss, step, updater)
 
 
-class NetworkStep(ExplainsAttributes):
+class NetworkStep(DeclaresAttributes):
     """One training step as a function; created by `training_step`.
 
     Attributes:
@@ -85,6 +86,13 @@ class NetworkStep(ExplainsAttributes):
         "step": "Call it: value = step(x, y).",
         "backward": "Call it: value = step(x, y).",
     }
+
+    network: Network
+    updater: Updater
+
+    _replaced_by: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("network", "updater"), "Make another: chainrule.training_step(network, loss, optimizer)."
+    )
 
     def __init__(self, network: Network, loss: LossLike, step: StepForm, updater: Updater) -> None:
         self.network = network

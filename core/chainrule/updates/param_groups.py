@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.optimizer import Optimizer
-from chainrule.calls import ExplainsAttributes, explained
+from chainrule.calls import explained
 from chainrule.network import Network
 from chainrule.updates.updater import Updater, check_groups
 
 
-class ParamGroups(ExplainsAttributes):
+class ParamGroups(DeclaresAttributes):
     """Rules by what selects their parameters, such as ``{"matrices": muon(), "*": adam()}``; the first match counts.
 
     A key is a pattern of names (``*.bias``), ``matrices`` (all of rank 2 but embeddings, of positions too, and the
@@ -20,6 +21,8 @@ class ParamGroups(ExplainsAttributes):
     """
 
     _instead: ClassVar[Mapping[str, str]] = {"step": "The updater has it: updater = param_groups({…}).attach(network)."}
+
+    groups: dict[str, Optimizer]
 
     @explained
     def __init__(self, groups: Mapping[str, Optimizer]) -> None:

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import advice, flag, shown
+from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.member_rows import Chosen
 from chainrule.base.optimizer import LearningRate, Optimizer
 from chainrule.base.parameter import Parameter
-from chainrule.base.setting_values import as_kept, fits
 from chainrule.base.wrapper import Wrapper
-from chainrule.calls import ExplainsAttributes, explained
-from chainrule.errors import BackwardError, ChainruleError, HyperparameterError, label
+from chainrule.calls import explained
+from chainrule.errors import BackwardError, ChainruleError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, is_per_member
 from chainrule.updates.chain import Chain
-from chainrule.updates.clipping import clip_gradients
+from chainrule.updates.clipping import checked_norm, clip_gradients
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
 from chainrule.updates.fused_rule import require_compiler
@@ -33,7 +33,7 @@ from chainrule.updates.selectors import selected
 from chainrule.updates.watching import is_elementwise
 
 
-class Updater(ExplainsAttributes):
+class Updater(DeclaresAttributes):
     """Applies each group's rule to its parameters, once per `step`.
 
     Elementwise rules run over slices of the flat buffer, whatever the number of layers; others get each parameter of
@@ -59,6 +59,15 @@ class Updater(ExplainsAttributes):
     _chosen: Chosen | None = None
     """The members that the network has, of those that the rules were attached to; None for all."""
 
+    network: Network
+    t: int
+    applied_rules: list[AppliedRule]
+    compile: bool
+
+    _replaced_by: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("network", "groups", "compile"), "Attach another: optimizer.attach(network, compile=…)."
+    )
+
     @explained
     def __init__(
         self,
@@ -68,13 +77,6 @@ class Updater(ExplainsAttributes):
         clip_norm: float | None = None,
         compile: bool = False,
     ) -> None:
-        clip_norm = as_kept(clip_norm, float)
-        if clip_norm is not None and not (
-            isinstance(clip_norm, int | float) and fits(clip_norm, float) and clip_norm > 0
-        ):
-            raise HyperparameterError(
-                f"attach: clip_norm must be a number above 0, got {shown(clip_norm)}. Leave it out for no clipping."
-            )
         if not isinstance(network, Network):
             raise ChainruleError(
                 f"attach: network must be a built network, got {shown(network)}. {advice('network', network)}"
@@ -86,7 +88,7 @@ class Updater(ExplainsAttributes):
             require_compiler(network.device)
         self.network = network
         self._groups = dict(groups)
-        self.clip_norm = clip_norm
+        self._clip_norm = checked_norm("attach", clip_norm)
         self.compile = compile
         self.t = 0
         self._seeds = network.seeds
@@ -99,7 +101,7 @@ class Updater(ExplainsAttributes):
 
     def _match(self) -> None:
         """Apply each rule to its parameters, with a new state."""
-        self.applied_rules: list[AppliedRule] = []
+        self.applied_rules = []
         self._clocks: list[Clock] = []
         self._keys: list[str] = []
         self._delays: list[int] = []
@@ -153,6 +155,7 @@ class Updater(ExplainsAttributes):
                 if name in before:
                     value.copy_(before[name][key])
 
+    @explained
     @torch.inference_mode()  # a tenth quicker
     def step(self) -> None:
         """Update every parameter from its accumulated gradient.
@@ -210,6 +213,15 @@ class Updater(ExplainsAttributes):
         self._groups = groups
         for key, clock in zip(self._keys, self._clocks, strict=True):
             clock.set_lr(groups[key].lr)
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The largest global norm of each member's gradient; None for no clipping."""
+        return self._clip_norm
+
+    @clip_norm.setter
+    def clip_norm(self, value: float | None) -> None:
+        self._clip_norm = checked_norm("updater", value)
 
     @property
     def groups(self) -> Mapping[str, Optimizer]:
@@ -290,6 +302,7 @@ class Updater(ExplainsAttributes):
             own.copy_(torch.where(unchanged.unsqueeze(1), own, data))
         return found
 
+    @explained
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Within the block, let the network hold the parameters that its rules evaluate with."""
@@ -301,6 +314,7 @@ class Updater(ExplainsAttributes):
             if not is_shown:
                 self.show_trained_parameters()
 
+    @explained
     def state_dict(self) -> dict[str, Any]:
         """Return the step count and, by parameter name, each rule's name and copies of its state, entries (M, …).
 
@@ -362,7 +376,7 @@ class Updater(ExplainsAttributes):
         self.load_state_dict({**saved, "state": self._states() | saved["state"]})
 
     def __getstate__(self) -> dict[str, Any]:
-        settings = {name: vars(self)[name] for name in ("network", "clip_norm", "compile")}
+        settings = {name: getattr(self, name) for name in ("network", "clip_norm", "compile")}
         return {
             "settings": {**settings, "groups": self._groups},
             "state": self.state_dict(),

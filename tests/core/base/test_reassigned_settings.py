@@ -66,8 +66,8 @@ def test_what_the_constructor_makes_of_a_value_is_kept():
 def test_an_attribute_near_a_setting_is_no_new_one(owner, name, meant):
     with pytest.raises(AttributeError, match=f'has no setting "{name}"\\. Did you mean "{meant}"'):
         setattr(owner, name, 0.1)
-    owner.mine = 0.1
-    assert owner.mine == 0.1
+    owner._mine = 0.1
+    assert owner._mine == 0.1
 
 
 def test_a_property_cannot_be_assigned():
