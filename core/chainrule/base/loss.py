@@ -50,6 +50,9 @@ class Loss(Explained, KeepsForBackward):
     class_axis: ClassVar[int | None] = None
     """The axis of the prediction that its terms lack, such as 2 of classes (M, N, C, …); None for its last ones."""
 
+    takes: ClassVar[Literal["any", "scores", "log-probabilities"]] = "any"
+    """What predictions are; where not "any", `fit` warns if the network gives probabilities in their place."""
+
     _use: ClassVar[str] = "Make the loss first: loss = mse(), then loss(prediction, target)."
     _instead: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("to", "cpu", "cuda", "parameters"), "A loss has no tensors; leave it out."),

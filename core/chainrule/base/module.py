@@ -6,7 +6,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -49,6 +49,9 @@ class Module(Explained, KeepsForBackward):
 
     finite: ClassVar[bool] = True
     """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; not so for exp."""
+
+    gives: ClassVar[Literal["any", "probabilities"]] = "any"
+    """What outputs are; where they are probabilities, as of softmax, `fit` warns if the loss takes scores."""
 
     _use: ClassVar[str] = "A module is called once it is built: network = module.build(), network(x)."
     _instead: ClassVar[Mapping[str, str]] = {

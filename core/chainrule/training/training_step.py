@@ -15,6 +15,7 @@ from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError
 from chainrule.network import Network
+from chainrule.training.output_kinds import warn_of_probabilities
 from chainrule.training.passed_parts import check_parts, check_reduction
 from chainrule.training.steps.compiled import BELOW_PARAMETERS, CompiledStep
 from chainrule.training.steps.cuda_graph import GraphedStep
@@ -153,6 +154,7 @@ def make_step(
         )
     is_small = network.device.type == "cpu" and len(network.flat.data) < BELOW_PARAMETERS
     whole = compile and not cuda_graph and is_small
+    warn_of_probabilities(caller, network, loss)
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
     form = CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep
     return form(network, loss, updater), updater

@@ -17,6 +17,8 @@ class Hardsigmoid(Module):
     Source:   Courbariaux, Bengio & David 2015, arXiv:1511.00363; the slope of Howard et al. 2019, arXiv:1905.02244
     """
 
+    gives = "probabilities"
+
     def forward(self, x: Tensor) -> Tensor:
         self.save_for_backward(x)
         return (x / 6).add_(0.5).clamp_(0, 1)

@@ -17,6 +17,8 @@ class Sigmoid(Module):
     Source:   paper Table II
     """
 
+    gives = "probabilities"
+
     def forward(self, x: Tensor) -> Tensor:
         y = torch.sigmoid(x)
         self.save_for_backward(y)

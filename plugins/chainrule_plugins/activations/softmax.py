@@ -17,6 +17,8 @@ class Softmax(AlongAxis):
     Raises:   ShapeError if x has no axis dim, or it is the batch axis.
     """
 
+    gives = "probabilities"
+
     def forward(self, x: Tensor) -> Tensor:
         y = x.softmax(self.axis)
         self.save_for_backward(y)

@@ -17,6 +17,8 @@ class Softmin(AlongAxis):
     Raises:   ShapeError if x has no axis dim, or it is the batch axis.
     """
 
+    gives = "probabilities"
+
     def forward(self, x: Tensor) -> Tensor:
         y = x.neg().softmax(self.axis)
         self.save_for_backward(y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -20,6 +20,11 @@ class Sequential(Container):
     Source:   paper section II.A
     Raises:   ChainruleError if there is no module, or one appears twice; at build, ShapeError if neighbours do not fit.
     """
+
+    @property
+    def gives(self) -> Literal["any", "probabilities"]:  # type: ignore[override]  # the last module's
+        ends_in_last = type(self).forward is Sequential.forward  # not so where more is done to its output
+        return getattr(self.modules[-1], "gives", "any") if ends_in_last else "any"
 
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = input_shape

@@ -26,6 +26,8 @@ class BceWithLogits(Loss):
               HyperparameterError if weights are not finite.
     """
 
+    takes = "scores"
+
     def __init__(
         self,
         reduction: Literal["mean", "sum", "none"] = "mean",

@@ -29,6 +29,8 @@ class CrossEntropy(ClassLoss):
               probabilities; HyperparameterError if label_smoothing is not in [0, 1], or a weight is not finite.
     """
 
+    takes = "scores"
+
     def __init__(
         self,
         reduction: Literal["mean", "sum", "none"] = "mean",

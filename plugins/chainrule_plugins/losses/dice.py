@@ -38,6 +38,10 @@ class Dice(Loss):
         self.from_logits = expect_flag(self, "from_logits", from_logits)
         self.smooth = expect_number(self, "smooth", smooth, above=0)
 
+    @property
+    def takes(self) -> Literal["any", "scores"]:  # type: ignore[override]
+        return "scores" if self.from_logits else "any"
+
     def domain(self) -> tuple[float, float]:
         return (-math.inf, math.inf) if self.from_logits else (0.0, 1.0)
 

@@ -24,6 +24,8 @@ class Focal(Loss):
               below 0, or alpha is not from 0 to 1.
     """
 
+    takes = "scores"
+
     def __init__(
         self,
         reduction: Literal["mean", "sum", "none"] = "mean",

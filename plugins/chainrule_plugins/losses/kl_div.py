@@ -24,6 +24,8 @@ class KlDiv(Loss):
     Raises:   ShapeError if the shapes or dtypes differ, a prediction is above 0, or a target probability below it.
     """
 
+    takes = "log-probabilities"
+
     non_negative = False  # a term may be below 0, though the sum over a distribution is not
 
     def __init__(

@@ -1,0 +1,28 @@
+"""A warning where a network ends in probabilities and the loss takes something else."""
+
+from __future__ import annotations
+
+import warnings
+
+from chainrule.base.protocols import LossLike
+from chainrule.errors import label
+from chainrule.network import Network
+
+FIXES = {
+    "scores": "Leave {0} out, since the loss makes probabilities of scores itself.",
+    "log-probabilities": "Let it end in their logarithms in place of {0}.",
+}
+"""What to do by what the loss takes."""
+
+
+def warn_of_probabilities(caller: str, network: Network, loss: LossLike) -> None:
+    """Warn, in the caller's name, if the loss makes probabilities of scores that are probabilities already."""
+    takes = getattr(loss, "takes", "any")
+    if takes not in FIXES or getattr(network.module, "gives", "any") != "probabilities":
+        return
+    last = next(one for one in reversed(network.modules()) if getattr(one, "gives", "any") == "probabilities")
+    warnings.warn(
+        f"{caller}: {label(loss)} takes {takes}, but the network ends in {label(last)}, which gives probabilities. "
+        f"{FIXES[takes].format(label(last))}",
+        stacklevel=5,  # the call of what is decorated with `explained`
+    )
