@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any
 
+from chainrule.arguments import FOREIGN
 from chainrule.cli.paths import expanded
 from chainrule.errors import ChainruleError, UnknownComponentError, one_line
 from chainrule.registry.kinds import kind_or_none
@@ -101,12 +103,19 @@ def file_hint(text: str) -> str:
 
 
 def _installed_file(module: str, name: str) -> str:
-    """Return a hint to the file of a module that is installed, or an empty string."""
+    """Return a hint to the file of a module that is installed, if the name stands in it, or an empty string."""
+    if module.startswith(FOREIGN):
+        return ""
     try:
         found = find_spec(module)
     except Exception:  # noqa: BLE001 - it imports the packages around the module, which may raise anything
         return ""
-    return f"Write {found.origin}:{name}." if found and found.origin and found.origin.endswith(".py") else ""
+    if found is None or found.origin is None or not found.origin.endswith(".py"):
+        return ""
+    stands_there = re.search(
+        rf"\b{re.escape(name)}\b", Path(found.origin).read_text(encoding="utf-8", errors="replace")
+    )
+    return f"Write {found.origin}:{name}." if stands_there else ""
 
 
 def _imported(owner: str, file: Path) -> ModuleType:

@@ -28,7 +28,7 @@ def diff(
         typer.Argument(help="An optimizer: NAME, or FILE.py:Class.", autocompletion=complete_name, show_default=False),
     ],
     against: Annotated[
-        str, typer.Option(help="torch, optax or pytorch_optimizer; or an optimizer's NAME, or FILE.py:Class.")
+        str, typer.Option(help="torch, optax, pytorch_optimizer, or torch:NAdam; a NAME, or FILE.py:Class.")
     ],
     steps: Annotated[int, typer.Option(min=1, help="Steps to take.")] = 50,
     tolerance: Annotated[float, typer.Option(min=0, help="Relative difference up to which values are equal.")] = 1e-12,

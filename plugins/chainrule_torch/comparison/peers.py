@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -62,15 +63,17 @@ def peer_named(text: str, name: str, rule: Optimizer, given: Mapping[str, Any]) 
     """Return the peer of a rule.
 
     Args:
-        text: one of `LIBRARIES`, the name of a rule, or FILE.py:Class of a rule or of an optimizer of torch.
-        name: the rule's name, which is looked for in a library.
+        text: one of `LIBRARIES`, or of its optimizers, as torch:NAdam; the name of a rule, or FILE.py:Class of a rule
+            or of an optimizer of torch.
+        name: the rule's name, which is looked for in a library if the text names none of its optimizers.
         rule: the rule, whose settings the peer gets as far as it has them.
         given: further settings of the peer.
 
     Raises:
         ChainruleError: if there is none, or the settings do not fit.
     """
-    library = text.replace("-", "_").lower()
+    library, of_library = _in_library(text)
+    name = of_library or name
     if library == "optax":
         return _of_optax(name, rule, given)
     if library in LIBRARIES:
@@ -82,6 +85,13 @@ def peer_named(text: str, name: str, rule: Optimizer, given: Mapping[str, Any]) 
     if in_file is not None and _is_torchs(in_file[2]):
         return _of_torch(in_file[2], rule, given)
     return _own(subject(in_file[2]) if in_file else subject_named(text, owner="diff"), rule, given)
+
+
+def _in_library(text: str) -> tuple[str, str]:
+    """Return the library that a text names, and which of its optimizers, as torch:NAdam or torch.optim.NAdam do."""
+    parts = re.split(r"[.:]+", text)
+    library = parts[0].replace("-", "_").lower()
+    return (library, parts[-1] if parts[1:] else "") if library in LIBRARIES and "py" not in parts[1:2] else ("", "")
 
 
 def _is_torchs(value: object) -> bool:
@@ -104,8 +114,8 @@ def _found(library: str, name: str, choices: Mapping[str, Any]) -> tuple[Any, Ma
         if wanted in by_letters:
             return by_letters[wanted], settings
     near = get_close_matches(plain, by_letters, n=1)
-    hint = f'Did you mean "{near[0]}"? Give' if near else "Give"
-    raise ChainruleError(f'diff: {library} has no optimizer "{name}". {hint} FILE.py:Class for another.')
+    hint = f'Did you mean "{near[0]}"? Write' if near else "Write"
+    raise ChainruleError(f'diff: {library} has no optimizer "{name}". {hint} {library}:NAME for another.')
 
 
 def translated(rule: Optimizer, parameters: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -335,7 +335,7 @@ def test_another_form_of_the_address_of_a_file_is_answered_with_the_right_one(tm
     assert file_hint(address) == hint
 
 
-@pytest.mark.parametrize("address", ["json", "no_such_rule", "no.such:Rule"])
+@pytest.mark.parametrize("address", ["json", "no_such_rule", "no.such:Rule", "torch:NAdam", "torch.optim:NAdam"])
 def test_a_name_that_is_that_of_no_file_has_no_hint_to_one(address):
     assert not file_hint(address)
 

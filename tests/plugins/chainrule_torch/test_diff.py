@@ -51,6 +51,15 @@ def test_json_holds_the_same():
     assert json.loads(printed)["equal"] is True
 
 
+@pytest.mark.parametrize(
+    "other", ["torch:NAdam", "torch:nadam", "torch.optim.NAdam", "torch.optim:NAdam", "Torch::NAdam"]
+)
+def test_another_optimizer_of_a_library_is_named_behind_it(other):
+    status, printed = diff("adam", "--against", other, "--steps", 2)
+    assert status == 1
+    assert "theirs      torch NAdam(lr=0.001, betas=(0.9, 0.999), eps=1e-08)\n" in printed
+
+
 def test_what_another_library_says_is_one_line_of_one_sentence(tmp_path):
     file = tmp_path / "rule.py"
     file.write_text(
@@ -68,11 +77,16 @@ def test_what_another_library_says_is_one_line_of_one_sentence(tmp_path):
     [
         (["relu", "--against", "torch"], "diff: the component must be an optimizer, got activations:relu. Name one."),
         (["adam", "--against", "activations:relu"], "diff: --against must name an optimizer, got activations:relu."),
-        (["yogi", "--against", "torch"], 'diff: torch has no optimizer "yogi". Give FILE.py:Class for another.'),
+        (["yogi", "--against", "torch"], 'diff: torch has no optimizer "yogi". Write torch:NAME for another.'),
         (["adam", "--against", "torch", "--set", "lr"], "diff: --set must be NAME=VALUE, got lr. Write --set lr=0.1."),
         (["adam", "--against", "torch", "--set", "lr=-1"], "adam: lr must be at least 0, got -1"),
         (["adam", "--against", "torch", "--their", "beta=2"], "diff: Adam must take its settings, got "),
+        (
+            ["adam", "--against", "torch:Nadm"],
+            'diff: torch has no optimizer "Nadm". Did you mean "nadam"? Write torch:',
+        ),
         (["adam", "--against", "nothing.py:Rule"], "diff: no such file: nothing.py."),
+        (["adam", "--against", "torch.py:Rule"], "diff: no such file: torch.py."),
         (["adam", "--against", "adom"], 'No component is registered as "adom"'),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
