@@ -140,11 +140,24 @@ def test_what_a_hook_contributes_is_loaded_too_and_a_crashing_hook_stops_nothing
     )
     sites.add("bridge", {"bridge.py": bridge, "borrowed.py": "1 / 0\n"}, _points(hooks="bridge = bridge"))
     sites.add("crash", {"crash.py": "import os\nos._exit(7)\n"}, _points(hooks="crash = crash"))
-    report = _report(sites, CHAINRULE_DISABLE="dist:chainrule")  # each import that looks up a name crashes too
+    looks_up = "from chainrule.optimizers import borrower\nclass Rule(borrower): pass\n"
+    sites.add(
+        "innocent",
+        {"looks_up.py": looks_up, "borrower.py": RULE},
+        _points(optimizers="innocent = looks_up:Rule\nborrower = borrower:Rule"),
+    )
+    report = _report(sites, CHAINRULE_DISABLE="dist:chainrule")
     assert _told(report, "bridge")["subject"] == "optimizers:borrowed"
     assert "ZeroDivisionError" in _told(report, "bridge")["message"]
     assert _told(report, "crash")["topic"] == "hook"
     assert "its import ended the process with exit status 7" in _told(report, "crash")["message"]
+    assert {finding["package"] for finding in report["findings"] if finding["level"] == "wrong"} == {
+        "bridge",
+        "crash",
+    }
+    assert "CHAINRULE_DISABLE=hooks:crash leaves it out." in _told(report, "crash")["message"]
+    report = _report(sites, CHAINRULE_DISABLE="dist:chainrule,hooks:crash")
+    assert _told(report, "crash")["topic"] == "blocked"
 
 
 def test_names_out_of_scope_without_reasons_are_told(sites):

@@ -226,7 +226,7 @@ class Catalogue:
     def _block(self, disabled: str) -> None:
         for entry in filter(None, (part.strip() for part in disabled.split(","))):
             kind, _, name = entry.partition(":")
-            known = kind_or_none(kind)
+            known = kind if kind in (HOOKS, OUT_OF_SCOPE) else kind_or_none(kind)
             if kind == "dist" and name:
                 self._blocked_distributions.add(canonical_distribution(name))
             elif name and ":" not in name and known is not None:

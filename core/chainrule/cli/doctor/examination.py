@@ -74,7 +74,7 @@ def _loading_finding(component: Component, outcome: Outcome, catalogue: Catalogu
         message = f"{component.name} cannot be imported: {problem}. {fix}"
         return Finding("wrong", owner, component.name, owner, message, outcome.traceback)
     what = f"{key} ({component.entry_point}) of {owner} {component.version} cannot be loaded"
-    fix = f"Fix or reinstall {owner}; until then CHAINRULE_DISABLE=dist:{owner} leaves it out."
+    fix = f"Fix or reinstall {owner}; until then CHAINRULE_DISABLE={key} leaves it out."
     message = outcome.problem if key in problem else f"{what}: {problem}. {fix}"
     topic = {HOOKS: "hook", COMMANDS: "command", OUT_OF_SCOPE: "scope"}.get(component.kind, "component")
     return Finding("wrong", topic, key, owner, message, outcome.traceback)

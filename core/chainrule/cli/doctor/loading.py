@@ -18,8 +18,8 @@ from typing import Any
 
 from chainrule.cli.command_group import as_command
 from chainrule.errors import ChainruleError, one_line
-from chainrule.registry.catalogue import Catalogue
-from chainrule.registry.component import Component
+from chainrule.registry.catalogue import DISABLE, Catalogue
+from chainrule.registry.component import Component, is_valid_name
 from chainrule.registry.kinds import COMMANDS, HOOKS
 
 MODULES = "modules"
@@ -42,11 +42,14 @@ class Outcome:
 def load_each(components: Sequence[Component], limit: float) -> Iterator[tuple[Component, Outcome]]:
     """Yield each component, imported within limit seconds, with its outcome, or just a needed module that fails."""
     rest = list(components)
+    disabled = [os.environ[DISABLE]] if os.environ.get(DISABLE) else []
     while True:
-        for component, outcome in _load_in_subprocess([*NEEDED, *rest], limit):
+        for component, outcome in _load_in_subprocess([*NEEDED, *rest], limit, ",".join(disabled)):
             if component.kind != MODULES:
                 rest.remove(component)
                 yield component, outcome
+                if component.kind == HOOKS and outcome.problem and is_valid_name(component.name):
+                    disabled.append(component.key)  # or each import that looks up a name would end as the hook did
             elif outcome.problem:
                 yield component, outcome
                 return
@@ -54,8 +57,11 @@ def load_each(components: Sequence[Component], limit: float) -> Iterator[tuple[C
             return
 
 
-def _load_in_subprocess(components: Sequence[Component], limit: float) -> list[tuple[Component, Outcome]]:
+def _load_in_subprocess(
+    components: Sequence[Component], limit: float, disabled: str
+) -> list[tuple[Component, Outcome]]:
     """Return the outcomes of all components, or of those up to the one that ended the subprocess."""
+    environment = {**os.environ, DISABLE: disabled}
     limits = [limit if component.kind != MODULES else max(limit, NEEDED_LIMIT) for component in components]
     given = json.dumps(list(zip(map(asdict, components), limits, strict=True))).encode()
     path = [entry for entry in sys.path if isinstance(entry, str)]  # Python ignores others, such as a Path
@@ -65,7 +71,9 @@ def _load_in_subprocess(components: Sequence[Component], limit: float) -> list[t
         with lines.open("wb") as out, log.open("ab") as err:  # a process that an import forks keeps pipes open
             command, timeout = [sys.executable, "-c", program], sum(limits) + NEEDED_LIMIT
             try:
-                run = subprocess.run(command, input=given, stdout=out, stderr=err, timeout=timeout, check=False)
+                run = subprocess.run(
+                    command, input=given, stdout=out, stderr=err, timeout=timeout, env=environment, check=False
+                )
                 status: int | None = run.returncode
             except subprocess.TimeoutExpired:  # an import switched faulthandler's timer off
                 status = None
