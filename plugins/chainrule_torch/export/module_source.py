@@ -50,7 +50,7 @@ class ModuleSource:
             text = inspect.getsource(module)
         except (OSError, TypeError) as error:
             raise ChainruleError(
-                f"export: the module {module.__name__} must be a file of Python, got none. Write the rule into a file."
+                f"export: no source of the module {module.__name__}. Write the rule into a file of Python."
             ) from error
         self._bytes = text.encode()
         self._lines = self._bytes.splitlines(keepends=True)

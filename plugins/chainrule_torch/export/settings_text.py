@@ -56,6 +56,8 @@ def check(owner: str, field: dataclasses.Field[Any], declared: Any) -> str | Non
     rule = bounds(field.metadata).replace(", ", " and ")
     if choices := _choices(declared):
         rule = " or ".join(map(repr, choices))
+    elif count := _length(declared):
+        rule = f"{count} numbers of {rule}"
     elif declared is int:
         rule = f"an integer of {rule}" if rule else "an integer"
     message = f'f"{owner}: {field.name} must be {rule}, got {{self.{field.name}!r}}."'
@@ -78,7 +80,8 @@ def _wrong(declared: Any, metadata: Mapping[str, Any], value: str) -> str | None
         return f"{value} is not None and {wrong}" if type(None) in arguments else wrong
     if origin is tuple:
         inside = _inside(metadata, "each")
-        return inside and f"not all({inside} for each in {value})"
+        wrong = inside and f"not all({inside} for each in {value})"
+        return wrong and (f"len({value}) != {_length(declared)} or {wrong}" if _length(declared) else wrong)
     inside = _inside(metadata, value)
     if declared is int:
         return f"not isinstance({value}, int)" + (f" or not {inside}" if inside else "")
@@ -96,6 +99,12 @@ def _inside(declared: Mapping[str, Any], value: str) -> str | None:
     if upper is None:
         return f"{value} {'>=' if lower == 'at_least' else '>'} {bound[lower]!r}"
     return f"{bound[lower]!r} {'<=' if lower == 'at_least' else '<'} {value}{ends}"
+
+
+def _length(declared: Any) -> int:
+    """Return how many numbers a tuple has, 0 for any other type and if that is open."""
+    arguments = typing.get_args(declared) if typing.get_origin(declared) is tuple else ()
+    return 0 if Ellipsis in arguments else len(arguments)
 
 
 def _choices(declared: Any) -> tuple[Any, ...]:

@@ -116,9 +116,15 @@ class TorchClass:
         made = [self._made(layer) for layer in self.layers]
         names = ", ".join(layer.rule.name for layer in self.layers)
         kind, one_line = (f"tuple[{names}]" if self.is_wrapped else names), f"return {', '.join(made)}"
-        if len(one_line) > WIDTH - 8:
+        if len(one_line) > WIDTH - 12:
             one_line = "\n".join(["return (", *(f"    {each}," for each in made), ")"])
-        lines = [one_line]
+        message = f'f"{self.label}: every setting must be of the type of its default; {{error}}."'
+        lines = [
+            "try:",
+            indented(one_line, 4),
+            "except (TypeError, RuntimeError) as error:",
+            indented(call("raise ValueError", [message], " from error", indent=12, trailing=False), 4),
+        ]
         what = f"Return the rule{'s' * self.is_wrapped} with the settings of a group."
         return _method(f"{self._maker}(self, group: dict[str, Any]) -> {kind}", what, lines)
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,11 +19,13 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 import chainrule
+from chainrule import ChainruleError
 from chainrule.cli.main import app
 from chainrule_torch import optimizer
 from chainrule_torch.export.checked import arguments_of, checked_text
 from chainrule_torch.export.chosen import Chosen, chosen
 from chainrule_torch.export.exported_file import exported
+from chainrule_torch.export.module_source import ModuleSource
 from chainrule_torch.export.trial import imported, parting
 from tests.built_ins import BUILT_IN as OURS
 
@@ -241,8 +244,17 @@ def test_a_closure_is_called_and_its_loss_returned() -> None:
         (
             "adamw",
             lambda make, p: make([{"params": [p], "betas": (0.9, 1.0)}]),
-            "adamw: betas must be at least 0 and below 1, got (0.9, 1.0).",
+            "adamw: betas must be 2 numbers of at least 0 and below 1, got (0.9, 1.0).",
         ),
+        (
+            "adamw",
+            lambda make, p: make([p], betas=(0.9,)),
+            "adamw: betas must be 2 numbers of at least 0 and below 1, got",
+        ),
+        ("adamw", lambda make, p: make([p], betas=0.9), "adamw: every setting must be of the type of its default; "),
+        ("adamw", lambda make, p: make([p], lr="0.1"), "adamw: every setting must be of the type of its default; "),
+        ("adamw", lambda make, p: make([p], eps=None), "adamw: every setting must be of the type of its default; "),
+        ("sgd", lambda make, p: make([p], lr=torch.ones(2)), "sgd: every setting must be of the type of its default; "),
         ("adam", lambda make, p: make([p], weight_decay=-1), "adam: weight_decay must be at least 0, got -1."),
         ("soap", lambda make, p: make([p], max_side=2.5), "soap: max_side must be an integer of at least 1, got 2.5."),
         ("scion", lambda make, p: make([p], norm="none"), "scion: norm must be 'spectral' or 'sign', got 'none'."),
@@ -327,6 +339,11 @@ def test_what_cannot_be_a_file_is_refused_with_the_reason(name: str, message: st
     assert status == 1
     assert printed.startswith(message)
     assert "\n" not in printed
+
+
+def test_a_module_without_source_is_told() -> None:
+    with pytest.raises(ChainruleError, match=r"^export: no source of the module made\. Write the rule into a file"):
+        ModuleSource(ModuleType("made"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from chainrule import CallbackError, fit
+from chainrule import CallbackError, ChainruleError, fit
 from chainrule.callbacks import progress
 from chainrule.layers import linear
 from chainrule.losses import cross_entropy
@@ -30,6 +30,11 @@ def written(console):
 
 def test_it_is_silent_where_the_output_is_not_a_terminal():
     assert output(terminal=False) == ""
+
+
+def test_it_writes_to_a_console_alone():
+    with pytest.raises(ChainruleError, match=r"^progress: console must be one of rich's, got \[\]\. Leave it out\.$"):
+        progress(console=[])
 
 
 @pytest.mark.parametrize("settings", [{"seed": 0}, {"seeds": [0, 1]}], ids=str)
