@@ -35,6 +35,7 @@ class Trial:
         test: x and y on which the trained network is evaluated once, or None.
         fit: further arguments of `chainrule.fit`, such as epochs.
         build: further arguments of `Module.build`: dtype and device.
+        beyond: what else the result depends on, by name, such as the number of a protocol.
     """
 
     module: ModuleLike
@@ -46,6 +47,7 @@ class Trial:
     test: Pair | None = None
     fit: Mapping[str, Any] = field(default_factory=dict)
     build: Mapping[str, Any] = field(default_factory=dict)
+    beyond: Mapping[str, str] = field(default_factory=dict)
 
     def built(self, seeds: Sequence[int]) -> Network:
         """Return an ensemble of such modules with these seeds."""
@@ -71,7 +73,7 @@ class Keys:
         data = [self._text(one) for one in (trial.loss, trial.train, trial.validation, trial.test)]
         dtype = trial.build.get("dtype") or torch.get_default_dtype()
         device = torch.device(trial.build.get("device", "cpu")).type
-        return digest(repr([versions(), str(dtype), device, *data, sorted(fit.items())]))
+        return digest(repr([versions(), str(dtype), device, *data, sorted(fit.items()), sorted(trial.beyond.items())]))
 
     def _text(self, value: object) -> str:
         if id(value) not in self._shared:

@@ -1,0 +1,116 @@
+"""``chainrule bench``: an optimizer beside tuned baselines."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shlex
+import sys
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainrule import ChainruleError
+from chainrule.cli.completion import complete_name
+from chainrule.cli.output import echo
+from chainrule.cli.paths import expanded
+from chainrule_lab.extra import lab_required
+
+STORE = "results.db"
+
+
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="NAME, FILE.py:Class, or package.Class of an optimizer written for PyTorch; any number.",
+            autocompletion=complete_name,
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Two tasks, track B, one horizon: some minutes.")] = False,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="A task; any number. By default four tasks for development.", show_default=False),
+    ] = None,
+    tracks: Annotated[
+        str, typer.Option(help="A: published defaults, B: a grid, C: Sobol draws; several as in ABC.")
+    ] = "AB",
+    listed: Annotated[bool, typer.Option("--list-tasks", help="List the tasks with size and seconds.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show how far the runs in the store are.")] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Write all outcomes as JSON to this file too.", show_default=False)
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the report, and for the store of all runs.")] = Path("bench"),
+    workers: Annotated[
+        int, typer.Option(help="Processes that train; 0 for one for each processor.", show_default="0")
+    ] = 0,
+) -> None:
+    """Compare optimizers with six tuned baselines, and write a report.
+
+    A run that was interrupted goes on where it was.
+
+    Example: chainrule bench ./my_rule.py:Rule --quick
+    """
+    with lab_required("bench"):
+        from chainrule_lab.atomic import check_folder, write_together
+        from chainrule_lab.bench.benchmark import estimate, plan_of, run_plan
+        from chainrule_lab.bench.cells import LoadedTask
+        from chainrule_lab.bench.costs import costs
+        from chainrule_lab.bench.protocol import DEFAULT_TASKS
+        from chainrule_lab.bench.report import Report
+        from chainrule_lab.bench.terminal import announce, export_json, list_tasks, show_status, summarize
+        from chainrule_lab.sweep.runner import Workers
+
+    if listed:
+        list_tasks()
+        return
+    folder = expanded("bench", output)
+    if status:
+        show_status(folder / STORE)
+        return
+    chosen = _checked_tracks(tracks)
+    if workers < 0:
+        raise ChainruleError(f"bench: --workers must be at least 0, got {workers}. Leave it out.")
+    plan = plan_of(names or [], tasks or DEFAULT_TASKS, chosen, quick=quick)
+    check_folder("bench", folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    count = workers or os.cpu_count() or 1
+    announce(plan, estimate(plan, count, {}), count)
+    with _pool(count) as executor:
+        outcomes = run_plan(plan, folder / STORE, Workers(executor), {})
+    loaded = {name: LoadedTask(name) for name in plan.tasks}
+    report = Report(
+        outcomes=outcomes,
+        named=plan.named,
+        tasks=loaded,
+        costs=costs(loaded[plan.tasks[0]], plan.contenders),
+        command=shlex.join(["chainrule", *sys.argv[1:]]),
+    )
+    files = {"report.md": report.markdown(), "report.html": report.html()}
+    try:
+        write_together(folder, {name: text.encode() for name, text in files.items()})
+        if export is not None:
+            export_json(expanded("bench", export), outcomes)
+    except OSError as error:
+        raise ChainruleError(
+            f"bench: {folder} must be a folder with room for files, got {error.strerror or error}. "
+            "Choose another with --output."
+        ) from error
+    summarize(report)
+    echo(f"Wrote {folder / 'report.html'} and report.md.")
+
+
+def _pool(count: int) -> AbstractContextManager[Executor | None]:
+    if count == 1:
+        return nullcontext()
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _checked_tracks(text: str) -> Any:
+    if not text or set(text.upper()) - set("ABC"):
+        raise ChainruleError(f'bench: --tracks must be letters of A, B and C, got "{text}". Write --tracks AB.')
+    return tuple(dict.fromkeys(text.upper()))

@@ -1,0 +1,60 @@
+from math import inf
+
+import pytest
+
+from chainrule_lab.bench.comparisons import compared, flips, ranks, robustness, steps_of, target_of
+from chainrule_lab.bench.results import Point
+
+
+def test_each_named_optimizer_meets_each_baseline_on_each_task(benchmark_outcomes):
+    found = compared(benchmark_outcomes, "B")
+    assert len(found) == 2 * 2 * 6
+    verdicts = {one.verdict for one in found if one.outcome.contender == "Good"}
+    assert verdicts == {"better"}
+    bad = [one for one in found if one.outcome.contender == "Bad"]
+    assert {one.verdict for one in bad} == {"worse"}
+    assert all(one.comparison.difference.high == inf for one in bad)
+
+
+def test_holm_counts_all_comparisons_of_the_track(benchmark_outcomes):
+    some = [one for one in benchmark_outcomes if one.task == "digits_mlp" and one.contender != "Bad"]
+    few, many = compared(some, "B"), compared(benchmark_outcomes, "B")
+    p = {one.baseline.contender: one.adjusted_p for one in many if one.outcome is some[-1]}
+    assert all(p[one.baseline.contender] >= one.adjusted_p for one in few)
+    assert compared(benchmark_outcomes, "A") == []
+
+
+def test_baselines_alone_are_compared_with_adamw(outcome):
+    found = compared([outcome("adam"), outcome("adamw"), outcome("lion")], "B")
+    assert [(one.outcome.contender, one.baseline.contender) for one in found] == [("adam", "adamw"), ("lion", "adamw")]
+
+
+def test_the_target_is_that_of_the_best_baseline_after_three_quarters(outcome):
+    own = [outcome("sgd", level=0.4), outcome("adam", level=0.2), outcome("Mine", level=0.1)]
+    curves = sorted(curve[2] for curve in own[1].curves)
+    assert target_of(own) == curves[10]
+    found = steps_of(own[2], target_of(own), steps_per_epoch=7)
+    assert found.steps == (14,) * 20  # the second value is 0.2, the target 0.3
+    assert steps_of(own[0], target_of(own), 7).reached == 0
+
+
+def test_robustness_counts_half_decades_around_the_best_rate(outcome):
+    one = outcome("adam")
+    losses = {0.01: 1.2, 0.0316: 1.1, 0.1: 1.0, 0.316: 1.3, 1.0: 1.0}
+    tried = {Point.of({"lr": lr}, "constant"): [loss] * 3 for lr, loss in losses.items()}
+    assert robustness(type(one)(**{**vars(one), "tried": tried})) == 1.0
+    tried = {Point.of({"lr": 0.1}, "constant"): [inf] * 3}
+    assert robustness(type(one)(**{**vars(one), "tried": tried})) == 0.0
+
+
+def test_an_order_that_changes_with_the_horizon_is_a_flip(outcome):
+    short = [outcome("adam", level=0.2), outcome("lion", level=0.3)]
+    long = [outcome("adam", level=0.2, horizon=4), outcome("lion", level=0.1, horizon=4)]
+    assert ranks(short) == {"adam": 1, "lion": 2}
+    assert flips({1: short, 4: long}) == [("adam", "lion", 1, 4)]
+    assert flips({1: short, 2: short}) == []
+
+
+@pytest.mark.parametrize("diverged", [11, 20])
+def test_divergence_of_most_runs_is_the_last_rank(outcome, diverged):
+    assert ranks([outcome("adam", diverged=diverged, level=0.1), outcome("lion", level=0.9)])["adam"] == 2

@@ -1,0 +1,59 @@
+import re
+
+import pytest
+
+from chainrule.optimizers import adam
+from chainrule_lab.bench.cells import LoadedTask
+from chainrule_lab.bench.contenders import Contender
+from chainrule_lab.bench.costs import Cost
+from chainrule_lab.bench.report import Report, number
+from tests.browser import needs_browser, seen
+
+PROBE = """
+const wide = [...page.querySelectorAll("body *")].filter(e => !e.closest(".wide, pre, svg"))
+  .filter(e => e.getBoundingClientRect().right > view.innerWidth + 1).map(e => e.tagName)
+return {scrolls: page.documentElement.scrollWidth > view.innerWidth, wide,
+        tables: page.querySelectorAll("table").length, figures: page.querySelectorAll("figure svg").length, links: page.querySelectorAll("[src], link").length}
+"""
+
+
+@pytest.fixture
+def report(benchmark_outcomes):
+    names = dict.fromkeys(one.contender for one in benchmark_outcomes)
+    return Report(
+        outcomes=benchmark_outcomes,
+        named=[Contender(name, name, adam(), "") for name in ("Good", "Bad")],
+        tasks={name: LoadedTask(name) for name in ("digits_mlp", "noisy_quadratic")},
+        costs={name: Cost(0.1, 0.2, 0.3, 2.0) for name in names},
+        command="chainrule bench ./rules.py:Good ./rules.py:Bad",
+    )
+
+
+def test_the_markdown_has_verdicts_divergence_and_the_command(report):
+    text = report.markdown()
+    assert re.search(r"\| digits_mlp \| 1× \| Good \| adam \| −0.0\S+ \[.*\] \| < 0.0001 \| better \|", text)
+    assert re.search(r"\| \*\*Bad\*\* \| ∞ \[∞, ∞\] .* \| 12 \|", text)
+    assert "chainrule bench ./rules.py:Good ./rules.py:Bad" in text
+    assert "nan" not in text
+
+
+def test_tables_of_the_markdown_are_whole(report):
+    for table in re.findall(r"(?:^\|.*\n)+", report.markdown(), re.M):
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(float("nan"), "–"), (float("inf"), "∞"), (-0.00123456, "−0.001235"), (12.0, "12")],  # noqa: RUF001
+)
+def test_numbers_are_shown_to_four_digits(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.slow
+@needs_browser
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_page_is_self_contained_and_never_scrolls_sideways(report, width, tmp_path):
+    found, logged = seen(tmp_path, report.html(), width, PROBE)
+    assert logged == []
+    assert found == {"scrolls": False, "wide": [], "tables": 5, "figures": 5, "links": 0}
