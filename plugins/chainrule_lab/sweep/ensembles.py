@@ -45,11 +45,11 @@ def chunks_of(group: Sequence[int], most: int) -> list[list[int]]:
     return [list(group[start:end]) for start, end in pairwise(bounds)]
 
 
-def train(trials: Sequence[Trial], on_epoch: Callable[[], None] = lambda: None) -> list[Trained]:
-    """Train trials that are alike as one ensemble."""
+def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], None] = lambda: None) -> list[Trained]:
+    """Train trials that are alike, each with its seed, as one ensemble."""
     start = perf_counter()
     first = trials[0]
-    network = first.built([trial.seed for trial in trials])
+    network = first.built(seeds)
     arguments = dict(first.fit)
     callbacks = [*copy.deepcopy(list(arguments.pop("callbacks", ()))), _Epochs(on_epoch)]
     history = chainrule.fit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from chainrule.training.batches import is_pair
 from chainrule.training.passed_parts import Metrics, check_parts
 from chainrule_lab.sweep.results import Results
 from chainrule_lab.sweep.runner import Workers, run
-from chainrule_lab.sweep.space import SEED, Method, Settings, trials_of
+from chainrule_lab.sweep.space import Method, Settings, trials_of
 from chainrule_lab.sweep.trial import Pair, Trial
 
 OF_THE_FIT = ("epochs", "batch_size", "clip_norm")
@@ -141,8 +140,7 @@ class OfFunction:
 
     def __call__(self, settings: Settings) -> Trial:
         """Return the trial of these settings."""
-        own = copy.deepcopy(settings)
-        seed: Any = own.pop(SEED)
+        own = dict(settings)
         fit = {**self.fit, **{name: own.pop(name) for name in OF_THE_FIT if name in own}}
         made = self.build(**own)
         if not isinstance(made, tuple) or len(made) != 2:
@@ -155,4 +153,4 @@ class OfFunction:
             raise ChainruleError(
                 f"build must return a module that is not built, got {shown(module)}. Leave out build()."
             )
-        return Trial(module, optimizer, seed, self.loss, self.train, self.validation, self.test, fit, self.place)
+        return Trial(module, optimizer, self.loss, self.train, self.validation, self.test, fit, self.place)

@@ -52,7 +52,7 @@ def text_of(value: Any, seen: dict[int, int] | None = None) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{text(key)}: {text(one)}' for key, one in value.items())}}}"
     if isinstance(value, type):
-        return code_of(cast("Any", value))  # mypy takes a class of classes for one without a hash
+        return code_of(value)
     if id(value) in seen:
         return f"shared {seen[id(value)]}"
     seen[id(value)] = len(seen)
@@ -63,7 +63,7 @@ def text_of(value: Any, seen: dict[int, int] | None = None) -> str:
         return f"{code_of(value)} {text([bound, value.__defaults__, value.__kwdefaults__])}"
     if hasattr(value, "__dict__") and not inspect.isroutine(value):
         own = {name: one for name, one in vars(value).items() if name not in BOOKKEEPING}
-        return f"{code_of(cast('Any', type(value)))} {text(own)}"
+        return f"{code_of(cast(Any, type(value)))} {text(own)}"  # type: ignore[arg-type]  # a class has a hash
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 

@@ -102,7 +102,7 @@ def need_of(trial: Trial) -> Need:
     x, y = trial.train
     batch = min(int(trial.fit.get("batch_size", 32)), len(x))
     with Peak() as stepping:
-        network = trial.built([trial.seed])
+        network = trial.built([0])
         clip_norm = trial.fit.get("clip_norm")
         step = chainrule.training_step(network, trial.loss, trial.optimizer, clip_norm=clip_norm)
         step(x[:batch], y[:batch])

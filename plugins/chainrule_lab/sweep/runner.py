@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import pickle
 import time
@@ -11,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
@@ -22,12 +23,12 @@ from chainrule_lab.sweep.memory import SHARE, available, need_of
 from chainrule_lab.sweep.progress import Bar
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.results import Results
-from chainrule_lab.sweep.space import Settings
+from chainrule_lab.sweep.space import SEED, Settings
 from chainrule_lab.sweep.store import Store
 from chainrule_lab.sweep.trial import Keys, Trial, versions
 
 Make: TypeAlias = Callable[[Settings], Trial]
-"""Makes the trial of some settings, always the same one."""
+"""Makes the trial of some settings, the seed not among them, and always the same one."""
 
 WAIT = 0.5
 """Seconds after which results that another process computes are looked for again."""
@@ -47,29 +48,36 @@ class Workers(NamedTuple):
     members: int | None = None
 
 
+class Member(NamedTuple):
+    """A trial with its seed, and the settings that both come from."""
+
+    trial: Trial
+    seed: int
+    settings: Settings
+
+
 def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Path, workers: Workers) -> Results:
     """Train every trial that the store lacks, and return the results of all.
 
     Args:
         name: of the sweep, in messages and in the store.
         make: makes a trial; picklable where an executor has other processes.
-        all_settings: the settings of each trial.
+        all_settings: the settings of each trial, its seed among them.
         store: the path of the store.
         workers: where to train.
 
     Raises:
         ChainruleError: if a trial cannot be made or trained; what was finished before is in the store.
     """
-    keys, trials = Keys(), [_made(make, settings) for settings in all_settings]
-    _expect_repeatable(make, all_settings[0], keys.of(trials[0]))
-    keyed = list(zip([keys.of(trial) for trial in trials], all_settings, strict=True))
-    index = {key: i for i, (key, _) in reversed(list(enumerate(keyed)))}
+    keys, members = Keys(), list(_made(make, all_settings))
+    keyed = [(keys.of(member.trial, member.seed), member.settings) for member in members]
+    known = {key: member for (key, _), member in zip(keyed, members, strict=True)}
+    _expect_repeatable(make, members[0], keyed[0][0])
     with Store(store) as opened:
         opened.register(name, keyed)
-        missing = opened.missing(index)
-        with Bar(name, len(index), len(index) - len(missing)) as bar:
-            known = {key: (trials[i], all_settings[i]) for key, i in index.items()}
-            chunks = _planned(known, missing, keys, workers)
+        missing = opened.missing(known)
+        with Bar(name, len(known), len(known) - len(missing)) as bar:
+            chunks = _planned({key: known[key] for key in missing}, keys, workers)
             tasks = _Tasks(opened, make, known, bar)
             while missing:
                 if not tasks.run(chunks, workers.executor):
@@ -77,29 +85,29 @@ def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Pa
                 missing = opened.missing(missing)
                 left = set(missing)
                 chunks = [kept for chunk in chunks if (kept := [key for key in chunk if key in left])]
-                bar.finished(len(index) - len(missing))
-        return Results.of(name, keyed, opened.results(index))
+                bar.finished(len(known) - len(missing))
+        return Results.of(name, keyed, opened.results(known))
 
 
 class _Tasks:
-    """Trains chunks of trials, given by their keys, and saves what becomes of them."""
+    """Trains chunks of members, given by their keys, and saves what becomes of them."""
 
-    def __init__(self, store: Store, make: Make, known: Mapping[str, tuple[Trial, Settings]], bar: Bar) -> None:
+    def __init__(self, store: Store, make: Make, known: Mapping[str, Member], bar: Bar) -> None:
         self._store, self._make, self._known, self._bar = store, make, known, bar
 
     def run(self, chunks: Iterable[Sequence[str]], executor: Executor | None) -> int:
-        """Train what of these chunks no other process has claimed, and return the number of trials."""
+        """Train what of these chunks no other process has claimed, and return the number of members."""
         return self._run_here(chunks) if executor is None else self._run_in(executor, chunks)
 
     def _run_here(self, chunks: Iterable[Sequence[str]]) -> int:
         done = 0
         for claimed in self._claimed(chunks):
-            trials = [self._known[key][0] for key in claimed]
-            advance = self._bar.epochs(len(trials), int(trials[0].fit.get("epochs", 1)))
+            members = [self._known[key] for key in claimed]
+            advance = self._bar.epochs(len(members), int(members[0].trial.fit.get("epochs", 1)))
             try:
-                trained = train(trials, advance)
+                trained = train([one.trial for one in members], [one.seed for one in members], advance)
             except ChainruleError as error:
-                raise _not_trained(self._known[claimed[0]][1], error) from error
+                raise _not_trained(members[0].settings, error) from error
             self._save(claimed, trained)
             done += len(claimed)
         return done
@@ -110,7 +118,7 @@ class _Tasks:
         done, most = 0, 2 * workers_of(executor)
         try:
             for claimed in self._claimed(chunks):
-                settings = [self._known[key][1] for key in claimed]
+                settings = [self._known[key].settings for key in claimed]
                 running[executor.submit(train_apart, make, settings)] = claimed
                 while len(running) >= most:
                     done += self._collect(running)
@@ -123,7 +131,7 @@ class _Tasks:
         return done
 
     def _collect(self, running: dict[Future[list[Trained]], list[str]]) -> int:
-        """Wait for an ensemble, save all that are done, and return the number of trials."""
+        """Wait for an ensemble, save all that are done, and return the number of members."""
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
         failures = []
         done = 0
@@ -135,7 +143,7 @@ class _Tasks:
             except Exception as error:  # noqa: BLE001 - what other ensembles gave is saved first
                 failures.append((keys, error))
         for keys, failure in failures:
-            raise _not_trained(self._known[keys[0]][1], failure) from failure
+            raise _not_trained(self._known[keys[0]].settings, failure) from failure
         self._bar.advance(done)
         return done
 
@@ -148,7 +156,7 @@ class _Tasks:
     def _save(self, keys: Sequence[str], trained: Sequence[Trained]) -> None:
         self._store.save(
             [
-                Record(key, self._known[key][0].seed, one.curves, one.seconds, versions())
+                Record(key, self._known[key].seed, one.curves, one.seconds, versions())
                 for key, one in zip(keys, trained, strict=True)
             ]
         )
@@ -157,13 +165,18 @@ class _Tasks:
 def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> list[Trained]:
     """Train an ensemble in a worker; where others may work beside it in their own processes, on one thread."""
     if not isinstance(make, bytes):
-        return train([make(settings) for settings in all_settings])
+        return _trained(make, all_settings)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return train([_unpickled(make)(settings) for settings in all_settings])
+        return _trained(_unpickled(make), all_settings)
     finally:
         torch.set_num_threads(threads)
+
+
+def _trained(make: Make, all_settings: Sequence[Settings]) -> list[Trained]:
+    members = list(_made(make, all_settings))
+    return train([member.trial for member in members], [member.seed for member in members])
 
 
 def workers_of(executor: Executor) -> int:
@@ -173,21 +186,24 @@ def workers_of(executor: Executor) -> int:
     return int(getattr(executor, "_max_workers", 1))
 
 
-def _planned(
-    known: Mapping[str, tuple[Trial, Settings]], missing: Sequence[str], keys: Keys, workers: Workers
-) -> list[list[str]]:
-    """Return the keys of the missing trials in chunks, each to be trained as one ensemble, the largest first."""
+def _planned(missing: Mapping[str, Member], keys: Keys, workers: Workers) -> list[list[str]]:
+    """Return the keys of what is missing in chunks, each to be trained as one ensemble, the largest first."""
     count = 1 if workers.executor is None else workers_of(workers.executor)
     limit = int(available() * SHARE / count if workers.memory is None else workers.memory)
+    of_trial: dict[int, list[str]] = {}
+    for key, member in missing.items():
+        of_trial.setdefault(id(member.trial), []).append(key)
+    firsts = [missing[found[0]] for found in of_trial.values()]
     chunks: list[list[str]] = []
-    for group in groups_of([known[key][0] for key in missing], keys):
-        trial, settings = known[missing[group[0]]]
+    for group in groups_of([member.trial for member in firsts], keys):
+        first = firsts[group[0]]
         try:
-            fitting = need_of(trial).members(limit)
+            fitting = need_of(first.trial).members(limit)
         except ChainruleError as error:
-            raise _not_trained(settings, error) from error
-        most = min(fitting, math.ceil(len(group) / count), workers.members or len(group))
-        chunks += [[missing[i] for i in chunk] for chunk in chunks_of(group, most)]
+            raise _not_trained(first.settings, error) from error
+        together = [key for i in group for key in of_trial[id(firsts[i].trial)]]
+        most = min(fitting, math.ceil(len(together) / count), workers.members or len(together))
+        chunks += chunks_of(together, most)
     return sorted(chunks, key=len, reverse=True)
 
 
@@ -200,18 +216,26 @@ def _not_trained(settings: Settings, error: Exception) -> ChainruleError:
     return ChainruleError(f"sweep: {_named(settings)} cannot be trained: {what}")
 
 
-def _made(make: Make, settings: Settings) -> Trial:
-    try:
-        return make(settings)
-    except Exception as error:
-        what = str(error) if isinstance(error, ChainruleError) else one_line(error)
-        raise ChainruleError(f"sweep: {_named(settings)} cannot be made: {what}") from error
+def _made(make: Make, all_settings: Iterable[Settings]) -> Iterator[Member]:
+    """Yield the trials of all settings; those that differ by the seed alone are one, made once."""
+    made: dict[str, Trial] = {}
+    for settings in all_settings:
+        own = {name: copy.deepcopy(value) for name, value in settings.items() if name != SEED}
+        seed: Any = settings[SEED]
+        if (same := repr(own)) not in made:
+            try:
+                made[same] = make(own)
+            except Exception as error:
+                what = str(error) if isinstance(error, ChainruleError) else one_line(error)
+                raise ChainruleError(f"sweep: {_named(settings)} cannot be made: {what}") from error
+        yield Member(made[same], seed, settings)
 
 
-def _expect_repeatable(make: Make, settings: Settings, key: str) -> None:
-    if Keys().of(_made(make, settings)) != key:
+def _expect_repeatable(make: Make, member: Member, key: str) -> None:
+    (again,) = _made(make, [member.settings])
+    if Keys().of(again.trial, again.seed) != key:
         raise ChainruleError(
-            f"sweep: build must make the same trial whenever it is called, got two for {_named(settings)}. "
+            f"sweep: build must make the same trial whenever it is called, got two for {_named(member.settings)}. "
             "Leave random numbers to the seed."
         )
 

@@ -1,4 +1,4 @@
-"""`Trial`: one run of a sweep, not yet built, and the key by which its result is found."""
+"""`Trial`: one run of a sweep but for its seed, not yet built, and the key by which its result is found."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ WITHOUT_EFFECT = ("compile", "cuda_graph")
 
 @dataclass(frozen=True)
 class Trial:
-    """One run: a module and an optimizer of its own, and what it is trained with.
+    """One run for any seed: a module and an optimizer of its own, and what it is trained with.
 
     Attributes:
         module: the module, not built.
         optimizer: an optimizer, or `param_groups({…})`, with plain numbers.
-        seed: that of the first values and the order of batches.
         loss: the loss.
         train: x and y.
         validation: x and y, or None.
@@ -40,7 +39,6 @@ class Trial:
 
     module: ModuleLike
     optimizer: Any
-    seed: int
     loss: LossLike
     train: Pair
     validation: Pair | None = None
@@ -60,12 +58,10 @@ class Keys:
     def __init__(self) -> None:
         self._shared: dict[int, tuple[object, str]] = {}  # kept with the objects, whose identities stay taken
 
-    def of(self, trial: Trial) -> str:
+    def of(self, trial: Trial, seed: int) -> str:
         """Return what a result is found by: a digest of all that it depends on, the same in every process."""
-        return digest(
-            f"{self.surroundings(trial)} seed {trial.seed} module {text_of(trial.module)} "
-            f"optimizer {text_of(trial.optimizer)}"
-        )
+        parts = [self.surroundings(trial), self._text(trial.module), self._text(trial.optimizer)]
+        return digest(f"{parts} seed {seed}")
 
     def surroundings(self, trial: Trial) -> str:
         """Return a digest of all but the module, the optimizer and the seed; members of one ensemble share it."""
