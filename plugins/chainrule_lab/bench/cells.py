@@ -123,7 +123,6 @@ class Make:
         return Trial(
             module=loaded.task.network(),
             optimizer=contender.optimizer(dict(given["settings"]), schedule),
-            seed=given["seed"],
             loss=loaded.task.loss(),
             train=loaded.splits.train,
             validation=loaded.splits.validation,

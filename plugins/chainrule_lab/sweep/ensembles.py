@@ -6,12 +6,14 @@ import copy
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import chainrule
 from chainrule import hookimpl
 from chainrule.joining import alike, joined
 from chainrule_lab.sweep.trial import Keys, Trial
+
+Item = TypeVar("Item")
 
 
 class Trained(NamedTuple):
@@ -38,7 +40,7 @@ def groups_of(trials: Sequence[Trial], keys: Keys) -> list[list[int]]:
     ]
 
 
-def chunks_of(group: Sequence[int], most: int) -> list[list[int]]:
+def chunks_of(group: Sequence[Item], most: int) -> list[list[Item]]:
     """Return a group in as few parts as have at most so many members, of nearly equal sizes."""
     count = -(-len(group) // most)
     bounds = [round(i * len(group) / count) for i in range(count + 1)]

@@ -13,7 +13,8 @@ PROBE = """
 const wide = [...page.querySelectorAll("body *")].filter(e => !e.closest(".wide, pre, svg"))
   .filter(e => e.getBoundingClientRect().right > view.innerWidth + 1).map(e => e.tagName)
 return {scrolls: page.documentElement.scrollWidth > view.innerWidth, wide,
-        tables: page.querySelectorAll("table").length, figures: page.querySelectorAll("figure svg").length, links: page.querySelectorAll("[src], link").length}
+        tables: page.querySelectorAll("table").length, figures: page.querySelectorAll("figure svg").length,
+        links: page.querySelectorAll("[src], link").length}
 """
 
 
