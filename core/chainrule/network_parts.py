@@ -265,8 +265,8 @@ class NetworkParts(DeclaresAttributes):
 
     def bind_members(self, seeds: Sequence[int], tensors: Mapping[str, list[Tensor]]) -> None:
         """Have other members from now on, with these seeds and with tensors as `member_tensors` returns them."""
-        self.seeds = list(seeds)
-        self.flat = FlatBuffers(self.parameters(), self.members, self.dtype, self.device)
+        vars(self)["seeds"] = list(seeds)
+        vars(self)["flat"] = FlatBuffers(self.parameters(), self.members, self.dtype, self.device)
         for parameter, data, grad in zip(self.parameters(), tensors["data"], tensors["grad"], strict=True):
             parameter.data.copy_(data)
             parameter.grad.copy_(grad)

@@ -32,6 +32,7 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
     }
 
     updater: Updater
+    members: list[int]
 
     def __init__(self, updater: Updater) -> None:
         self.updater = updater

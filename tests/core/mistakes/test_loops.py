@@ -98,7 +98,6 @@ def test_a_loss_of_anything_but_rows_of_numbers_is_refused(prediction):
     ("name", "instead"),
     [
         ("lr", "run.updater.rates"),
-        ("drop", r"run\.stop\(\[0\]\)"),
         ("epochz", r'Did you mean "epoch"\? Mend the callback'),
     ],
 )
