@@ -85,22 +85,22 @@ class Roster:
         leave = [rows[member] for member in self.dropped if member in rows]
         if not leave:
             return []
-        state = self._state()
+        state = self.state()
         stay = [row for member, row in rows.items() if member not in dropped]
         own = rows_of(state, leave)
         self._left = own if self._left is None else joined(self._left, own)
-        self._take([self.members[row] for row in stay], rows_of(state, stay))
+        self.take([self.members[row] for row in stay], rows_of(state, stay))
         return stay
 
     def make_whole(self) -> None:
         """Put the members that were dropped back into network and updater, with what they had."""
         if len(self.members) == self.built:
             return
-        together, state = [*self.dropped, *self.members], self._state()
+        together, state = [*self.dropped, *self.members], self.state()
         order = sorted(range(self.built), key=together.__getitem__)
         rules, here = state["rules"], self.members
         late = {name: rules.pop(name) for name in rules.keys() - self._left["rules"].keys()}
-        self._take(list(range(self.built)), rows_of(joined(self._left, state), order))
+        self.take(list(range(self.built)), rows_of(joined(self._left, state), order))
         if late:  # of parameters that were frozen when members left, which have a first state there
             saved = self._updater.state_dict()
             for name, own in late.items():
@@ -128,7 +128,7 @@ class Roster:
         self.let_leave()
         self._left = saved["left"]
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Return what each member has of its own, (M, …) each."""
         network, saved = self._network, self._updater.state_dict()
         self._seeds_of_rules |= zip(self.members, saved["seeds"], strict=True)
@@ -144,7 +144,7 @@ class Roster:
             "rates": [rate.expand(network.members) for rate in rates],
         }
 
-    def _take(self, members: list[int], state: Mapping[str, Any]) -> None:
+    def take(self, members: list[int], state: Mapping[str, Any]) -> None:
         """Let network and updater have these members, with such a state."""
         network, saved = self._network, self._updater.state_dict()
         groups = {}

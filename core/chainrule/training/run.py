@@ -113,7 +113,8 @@ class Run(ExplainsAttributes):
     def drop(self, members: Iterable[int]) -> None:
         """Let members leave once every callback has been told of the epoch's end: later steps compute the others alone.
 
-        These go on as they would with all, to the bit in eager steps, in compiled ones to rounding. Network, updater,
+        These go on as they would with all: to the bit in eager steps; to rounding in compiled ones, which order sums by
+        the sizes of whole tensors, and where one member is left of a rule that is not elementwise. Network, updater,
         loss and batch then have the rows of `members` alone, in new tensors; metrics and curves have NaN for the rest.
         When the fit ends, network and updater have all members again, dropped ones with the parameters that they last
         evaluated with, their buffers and the state of their rules, which count the steps of all.

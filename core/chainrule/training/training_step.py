@@ -153,8 +153,9 @@ def make_step(
             'Build it with device="cuda", or leave cuda_graph out.'
         )
     is_small = network.device.type == "cpu" and len(network.flat.data) < BELOW_PARAMETERS
-    whole = compile and not cuda_graph and is_small
+    own_form = getattr(optimizer, "step_form", None)  # of steps that several processes take together
+    whole = compile and not cuda_graph and is_small and own_form is None
     warn_of_probabilities(caller, network, loss)
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
-    form = CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep
+    form = own_form or (CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep)
     return form(network, loss, updater), updater

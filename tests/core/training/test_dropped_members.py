@@ -310,7 +310,7 @@ class Kills:
             raise Killed
 
 
-@pytest.mark.parametrize(("step", "every"), [(8, "epoch"), (11, 2)])
+@pytest.mark.parametrize(("step", "every"), [pytest.param(8, "epoch", marks=pytest.mark.slow), (11, 2)])
 def test_a_run_goes_on_with_those_that_stayed(tmp_path, step, every):
     rule = ema(inner=adam(lr=RATES, schedule=lambda t: RATES * 0.9**t), decay=0.9)
     settings = {"rule": rule, "per_member": True, "evaluate_train": False}
