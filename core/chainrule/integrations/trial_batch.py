@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,33 +110,51 @@ class Training:
 class Pruning:
     """Reports every member's objective to its trial after each epoch, and drops the members whose trials are pruned.
 
+    Args:
+        trials: those of the study.
+        candidates: the members' trials.
+        objective: the curve that is reported.
+        compiled: whether steps are compiled.
+
     Attributes:
         failure: the error of the study, if it had one, with which the fit ended.
     """
 
-    def __init__(self, trials: Trials, candidates: Sequence[Candidate], objective: str) -> None:
-        self._trials, self._candidates, self._objective = trials, candidates, objective
+    def __init__(self, trials: Trials, candidates: Sequence[Candidate], objective: str, *, compiled: bool) -> None:
+        self._trials, self._objective, self._compiled = trials, objective, compiled
+        self._running = {member: candidate.trial for member, candidate in enumerate(candidates)}
         self.failure: Exception | None = None
 
     @hookimpl
     def chainrule_epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, Tensor]) -> None:
         """Report, and drop the members that are pruned; end the fit with the last."""
-        pruned = []
+        values = metrics[self._objective].tolist()
         try:
-            values = metrics[self._objective].tolist()
-            for member in run.members:
-                trial = self._candidates[member].trial
+            for member, trial in list(self._running.items()):
                 trial.report(values[member], epoch - 1)
                 if trial.should_prune():
                     self._trials.prune(trial)
-                    pruned.append(member)
+                    del self._running[member]
         except Exception as error:  # noqa: BLE001 - raised by `TrialBatch`, since it is no error of a trial
             self.failure = error
             run.stop()
-        if len(pruned) == len(run.members):
+        if not self._running:
             run.stop()
-        else:
-            run.drop(pruned)
+        elif epoch < run.epochs:
+            run.drop(leaving(run.members, self._running, compiled=self._compiled))
+
+
+def leaving(members: Sequence[int], running: Collection[int], *, compiled: bool) -> list[int]:
+    """Return the members to drop: all whose trials do not run any more, or of compiled steps those in three of four.
+
+    Each number of members is compiled once, so that the fewer numbers there are, the better.
+    """
+    gone, stay = [member for member in members if member not in running], len(running)
+    if compiled:
+        stay = len(members)
+        while stay // 4 >= len(running):
+            stay //= 4
+    return gone[: len(members) - stay]
 
 
 class TrialBatch:
@@ -224,7 +242,7 @@ class TrialBatch:
         objectives = self._training.objectives
         if len(objectives) > 1 or isinstance(self._trials.study.pruner, optuna.pruners.NopPruner):
             return None
-        return Pruning(self._trials, candidates, objectives[0])
+        return Pruning(self._trials, candidates, objectives[0], compiled=self._training.compile)
 
 
 def _candidate(trial: Trial, built: Any, seed: int) -> Candidate:

@@ -15,6 +15,7 @@ import chainrule
 from chainrule import ChainruleError
 from chainrule.activations import tanh
 from chainrule.integrations.optuna import optimize
+from chainrule.integrations.trial_batch import leaving
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
@@ -44,6 +45,10 @@ def build(trial):
     lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
     module = sequential(linear(3, width), tanh(), linear(width, 1))
     return module, adam(lr=lr) if rule == "adam" else sgd(lr=lr, momentum=trial.suggest_float("momentum", 0.1, 0.9))
+
+
+def of_one_form(trial):
+    return sequential(linear(3, 4), tanh(), linear(4, 1)), adam(lr=trial.suggest_float("lr", 1e-4, 1e-1, log=True))
 
 
 def one_by_one(trial, build=build, epochs=EPOCHS):
@@ -109,22 +114,46 @@ def test_pruned_trials_leave_the_ensemble_and_the_others_end_as_alone():
             rows.append(len(prediction))
             return super().forward(prediction, target)
 
-    def build(trial):
-        return sequential(linear(3, 4), tanh(), linear(4, 1)), adam(lr=trial.suggest_float("lr", 1e-4, 1e-1, log=True))
-
     study = study_with(pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2))
-    optimize(study, build, loss=Counting(), **DATA, n_trials=16, epochs=5, batch_size=10, dtype=torch.float64)
+    optimize(study, of_one_form, loss=Counting(), **DATA, n_trials=16, epochs=5, batch_size=10, dtype=torch.float64)
     assert rows[:3] == [1, 1, 16]  # two for what is looked at before others are asked
     assert rows[2:] == sorted(rows[2:], reverse=True)
     assert rows[-1] < 8
     for trial in study.trials:
         fixed = optuna.trial.FixedTrial(trial.params)
-        network = build(fixed)[0].build(seed=0, dtype=torch.float64)
-        curve = chainrule.fit(network, mse(), build(fixed)[1], **DATA, epochs=5, batch_size=10)["validation_loss"]
+        module, optimizer = of_one_form(fixed)
+        network = module.build(seed=0, dtype=torch.float64)
+        curve = chainrule.fit(network, mse(), optimizer, **DATA, epochs=5, batch_size=10)["validation_loss"]
         assert list(trial.intermediate_values.values()) == pytest.approx(
             curve[: trial.last_step + 1].tolist(), rel=1e-9
         )
         assert trial.state == (COMPLETE if trial.last_step == 4 and trial.state != PRUNED else PRUNED)
+    assert {trial.state for trial in study.trials} == {COMPLETE, PRUNED}
+
+
+@pytest.mark.parametrize(
+    ("compiled", "running", "stay"),
+    [(False, 15, 15), (False, 3, 3), (True, 15, 16), (True, 5, 16), (True, 4, 4), (True, 1, 1)],
+)
+def test_compiled_ensembles_lose_members_three_quarters_at_a_time(compiled, running, stay):
+    members = list(range(100, 116))
+    alive = members[-running:]
+    gone = leaving(members, alive, compiled=compiled)
+    assert len(gone) == 16 - stay
+    assert not set(gone) & set(alive)
+
+
+@pytest.mark.slow
+def test_compiled_trials_end_as_alone():
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    study = study_with(pruner=pruner)
+    together(study, of_one_form, n_trials=16, epochs=6, compile=True)
+    for trial in study.trials:
+        alone = study_with()
+        alone.enqueue_trial(trial.params)
+        alone.optimize(lambda one: one_by_one(one, of_one_form, epochs=6), n_trials=1)
+        if trial.state == COMPLETE:
+            assert trial.value == pytest.approx(alone.best_value, rel=1e-9)
     assert {trial.state for trial in study.trials} == {COMPLETE, PRUNED}
 
 
