@@ -26,19 +26,21 @@ def test_every_python_block_runs(block):
 
 SMALL = {
     "char_transformer.py": ["--epochs", "1", "--characters", "3000", "--width", "16"],
+    "optuna_study.py": ["--trials", "4", "--epochs", "1", "--alone", "2", "--eager"],
     "twenty_thousand.py": ["--epochs", "1", "--networks", "5", "--at-once", "3"],
 }
 """The arguments with which an example that trains for minutes runs in seconds."""
 
 
-NEEDS = {"export_onnx.py": "onnxscript"}
-"""The module of an extra without which an example cannot run."""
+NEEDS = {"export_onnx.py": ("onnx", "onnxscript"), "optuna_study.py": ("optuna", "optuna")}
+"""The extra, and a module of it, without which an example cannot run."""
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_every_example_runs(script, tmp_path):
-    if (needed := NEEDS.get(script.name)) and find_spec(needed) is None:
-        pytest.skip(f"{needed} is not installed: pip install -e '.[onnx]'")
+    extra, needed = NEEDS.get(script.name, ("", "chainrule"))
+    if find_spec(needed) is None:
+        pytest.skip(f"{needed} is not installed: pip install -e '.[{extra}]'")
     figure = tmp_path / "figure.png"
     draws = "--figure" in script.read_text(encoding="utf-8")
     drawn = ["--figure", str(figure)] if draws else []
