@@ -41,7 +41,7 @@ def train(
     if compiled:
         given["compile"] = True
     with stdout_kept_for(as_json):
-        run = RunDescription.read(path).with_values(given)
+        run = RunDescription.read(path, given)
         folder = RunFolder(expanded("train", output or Path("runs") / path.stem))
         results = folder.take(run)
         has_ended = results is not None

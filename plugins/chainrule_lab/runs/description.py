@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, Task, create
-from chainrule.arguments import nearest, shown
+from chainrule.arguments import nearest
 from chainrule_lab.runs.data import Data, read_data
+from chainrule_lab.runs.dotted import changed
 from chainrule_lab.runs.fit_settings import FIT_KEYS, expect_metrics, read_fit_settings
 from chainrule_lab.runs.member_settings import member_settings
 from chainrule_lab.runs.network_settings import NETWORK_KEYS, NetworkSettings, read_network_settings
-from chainrule_lab.runs.parts import NAME, Part, completed, distributions_in, made, read_part
+from chainrule_lab.runs.parts import MODULES, Part, completed, distributions_in, made, read_part
 from chainrule_lab.runs.place import Place
-from chainrule_lab.runs.tables import parts_of
-from chainrule_lab.runs.toml_file import keys_of, read_toml
-
-MODULES = ("layers", "activations")
+from chainrule_lab.runs.tables import of_task, task_parts
+from chainrule_lab.runs.toml_file import read_toml
 
 KEYS = ("task", "data", "network", "loss", "optimizer", *NETWORK_KEYS, *FIT_KEYS)
 """What a description may have."""
@@ -55,25 +54,29 @@ class RunDescription:
             raise self._place.error("must be nested less deeply, got too many levels. Flatten it.") from error
 
     @classmethod
-    def read(cls, path: str | Path) -> RunDescription:
-        """Return the description in a file."""
+    def read(cls, path: str | Path, values: Mapping[str, Any] | None = None) -> RunDescription:
+        """Return the description in a file, with these values in place of its own, as in `with_values`."""
         path = Path(path)
-        return cls(read_toml(path), str(path), path.parent)
+        return cls.of(read_toml(path), where=str(path), folder=path.parent, values=values)
 
     @classmethod
-    def of(cls, mapping: Mapping[str, Any], *, where: str = "run", folder: str | Path = "") -> RunDescription:
-        """Return the description that a mapping is, as it would stand in a file."""
-        return cls(mapping, where, Path(folder))
+    def of(
+        cls,
+        mapping: Mapping[str, Any],
+        *,
+        where: str = "run",
+        folder: str | Path = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> RunDescription:
+        """Return the description that a mapping is, as it would stand in a file; values as in `with_values`."""
+        return cls(changed(Place(where, Path(folder)), mapping, values or {}), where, Path(folder))
 
     def with_values(self, values: Mapping[str, Any]) -> RunDescription:
-        """Return another with these values at dotted keys, such as ``{"network.2.out_features": 64}``."""
-        changed = copy.deepcopy(dict(self.given))
-        for dotted, value in values.items():
-            keys = keys_of(self.where, dotted)
-            if len(keys) > 1 and keys[0] not in changed and keys[0] in self._of_task_alone:
-                changed[keys[0]] = completed(self._of_task_alone[keys[0]])
-            self._set(changed, keys, value)
-        return RunDescription(changed, self.where, self.folder)
+        """Return another with these values at dotted keys, such as ``{"network.2.out_features": 64}``.
+
+        The keys may lead into the network, the loss and the metrics that a task brings.
+        """
+        return RunDescription.of(self.given, where=self.where, folder=self.folder, values=values)
 
     def module(self) -> Module:
         """Return a new network, not built."""
@@ -85,7 +88,7 @@ class RunDescription:
 
     def loss(self) -> Loss:
         """Return a new loss."""
-        found: Loss = self._of_task("loss") if self._loss is None else self._loss.make()
+        found: Loss = of_task(self._place, self._task_object, "loss") if self._loss is None else self._loss.make()
         return found
 
     def optimizer(self) -> Optimizer:
@@ -158,18 +161,8 @@ class RunDescription:
     @cached_property
     def _of_task_alone(self) -> dict[str, Any]:
         """What the task brings and the description does not, as parts, as far as it can be described."""
-        task, found = self._task_object, dict[str, Any]()
-        if task is None:
-            return found
-        if self._network is None:
-            found["network"] = parts_of(self._place.at("network"), self._of_task("network"), MODULES)
-        if self._loss is None:
-            found["loss"] = parts_of(self._place.at("loss"), self._of_task("loss"), ("losses",))
-        if "metrics" not in self.given:
-            place = self._place.at("metrics")
-            tables = {name: parts_of(place.at(name), one, ("metrics",)) for name, one in task.metrics.items()}
-            found["metrics"] = None if None in tables.values() else tables
-        return {name: part for name, part in found.items() if part is not None}
+        found = {} if self._task_object is None else task_parts(self._place, self._task_object)
+        return {name: part for name, part in found.items() if name not in self.given}
 
     @cached_property
     def _loss(self) -> Part | None:
@@ -198,7 +191,7 @@ class RunDescription:
 
     def _module(self) -> Module:
         if self._network is None:
-            found: Module = self._of_task("network")
+            found: Module = of_task(self._place, self._task_object, "network")
             return found
         if isinstance(self._network, Part):
             module: Module = self._network.make()
@@ -208,13 +201,6 @@ class RunDescription:
             return create("layers", "sequential", *modules)
         except ChainruleError as error:
             raise self._place.at("network").error_of(error, "sequential") from error
-
-    def _of_task(self, what: str) -> Any:
-        """Return the network or the loss of the task."""
-        try:
-            return getattr(self._task_object, what)()
-        except Exception as error:  # a plugin may raise anything
-            raise self._place.at("task").error_of(error, what) from error
 
     def _check(self) -> None:
         """Raise ChainruleError unless every part of the description can be made."""
@@ -232,32 +218,3 @@ class RunDescription:
                     f"must have a member for each value of optimizer.{name}, got {members} for {len(values)}. "
                     f"Write members = {len(values)}, or as many seeds."
                 )
-
-    def _set(self, mapping: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
-        """Put a value at some keys, through tables, lists by their index, and components that have only a name."""
-        place = self._place
-        held: Any = mapping
-        for depth, key in enumerate(keys):
-            index = self._index(place, held, key)
-            place = place.at(key)
-            if depth == len(keys) - 1:
-                held[index] = value
-                return
-            inner = held.get(index, {}) if isinstance(held, dict) else held[index]
-            if isinstance(inner, str):
-                inner = {NAME: inner}
-            if not isinstance(inner, dict | list):
-                raise place.error(f'must be a table or a list to have "{keys[depth + 1]}", got {shown(inner)}.')
-            held[index] = inner
-            held = inner
-
-    def _index(self, place: Place, held: Any, key: str) -> Any:
-        if isinstance(held, dict):
-            if key.isdecimal() and not held:
-                raise place.error(
-                    f"must be in the description to have a {key}, got none. Write {place.dotted} = [ … ]."
-                )
-            return key
-        if not key.isdecimal() or int(key) >= len(held):
-            raise place.error(f"must have an index from 0 to {len(held) - 1}, got {shown(key)}. Choose one of these.")
-        return int(key)

@@ -29,6 +29,9 @@ NAME = "name"
 NONE = "none"
 """What stands for None, which TOML lacks."""
 
+MODULES = ("layers", "activations")
+"""The kinds of which a network is made."""
+
 GROUPS = "param_groups"
 """The name of what holds several rules, which is none of the components."""
 

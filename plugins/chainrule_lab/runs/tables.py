@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule import ChainruleError, Module, Parameter, label
+from chainrule import ChainruleError, Module, Parameter, Task, label
 from chainrule.base.settings import Settings
 from chainrule.calls import signature_of
 from chainrule.registry import get, names
 from chainrule.training.run_settings import described
-from chainrule_lab.runs.parts import NAME, Part, read_part, written
+from chainrule_lab.runs.parts import MODULES, NAME, Part, read_part, written
 from chainrule_lab.runs.place import Place
 from chainrule_lab.runs.type_hints import hints_of, kinds_in, takes_none
 
@@ -31,6 +31,25 @@ def parts_of(place: Place, instance: object, kinds: tuple[str, ...]) -> Part | l
     if part.name != "sequential":
         return part
     return [read_part(place.at(index), one, kinds) for index, one in enumerate(table["modules"])]
+
+
+def task_parts(place: Place, task: Task) -> dict[str, Any]:
+    """Return network, loss and metrics of a task as parts, as far as they can be described."""
+    metrics = {name: parts_of(place.at("metrics", name), one, ("metrics",)) for name, one in task.metrics.items()}
+    found: dict[str, Any] = {
+        "network": parts_of(place.at("network"), of_task(place, task, "network"), MODULES),
+        "loss": parts_of(place.at("loss"), of_task(place, task, "loss"), ("losses",)),
+        "metrics": None if None in metrics.values() else metrics,
+    }
+    return {name: part for name, part in found.items() if part is not None}
+
+
+def of_task(place: Place, task: Task | None, what: str) -> Any:
+    """Return a new network or loss of a task."""
+    try:
+        return getattr(task, what)()
+    except Exception as error:  # a plugin may raise anything
+        raise place.at("task").error_of(error, what) from error
 
 
 def _table(instance: object, kinds: tuple[str, ...]) -> dict[str, Any] | None:

@@ -133,6 +133,12 @@ def test_single_numbers_of_a_tasks_own_network_and_loss_can_be_set():
     assert other.loss().reduction == "mean"
 
 
+def test_values_may_be_what_makes_a_description_whole():
+    run = RunDescription.of({}, values={"network.2.bias": False, "optimizer.name": "sgd", "task": "circle"})
+    assert run.module().modules[2].bias is None
+    assert type(run.optimizer()).__name__ == "Sgd"
+
+
 @pytest.mark.parametrize(
     "module",
     [
