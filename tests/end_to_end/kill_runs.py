@@ -86,8 +86,9 @@ def run(name: str, folder: Path, checkpoint: Path | None) -> dict[str, Any]:
 
 def run_of_a_file(folder: Path) -> dict[str, Any]:
     description, kept = RunDescription.of(DESCRIBED | RUNS["of a file"]), RunFolder(folder)
-    if kept.take(description) is None:
-        train(description, kept, "killed")
+    with kept.taken_for(description) as results:
+        if results is None:
+            train(description, kept, "killed")
     return {name: (folder / name).read_bytes() for name in ("history.csv", "state.pt", "curves.svg")}
 
 

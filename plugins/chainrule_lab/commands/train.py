@@ -43,14 +43,14 @@ def train(
     with stdout_kept_for(as_json):
         run = RunDescription.read(path, given)
         folder = RunFolder(expanded("train", output or Path("runs") / path.stem))
-        results = folder.take(run)
-        has_ended = results is not None
-        if results is None:
-            try:
-                results = trained(run, folder, path.stem, _progress(run))
-            except KeyboardInterrupt:
-                echo(f"Stopped. The same command goes on from {folder.checkpoint}.", err=True)
-                raise
+        with folder.taken_for(run) as results:
+            has_ended = results is not None
+            if results is None:
+                try:
+                    results = trained(run, folder, path.stem, _progress(run))
+                except KeyboardInterrupt:
+                    echo(f"Stopped. The same command goes on from {folder.checkpoint}.", err=True)
+                    raise
     if as_json:
         typer.echo(to_json(results), nl=False)
         return

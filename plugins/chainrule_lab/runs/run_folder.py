@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from chainrule import ChainruleError
-from chainrule.arguments import shown
+from chainrule.arguments import LONGEST
 from chainrule.cli.paths import write_whole
 from chainrule_lab.atomic import check_folder, write_together
 from chainrule_lab.runs.description import RunDescription
@@ -37,12 +38,21 @@ class RunFolder:
         """The file from which the run goes on."""
         return self.path / CHECKPOINT
 
-    def take(self, run: RunDescription) -> dict[str, Any] | None:
-        """Note which run the folder has, and return its results if it has ended; only epochs may be more than before.
+    @contextmanager
+    def taken_for(self, run: RunDescription) -> Iterator[dict[str, Any] | None]:
+        """Keep other processes out and note which run this is; yield its results if it has ended.
+
+        Only its epochs may be more than before.
 
         Raises:
-            ChainruleError: if it has another one; the message has what differs.
+            ChainruleError: if the folder has another run, with what differs, or another process trains in it.
         """
+        with self._explained():
+            self.path.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            yield self._take(run)
+
+    def _take(self, run: RunDescription) -> dict[str, Any] | None:
         complete = run.complete(self.path)
         file = self.path / DESCRIPTION
         if file.exists() and (self.checkpoint.exists() or (self.path / RESULTS).exists()):
@@ -57,14 +67,14 @@ class RunFolder:
                 )
             if not different:
                 return self._results()
-            (self.path / RESULTS).unlink(missing_ok=True)
+            with self._explained():
+                (self.path / RESULTS).unlink(missing_ok=True)
         elif strange := [name for name in FILES if (self.path / name).exists() and name != DESCRIPTION]:
             raise ChainruleError(
                 f"train: {self.path} must be new, or of a run, got {strange[0]} without {DESCRIPTION}. "
                 "Choose another with --output."
             )
         with self._explained():
-            self.path.mkdir(parents=True, exist_ok=True)
             write_whole({file: to_toml("train", complete)})
         return None
 
@@ -83,6 +93,30 @@ class RunFolder:
                 f"train: {self.path / RESULTS} must be as a run wrote it, got {error}. Delete it, to write it again."
             ) from error
         return found
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Lock the folder until the end, also that of a process that is killed, where the system has such locks."""
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        with self._explained():
+            descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ChainruleError(
+                    f"train: {self.path} must be free, got one in which another process trains. Wait for its end, or "
+                    "choose another with --output."
+                ) from error
+            except OSError:  # no locks on this file system
+                pass
+            yield
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -116,4 +150,5 @@ def differences(now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = "
 
 
 def _told(value: Any) -> str:
-    return "none" if value is None else json.dumps(value) if isinstance(value, str) else shown(value)
+    text = "none" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

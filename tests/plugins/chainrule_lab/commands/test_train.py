@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 import tomllib
 
 import pytest
@@ -96,13 +97,26 @@ class Stop:
 def test_a_run_that_was_stopped_goes_on_to_the_bit(work):
     run = RunDescription.read(work / "first.toml")
     folder = RunFolder(work / "stopped")
-    assert folder.take(run) is None
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), folder.taken_for(run):
         train(run, folder, "stopped", [Stop()])
     assert {file.name for file in folder.path.iterdir()} == {"run.toml", "run.ckpt"}
     assert chainrule_train("first.toml", "--output", "stopped").exit_code == 0
     for name in ("history.csv", "state.pt"):
         assert (work / "stopped" / name).read_bytes() == (work / "runs" / "first" / name).read_bytes(), name
+
+
+def test_settings_may_change_until_something_is_trained(work):
+    assert chainrule_train("first.toml", "--output", "new", "--set", "network.0.in_features=3").exit_code == 1
+    assert (work / "new" / "run.toml").exists()
+    assert chainrule_train("first.toml", "--output", "new").exit_code == 0
+
+
+def test_two_processes_do_not_train_in_one_folder(work):
+    run = RunDescription.read(work / "first.toml")
+    with RunFolder(work / "runs" / "first").taken_for(run):
+        done = chainrule_train("first.toml")
+    assert done.stderr.startswith("chainrule: train: runs/first must be free, got one in which another process trains.")
+    assert chainrule_train("first.toml").exit_code == 0
 
 
 def test_a_run_that_has_ended_says_so_and_trains_no_more(work):
@@ -128,6 +142,12 @@ def test_other_settings_in_the_same_folder_are_named(work):
         'chainrule: train: runs/first must be of the same run, got another: network.2 "relu" in place of "tanh"; '
         "optimizer.k 3 in place of 5. Choose another with --output.\n"
     )
+
+
+def test_a_missing_package_of_the_extra_says_what_to_install(work, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tomli_w", None)
+    done = chainrule_train("first.toml", "--output", "new")
+    assert done.stderr == 'chainrule: train needs tomli-w, which is not installed: pip install "chainrule[lab]".\n'
 
 
 @pytest.mark.parametrize(

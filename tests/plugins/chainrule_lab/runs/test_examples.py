@@ -20,5 +20,6 @@ def test_an_example_learns(tmp_path, monkeypatch):
     monkeypatch.setattr("chainrule_lab.runs.running.render", lambda figure, kind: kind.encode())
     run = RunDescription.read(FILES[-1].with_name("own_rule.toml")).with_values({"epochs": 4})
     folder = RunFolder(tmp_path / "run")
-    assert folder.take(run) is None
-    assert min(train(run, folder, "own rule")["test"]["accuracy"]) > 0.7
+    with folder.taken_for(run):
+        found = train(run, folder, "own rule")
+    assert min(found["test"]["accuracy"]) > 0.7
