@@ -130,6 +130,9 @@ class RunDescription:
     def __hash__(self) -> int:
         return hash(json.dumps(self._complete, sort_keys=True, default=str))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunDescription, (self.given, self.where, self.folder)  # components in files are imported anew
+
     @cached_property
     def _complete(self) -> dict[str, Any]:
         return self.complete()

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -208,9 +209,9 @@ def _found(place: Place, name: str, kinds: tuple[str, ...]) -> tuple[str, Callab
             return whole, found[2]
         if not kinds:
             return name, load(resolve(name))
-        registered = [one for one in kinds if any(name in (c.name, c.full_name) for c in components(one))]
-        nearest = [one for one in kinds if did_you_mean(name, names(one))]
-        return name, get([*registered, *nearest, *kinds][0], name)
+        registered = (kind for kind in kinds if any(name in (one.name, one.full_name) for one in components(kind)))
+        nearest = (kind for kind in kinds if did_you_mean(name, names(kind)))  # whose names the message has
+        return name, get(next(chain(registered, nearest, kinds)), name)
     except ChainruleError as error:
         if str(error).startswith(str(place)):
             raise

@@ -7,7 +7,7 @@ from typing import Any
 from chainrule import ChainruleError, Module, Parameter, Task, label
 from chainrule.base.settings import Settings
 from chainrule.calls import signature_of
-from chainrule.registry import get, names
+from chainrule.registry import components, load, state
 from chainrule.training.run_settings import described
 from chainrule_lab.runs.parts import MODULES, NAME, Part, read_part, written
 from chainrule_lab.runs.place import Place
@@ -55,7 +55,9 @@ def of_task(place: Place, task: Task | None, what: str) -> Any:
 def _table(instance: object, kinds: tuple[str, ...]) -> dict[str, Any] | None:
     cls: Any = type(instance)
     name = label(instance)
-    if not any(name in names(kind) and get(kind, name) is cls for kind in kinds):
+    if not any(
+        one.name == name and state(one) == "declared" and load(one) is cls for k in kinds for one in components(k)
+    ):
         return None
     table: dict[str, Any] = {NAME: name}
     hints = hints_of(cls)

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_the_complete_description_has_every_default_and_reads_back_to_an_equal_o
     assert complete["callbacks"][0]["monitor"] == "validation_loss"
     assert complete["batch_size"] == 20
     again = RunDescription.of(complete)
-    assert again == run
+    assert again == pickle.loads(pickle.dumps(run)) == run  # noqa: S301 - written here
     assert hash(again) == hash(run)
     assert again.complete() == complete
 
