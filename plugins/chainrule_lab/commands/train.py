@@ -49,7 +49,8 @@ def train(
                 try:
                     results = trained(run, folder, path.stem, _progress(run))
                 except KeyboardInterrupt:
-                    echo(f"Stopped. The same command goes on from {folder.checkpoint}.", err=True)
+                    if folder.checkpoint.exists():
+                        echo(f"Stopped. The same command goes on from {folder.checkpoint}.", err=True)
                     raise
     if as_json:
         typer.echo(to_json(results), nl=False)
