@@ -43,10 +43,21 @@ def integer(
         number = None
     if number is None or (at_least is not None and number < at_least):
         bound = "" if at_least is None else f" of at least {at_least}"
-        raise error(
-            f"{owner}: {name} must be an integer{bound}, got {shown(value)}. Pass {at_least or 0}, for example."
-        )
+        meant = _integer_meant(value, at_least or 0)
+        fix = f"Pass {max(1, at_least or 0)}, for example." if meant is None else f"Pass {meant}."
+        raise error(f"{owner}: {name} must be an integer{bound}, got {shown(value)}. {fix}")
     return number
+
+
+def _integer_meant(value: Any, at_least: int) -> int | None:
+    """Return the integer that text or a number of another type stands for, if it is one of at least that."""
+    if is_flag(value) or not isinstance(value, str | float):
+        return None
+    try:
+        meant = float(value)
+    except ValueError:
+        return None
+    return int(meant) if math.isfinite(meant) and meant == int(meant) >= at_least else None
 
 
 def number(

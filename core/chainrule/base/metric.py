@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.ensemble_outputs import is_marked
-from chainrule.base.input_tensors import expect_input
+from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.metric_total import MetricTotal
 from chainrule.base.settings import Settings, hyperparameter
 from chainrule.calls import ExplainsAttributes, explained
@@ -71,6 +71,8 @@ class Metric(Settings, ExplainsAttributes, ABC):
         """
         for name, tensor in (("prediction", prediction), ("target", target)):
             expect_input(self, name, tensor)
+            expect_dense(self, name, tensor, prediction.device)
+        given = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
         is_ensemble = per_member or is_marked(prediction)
         if not is_ensemble:
             prediction, target = prediction.unsqueeze(0), target.unsqueeze(0)
@@ -78,9 +80,8 @@ class Metric(Settings, ExplainsAttributes, ABC):
             target = target.expand(len(prediction), *target.shape)
         if prediction.dim() < 2 or prediction.shape[:2] != target.shape[:2] or not prediction.shape[1]:
             raise ShapeError(
-                f"{label(self)}: prediction and target must have the same rows, at least one, got "
-                f"{tuple(prediction.shape)} and {tuple(target.shape)} with the members in front. Pair each prediction "
-                "with a target."
+                f"{label(self)}: prediction and target must have the same rows, at least one, got {given}"
+                f"{' of an ensemble' if is_ensemble else ''}. Pair each prediction with a target."
             )
         total = MetricTotal(self, len(prediction))
         total.add(prediction, target)

@@ -187,6 +187,10 @@ def _form(data: Any, *, of_batch: bool = False) -> str:
 def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member: bool) -> None:
     """Raise ShapeError if x and y are not rows of one data set that fits the network."""
     caller, _, split = name.partition(": ")
+    if per_member and not network.is_ensemble:
+        raise ShapeError(
+            f"{caller}: per_member must be False for a single network, got True. Leave it out, or build(seeds=…)."
+        )
     for part, tensor in (("x", x), ("y", y)):
         expect_dense(caller, f"{part} of {split}", tensor, network.device)
     axes = 2 if per_member else 1

@@ -65,6 +65,10 @@ class Checkpoint:
         data: Mapping[str, Data],
         settings: Mapping[str, object],
     ) -> None:
+        if isinstance(every, str) and every != "epoch":
+            raise ChainruleError(
+                f'fit: every must be "epoch" or a number of steps, got {shown(every)}. Pass "epoch", or 500.'
+            )
         self._steps = NEVER if every == "epoch" else integer("fit", "every", every, at_least=1)
         self._run, self._step, self._parts = run, step, parts
         self.taken = 0

@@ -13,7 +13,7 @@ from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.input_tensors import expect_input
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, ShapeError
 from chainrule.network import Network
 from chainrule.training.output_kinds import warn_of_probabilities
 from chainrule.training.passed_parts import check_parts, check_reduction
@@ -113,6 +113,11 @@ class NetworkStep(DeclaresAttributes):
         network = self.network
         if not isinstance(y, Tensor):
             expect_input("step", "y", y)
+        if isinstance(x, Tensor) and x.shape[:1] != y.shape[:1]:
+            raise ShapeError(
+                f"step: x and y must have the same rows, got {tuple(x.shape)} and {tuple(y.shape)}. "
+                "Pair each row of x with one of y."
+            )
         x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in (x, y))
         network.check_input(x)
         if not network.training:

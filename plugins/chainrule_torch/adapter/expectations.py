@@ -39,8 +39,8 @@ def expect_dtypes_kept(rule: Optimizer, parameters: Iterable[Tensor], states: Ma
     """Raise StateError if a parameter has another dtype or device than its state, which was made before."""
     for parameter in parameters:
         for name, entry in states.get(parameter, {}).items():
-            is_like = isinstance(entry, Tensor) and entry.shape == parameter.shape and entry.is_floating_point()
-            if is_like and (entry.dtype, entry.device) != (parameter.dtype, parameter.device):
+            is_of_it = isinstance(entry, Tensor) and entry.dim() > 0 and entry.is_floating_point()
+            if is_of_it and (entry.dtype, entry.device) != (parameter.dtype, parameter.device):
                 raise StateError(
                     f"{label(rule)}: a parameter must keep dtype and device, got {parameter.dtype} on "
                     f"{parameter.device} with {name} of {entry.dtype} on {entry.device}. Convert or move the model "

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, Optimizer
+from chainrule import ChainruleError, ContractError, Optimizer
 from chainrule.arguments import expect_state
 from chainrule.errors import label
 from chainrule.ops import expect_flag
@@ -182,7 +182,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                     flat.step(rule, own)
                 else:
                     self._step_group(group, rule)
-            except RuntimeError:
+            except (RuntimeError, ContractError):  # the latter of a rule that mixed the two
                 expect_dtypes_kept(self._settings.rule, group["params"], self.state)
                 raise
         return loss

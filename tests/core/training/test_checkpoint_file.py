@@ -224,7 +224,7 @@ def test_every_needs_a_number_of_steps_and_a_checkpoint_of_tensors(tmp_path):
     path = tmp_path / "run.ckpt"
     for every, settings, message in (
         (0, {}, "fit: every must be an integer of at least 1, got 0"),
-        ("step", {}, "fit: every must be an integer of at least 1, got 'step'"),
+        ("step", {}, 'fit: every must be "epoch" or a number of steps, got \'step\'. Pass "epoch", or 500.'),
         (5, {"train": [(X, Y)]}, 'fit: every must be "epoch" for an iterable of batches'),
     ):
         with pytest.raises(ChainruleError, match=message):

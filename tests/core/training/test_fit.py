@@ -126,7 +126,7 @@ ROWS = "must have shape (N, …) with the same rows, at least one, got"
         ({"train": [X]}, "fit: a batch of train must be two tensors x and y, got a tensor (23, 4)."),
         ({"train": (X, Y), "batch_size": 0}, "fit: batch_size must be an integer of at least 1, got 0."),
         ({"train": (X, Y), "epochs": -1}, "fit: epochs must be an integer of at least 0, got -1."),
-        ({"train": (X, Y), "per_member": True}, "fit: x and y of train must have shape (M, N, …)"),
+        ({"train": (X, Y), "per_member": True}, "fit: per_member must be False for a single network"),
     ],
 )
 def test_data_that_does_not_fit_raises_in_one_line(arguments, message):

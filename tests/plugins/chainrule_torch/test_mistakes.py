@@ -57,3 +57,17 @@ def test_a_model_that_is_converted_after_its_optimizer_was_made_is_named():
     converted(torch.ones(3, 2, dtype=torch.float64)).sum().backward()
     with pytest.raises(StateError, match=r"got torch\.float64 on cpu with m of torch\.float32"):
         stepper.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("adam", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("adafactor", {})]
+)
+def test_a_model_that_is_converted_after_the_first_step_is_answered(name, settings):
+    mine, x = model(), torch.randn(3, 2)
+    rule = optimizer(name, mine.parameters(), **settings)
+    mine(x).mean().backward()
+    rule.step()
+    mine.double().zero_grad()
+    mine(x.double()).mean().backward()
+    with pytest.raises(StateError, match=f"^{name}: a parameter must keep dtype and device, got torch.float64 on cpu"):
+        rule.step()

@@ -1,0 +1,50 @@
+"""What an error advises would help, and does not deny what was written."""
+
+import pytest
+import torch
+
+import chainrule
+from chainrule import ChainruleError
+from chainrule.layers import linear
+from chainrule.losses import mse
+from chainrule.metrics import accuracy
+from chainrule.optimizers import sgd
+
+X, Y = torch.randn(6, 2), torch.randn(6, 1)
+
+
+def fit(**settings):
+    return chainrule.fit(linear(2, 1).build(), mse(), sgd(), **{"train": (X, Y), **settings})
+
+
+def step(x, y):
+    return chainrule.training_step(linear(2, 1).build(), mse(), sgd())(x, y)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda: fit(epochs="3"), "epochs must be an integer of at least 0, got '3'. Pass 3."),
+        (lambda: fit(epochs=2.0), "epochs must be an integer of at least 0, got 2.0. Pass 2."),
+        (lambda: fit(epochs=-1), "epochs must be an integer of at least 0, got -1. Pass 1, for example."),
+        (lambda: fit(epochs=float("inf")), "epochs must be an integer of at least 0, got inf. Pass 1, for example."),
+        (lambda: fit(batch_size="many"), "must be an integer of at least 1, got 'many'. Pass 1, for example."),
+        (lambda: fit(batch_size="0"), "must be an integer of at least 1, got '0'. Pass 1, for example."),
+        (lambda: fit(per_member=True), "fit: per_member must be False for a single network, got True. Leave it out,"),
+        (lambda: step(X, Y[:3]), "step: x and y must have the same rows, got (6, 2) and (3, 1). Pair each row of x"),
+        (lambda: accuracy()(X, Y[:3, 0]), "must have the same rows, at least one, got (6, 2) and (3,). Pair each"),
+        (lambda: accuracy()(X.to_sparse(), X[:, 0]), "prediction must be dense, got layout torch.sparse_coo."),
+        (lambda: accuracy()(X, X[:, 0].to("meta")), "accuracy: target must be on cpu, got a tensor on meta."),
+    ],
+)
+def test_it_names_what_was_meant(mistake, words):
+    with pytest.raises(ChainruleError) as caught:
+        mistake()
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_metric_of_an_ensemble_shows_its_members():
+    prediction = linear(2, 2).build(seeds=[0, 1])(X)
+    with pytest.raises(ChainruleError, match=r"got \(2, 6, 2\) and \(3,\) of an ensemble\. Pair each"):
+        accuracy()(prediction, torch.zeros(3).long())
