@@ -6,20 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TypeAlias
 
 import chainrule
 from chainrule import ChainruleError, create
 from chainrule_lab.bench.cells import Cells, LoadedTask, Make
 from chainrule_lab.bench.contenders import BASELINES, Contender, baselines, contender
+from chainrule_lab.bench.frozen import Key
 from chainrule_lab.bench.protocol import DRAWS, FINAL_SEEDS, HORIZONS, QUICK_TASKS, SCHEDULES, TUNING_SEEDS
 from chainrule_lab.bench.results import Outcome, Track
 from chainrule_lab.bench.search_space import grid_of
 from chainrule_lab.bench.tuning import Stage
 from chainrule_lab.sweep.runner import Workers
-
-Key: TypeAlias = tuple[str, str, Track, int]
-"""An outcome's task, contender, track and horizon."""
 
 TRIAL_MEMBERS, TRIAL_STEPS = 39, 4
 """The ensemble and its steps by which the time of a step is estimated."""

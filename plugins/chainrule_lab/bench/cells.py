@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule import Splits, Task, Wrapper, create, evaluate
 from chainrule_lab.bench.contenders import Contender
-from chainrule_lab.bench.protocol import PROTOCOL
+from chainrule_lab.bench.protocol import FINAL_SEEDS, PROTOCOL, TUNING_SEEDS
 from chainrule_lab.bench.results import Point
 from chainrule_lab.sweep.results import Row
 from chainrule_lab.sweep.runner import Workers, run
@@ -87,10 +87,11 @@ class LoadedTask:
         rows = len(self.splits.train[0])
         return -(-rows // min(self.batch_size, rows))
 
-    def initial_losses(self, seeds: Sequence[int]) -> dict[int, float]:
-        """Return the validation loss of each seed's network before training."""
-        network = self.task.network().build(seeds=list(seeds))
-        found = evaluate(network, self.task.loss(), self.splits.validation)["loss"]
+    @cached_property
+    def initial_losses(self) -> dict[int, float]:
+        """The validation loss of each seed's network before training."""
+        seeds = [*TUNING_SEEDS, *FINAL_SEEDS]
+        found = evaluate(self.task.network().build(seeds=seeds), self.task.loss(), self.splits.validation)["loss"]
         return dict(zip(seeds, found.tolist(), strict=True))
 
 
@@ -114,7 +115,7 @@ class Make:
         return self.tasks.setdefault(name, LoadedTask(name))
 
     def __call__(self, settings: Settings) -> Trial:
-        """Return the trial of a cell, given as the sweep keeps it."""
+        """Return the trial of a cell, given as the sweep keeps it, whose seed makes no difference to it."""
         given: Any = settings
         loaded, contender = self.task(given["task"]), self.contenders[given["contender"]]
         epochs = loaded.epochs * given["horizon"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -16,7 +14,7 @@ from chainrule_lab.bench.cells import LoadedTask
 from chainrule_lab.bench.contenders import contender
 from chainrule_lab.bench.protocol import DEFAULT_TASKS
 from chainrule_lab.bench.report import Report
-from chainrule_lab.bench.results import Outcome, as_plain
+from chainrule_lab.bench.verification import TOLERANCE, Verified
 from chainrule_lab.sweep.store import Store
 
 WORDS = {
@@ -25,6 +23,9 @@ WORDS = {
     "undecided": "undecided against",
     "worse": "worse than",
 }
+
+SHOWN = 50
+"""The most cells that are named."""
 
 
 def announce(plan: Plan, seconds: float, workers: int) -> None:
@@ -78,6 +79,14 @@ def show_status(path: Path) -> None:
     console().print(table)
 
 
-def export_json(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write all outcomes to a file; +∞ is null."""
-    path.write_text(json.dumps([as_plain(one) for one in outcomes], indent=1) + "\n", encoding="utf-8")
+def show_verified(verified: Verified) -> None:
+    """Print what a verification has found."""
+    for fault in verified.faults[:SHOWN]:
+        echo(fault)
+    if len(verified.faults) > SHOWN:
+        echo(f"And {len(verified.faults) - SHOWN} more.")
+    echo(
+        f"{verified.repeated} of {verified.cells} cells were run again; losses agree where they differ by at most "
+        f"{100 * TOLERANCE:g} %, or by no more than rounding is amplified to.",
+        err=True,
+    )

@@ -84,7 +84,7 @@ class Stage:
             return
         runs = [(tuning, point, seed) for tuning, point in points for seed in TUNING_SEEDS]
         cells = [self._cell(tuning, point, seed) for tuning, point, seed in runs]
-        initial = self.cells.make.task(self.task).initial_losses(TUNING_SEEDS)
+        initial = self.cells.make.task(self.task).initial_losses
         for (tuning, point, seed), row in zip(runs, self.cells.rows(self._name("tuning"), cells), strict=True):
             loss = counted(row.last("validation_loss"), initial[seed])
             tuning.tried.setdefault(point, []).append(loss)
@@ -105,7 +105,7 @@ class Stage:
         """Return what final runs have shown; without any, since every point diverged, they count as diverged too."""
         loaded = self.cells.make.task(self.task)
         (metric, *_) = loaded.task.metrics
-        initial = loaded.initial_losses(FINAL_SEEDS)
+        initial = loaded.initial_losses
         ends = [
             counted(row.last("validation_loss"), initial[seed]) for seed, row in zip(FINAL_SEEDS, rows, strict=False)
         ]

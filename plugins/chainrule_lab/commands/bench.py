@@ -26,7 +26,8 @@ def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="NAME, FILE.py:Class, or package.Class of an optimizer written for PyTorch; any number.",
+            help="NAME, FILE.py:Class, or package.Class of an optimizer written for PyTorch; any number. "
+            "Or: verify STORE, to run cells of a store again; without STORE, those of the baselines.",
             autocompletion=complete_name,
             show_default=False,
         ),
@@ -45,6 +46,9 @@ def bench(
         Path | None, typer.Option(help="Write all outcomes as JSON to this file too.", show_default=False)
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the report, and for the store of all runs.")] = Path("bench"),
+    share: Annotated[
+        float, typer.Option(help="With verify STORE: the share of its cells to run again, at least 30.")
+    ] = 0.01,
     workers: Annotated[
         int, typer.Option(help="Processes that train; 0 for one for each processor.", show_default="0")
     ] = 0,
@@ -60,15 +64,26 @@ def bench(
         from chainrule_lab.bench.benchmark import estimate, plan_of, run_plan
         from chainrule_lab.bench.cells import LoadedTask
         from chainrule_lab.bench.costs import costs
+        from chainrule_lab.bench.frozen import export as export_outcomes
+        from chainrule_lab.bench.frozen import frozen
         from chainrule_lab.bench.protocol import DEFAULT_TASKS
         from chainrule_lab.bench.report import Report
-        from chainrule_lab.bench.terminal import announce, export_json, list_tasks, show_status, summarize
+        from chainrule_lab.bench.terminal import announce, list_tasks, show_status, show_verified, summarize
+        from chainrule_lab.bench.verification import verify
         from chainrule_lab.sweep.runner import Workers
 
     if listed:
         list_tasks()
         return
     folder = expanded("bench", output)
+    if names and names[0] == "verify":
+        verified = verify(_store_of(names[1:]), share)
+        show_verified(verified)
+        if verified.faults:
+            raise ChainruleError(
+                f"verify: all cells must agree, got {len(verified.faults)} that do not. They are named above."
+            )
+        return
     if status:
         show_status(folder / STORE)
         return
@@ -79,22 +94,24 @@ def bench(
     check_folder("bench", folder)
     folder.mkdir(parents=True, exist_ok=True)
     count = workers or os.cpu_count() or 1
-    announce(plan, estimate(plan, count, {}), count)
+    known = frozen(plan.tasks)
+    announce(plan, estimate(plan, count, known), count)
     with _pool(count) as executor:
-        outcomes = run_plan(plan, folder / STORE, Workers(executor), {})
+        outcomes = run_plan(plan, folder / STORE, Workers(executor), known)
     loaded = {name: LoadedTask(name) for name in plan.tasks}
     report = Report(
         outcomes=outcomes,
         named=plan.named,
         tasks=loaded,
         costs=costs(loaded[plan.tasks[0]], plan.contenders),
+        frozen=any(one in known.values() for one in outcomes),
         command=shlex.join(["chainrule", *sys.argv[1:]]),
     )
     files = {"report.md": report.markdown(), "report.html": report.html()}
     try:
         write_together(folder, {name: text.encode() for name, text in files.items()})
         if export is not None:
-            export_json(expanded("bench", export), outcomes)
+            export_outcomes(expanded("bench", export), outcomes)
     except OSError as error:
         raise ChainruleError(
             f"bench: {folder} must be a folder with room for files, got {error.strerror or error}. "
@@ -102,6 +119,12 @@ def bench(
         ) from error
     summarize(report)
     echo(f"Wrote {folder / 'report.html'} and report.md.")
+
+
+def _store_of(names: list[str]) -> Path | None:
+    if len(names) > 1:
+        raise ChainruleError(f"bench: verify takes one STORE, got {len(names)}. Write chainrule bench verify STORE.")
+    return expanded("bench", Path(names[0])) if names else None
 
 
 def _pool(count: int) -> AbstractContextManager[Executor | None]:

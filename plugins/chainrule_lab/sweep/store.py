@@ -46,6 +46,11 @@ CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
+def identity_of(trials: Sequence[tuple[str, Settings]]) -> str:
+    """Return the id of the sweep of these trials, each its key and settings."""
+    return hashlib.sha256(json.dumps(trials).encode()).hexdigest()[:16]
+
+
 class Progress(NamedTuple):
     """How far a sweep is: its trials in all, and those that are finished, diverged, and claimed by a process."""
 
@@ -113,7 +118,7 @@ class Store:
 
     def register(self, name: str, trials: Sequence[tuple[str, Settings]]) -> str:
         """Enter a sweep of these trials, each its key and settings, and return its id; once, however often called."""
-        identity = hashlib.sha256(json.dumps(trials).encode()).hexdigest()[:16]
+        identity = identity_of(trials)
         with self._explained(), self._transaction():
             entered = self._database.execute(
                 "INSERT OR IGNORE INTO sweeps VALUES (?, ?, ?)", (identity, name, time.time())
