@@ -1,4 +1,4 @@
-"""The packages of the extra `lab`, of which the lab's commands need some."""
+"""The packages of the project's extras, of which the lab's commands need some."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from contextlib import contextmanager
 from chainrule import ChainruleError
 
 PACKAGES = {
-    **{name: name for name in ("jinja2", "markupsafe", "matplotlib", "numpy", "scipy")},
-    "sklearn": "scikit-learn",
-    "tomli_w": "tomli-w",
+    **{name: (name, "lab") for name in ("jinja2", "markupsafe", "matplotlib", "numpy", "scipy")},
+    "sklearn": ("scikit-learn", "lab"),
+    "tomli_w": ("tomli-w", "lab"),
+    "dask": ("dask", "dask"),
+    "distributed": ("distributed", "dask"),
+    "pyarrow": ("pyarrow", "parquet"),
 }
-"""The packages that may be missing, by the name of their import."""
+"""The packages that may be missing, and the extras that bring them, by the name of their import."""
 
 
 @contextmanager
 def lab_required(owner: str) -> Iterator[None]:
-    """Raise ChainruleError in place of the import error if a package of the extra `lab` is not installed."""
+    """Raise ChainruleError in place of the import error if a package of an extra is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in PACKAGES:
             raise
+        name, extra = PACKAGES[package]
         raise ChainruleError(
-            f'{owner} needs {PACKAGES[package]}, which is not installed: pip install "chainrule[lab]".'
+            f'{owner} needs {name}, which is not installed: pip install "chainrule[{extra}]".'
         ) from error

@@ -89,6 +89,14 @@ def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Pa
         return Results.of(name, keyed, opened.results(known))
 
 
+def finished(name: str, make: Make, all_settings: Sequence[Settings], store: str | Path) -> Results:
+    """Return the results that the store has of these trials, and train nothing."""
+    keys = Keys()
+    keyed = [(keys.of(member.trial, member.seed), member.settings) for member in _made(make, all_settings)]
+    with Store(store, create=False) as opened:
+        return Results.of(name, keyed, opened.results([key for key, _ in keyed]))
+
+
 class _Tasks:
     """Trains chunks of members, given by their keys, and saves what becomes of them."""
 

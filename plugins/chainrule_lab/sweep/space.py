@@ -14,7 +14,7 @@ from chainrule import ChainruleError
 from chainrule.arguments import integer, number, shown
 from chainrule.calls import explained
 
-Setting: TypeAlias = bool | int | float | str | list["Setting"] | None
+Setting: TypeAlias = bool | int | float | str | list["Setting"] | dict[str, "Setting"] | None
 """A value that a trial may have: what JSON has, so that it can be stored and shown."""
 
 Settings: TypeAlias = dict[str, Setting]
@@ -32,7 +32,7 @@ class Choice:
 
     values: tuple[Setting, ...]
 
-    def grid(self, name: str) -> Sequence[Setting]:
+    def grid(self, owner: str, name: str) -> Sequence[Setting]:
         """Return every value."""
         return self.values
 
@@ -50,12 +50,12 @@ class Interval:
     points: int | None
     log: bool
 
-    def grid(self, name: str) -> Sequence[Setting]:
+    def grid(self, owner: str, name: str) -> Sequence[Setting]:
         """Return the points, the ends included, or raise ChainruleError if none are given."""
         if self.points is None:
             form = "log_uniform" if self.log else "uniform"
             raise ChainruleError(
-                f"sweep: {name} must have points on a grid, got {form}({self.low:g}, {self.high:g}). "
+                f"{owner}: {name} must have points on a grid, got {form}({self.low:g}, {self.high:g}). "
                 'Add points=13, for example, or choose method="random".'
             )
         if self.points == 1:
@@ -73,7 +73,7 @@ class Interval:
 @explained
 def choice(values: Iterable[Setting]) -> Choice:
     """Return a setting that is one of these values, as a list in the search is too."""
-    return Choice(_values("choice", values))
+    return Choice(_values("choice", "values", values))
 
 
 @explained
@@ -88,7 +88,9 @@ def log_uniform(low: float, high: float, *, points: int | None = None) -> Interv
     return _interval("log_uniform", low, high, points, log=True)
 
 
-def trials_of(search: Mapping[str, Any], method: Method, trials: int | None, seed: int) -> list[Settings]:
+def trials_of(
+    search: Mapping[str, Any], method: Method, trials: int | None, seed: int, *, owner: str = "sweep"
+) -> list[Settings]:
     """Return the settings of every trial, each once.
 
     A grid has every combination. The other methods draw points, evenly distributed at random or by a scrambled Sobol
@@ -99,32 +101,33 @@ def trials_of(search: Mapping[str, Any], method: Method, trials: int | None, see
         method: how points are chosen.
         trials: the number of points that are drawn; None on a grid.
         seed: what the drawn points follow from.
+        owner: what messages begin with.
 
     Raises:
         ChainruleError: if the search or an argument does not fit.
     """
     if method not in get_args(Method):
-        raise ChainruleError(f'sweep: method must be "grid", "random" or "sobol", got {shown(method)}. Choose one.')
+        raise ChainruleError(f'{owner}: method must be "grid", "random" or "sobol", got {shown(method)}. Choose one.')
     if not isinstance(search, Mapping) or not search or not all(isinstance(name, str) for name in search):
         raise ChainruleError(
-            f'sweep: search must be a dict by names of settings, got {shown(search)}. Pass {{"lr": [0.1, 0.01]}}.'
+            f'{owner}: search must be a dict by names of settings, got {shown(search)}. Pass {{"lr": [0.1, 0.01]}}.'
         )
-    spaces = {name: _space(name, value) for name, value in search.items()}
+    spaces = {name: _space(owner, name, value) for name, value in search.items()}
     seeds = spaces.pop(SEED, Choice((0,)))
     if isinstance(seeds, Interval):
-        raise ChainruleError("sweep: seed must be integers, got an interval of numbers. Pass range(5), for example.")
-    crossed = [integer("sweep", "a seed", one, at_least=0) for one in seeds.values]
+        raise ChainruleError(f"{owner}: seed must be integers, got an interval of numbers. Pass range(5), for example.")
+    crossed = [integer(owner, "a seed", one, at_least=0) for one in seeds.values]
     if method == "grid":
         if trials is not None:
             raise ChainruleError(
-                f'sweep: trials must be left out on a grid, got {shown(trials)}. Choose method="random" or "sobol".'
+                f'{owner}: trials must be left out on a grid, got {shown(trials)}. Choose method="random" or "sobol".'
             )
-        points = list(itertools.product(*(space.grid(name) for name, space in spaces.items())))
+        points = list(itertools.product(*(space.grid(owner, name) for name, space in spaces.items())))
     else:
         if trials is None:
-            raise ChainruleError(f'sweep: method="{method}" needs trials, got none. Pass trials=50, for example.')
-        count = integer("sweep", "trials", trials, at_least=1)
-        rows = _places(method, count, len(spaces), integer("sweep", "seed", seed, at_least=0))
+            raise ChainruleError(f'{owner}: method="{method}" needs trials, got none. Pass trials=50, for example.')
+        count = integer(owner, "trials", trials, at_least=1)
+        rows = _places(method, count, len(spaces), integer(owner, "seed", seed, at_least=0))
         points = [tuple(space.at(u) for space, u in zip(spaces.values(), row, strict=True)) for row in rows]
     settings = [{**dict(zip(spaces, point, strict=True)), SEED: one} for point in points for one in crossed]
     return list({repr(one): one for one in settings}.values())
@@ -142,37 +145,39 @@ def _places(method: Method, count: int, dimensions: int, seed: int) -> list[list
     return sequence.random_base2(math.ceil(math.log2(count)))[:count].tolist()  # type: ignore[no-any-return]
 
 
-def _space(name: str, value: Any) -> Choice | Interval:
+def _space(owner: str, name: str, value: Any) -> Choice | Interval:
     if isinstance(value, Choice | Interval):
         return value
     if isinstance(value, str | int | float) or value is None:
         value = [value]
-    return Choice(_values(name, value))
+    return Choice(_values(owner, name, value))
 
 
-def _values(name: str, values: Any) -> tuple[Setting, ...]:
+def _values(owner: str, name: str, values: Any) -> tuple[Setting, ...]:
     if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
         raise ChainruleError(
-            f"sweep: {name} must be a list of values, got {shown(values)}. Pass a list, a range, or log_uniform(a, b)."
+            f"{owner}: {name} must be a list of values, got {shown(values)}. Pass a list, a range or log_uniform(…)."
         )
-    found = tuple(_setting(name, value) for value in values)
+    found = tuple(_setting(owner, name, value) for value in values)
     if not found:
-        raise ChainruleError(f"sweep: {name} must have at least one value, got none. Add one, or leave {name} out.")
+        raise ChainruleError(f"{owner}: {name} must have at least one value, got none. Add one, or leave {name} out.")
     return found
 
 
-def _setting(name: str, value: Any) -> Setting:
+def _setting(owner: str, name: str, value: Any) -> Setting:
     """Return a value as JSON has it, also of numpy or torch."""
     if hasattr(value, "tolist"):  # numpy's and torch's numbers and arrays
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_setting(name, one) for one in value]
+        return [_setting(owner, name, one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): _setting(owner, name, one) for key, one in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
-        raise ChainruleError(f"sweep: {name} must have finite values, got {value}. Leave it out.")
+        raise ChainruleError(f"{owner}: {name} must have finite values, got {value}. Leave it out.")
     if isinstance(value, bool | int | float | str) or value is None:
         return value
     raise ChainruleError(
-        f"sweep: {name} must have numbers, texts or lists of these as values, got {shown(value)}. "
+        f"{owner}: {name} must have numbers, texts or lists of these as values, got {shown(value)}. "
         "Pass a name, and make the object of it in build."
     )
 

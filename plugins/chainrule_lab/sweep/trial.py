@@ -34,6 +34,7 @@ class Trial:
         test: x and y on which the trained network is evaluated once, or None.
         fit: further arguments of `chainrule.fit`, such as epochs.
         build: further arguments of `Module.build`: dtype and device.
+        frozen: patterns of parameters that are not trained.
         beyond: what else the result depends on, by name, such as the number of a protocol.
     """
 
@@ -45,11 +46,15 @@ class Trial:
     test: Pair | None = None
     fit: Mapping[str, Any] = field(default_factory=dict)
     build: Mapping[str, Any] = field(default_factory=dict)
+    frozen: Sequence[str] = ()
     beyond: Mapping[str, str] = field(default_factory=dict)
 
     def built(self, seeds: Sequence[int]) -> Network:
         """Return an ensemble of such modules with these seeds."""
-        return Network(copy.deepcopy(self.module), seeds=seeds, **self.build)
+        network = Network(copy.deepcopy(self.module), seeds=seeds, **self.build)
+        for pattern in self.frozen:
+            network.freeze(pattern)
+        return network
 
 
 class Keys:
@@ -69,7 +74,8 @@ class Keys:
         data = [self._text(one) for one in (trial.loss, trial.train, trial.validation, trial.test)]
         dtype = trial.build.get("dtype") or torch.get_default_dtype()
         device = torch.device(trial.build.get("device", "cpu")).type
-        return digest(repr([versions(), str(dtype), device, *data, sorted(fit.items()), sorted(trial.beyond.items())]))
+        beyond = [list(trial.frozen), sorted(trial.beyond.items())]
+        return digest(repr([versions(), str(dtype), device, *data, sorted(fit.items()), *beyond]))
 
     def _text(self, value: object) -> str:
         if id(value) not in self._shared:

@@ -82,7 +82,7 @@ def test_a_search_that_does_not_fit_is_told_in_one_line(search, method, trials, 
         (lambda: log_uniform(0, 1), "log_uniform: low must be a number above 0, got 0"),
         (lambda: uniform(1, 1), "uniform: high must be a number above 1.0, got 1"),
         (lambda: uniform(0, 1, points=0), "uniform: points must be an integer of at least 1, got 0"),
-        (lambda: choice([]), "choice must have at least one value"),
+        (lambda: choice([]), "choice: values must have at least one value"),
     ],
 )
 def test_a_space_that_does_not_fit_is_told_in_one_line(make, words):

@@ -1,0 +1,130 @@
+"""The page of a sweep: figures and the best trials, in one file that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import chainrule
+from chainrule_lab.figure_style import render
+from chainrule_lab.statistics import mean_and_deviation
+from chainrule_lab.sweep.axes import axes_of, main_curve, text
+from chainrule_lab.sweep.figures import Figures, figures
+from chainrule_lab.sweep.results import Results, Row, rank
+from chainrule_lab.sweep.space import SEED, Setting
+
+MOST = 20
+"""The most trials in a table."""
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """The trials of some settings, over the seeds: the mean and deviation of those that did not diverge."""
+
+    settings: Mapping[str, Setting]
+    mean: float
+    deviation: float
+    diverged: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is on the page.
+
+    Attributes:
+        results: the finished trials.
+        trials: how many there are in all.
+        figures: by name, each with its caption.
+    """
+
+    results: Results
+    trials: int
+    figures: Mapping[str, tuple[Markup, str]]
+
+    @property
+    def axes(self) -> list[str]:
+        """The settings that have several values, but for the seed."""
+        return [axis.name for axis in axes_of(self.results)]
+
+    @property
+    def shown(self) -> list[str]:
+        """The settings in the tables."""
+        return [*self.axes, *([SEED] if self.seeds > 1 else [])]
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds."""
+        return len({row.settings[SEED] for row in self.results})
+
+    @property
+    def diverged(self) -> int:
+        """The number of trials that diverged."""
+        return sum(row.diverged for row in self.results)
+
+    @property
+    def seconds(self) -> float:
+        """The time of training."""
+        return sum(row.seconds for row in self.results)
+
+    @property
+    def each(self) -> float:
+        """The time for each trial."""
+        return self.seconds / max(1, len(self.results))
+
+    @property
+    def curve(self) -> str:
+        """The curve by whose end trials are sorted."""
+        return main_curve(self.results)
+
+    @property
+    def best(self) -> list[Row]:
+        """The best trials."""
+        return sorted(self.results, key=lambda row: rank(row.last(self.curve), largest=False))[:MOST]
+
+    @property
+    def means(self) -> list[OverSeeds]:
+        """The best settings; none where there is one seed."""
+        if self.seeds < 2:
+            return []
+        groups: dict[str, list[Row]] = {}
+        for row in self.results:
+            groups.setdefault(repr([row.settings[name] for name in self.axes]), []).append(row)
+        found = [_over_seeds(rows, self.curve) for rows in groups.values()]
+        return sorted(found, key=lambda one: (one.diverged, *rank(one.mean, largest=False)))[:MOST]
+
+
+def html(results: Results, trials: int, drawn: Figures | None = None) -> str:
+    """Return the page of the finished ones among so many trials."""
+    drawn = figures(results) if drawn is None else drawn
+    inline = {name: (_inline(render(figure, "svg")), caption) for name, (figure, caption) in drawn.items()}
+    environment = Environment(
+        loader=PackageLoader("chainrule_lab", "sweep/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"text": text, "number": number}
+    page = Page(results, trials, inline)
+    return environment.get_template("sweep.html.jinja").render(page=page, version=chainrule.__version__)
+
+
+def number(value: float) -> str:
+    """Return a number in four digits."""
+    return f"{value:.4g}" if math.isfinite(value) else "not finite"
+
+
+def _over_seeds(rows: Sequence[Row], curve: str) -> OverSeeds:
+    ends = [row.last(curve) for row in rows if not row.diverged]
+    mean, deviation = mean_and_deviation(ends) if len(ends) > 1 else (ends[0] if ends else math.nan, math.nan)
+    return OverSeeds(rows[0].settings, mean, deviation, len(rows) - len(ends), len(rows))
+
+
+def _inline(svg: bytes) -> Markup:
+    text_of_it = svg.decode()
+    return Markup(text_of_it[text_of_it.index("<svg") :])  # noqa: S704 - matplotlib's own, with its texts as outlines

@@ -1,0 +1,97 @@
+"""``chainrule sweep``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from chainrule.cli.main import app
+from chainrule_lab.sweep.store import Store
+
+RUN = """
+network = { name = "linear", in_features = 2, out_features = 1 }
+loss = "mse"
+epochs = 2
+
+[data]
+function = "points.py:points"
+
+[optimizer]
+name = "sgd"
+
+[search]
+"optimizer.lr" = [0.1, 0.01, 1e30]
+seed = { range = 2 }
+"""
+
+DATA = """
+import torch
+from chainrule import Splits
+
+
+def points():
+    x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
+    pair = x, x.sum(1, keepdim=True)
+    return Splits(pair, pair, pair)
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("points.py").write_text(DATA)
+    Path("rates.toml").write_text(RUN)
+    return lambda *options: CliRunner().invoke(app, ["sweep", "rates.toml", *map(str, options)])
+
+
+def test_a_sweep_trains_once_and_leaves_a_page_a_table_and_figures(sweep, monkeypatch):
+    done = sweep()
+    assert done.exit_code == 0, done.output
+    assert "6 trials, 2 diverged" in done.stdout
+    assert "Best: optimizer.lr 0.1, seed " in done.stdout
+    names = {"rates.csv", "rates.html", "rates_lines.svg", "sweep.db"}
+    assert {path.name for path in Path("sweeps/rates").iterdir()} == names
+    monkeypatch.setattr("chainrule_lab.sweep.runner.train", lambda *_: pytest.fail("trained again"))
+    again = sweep("--json")
+    assert json.loads(again.stdout)["finished"] == 6
+    assert json.loads(again.stdout)["best"]["settings"]["optimizer.lr"] == 0.1
+
+
+def test_status_and_export_train_nothing(sweep, monkeypatch):
+    assert sweep("--set", "search.optimizer.lr=[0.1]", "--store", "all.db").exit_code == 0
+    monkeypatch.setattr("chainrule_lab.sweep.runner.train", lambda *_: pytest.fail("trained"))
+    assert "rates  2 of 2 trials finished, 0 diverged; first started" in sweep("--store", "all.db", "--status").stdout
+    assert json.loads(sweep("--store", "all.db", "--status", "--json").stdout)[0]["finished"] == 2
+    done = sweep("--store", "all.db", "--export", "json", "--export", "html", "--output", "out")
+    assert "2 of 6 trials, 0 diverged" in done.stdout
+    assert len(json.loads(Path("out/rates.json").read_text())["trials"]) == 2
+    assert "4 of 6 trials are not finished" in Path("out/rates.html").read_text()
+
+
+def test_two_sweeps_share_a_store(sweep):
+    assert sweep("--store", "all.db", "--set", "search.seed=[0]").exit_code == 0
+    assert sweep("--store", "all.db").exit_code == 0
+    with Store("all.db") as store:
+        assert [(one.trials, one.finished) for one in store.sweeps()] == [(3, 3), (6, 6)]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--export", "xml"], "--export must be csv, json, parquet, html, got xml"),
+        (["--workers", "-1"], "--workers must be at least 0, got -1"),
+        (["--workers", "2", "--dask", "tcp://here"], "--workers must be left out with --dask"),
+        (["--status"], "no such store: sweeps/rates/sweep.db"),
+        (["--export", "csv"], "no such store: sweeps/rates/sweep.db"),
+        (["--output", "points.py"], "the output must be a folder, got the file"),
+        (["--store", "points.py"], "points.py must be a sweep's store, got file is not a database"),
+        (["--store", "points.py/sweep.db"], "points.py must be a folder that can be made"),
+        (["--set", "search.optimizer.lr=[-1]"], "optimizer.lr must be at least 0, got -1"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_one_line(sweep, options, words):
+    done = sweep(*options)
+    assert done.exit_code == 1
+    assert words in done.output
+    assert done.output.count("\n") == 1

@@ -1,0 +1,81 @@
+"""The table of results, and what it is exported as."""
+
+import csv
+import io
+import json
+import math
+
+import pytest
+
+from chainrule import ChainruleError, UnknownCurveError
+from chainrule_lab.sweep.export import csv_bytes, json_bytes, parquet_bytes
+from chainrule_lab.sweep.results import Results, Row
+
+
+def row(loss, accuracy=0.5, **settings):
+    curves = {"validation_loss": [3.0, loss], "validation_accuracy": [0.1, accuracy]}
+    return Row({**settings, "seed": 0}, curves, not math.isfinite(loss), 0.25)
+
+
+RESULTS = Results(
+    "rates",
+    [
+        row(math.nan, lr=1.0, sizes=[2, 3], act={"name": "relu"}),
+        row(0.5, 0.75, lr=0.1, sizes=[2], act="tanh"),
+        row(0.25, lr=0.01, sizes=[2], act=None),
+    ],
+)
+
+
+def test_the_best_is_the_lowest_or_highest_at_the_end_and_never_what_diverged():
+    assert RESULTS.best()["lr"] == 0.01
+    assert RESULTS.best("validation_accuracy", largest=True)["lr"] == 0.1
+    assert RESULTS[:1].best()["lr"] == 1.0
+    assert RESULTS.rows[0].lowest("validation_loss") == 3.0
+    assert RESULTS.where(lr=0.1).rows == RESULTS.rows[1:2]
+
+
+def test_what_is_not_there_is_told_in_one_line():
+    with pytest.raises(
+        UnknownCurveError, match=r'no curve is called "validation_los"\. Did you mean "validation_loss"\?'
+    ):
+        RESULTS.best("validation_los")
+    with pytest.raises(ChainruleError, match="best needs a finished trial, got none of rates"):
+        RESULTS[:0].best()
+
+
+def test_csv_has_a_line_for_each_trial():
+    rows = list(csv.DictReader(io.StringIO(csv_bytes(RESULTS).decode())))
+    assert list(rows[0]) == [
+        "lr",
+        "sizes",
+        "act",
+        "seed",
+        "validation_loss",
+        "validation_accuracy",
+        "diverged",
+        "seconds",
+    ]
+    assert [float(one["validation_loss"]) for one in rows[1:]] == [0.5, 0.25]
+    assert (rows[0]["validation_loss"], rows[0]["diverged"], rows[0]["sizes"]) == ("nan", "true", "[2, 3]")
+
+
+def test_json_is_strict_and_has_the_whole_curves():
+    found = json.loads(json_bytes(RESULTS), parse_constant=lambda name: pytest.fail(name))
+    assert found["trials"][0]["curves"]["validation_loss"] == [3.0, None]
+    assert found["trials"][2]["settings"] == {"lr": 0.01, "sizes": [2], "act": None, "seed": 0}
+
+
+def test_parquet_has_typed_columns_and_the_whole_curves():
+    pq = pytest.importorskip("pyarrow.parquet")
+    table = pq.read_table(io.BytesIO(parquet_bytes(RESULTS)))
+    assert table["lr"].to_pylist() == [1.0, 0.1, 0.01]
+    assert table["diverged"].to_pylist() == [True, False, False]
+    assert table["act"].to_pylist() == ['{"name": "relu"}', "tanh", "null"]
+    assert table["validation_loss_curve"].to_pylist()[1] == [3.0, 0.5]
+    assert math.isnan(table["validation_loss"].to_pylist()[0])
+
+
+def test_no_trials_are_a_file_without_rows():
+    assert csv_bytes(RESULTS[:0]).decode().strip() == ""
+    assert json.loads(json_bytes(RESULTS[:0]))["trials"] == []
