@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 import chainrule
-from chainrule import hookimpl
+from chainrule import CallbackError, ChainruleError, Run, hookimpl
 from chainrule.joining import alike, joined
 from chainrule_lab.sweep.trial import Keys, Trial
 
@@ -54,15 +54,18 @@ def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], 
     network = first.built(seeds)
     arguments = dict(first.fit)
     callbacks = [*copy.deepcopy(list(arguments.pop("callbacks", ()))), _Epochs(on_epoch)]
-    history = chainrule.fit(
-        network,
-        first.loss,
-        joined([trial.optimizer for trial in trials]),
-        train=first.train,
-        validation=first.validation,
-        callbacks=callbacks,
-        **arguments,
-    )
+    try:
+        history = chainrule.fit(
+            network,
+            first.loss,
+            joined([trial.optimizer for trial in trials]),
+            train=first.train,
+            validation=first.validation,
+            callbacks=callbacks,
+            **arguments,
+        )
+    except CallbackError as error:
+        raise error.__cause__ if isinstance(error.__cause__, MembersDroppedError) else error from error.__cause__
     curves = {name: curve.T.tolist() for name, curve in history.items()}
     if first.test is not None:
         found = chainrule.evaluate(network, first.loss, first.test, metrics=arguments.get("metrics"))
@@ -71,12 +74,21 @@ def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], 
     return [Trained({name: curve[i] for name, curve in curves.items()}, seconds) for i in range(len(trials))]
 
 
+class MembersDroppedError(ChainruleError):
+    """A callback dropped members, so that a trial's result would follow from those beside it."""
+
+
 class _Epochs:
-    """A callback that counts the epochs."""
+    """A callback that counts the epochs, and refuses what no single run would do."""
 
     def __init__(self, on_epoch: Callable[[], None]) -> None:
         self._on_epoch = on_epoch
 
     @hookimpl
-    def chainrule_epoch_end(self) -> None:
+    def chainrule_epoch_end(self, run: Run) -> None:
+        if run.dropped_members:
+            raise MembersDroppedError(
+                "callbacks must leave every trial in training, got some that drop the worst. Leave them out, "
+                "or let chainrule.integrations.optuna prune trials."
+            )
         self._on_epoch()

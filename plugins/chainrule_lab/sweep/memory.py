@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -117,8 +118,10 @@ def need_of(trial: Trial) -> Need:
     )
 
 
-def available() -> int:
-    """Return the bytes of memory that are free for use, as far as the system tells."""
+def available(device: torch.device | str = "cpu") -> int:
+    """Return the bytes of memory that are free for use on a device, as far as the system tells."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else [2**32]
     with suppress(OSError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -128,32 +128,37 @@ class _Tasks:
             for claimed in self._claimed(chunks):
                 settings = [self._known[key].settings for key in claimed]
                 running[executor.submit(train_apart, make, settings)] = claimed
-                while len(running) >= most:
+                if len(running) >= most:
                     done += self._collect(running)
             while running:
                 done += self._collect(running)
-        except BaseException:
+        except BaseException as error:
             for future in running:
                 future.cancel()
+            if isinstance(error, ChainruleError):
+                self._save_what_succeeds(running)
             raise
         return done
 
     def _collect(self, running: dict[Future[list[Trained]], list[str]]) -> int:
         """Wait for an ensemble, save all that are done, and return the number of members."""
-        ended, _ = wait(running, return_when=FIRST_COMPLETED)
-        failures = []
         done = 0
-        for future in ended:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
             keys = running.pop(future)
             try:
-                self._save(keys, future.result())
-                done += len(keys)
-            except Exception as error:  # noqa: BLE001 - what other ensembles gave is saved first
-                failures.append((keys, error))
-        for keys, failure in failures:
-            raise _not_trained(self._known[keys[0]].settings, failure) from failure
-        self._bar.advance(done)
+                trained = future.result()
+            except Exception as error:
+                raise _not_trained(self._known[keys[0]].settings, error) from error
+            self._save(keys, trained)
+            self._bar.advance(len(keys))
+            done += len(keys)
         return done
+
+    def _save_what_succeeds(self, running: Mapping[Future[list[Trained]], Sequence[str]]) -> None:
+        """Save the ensembles that were in work when another one failed."""
+        for future in wait(running).done:
+            if not future.cancelled() and future.exception() is None:
+                self._save(running[future], future.result())
 
     def _claimed(self, chunks: Iterable[Sequence[str]]) -> Iterator[list[str]]:
         for chunk in chunks:
@@ -197,7 +202,6 @@ def workers_of(executor: Executor) -> int:
 def _planned(missing: Mapping[str, Member], keys: Keys, workers: Workers) -> list[list[str]]:
     """Return the keys of what is missing in chunks, each to be trained as one ensemble, the largest first."""
     count = 1 if workers.executor is None else workers_of(workers.executor)
-    limit = int(available() * SHARE / count if workers.memory is None else workers.memory)
     of_trial: dict[int, list[str]] = {}
     for key, member in missing.items():
         of_trial.setdefault(id(member.trial), []).append(key)
@@ -205,8 +209,10 @@ def _planned(missing: Mapping[str, Member], keys: Keys, workers: Workers) -> lis
     chunks: list[list[str]] = []
     for group in groups_of([member.trial for member in firsts], keys):
         first = firsts[group[0]]
+        free = available(first.trial.build.get("device", "cpu"))
+        limit = free * SHARE / count if workers.memory is None else workers.memory
         try:
-            fitting = need_of(first.trial).members(limit)
+            fitting = need_of(first.trial).members(int(limit))
         except ChainruleError as error:
             raise _not_trained(first.settings, error) from error
         together = [key for i in group for key in of_trial[id(firsts[i].trial)]]

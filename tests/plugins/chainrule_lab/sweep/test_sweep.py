@@ -7,6 +7,7 @@ import torch
 
 import chainrule
 from chainrule.activations import relu, tanh
+from chainrule.callbacks import early_stopping, successive_halving
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
@@ -112,6 +113,21 @@ def test_an_ensemble_that_fails_leaves_what_was_done_before(sweep, trained, monk
             sweep({"width": [3, 4]})
     assert len(sweep({"width": [3, 4]})) == 2
     assert trained == [1, 1]
+
+
+def test_callbacks_must_not_drop_members(sweep):
+    refused(
+        sweep,
+        "sweep: the trial .* cannot be trained: callbacks must leave every trial in training",
+        {"lr": [0.1, 0.2, 0.3, 0.4]},
+        callbacks=[successive_halving("train_loss", eta=2, rungs=1)],
+    )
+
+
+def test_members_that_stop_by_themselves_keep_their_curves(sweep):
+    results = sweep({"lr": [0.0, 0.1]}, callbacks=[early_stopping("train_loss", patience=1)], epochs=6)
+    assert [row.diverged for row in results] == [False, False]
+    assert results[0]["train_loss"] > results[1]["train_loss"]
 
 
 def refused(sweep, words, *given, **arguments):

@@ -1,0 +1,121 @@
+"""Sweeps in the workers of executors."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import torch
+
+import chainrule
+from chainrule.losses import mse
+from chainrule_lab.sweep.runner import workers_of
+from tests.plugins.chainrule_lab.sweep.recipes import Watched, X, Y, build
+
+SEARCH = {"lr": [0.1, 0.01, 0.001], "width": [3, 5], "seed": range(4)}
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    def call(executor, store="s.db", of=build, search=SEARCH, **arguments):
+        given = {"train": (X, Y), "epochs": 3, "batch_size": 5, "dtype": torch.float64, **arguments}
+        return chainrule.sweep(of, search, loss=mse(), store=tmp_path / store, executor=executor, **given)
+
+    return call
+
+
+def expect_same(found, expected):
+    assert [row.settings for row in found] == [row.settings for row in expected]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(torch.tensor(one.curves["train_loss"]), torch.tensor(other.curves["train_loss"]))
+
+
+def test_threads_give_what_this_process_gives(sweep):
+    with ThreadPoolExecutor(2) as executor:
+        assert workers_of(executor) == 2
+        expect_same(sweep(executor, members=3), sweep(None, "here.db"))
+
+
+def test_the_trials_of_a_structure_are_shared_out_among_the_workers(sweep, tmp_path):
+    with ThreadPoolExecutor(4) as executor:
+        sweep(executor, callbacks=[Watched(tmp_path / "log")])
+    sizes = [int(line.split()[1]) for line in (tmp_path / "log").read_text().splitlines()]
+    assert sorted(sizes) == [3] * 8
+
+
+def test_an_ensemble_that_fails_does_not_lose_the_others(sweep, tmp_path):
+    class Failing(Watched):
+        @chainrule.hookimpl
+        def chainrule_fit_start(self, run):
+            if any(parameter.shape == (5, 2) for parameter in run.network.parameters()):
+                raise RuntimeError("no fives")
+
+    with ThreadPoolExecutor(2) as executor:
+        with pytest.raises(
+            chainrule.ChainruleError, match=r"sweep: the trial lr=.*width=5.* cannot be trained: .*no fives"
+        ):
+            sweep(executor, callbacks=[Failing(tmp_path / "log")], members=6)
+        assert (
+            len(sweep(None, callbacks=[Failing(tmp_path / "log")], search={**SEARCH, "width": [3]}, store="s.db")) == 12
+        )
+
+
+@contextmanager
+def killing(process_id, log):
+    """Kill a process once an ensemble is in work."""
+
+    def kill():
+        while not Path(log).exists():
+            time.sleep(0.05)
+        time.sleep(0.3)
+        os.kill(process_id(), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.mark.slow
+def test_processes_give_what_this_process_gives(sweep):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        expect_same(sweep(executor, members=3), sweep(None, "here.db"))
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_told_in_one_line_and_the_sweep_goes_on(sweep, tmp_path):
+    log, slowly = tmp_path / "log", {"callbacks": [Watched(tmp_path / "log", 0.2)], "members": 2}
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        first = lambda: int(log.read_text().split()[0])  # noqa: E731
+        with (
+            killing(first, log),
+            pytest.raises(chainrule.ChainruleError, match="a worker died before its ensemble was done"),
+        ):
+            sweep(executor, **slowly)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        expect_same(sweep(executor, **slowly), sweep(None, "here.db"))
+
+
+@pytest.mark.slow
+def test_dask_loses_nothing_and_repeats_nothing_when_a_worker_is_killed(sweep, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    log = tmp_path / "log"
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
+    with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster) as client:
+        executor = client.get_executor()
+        assert workers_of(executor) == 2
+        with killing(lambda: int(log.read_text().split()[0]), log):
+            found = sweep(executor, callbacks=[Watched(log, 0.2)], members=2)
+        started = log.read_text().splitlines()
+        again = sweep(executor, callbacks=[Watched(log, 0.2)], members=2)
+    expect_same(found, sweep(None, "here.db"))
+    assert len({line.split()[0] for line in started}) == 3  # two workers, and the one in place of the killed one
+    assert len(started) == 12 + 1  # the ensemble of the killed one began anew
+    assert log.read_text().splitlines() == started
+    assert len(again) == 24
