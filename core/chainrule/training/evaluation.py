@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.arguments import flag
 from chainrule.base.member_rows import Chosen
-from chainrule.base.metric import MetricLike
+from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.protocols import LossLike, ModuleLike
 from chainrule.calls import explained
 from chainrule.network import Network
@@ -26,6 +26,12 @@ from chainrule.training.batches import (
 from chainrule.training.metric_values import MetricValues
 from chainrule.training.passed_parts import Metrics, check_parts, checked_metrics
 from chainrule.training.running_means import RunningMeans
+
+CACHED_ELEMENTS = 2**18
+"""The most elements of an activation for each thread, so that it stays in a core's cache from layer to layer.
+
+Where the value for all rows may depend on how they are batched, a batch has as many as memory allows.
+"""
 
 
 @explained
@@ -82,9 +88,9 @@ def values_over(
     modes = [(module, module.training) for module in network.modules()]
     _set_modes((module, False) for module, _ in modes)
     try:
-        for inputs, target in _large_batches(
-            name, data, network, chosen if per_member else None, per_member=per_member
-        ):
+        elements = _elements_of_a_batch(network, loss, metrics) // (chosen.built if chosen else network.members)
+        own = chosen if per_member else None
+        for inputs, target in _large_batches(name, data, network, own, elements, per_member=per_member):
             prediction = network.module.forward(inputs)
             mean = loss.mean(prediction, target, per_member=True)
             means.add("loss", mean, loss.denominator(prediction, target))
@@ -101,10 +107,22 @@ def _set_modes(modes: Iterable[tuple[ModuleLike, bool]]) -> None:
         object.__setattr__(module, "training", mode)
 
 
+def _elements_of_a_batch(network: Network, loss: LossLike, metrics: Mapping[str, MetricLike]) -> int:
+    """Return how many elements the widest layer's activation should have in a batch."""
+    if (
+        network.device.type == "cpu"
+        and getattr(loss, "batch_independent", False)
+        and all(getattr(module, "batch_independent", True) for module in network.modules())
+        and all(isinstance(one, Metric) for one in metrics.values())
+    ):
+        return CACHED_ELEMENTS * torch.get_num_threads()
+    return GATHERED_ELEMENTS // 16
+
+
 def _large_batches(
-    name: str, data: Data, network: Network, chosen: Chosen | None, *, per_member: bool
+    name: str, data: Data, network: Network, chosen: Chosen | None, elements: int, *, per_member: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches (M, B, …) of x and y, or those of an iterable."""
+    """Yield batches (M, B, …) of x and y, with activations of so many elements a member, or those of an iterable."""
     if not is_pair(data):
         batches = IterableBatches(name, cast("Batches", data), network, per_member=per_member)
         for xs, ys in batches.epoch(1, chosen=chosen):
@@ -114,7 +132,8 @@ def _large_batches(
         data = chosen.of(data[0]), chosen.of(data[1])
     check_pair(name, *data, network, per_member=per_member)
     x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in data)
-    size = max(1, GATHERED_ELEMENTS // (x.shape[0] * max(1, x[0, 0].numel()) * 16))
+    widths = [parameter.shape[0] for parameter in network.parameters() if len(parameter.shape) > 1]
+    size = max(1, elements // max(1, x[0, 0].numel(), *widths))
     if size >= x.shape[1]:
         yield x, y
         return
