@@ -100,6 +100,8 @@ class NetworkStep(DeclaresAttributes):
         self.updater = updater
         self._loss = loss
         self._step = step
+        self._value: Tensor | None = None
+        self._of_one: Tensor
 
     @explained
     def __call__(self, x: Tensor, y: Tensor, *, per_member: bool = False) -> Tensor:
@@ -124,12 +126,20 @@ class NetworkStep(DeclaresAttributes):
             network.train()
         if network.module.needs_input_grad:
             network.module.needs_input_grad = False
-        self._step.look_again()
-        with torch.inference_mode():  # the quickest torch has
-            _, value = self._step(x, y)
-        if isinstance(self._step, TrainingStep):
-            keep_as_ordinary_tensors(network.modules())
-        return value.clone() if network.is_ensemble else value[0].clone()
+        step = self._step
+        step.look_again()
+        if isinstance(step, CompiledStep):
+            _, value = step(x.detach() if x.requires_grad else x, y.detach() if y.requires_grad else y)
+        else:
+            with torch.inference_mode():  # the quickest torch has
+                _, value = step(x, y)
+            if isinstance(step, TrainingStep):
+                keep_as_ordinary_tensors(network.modules())
+        if network.is_ensemble:
+            return value.clone()
+        if value is not self._value:
+            self._value, self._of_one = value, value[0]  # a compiled step returns the same tensor each time
+        return self._of_one.clone()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"loss": self._loss, "form": type(self._step), "updater": self.updater}

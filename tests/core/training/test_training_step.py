@@ -37,6 +37,29 @@ def test_a_loop_takes_the_steps_of_fit(seeds, compile):
     total += losses[1]  # ordinary tensors, which change in place
 
 
+class KeepsMean(Module):
+    """Keep a tensor of the last forward, as no compiled step can."""
+
+    def __init__(self):
+        self.mean = None
+
+    def forward(self, x):
+        self.mean = x.mean()
+        return x
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+@pytest.mark.filterwarnings("ignore:compile=True. the step cannot be compiled")
+@pytest.mark.parametrize("compile", [False, True])
+def test_what_a_module_keeps_is_an_ordinary_tensor(compile):
+    module = KeepsMean()
+    step = training_step(sequential(linear(3, 3), module).build(dtype=torch.float64), mse(), sgd(), compile=compile)
+    step(X, Y)
+    module.mean += 1
+
+
 @pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_changes_between_steps_counts(compile):
     """Of the learning rate, the mode, an attribute, the clipping and what is frozen."""

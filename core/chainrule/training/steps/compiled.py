@@ -17,7 +17,7 @@ from chainrule.errors import CompileWarning
 from chainrule.network import Network
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.ahead import numbers_ahead
-from chainrule.training.steps.eager import Outputs, TrainingStep
+from chainrule.training.steps.eager import Outputs, TrainingStep, keep_as_ordinary_tensors
 from chainrule.training.steps.snapshot import Watch
 from chainrule.training.steps.stage import Stage
 from chainrule.updates.fused_rule import first_use, require_compiler
@@ -66,7 +66,10 @@ class CompiledStep:
         self._has_failed = False
 
     def __call__(self, x: Tensor, y: Tensor) -> Outputs:
-        """Take one step, and return the prediction and the loss (M,) before the update; the next overwrites them."""
+        """Take one step, and return the prediction and the loss (M,) before the update; the next overwrites them.
+
+        There need be no inference mode around it, which takes longer than to detach x and y.
+        """
         moments = self.step.updater.advance()
         compiled = self._variant(x, y, moments)
         if compiled is None:
@@ -127,10 +130,9 @@ class CompiledStep:
 
     def _variant(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Compiled | None:
         """Return the compiled step for such a batch at these moments; None if it is taken eagerly."""
-        batch = (tuple(x.shape), x.dtype, tuple(y.shape), y.dtype)
         if self.batch is None:
-            self.batch = batch
-        if self._has_failed or batch != self.batch:
+            self.batch = (tuple(x.shape), x.dtype, tuple(y.shape), y.dtype)
+        if self._has_failed or (x.shape, x.dtype, y.shape, y.dtype) != self.batch:
             return None
         for compiled in self.variants:
             if holds_at(compiled.moments, moments):
@@ -140,7 +142,10 @@ class CompiledStep:
 
     def _take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
         """Take a step eagerly, and say so if it is since the step cannot be compiled."""
-        outputs = self.step.take(x, y, moments)  # a mistake in the step surfaces as it is
+        with torch.inference_mode():
+            outputs = self.step.take(x, y, moments)  # a mistake in the step surfaces as it is
+        if not torch.is_inference_mode_enabled():
+            keep_as_ordinary_tensors(self.step.parts)
         if self._error is not None:
             _warn(
                 "the step cannot be compiled",

@@ -71,7 +71,10 @@ class Stage:
         own_x, own_y = self._first
         own_x.copy_(x)
         own_y.copy_(y)
-        self._put_numbers([_values(moments)])
+        if self._vectors:
+            self._put_numbers([_values(moments)])
+        else:
+            self._count[()], self._rows[0] = 0, _values(moments)
 
     def batch(self, row: int) -> tuple[Tensor, Tensor]:
         """Return the batch of a staged step, counted from 0."""

@@ -109,6 +109,15 @@ def test_a_value_that_is_kept_stays_what_it_was():
     assert len({tuple(value.tolist()) for value in kept}) == 3
 
 
+def test_a_batch_that_requires_a_gradient_leaves_no_graph_behind():
+    step = chainrule.training_step(build(), loss(), adam(lr=0.05, schedule=fall), compile=True)
+    x, y = (tensor[0] for tensor in stacked(1))
+    x.requires_grad_()
+    values = [step(x, y, per_member=True) for _ in range(2)]
+    (compiled,) = step._step.variants
+    assert not any(tensor.requires_grad for tensor in (*values, *compiled.outputs, *compiled.stage.tensors))
+
+
 def test_a_bad_batch_among_staged_ones_is_told_and_only_the_steps_before_it_count():
     together, alone = (step_of(build(), schedule=fall) for _ in range(2))
     xs, ys = stacked(8)
