@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 
@@ -98,3 +99,16 @@ def one_line(error: BaseException) -> str:
     except Exception:  # noqa: BLE001  # a plugin's exception may have a faulty __str__
         text = "an error that cannot be printed"
     return f"{type(error).__name__}: {' '.join(text.split())}".rstrip(": ")
+
+
+def levels_to_the_caller(*between: str) -> int:
+    """Return how far up the stack the code is that called chainrule, from the function that calls this.
+
+    Args:
+        between: other packages through which it may have called.
+    """
+    frame, levels = sys._getframe(1), 1
+    packages = ("chainrule", *between)
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in packages:
+        frame, levels = frame.f_back, levels + 1
+    return levels

@@ -10,7 +10,7 @@ from time import process_time
 from typing import Any
 
 import torch
-from rounds import Spread, alternate
+from rounds import Spread, alternate, cpu_seconds
 
 from chainrule_torch import optimizer
 
@@ -59,7 +59,7 @@ def rows(size: str, rounds: int) -> Iterator[dict[str, Any]]:
             )
     first = {name: [construction(make, size) for _ in range(rounds)] for name, make in makers.items()}
     steppers = {name: make(parameters(size)) for name, make in makers.items()}
-    timers = {name: seconds(stepper.step) for name, stepper in steppers.items()}
+    timers = {name: cpu_seconds(stepper.step, STEPS) for name, stepper in steppers.items()}
     alternate(timers, 1)  # warm before the first round that counts
     times = alternate(timers, rounds)
     for name in makers:
@@ -88,18 +88,6 @@ def construction(make: Callable[[Any], Any], size: str) -> float:
     start = process_time()
     make(given)
     return process_time() - start
-
-
-def seconds(step: Callable[[], Any]) -> Callable[[], float]:
-    """Return a function that times the step."""
-
-    def timer() -> float:
-        start = process_time()
-        for _ in range(STEPS):
-            step()
-        return (process_time() - start) / STEPS
-
-    return timer
 
 
 if __name__ == "__main__":

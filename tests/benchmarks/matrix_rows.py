@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
-from time import process_time
 from typing import Any
 
 import plain_rules
 import torch
 from matrix_peers import LIBRARIES, PEERS
-from rounds import Spread, alternate
+from rounds import Spread, alternate, cpu_seconds
 from torch import Tensor
 
 from chainrule import param_groups
@@ -88,7 +87,10 @@ def row(name: str, size: str, rounds: int) -> dict[str, Any]:
     for peer, start in peers.items():
         parameters, grads = ([tensor.clone() for tensor in tensors] for tensors in tensors_of(network, 0))
         steps[peer] = partial(start(parameters), grads)
-    timers = {who: seconds(taken, STEPS[size], inference=who not in LIBRARIES) for who, taken in steps.items()}
+    timers = {
+        who: cpu_seconds(taken, STEPS[size], nullcontext if who in LIBRARIES else torch.inference_mode)
+        for who, taken in steps.items()
+    }
     alternate(timers, 1)  # warm before the first round that counts
     times = alternate(timers, rounds)
     return {
@@ -144,19 +146,6 @@ def tensors_of(network: Network, member: int) -> tuple[Sequence[Tensor], Sequenc
     """Return the parameters and gradients of one member."""
     parameters = network.parameters()
     return [p.data[member] for p in parameters], [p.grad[member] for p in parameters]
-
-
-def seconds(step: Callable[[], Any], steps: int, *, inference: bool) -> Callable[[], float]:
-    """Return a function that times the step, under inference mode as in a fit, or as a library is used."""
-
-    def timer() -> float:
-        with torch.inference_mode() if inference else nullcontext():
-            start = process_time()
-            for _ in range(steps):
-                step()
-            return (process_time() - start) / steps
-
-    return timer
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from time import process_time
 from typing import Any
 
 from peers import PEERS
@@ -106,6 +108,21 @@ def alternate(timers: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
         for name in order:
             times[name].append(timers[name]())
     return times
+
+
+def cpu_seconds(
+    step: Callable[[], Any], steps: int, context: Callable[[], AbstractContextManager[Any]] = nullcontext
+) -> Callable[[], float]:
+    """Return a function that takes so many steps within a context and returns the CPU time of one."""
+
+    def timer() -> float:
+        with context():
+            start = process_time()
+            for _ in range(steps):
+                step()
+            return (process_time() - start) / steps
+
+    return timer
 
 
 def in_own_process(module: str, *arguments: object) -> Any:

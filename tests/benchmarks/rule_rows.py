@@ -6,11 +6,10 @@ import importlib
 import json
 import sys
 from collections.abc import Callable
-from time import process_time
 from typing import Any
 
 import torch
-from rounds import Spread, alternate
+from rounds import Spread, alternate, cpu_seconds
 
 import chainrule
 from chainrule.base.optimizer import Optimizer
@@ -46,8 +45,8 @@ def main() -> None:
         if not updater.compiled:
             left_out[name] = "cannot be compiled"
             continue
-        timers[name] = seconds(updater.step)
-    times = alternate({"fused": seconds(fused), **timers}, rounds)
+        timers[name] = cpu_seconds(updater.step, STEPS)
+    times = alternate({"fused": cpu_seconds(fused, STEPS), **timers}, rounds)
     reference = times.pop("fused")
     result = {
         "elements": ELEMENTS,
@@ -79,18 +78,6 @@ def rules(targets: list[str]) -> dict[str, Optimizer]:
         module, _, name = target.partition(":")
         found[name] = getattr(importlib.import_module(module), name)
     return {name: rule.examples()[0] for name, rule in found.items()}
-
-
-def seconds(step: Callable[[], Any]) -> Callable[[], float]:
-    """Return a function that times the step."""
-
-    def timer() -> float:
-        start = process_time()
-        for _ in range(STEPS):
-            step()
-        return (process_time() - start) / STEPS
-
-    return timer
 
 
 def fused_adam(network: Network) -> Callable[[], Any]:

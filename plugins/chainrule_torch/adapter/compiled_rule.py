@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from chainrule.base.optimizer import Optimizer, State
-from chainrule.errors import CompileWarning, label
+from chainrule.errors import CompileWarning, label, levels_to_the_caller
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors, added
 from chainrule_torch.adapter.step_functions import StepFunctions
@@ -155,7 +154,7 @@ class CompiledRule:
             warnings.warn(
                 f"{label(rule)}: cannot be compiled ({reason}). It runs eagerly.",
                 CompileWarning,
-                stacklevel=_levels_to_the_caller(),
+                stacklevel=levels_to_the_caller("chainrule_torch", "torch"),
             )
 
 
@@ -168,12 +167,3 @@ def _work_of(row: Tensors, part: Part = "all") -> Work:
     tensors = row.data, row.grad, *row.state.values()
     kind = tuple([(each.shape, each.stride(), each.dtype, each.device) for each in tensors])
     return Work(kind, tuple(row.state), part, shaped=True)
-
-
-def _levels_to_the_caller() -> int:
-    """Return how far up the stack, from the calling function, the code is that called chainrule and torch."""
-    frame, levels = sys._getframe(1), 1
-    packages = ("chainrule", "chainrule_torch", "torch")
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in packages:
-        frame, levels = frame.f_back, levels + 1
-    return levels

@@ -15,7 +15,7 @@ from torch._dynamo.exc import TensorifyScalarRestartAnalysis
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from chainrule.training.steps.tracing import generated_code
+from chainrule.training.steps.recording import generated_code
 from chainrule.updates.recording import AsNumbers
 from chainrule_torch.adapter.rounding import FORMATS
 

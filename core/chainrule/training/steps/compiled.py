@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from chainrule.base.protocols import LossLike
 from chainrule.base.step import Due
-from chainrule.errors import CompileWarning
+from chainrule.errors import CompileWarning, levels_to_the_caller
 from chainrule.network import Network
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.ahead import numbers_ahead
@@ -205,13 +204,5 @@ def _warn(what: str, error: Exception, rest: str) -> None:
     warnings.warn(
         f"compile=True: {what} ({type(error).__name__}: {reason}). {rest}",
         CompileWarning,
-        stacklevel=_levels_to_the_caller(),
+        stacklevel=levels_to_the_caller(),
     )
-
-
-def _levels_to_the_caller() -> int:
-    """Return how far up the stack, from the calling function, the code is that called chainrule."""
-    frame, levels = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "chainrule":
-        frame, levels = frame.f_back, levels + 1
-    return levels

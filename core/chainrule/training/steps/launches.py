@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from chainrule.training.steps.eager import Outputs
+from chainrule.training.steps.recording import LargeStepError, Launch, UnrepeatableError, call_into, record
 from chainrule.training.steps.stage import Stage
-from chainrule.training.steps.tracing import LargeStepError, Launch, UntraceableError, call_into, record
 
 
 class Launches(NamedTuple):
@@ -45,7 +45,7 @@ def launches_of(function: Callable[..., Outputs], tensors: Sequence[Tensor], sta
         for call in calls:
             call()
         if not memory.equals(after) or not all(map(_is_same, outputs, expected)):
-            raise UntraceableError("its kernels, called again, do not repeat it")
+            raise UnrepeatableError("its kernels, called again, do not repeat it")
         return Launches(calls, outputs)
     except Exception as error:  # noqa: BLE001 - the function itself is right whatever torch has changed around it
         memory.restore(before)

@@ -1,6 +1,6 @@
 """Traces a training step into a graph of tensor operations, a function of every tensor that it reads or changes.
 
-All of torch's private interfaces that a step needs are used here and nowhere else.
+Torch's private interfaces that a step needs are used here and in `recording` alone.
 """
 
 from __future__ import annotations
@@ -8,16 +8,13 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from types import CellType, FunctionType, MethodType
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch._guards import TracingContext, tracing
 from torch._inductor.inductor_prims import force_stride_order
-from torch._inductor.output_code import CompiledFxGraph
 from torch._ops import OpOverload
 from torch._subclasses import FakeTensorMode
 from torch.fx import GraphModule, Node
@@ -25,7 +22,6 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from chainrule.base.step import Due
 from chainrule.flat_buffers import FlatBuffers
@@ -59,23 +55,6 @@ class TracedStep(NamedTuple):
     graph: GraphModule
     tensors: list[Tensor]
     constants: Sequence[str | Tensor]
-
-
-Launch: TypeAlias = Callable[[], object]
-
-_ALLOCATIONS = (torch.ops.aten.empty, torch.ops.aten.empty_strided)
-"""Operations after which there is nothing to copy."""
-
-
-KEPT_BYTES = 2**21
-"""The most memory that recorded calls may keep, where a function would use again what it has freed.
-
-In a step that needs more, the time that they save is no longer seen.
-"""
-
-
-class LargeStepError(Exception):
-    """A step's temporary tensors are too large to be kept."""
 
 
 class UntraceableError(Exception):
@@ -162,97 +141,6 @@ def _compiled(graph: GraphModule, inputs: Sequence[Tensor], options: Mapping[str
             graph, fake, options={**options, "aot_inductor.metadata": memory}
         )
     return compiled
-
-
-def record(function: Callable[..., Outputs], tensors: Sequence[Tensor]) -> tuple[list[Launch], Outputs]:
-    """Call a compiled function on these tensors, and return the calls of kernels that it made, and what it returned.
-
-    Made again, these calls do what the function does, on the same tensors and into the same outputs, without the time
-    that it takes to get there.
-
-    Raises:
-        UntraceableError: if it does anything else.
-        LargeStepError: if its temporary tensors, which the calls keep, are large.
-    """
-    compiled = generated_code(function)
-    call = compiled.current_callable
-    if not isinstance(call, MethodType) or not isinstance(call.__func__, FunctionType):
-        raise UntraceableError(f"the generated code is a {type(call).__name__}")
-    generated, recorder = call.__func__, _Recorder()
-    watched: dict[str, Callable[..., object]] = {
-        name: partial(recorder.call, value)
-        for name, value in generated.__globals__.items()
-        if name.startswith("cpp_") and callable(value)
-    }
-    watched["empty_strided_cpu"] = partial(recorder.allocate, generated.__globals__["empty_strided_cpu"])
-    recorded = FunctionType(generated.__code__, generated.__globals__ | watched, generated.__name__)
-    compiled.current_callable = MethodType(recorded, call.__self__)
-    try:
-        with recorder:
-            outputs = function(*tensors)
-    finally:
-        compiled.current_callable = call
-    if recorder.kept > KEPT_BYTES:
-        raise LargeStepError
-    return recorder.launches, outputs
-
-
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps the calls that change tensors, and lets those that make new ones write into the first call's."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.launches: list[Launch] = []
-        self.kept = 0
-
-    def allocate(self, empty: Callable[..., Tensor], *form: Any) -> Tensor:
-        """Make a temporary tensor, which the calls will keep."""
-        tensor = empty(*form)
-        self.kept += tensor.nbytes
-        return tensor
-
-    def call(self, kernel: Callable[..., None], *tensors: Any) -> None:
-        """Call a kernel, which writes into some of its tensors."""
-        kernel(*tensors)
-        self.launches.append(partial(kernel, *tensors))
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        call = partial(func, *args, **(kwargs or {}))
-        outputs = call()
-        returned = [value.alias_info for value in func._schema.returns]
-        if all(alias and alias.is_write for alias in returned):
-            self.launches.append(call)
-        elif not any(returned):
-            leaves = pytree.tree_leaves(outputs)
-            if not all(isinstance(leaf, Tensor) for leaf in leaves):
-                raise UntraceableError(f"{func} returns what is no tensor")
-            if func.overloadpacket not in _ALLOCATIONS:
-                self.launches.append(partial(call_into, leaves, call))
-        elif any(alias and alias.is_write for alias in returned):
-            raise UntraceableError(f"{func} returns new tensors beside changed ones")
-        return outputs  # of views nothing is kept: they stay views of what stays
-
-
-def call_into(outputs: Sequence[Tensor], call: Launch) -> None:
-    """Make a call whose results are new tensors, and copy them to where the first call's are."""
-    for output, again in zip(outputs, pytree.tree_leaves(call()), strict=True):
-        output.copy_(again)
-
-
-def generated_code(function: Any) -> CompiledFxGraph:
-    """Return the generated code within torch's wrappers of a compiled function."""
-    found, seen = [function], set()
-    while found:
-        value = found.pop()
-        if isinstance(value, CompiledFxGraph):
-            return value
-        if isinstance(value, FunctionType) and id(value) not in seen:
-            seen.add(id(value))
-            found += [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
-            found += [] if "__name__" in value.__globals__ else value.__globals__.values()  # of generated wrappers
-        elif hasattr(value, "compiled_fn"):  # one that torch keeps on disk
-            found.append(value.compiled_fn)
-    raise UntraceableError("the compiled function holds no generated code")
 
 
 def _expect_no_views(undeclared: Mapping[str, Tensor], flat: FlatBuffers) -> None:

@@ -15,7 +15,7 @@ from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy
 from chainrule.optimizers import adam
-from chainrule.training.steps import functions, launches, stage, tracing
+from chainrule.training.steps import functions, launches, recording, stage
 from chainrule.training.steps.compiled import CompiledStep
 from chainrule.training.steps.eager import TrainingStep
 
@@ -187,7 +187,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", [*FAULTS, "the recorder fails"])
 def test_calls_that_do_not_repeat_the_function_are_not_used(fault, monkeypatch):
-    record = tracing.record
+    record = recording.record
 
     def wrong(function, tensors):
         calls, outputs = record(function, tensors)
@@ -208,7 +208,7 @@ def test_calls_that_do_not_repeat_the_function_are_not_used(fault, monkeypatch):
 
 def test_a_batch_that_a_call_froze_shows_on_the_second_step(monkeypatch):
     """A call that reads a copy made while recording repeats the first step right, and no other."""
-    record = tracing.record
+    record = recording.record
 
     def freezing(function, tensors):
         calls, outputs = record(function, tensors)
@@ -275,7 +275,7 @@ def test_a_step_whose_temporary_tensors_are_large_keeps_none_of_them(monkeypatch
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("error", CompileWarning)
         kept.take_all(xs, ys)
-        monkeypatch.setattr(tracing, "KEPT_BYTES", 0)
+        monkeypatch.setattr(recording, "KEPT_BYTES", 0)
         freed.take_all(xs, ys)
     assert [step.variants[0].calls[0].func.__name__ == "call_into" for step in (kept, freed)] == [False, True]
     expect_same(kept, freed)
