@@ -51,7 +51,7 @@ class GroupRule:
     """
 
     def __init__(self, settings: GroupSettings, group: Mapping[str, Any], *, compile: bool = False) -> None:
-        self._settings = settings
+        self._settings, self.chain = settings, Chain(settings.rule)
         self._values: list[Any] | None = None
         self.form: list[Any] = []
         self.compiled = CompiledRule() if compile else None
@@ -70,7 +70,11 @@ class GroupRule:
         values = self._settings.values(group)
         if values == self._values:
             return
-        rule = self._settings.rule_of(group)
+        changes = dict(zip(self._settings.fields, values, strict=True))
+        if self._values is not None:
+            known = zip(changes, self._values, strict=True)
+            changes = {key: changes[key] for key, value in known if changes[key] != value}
+        rule = self._settings.changed(self.chain.rule, changes)
         self.chain = Chain(rule)
         self.clock = Clock(self.chain, 1, self._first.device, self._first.dtype)
         form = _form(values)

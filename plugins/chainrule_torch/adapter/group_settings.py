@@ -9,7 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from chainrule import HyperparameterError, Optimizer, Wrapper
-from chainrule.base.settings import Settings
+from chainrule.base.member_values import with_values
+from chainrule.base.setting_values import checked
+from chainrule.base.settings import Settings, declared_types
 from chainrule.base.wrapper import layers_of
 from chainrule.errors import label
 
@@ -64,16 +66,17 @@ class GroupSettings:
                     "Remove or correct it."
                 )
 
-    def rule_of(self, group: Mapping[str, Any]) -> Optimizer:
-        """Return the rule with the settings of a group.
+    def changed(self, rule: Optimizer, values: Mapping[str, Any]) -> Optimizer:
+        """Return the rule with other values of some keys.
 
         Raises:
-            HyperparameterError: if a setting is outside its bounds.
+            HyperparameterError: if one is outside its bounds.
         """
         changes: dict[int, dict[str, Any]] = {}
-        for key, (depth, name) in self.fields.items():
-            changes.setdefault(depth, {})[name] = _plain(self.rule, key, group[key])
-        return _replaced(self.rule, changes, 0)
+        for key, value in values.items():
+            depth, name = self.fields[key]
+            changes.setdefault(depth, {})[name] = value
+        return _replaced(rule, changes, 0)
 
     def decay_of(self, group: Mapping[str, Any]) -> float:
         """Return the weight decay w that acts beside the rule, θ ← θ − lr w θ.
@@ -113,8 +116,15 @@ def numbers_of(rule: Optimizer) -> dict[str, float]:
 def _replaced(rule: Optimizer, changes: Mapping[int, dict[str, Any]], depth: int) -> Optimizer:
     own = changes.get(depth, {})
     if isinstance(rule, Wrapper):
-        own = {**own, "inner": _replaced(rule.inner, changes, depth + 1)}
-    return dataclasses.replace(rule, **own)
+        inner = _replaced(rule.inner, changes, depth + 1)
+        own = own if inner is rule.inner else {**own, "inner": inner}
+    elif own and type(rule).__post_init__ is Optimizer.__post_init__:  # which checks each setting by itself
+        fields, types = {field.name: field for field in dataclasses.fields(rule)}, declared_types(type(rule))
+        return with_values(
+            rule,
+            {name: checked(rule, fields[name], types[name], value, per_member=False) for name, value in own.items()},
+        )
+    return dataclasses.replace(rule, **own) if own else rule
 
 
 def _plain(owner: Optimizer, key: str, value: Any) -> Any:

@@ -10,9 +10,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import chainrule
+from chainrule.optimizers import adam
 from chainrule.updates.watching import is_elementwise
 from chainrule_torch import optim
-from chainrule_torch.adapter import group_rule
+from chainrule_torch.adapter import group_rule, group_settings
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 
@@ -35,6 +36,21 @@ def test_other_numbers_do_not_have_the_rule_watched_again(monkeypatch: pytest.Mo
     group["nesterov"], group["weight_decay"] = False, 0.1
     stepper.step()
     assert len(watched) == 2
+
+
+def test_only_settings_that_have_changed_are_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stepper, checked, names = optim.ema(with_gradients((3,)), inner=adam(), decay=0.5), group_settings.checked, []
+    monkeypatch.setattr(
+        group_settings, "checked", lambda *args, **each: names.append(args[1].name) or checked(*args, **each)
+    )
+    (group,) = stepper.param_groups
+    for lr, beta in ((0.1, 0.9), (0.1, 0.8), (0.2, 0.8)):
+        group["lr"], group["betas"] = lr, (beta, 0.99)
+        stepper.step()
+    assert names == ["lr", "betas", "betas", "lr"]
+    group["betas"] = (1.5, 0.99)
+    with pytest.raises(chainrule.HyperparameterError, match=r"adam: betas must be below 1, got 1\.5"):
+        stepper.step()
 
 
 class Operations(TorchDispatchMode):
