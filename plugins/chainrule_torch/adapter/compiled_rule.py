@@ -49,7 +49,8 @@ class CompiledRule:
             state: their state.
             moment: that of the step.
         """
-        return self.do(rule, Work((kind, grad.dtype), tuple(state)), [data, grad, *state.values()], moment)
+        work = Work((kind, grad.dtype), tuple(state), ascends=rule.maximize)
+        return self.do(rule, work, [data, grad, *state.values()], moment)
 
     def take_row(
         self,
@@ -71,7 +72,7 @@ class CompiledRule:
             words: what these follow from.
         """
         work = dataclasses.replace(_work_of(row), precision=precision, draws=draws)
-        if not self.do(rule, work, [*_tensors_of(row), *words], moment):
+        if not self.do(rule, work, [*tensors_of(row), *words], moment):
             return False
         increment_version(row.data)
         return True
@@ -87,12 +88,12 @@ class CompiledRule:
             return False
         parts, grads = [], []
         for row, (function, last) in zip(rows, first, strict=True):
-            results = function.compiled.function([*_tensors_of(row), last])
+            results = function.compiled.function([*tensors_of(row), last])
             parts.append(dict(zip(function.sums, results, strict=False)))
             grads.append(results[-1] if len(results) > len(function.sums) else row.grad)
         sums = added(parts).values()
         for row, grad, (function, last) in zip(rows, grads, rest, strict=True):
-            function.compiled.function([*_tensors_of(row._replace(grad=grad)), *sums, last])
+            function.compiled.function([*tensors_of(row._replace(grad=grad)), *sums, last])
             increment_version(row.data)
         return True
 
@@ -107,7 +108,7 @@ class CompiledRule:
         """Return what `_prepared` does for a part of a step with each parameter; None if one cannot be compiled."""
         found = []
         for row, moment in zip(rows, moments, strict=True):
-            prepared = self._prepared(rule, _work_of(row, part), _tensors_of(row), moment, sums)
+            prepared = self._prepared(rule, _work_of(row, part), tensors_of(row), moment, sums)
             if prepared is None:
                 return None
             found.append(prepared)
@@ -158,7 +159,8 @@ class CompiledRule:
             )
 
 
-def _tensors_of(row: Tensors) -> list[Tensor]:
+def tensors_of(row: Tensors) -> list[Tensor]:
+    """Return the tensors of a parameter as functions take them."""
     return [row.data, row.grad, *row.state.values(), row.key]
 
 

@@ -13,6 +13,7 @@ from torch.autograd.graph import increment_version
 from chainrule.updates.elementwise import SLICE
 from chainrule_torch.adapter.flat_run import FlatRun, FlattenedRun, GatheredRun, LyingRun, addresses, is_dense
 from chainrule_torch.adapter.group_rule import GroupRule
+from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.state_entries import STEP, of_the_rule
 
 GATHERED_BELOW = 2**14
@@ -27,6 +28,7 @@ class FlatGroup:
 
     Args:
         rule: the group's rule, elementwise.
+        precision: how its steps are rounded.
         parameters: those of the group.
         states: the state of each, whose entries are kept; the views take their place.
         apart: whether each is not to share a run with the others, such as those that have no gradient.
@@ -36,6 +38,7 @@ class FlatGroup:
     def __init__(
         self,
         rule: GroupRule,
+        precision: Precision,
         parameters: Sequence[Tensor],
         states: Sequence[dict[str, Tensor]],
         apart: Sequence[bool] | None = None,
@@ -53,10 +56,11 @@ class FlatGroup:
         self.runs = _flattened(self._parameters, kinds) if flatten else _runs(self._parameters, kinds)
         self._addresses = addresses(parameters)
         for run in self.runs:
-            run.lay_out(rule.chain, [states[i] for i in run.members])
-        self._states = list(states)
-        names = [STEP, *self.runs[0].state] if self.runs else []
-        self._entries = [(itemgetter(name), addresses([state[name] for state in states])) for name in names]
+            run.lay_out(rule.chain, precision, [states[i] for i in run.members])
+        self._entries = []
+        for name in [STEP, *dict.fromkeys(name for run in self.runs for name in run.state)]:
+            own = [state for state in states if name in state]  # not all have what rounding leaves out
+            self._entries.append((itemgetter(name), own, addresses([state[name] for state in own])))
 
     def is_intact(self, rule: GroupRule, parameters: Sequence[Tensor]) -> bool:
         """Whether nobody has put others in the place of parameters, their data or entries of their state since."""
@@ -65,7 +69,7 @@ class FlatGroup:
                 self._form is rule.form
                 and same(self._parameters, parameters)
                 and self._addresses == addresses(parameters)
-                and all(known == addresses(map(name, self._states)) for name, known in self._entries)
+                and all(known == addresses(map(name, own)) for name, own, known in self._entries)
             )
         except KeyError:  # an entry was removed
             return False

@@ -14,11 +14,12 @@ from torch.autograd.graph import increment_version
 from chainrule import ContractError, StateError
 from chainrule.base.optimizer import State
 from chainrule.errors import label
-from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
 from chainrule.updates.moment import Moment
+from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.state_entries import expect_names
+from chainrule_torch.adapter.precision import Draws, Precision
+from chainrule_torch.adapter.state_entries import KEY
 
 Item = TypeVar("Item")
 
@@ -55,17 +56,21 @@ class FlatRun(ABC):
     def _scatter(self, which: Sequence[int] | None) -> None:
         """Let these of the members, or all, have what is in `data`."""
 
-    def lay_out(self, chain: Chain, states: Sequence[dict[str, Tensor]]) -> None:
+    def lay_out(self, chain: Chain, precision: Precision, states: Sequence[dict[str, Tensor]]) -> None:
         """Keep the parameters' state in vectors, of which their entries become views; make what it lacks.
+
+        Args:
+            chain: the rule.
+            precision: how steps are rounded.
+            states: those of the parameters.
 
         Raises:
             ContractError: if an entry of the rule's has another shape than the parameter.
             StateError: if an entry that is there has.
         """
         self._gather(None)
-        entries = initial_state(chain, self.data)
-        expect_names(chain, entries)
-        for name, fresh in entries.items():
+        self._precision, self._states = precision, states
+        for name, fresh in precision.begin_vector(chain, self.data).items():
             if fresh.shape != self.data.shape:
                 raise ContractError(
                     f"{label(chain.rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
@@ -93,13 +98,13 @@ class FlatRun(ABC):
         self._gather(which)
         for first, stop in _spans(which, [None] * len(which)):
             span = self._span(first, stop)
-            for name, fresh in initial_state(chain, self.data[span]).items():
+            for name, fresh in self._precision.begin_vector(chain, self.data[span]).items():
                 self.state[name][span].copy_(fresh)
 
     def take(self, rule: GroupRule, grads: list[Tensor], moment: Moment) -> None:
         """Take a step with every member."""
         self._gather(None)
-        rule.take(self._kind, self.data, self._gradient(grads, None), self.state, moment)
+        self._step(rule, self.data, self._gradient(grads, None), self.state, moment, 0, len(self._sizes))
         self._scatter(None)
 
     def take_each(self, rule: GroupRule, grads: Sequence[Tensor | None], moments: Sequence[Moment]) -> None:
@@ -112,8 +117,20 @@ class FlatRun(ABC):
         for first, stop in _spans(which, [moments[i] for i in which]):
             span = self._span(first, stop)
             state = {name: entry[span] for name, entry in self.state.items()}
-            rule.take(self._kind, self.data[span], grad[span], state, moments[first])
+            self._step(rule, self.data[span], grad[span], state, moments[first], first, stop)
         self._scatter(which)
+
+    def _step(
+        self, rule: GroupRule, data: Tensor, grad: Tensor, state: State, moment: Moment, first: int, stop: int
+    ) -> None:
+        """Take a step with members from a first one on."""
+        if not self._precision.widens(data):
+            rule.take(self._kind, data, grad, state, moment)
+            return
+        keys = [state[KEY] for state in self._states[first:stop]]
+        draws = Draws(keys, self._sizes[first:stop], int(moment.t), slice(0, len(data)))
+        row = Tensors(data, grad, state, keys[0])
+        self._precision.take_vector(rule, (self._kind, grad.dtype), row, draws, moment, ascends=rule.maximize)
 
     def _span(self, first: int, stop: int) -> slice:
         return slice(self._stops[first] - self._sizes[first], self._stops[stop - 1])

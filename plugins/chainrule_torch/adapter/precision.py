@@ -14,6 +14,7 @@ from torch.autograd.graph import increment_version
 from chainrule import HyperparameterError, State
 from chainrule.errors import label
 from chainrule.ops import expect_word
+from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.moment import Moment
@@ -22,40 +23,51 @@ from chainrule_torch.adapter.compiled_rule import CompiledRule
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.rounding import FORMATS, nearest_with_rest, random_bits, stochastically_rounded, words
 from chainrule_torch.adapter.runs import TakeRows, joined, runs, separate, take_joined
-from chainrule_torch.adapter.state_entries import COMPENSATION, begin, of_the_rule
+from chainrule_torch.adapter.state_entries import COMPENSATION, begin, expect_names, of_the_rule
 from chainrule_torch.adapter.step_operations import Work
 
 ROUNDINGS = ("stochastic", "kahan", "nearest")
 
 
 class Bits(Protocol):
-    """Random bits for the elements of a parameter."""
+    """Random bits for the elements of a parameter, and of the entries of its state."""
 
-    def bits(self, draw: int) -> Tensor:
-        """Return the bits of a draw, one of several at a step."""
+    def bits(self, draw: int, count: int) -> Tensor:
+        """Return so many bits of a draw, one of several at a step."""
 
 
 class Draws(NamedTuple):
     """The random bits at a step for parameters, one after the other, that follow from each one's own key and step.
 
     Attributes:
-        rows: the parameters.
+        keys: those of the parameters.
+        sizes: their numbers of elements.
         t: their step.
         part: the elements that the bits are for.
     """
 
-    rows: Sequence[Tensors]
+    keys: Sequence[Tensor]
+    sizes: Sequence[int]
     t: int
     part: slice
 
-    def bits(self, draw: int) -> Tensor:
-        """Return the bits of a draw, one of several at a step; a parameter's are the same alone as among others."""
+    @classmethod
+    def of(cls, rows: Sequence[Tensors], t: int) -> Draws:
+        """Return those for all elements of parameters."""
+        sizes = [row.data.numel() for row in rows]
+        return cls([row.key for row in rows], sizes, t, slice(0, sum(sizes)))
+
+    def bits(self, draw: int, count: int) -> Tensor:
+        """Return so many bits of a draw, one of several at a step.
+
+        A parameter's are the same alone as among others.
+        """
         (first, second), start = self._pairs([draw]), self.part.start
-        index = _indices(self.part.stop - start, self.rows[0].data.device)
-        if len(self.rows) == 1:
+        index = _indices(count, self.keys[0].device)
+        if len(self.keys) == 1:
             return random_bits(index, int(first) ^ start, int(second))  # the start, a multiple of a slice's length
-        starts, first, second = self._each(first, second)
-        return random_bits(index - starts, first, second)
+        starts, first, second = (each[self.part] for each in self._each(first, second))
+        return random_bits(index + start - starts, first, second)
 
     def words(self, draws: Sequence[int]) -> list[Tensor]:
         """Return what the bits of some draws follow from.
@@ -63,25 +75,26 @@ class Draws(NamedTuple):
         That is a vector of two words each, or for several parameters the number of each element in its parameter, and
         each element's two words of each draw.
         """
-        pairs, device = self._pairs(draws), self.rows[0].data.device
-        if len(self.rows) == 1:
-            return [pairs.view(-1).to(device)] if draws else []
+        if not draws:
+            return []
+        pairs, device = self._pairs(draws), self.keys[0].device
+        if len(self.keys) == 1:
+            return [pairs.view(-1).to(device)]
         starts, *words = self._each(*pairs)
         return [_indices(self.part.stop, device) - starts, *words]
 
     def _pairs(self, draws: Sequence[int]) -> Tensor:
         """Return two rows for each draw: the words of each parameter."""
-        keys = torch.cat([row.key for row in self.rows], 1).T.tolist()
+        keys = [self.keys[0].view(-1).tolist()] if len(self.keys) == 1 else torch.cat([*self.keys], 1).T.tolist()
         found = [[word for draw in draws for word in words(key, self.t, draw)] for key in keys]
         return torch.tensor(found, dtype=torch.int32, device="cpu").T
 
     def _each(self, *words: Tensor) -> Sequence[Tensor]:
         """Return for each element where its parameter starts, and these words of it."""
-        sizes = [row.data.numel() for row in self.rows]
-        starts = torch.tensor([0, *accumulate(sizes[:-1])], dtype=torch.int32, device="cpu")
-        columns = torch.stack([starts, *words])
-        each = columns.repeat_interleave(torch.tensor(sizes, device="cpu"), 1, output_size=sum(sizes))
-        return each.to(self.rows[0].data.device).unbind()
+        starts = torch.tensor([0, *accumulate(self.sizes[:-1])], dtype=torch.int32, device="cpu")
+        sizes, count = torch.tensor(self.sizes, device="cpu"), self.part.stop
+        rows = [row.repeat_interleave(sizes, output_size=count) for row in (starts, *words)]  # a third of the time
+        return [row.to(self.keys[0].device) for row in rows]
 
 
 class Precision:
@@ -122,7 +135,18 @@ class Precision:
     def begin(self, chain: Chain, parameter: Tensor) -> State:
         """Return the initial entries of a parameter's state, in the dtypes in which they are kept."""
         found = begin(chain, parameter.detach().to(_dtype_of_steps(parameter)))
-        for name, entry in of_the_rule(found).items():
+        return found | self._kept(chain, parameter, of_the_rule(found))
+
+    def begin_vector(self, chain: Chain, data: Tensor) -> State:
+        """Return the initial entries of the state that an elementwise rule has for parameters in one vector."""
+        found = initial_state(chain, data.to(_dtype_of_steps(data)))
+        expect_names(chain, found)
+        return self._kept(chain, data, found)
+
+    def _kept(self, chain: Chain, parameter: Tensor, entries: State) -> State:
+        """Return a rule's entries in the dtypes in which they are kept, with one for what rounding leaves out."""
+        found = dict(entries)
+        for name, entry in entries.items():
             # A number of the whole network must remain the same for all of its parameters.
             is_one_for_all = chain.has_sums and not entry.dim()
             if self.state_dtype is not None and entry.is_floating_point() and not is_one_for_all:
@@ -153,13 +177,47 @@ class Precision:
     def _take_run(self, rule: GroupRule, run: list[Tensors], moment: Moment) -> None:
         """Take a step of an elementwise rule with some parameters."""
         whole = joined(run)
-        draws = Draws(run, int(moment.t), slice(0, whole.data.numel()))
-        if rule.compiled is None or not self._take_vectors(rule.compiled, rule, whole, moment, draws):
-            for part, row in _slices(whole):
-                wide = self._before_step(row, rule.decay, moment)
-                take_joined(rule.chain, wide, moment)
-                self.write(row, wide, draws._replace(part=part))
+        tensors = [whole.data, whole.grad, *whole.state.values()]
+        data, grad, *entries = [each.reshape(-1) for each in tensors]
+        row = Tensors(data, grad, dict(zip(whole.state, entries, strict=True)), whole.key)
+        kind = tuple([(each.dtype, each.device) for each in tensors])
+        self.take_vector(rule, kind, row, Draws.of(run, int(moment.t)), moment)  # against its gradient
+        for each, vector in zip(tensors, (data, grad, *entries), strict=True):
+            if not each.is_contiguous():
+                each.copy_(vector.view(each.shape))
+        if rule.compiled is not None:
+            increment_version(whole.data)
         separate(whole, run)
+
+    def take_vector(
+        self, rule: GroupRule, kind: object, row: Tensors, draws: Draws, moment: Moment, *, ascends: bool = False
+    ) -> None:
+        """Take a step of an elementwise rule with parameters in one vector.
+
+        Args:
+            rule: that of their group.
+            kind: what tells apart vectors for which compiled functions are others.
+            row: the vectors.
+            draws: the random bits of rounding.
+            moment: that of the step.
+            ascends: whether it is along the gradient.
+        """
+        if rule.compiled is not None:
+            drawn = self._drawn(row)
+            many = bool(drawn) and len(draws.keys) > 1
+            work = Work(kind, tuple(row.state), precision=self, draws=drawn, many=many, ascends=ascends)
+            tensors = [row.data, row.grad, *row.state.values(), *draws.words(drawn)]
+            if rule.compiled.do(rule, work, tensors, moment):
+                return
+        for part in _slices(row.data):
+            own = Tensors(row.data[part], row.grad[part], {k: entry[part] for k, entry in row.state.items()}, row.key)
+            wide = self.widened(own)
+            if ascends:
+                wide = wide._replace(grad=-wide.grad)
+            if rule.decay:
+                wide.data.mul_(1 - moment.lr * rule.decay)
+            take_joined(rule.chain, wide, moment)
+            self.write(own, wide, draws._replace(part=part))
 
     def _take_together(
         self, rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows
@@ -168,37 +226,13 @@ class Precision:
         wide_rows = list(map(self.widened, rows))
         rule.take_each(wide_rows, moments, take)
         for row, wide, moment in zip(rows, wide_rows, moments, strict=True):
-            self.write(row, wide, Draws([row], int(moment.t), slice(0, row.data.numel())))
-
-    def _take_vectors(
-        self, compiled: CompiledRule, rule: GroupRule, whole: Tensors, moment: Moment, draws: Draws
-    ) -> bool:
-        """Take a compiled step of an elementwise rule with parameters in one vector; return whether it was possible."""
-        tensors = [whole.data, whole.grad, *whole.state.values()]
-        numbers, many = self._drawn(whole), len(draws.rows) > 1
-        kind = tuple([(each.dtype, each.device) for each in tensors])
-        work = Work(kind, tuple(whole.state), precision=self, draws=numbers, many=many)
-        vectors = [each.reshape(-1) for each in tensors]
-        if not compiled.do(rule, work, [*vectors, *draws.words(numbers)], moment):
-            return False
-        for each, vector in zip(tensors, vectors, strict=True):
-            if not each.is_contiguous():
-                each.copy_(vector.view(each.shape))
-        increment_version(whole.data)
-        return True
+            self.write(row, wide, Draws.of([row], int(moment.t)))
 
     def _take_shaped(self, compiled: CompiledRule, rule: GroupRule, row: Tensors, moment: Moment) -> bool:
         """Take a compiled step with a parameter in its own shape; return whether it was possible."""
         drawn = self._drawn(row)
-        words = Draws([row], int(moment.t), slice(0, row.data.numel())).words(drawn)
+        words = Draws.of([row], int(moment.t)).words(drawn)
         return compiled.take_row(rule, row, moment, self, drawn, words)
-
-    def _before_step(self, row: Tensors, decay: float, moment: Moment) -> Tensors:
-        """Return a parameter, its gradient and its state as the rule sees them, with what its own decay leaves."""
-        wide = self.widened(row)
-        if decay:
-            wide.data.mul_(1 - moment.lr * decay)
-        return wide
 
     def widened(self, row: Tensors) -> Tensors:
         """Return a parameter, its gradient and its state as the rule sees them."""
@@ -241,7 +275,7 @@ class Precision:
     def _rounded(self, wide: Tensor, dtype: torch.dtype, draws: Bits, draw: int) -> Tensor:
         if dtype not in FORMATS or self.rounding == "nearest":
             return wide  # which a copy rounds
-        bits = draws.bits(draw).view(wide.shape)
+        bits = draws.bits(draw, wide.numel()).view(wide.shape)
         return stochastically_rounded(wide.float(), dtype, bits)
 
 
@@ -259,15 +293,9 @@ def _first_indices(device: torch.device) -> Tensor:
         return torch.arange(SLICE, dtype=torch.int32, device=device)
 
 
-def _slices(row: Tensors) -> Iterator[tuple[slice, Tensors]]:
-    """Yield a parameter in parts that stay in a processor's cache, where it lies in memory in one piece."""
-    size, tensors = row.data.numel(), (row.data, row.grad, *row.state.values())
-    if size <= SLICE or row.data.device.type != "cpu" or not all(tensor.is_contiguous() for tensor in tensors):
-        yield slice(0, size), row
-        return
-    data, grad = row.data.view(-1), row.grad.view(-1)
-    state = {name: entry.view(-1) for name, entry in row.state.items()}
-    for start in range(0, size, SLICE):
-        part = slice(start, min(start + SLICE, size))
-        entries = {name: entry[part] for name, entry in state.items()}
-        yield part, Tensors(data[part], grad[part], entries, row.key)
+def _slices(vector: Tensor) -> Iterator[slice]:
+    """Yield the parts of a vector that stay in a processor's cache."""
+    size = len(vector)
+    length = SLICE if vector.device.type == "cpu" else max(size, 1)
+    for start in range(0, size, length):
+        yield slice(start, min(start + length, size))

@@ -127,12 +127,12 @@ class RuleOptimizer(torch.optim.Optimizer):
                     require_compiler(device)
             states = [self.state[parameter] for parameter in parameters]
             if self._lies_flat(rule, parameters):
-                self._flat[i] = FlatGroup(rule, parameters, states, flatten=self._flatten)
+                self._flat[i] = FlatGroup(rule, self._precision, parameters, states, flatten=self._flatten)
             elif self._flatten:
                 reason = (
                     "one that is not"
                     if not rule.elementwise
-                    else "release=True, or parameters that are rounded, cut among processes or there twice"
+                    else "release=True, or parameters cut among processes, there twice, or rounded and not contiguous"
                 )
                 raise ChainruleError(
                     f"{label(rule.chain.rule)}: flatten=True must have an elementwise rule that steps vectors, got "
@@ -239,7 +239,10 @@ class RuleOptimizer(torch.optim.Optimizer):
     def _lies_flat(self, rule: GroupRule, parameters: list[Tensor]) -> bool:
         """Whether a group's state is to lie in vectors."""
         is_alone = len(set(map(id, parameters))) == len(parameters)  # torch steps one that is there twice as often
-        apart = any(self._precision.widens(each) or is_distributed(each) for each in parameters)
+        # The random bits of rounding are in the order of the indices, in whatever order elements lie in memory.
+        apart = any(
+            is_distributed(each) or (self._precision.widens(each) and not each.is_contiguous()) for each in parameters
+        )
         return rule.elementwise and is_alone and self._release is None and not apart
 
     def _seed(self, rule: GroupRule, parameters: list[Tensor]) -> int:
@@ -261,7 +264,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         if flat is None or flat.is_divided(grads):
             states = [self.state[parameter] for parameter in parameters]
             flat = self._flat[i] = FlatGroup(
-                rule, parameters, states, [grad is None for grad in grads], flatten=self._flatten
+                rule, self._precision, parameters, states, [grad is None for grad in grads], flatten=self._flatten
             )
         return flat
 

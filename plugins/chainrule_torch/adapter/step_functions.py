@@ -65,15 +65,14 @@ class StepFunctions:
         fields, t = numbers_of(rule.chain.rule), int(moment.t)
         values: list[Any] = [t, moment.lr, 1 - moment.lr * rule.decay, *fields.values(), *moment.scalars.values()]
         numbers = torch.tensor(values, dtype=torch.float64, device=tensors[0].device)
-        maximizes = rule.maximize and not work.shaped  # where they have a shape, gradients are what to step against
-        form = work.form, rule.decay != 0, maximizes, *fields, *moment.scalars, *sums
+        form = work.form, rule.decay != 0, *fields, *moment.scalars, *sums
         if form not in self._known:
             self._known[form] = _found((self._key, form))
         known = self._known[form]
         for one in known:
             if one.due.holds_at(t):
                 return one, one.compiled.prepare(numbers)
-        operations = Operations(rule, work, moment, list(fields), list(sums), maximizes=maximizes)
+        operations = Operations(rule, work, moment, list(fields), list(sums))
         with first_use(label(rule.chain.rule)):
             known.append(operations.compiled([*tensors, *sums.values()], numbers))
         return known[-1], known[-1].compiled.prepare(numbers)

@@ -38,6 +38,7 @@ class Work:
         precision: how tensors of other dtypes than the step's are widened and rounded, where some are.
         draws: the numbers of the draws of random bits that rounding needs.
         many: whether the vectors are of several parameters, so that each element has random words of its own.
+        ascends: whether the step is along the gradient.
     """
 
     kind: Hashable
@@ -47,12 +48,13 @@ class Work:
     precision: Precision | None = None
     draws: tuple[int, ...] = ()
     many: bool = False
+    ascends: bool = False
 
     @property
     def form(self) -> Hashable:
         """What decides the operations, of all that a rule may perform."""
         own = None if self.precision is None else self.precision.form
-        return self.kind, self.names, self.part, self.shaped, own, self.many
+        return self.kind, self.names, self.part, self.shaped, own, self.many, self.ascends
 
 
 class StepFunction(NamedTuple):
@@ -79,7 +81,6 @@ class Operations:
         moment: that of the step.
         fields: the names of the rule's numbers.
         sums: the names of the sums.
-        maximizes: whether to step along the gradient.
     """
 
     def __init__(
@@ -89,11 +90,9 @@ class Operations:
         moment: Moment,
         fields: Sequence[str],
         sums: Sequence[str],
-        *,
-        maximizes: bool,
     ) -> None:
         self._rule, self._work, self._moment = rule, work, moment
-        self._fields, self._sums, self._maximizes = fields, sums, maximizes
+        self._fields, self._sums = fields, sums
         self._due, self._added = Due(int(moment.t)), dict[str, Tensor]()
 
     def compiled(self, tensors: Sequence[Tensor], numbers: Tensor) -> StepFunction:
@@ -118,10 +117,10 @@ class Operations:
         rest = iter(tensors)
         data, grad, state = next(rest), next(rest), {name: next(rest) for name in work.names}
         key = next(rest) if work.shaped else data
-        draws = self._draws(data, [next(rest) for _ in range(self._words)])
+        draws = self._draws([next(rest) for _ in range(self._words)])
         sums = dict(zip(self._sums, rest, strict=True))
         chain, moment, kept = self._bound(numbers)
-        row = Tensors(data, -grad if self._maximizes else grad, state, key)
+        row = Tensors(data, -grad if work.ascends else grad, state, key)
         wide = row if work.precision is None else work.precision.widened(row)
         steps = chain.steps(moment, key, wide.data.dtype) if work.shaped else chain.steps(moment)
         states, grad = chain.states(wide.state), wide.grad
@@ -144,12 +143,10 @@ class Operations:
         draws = len(self._work.draws)
         return 1 + 2 * draws if self._work.many else 1 if draws else 0
 
-    def _draws(self, data: Tensor, words: Sequence[Tensor]) -> TracedDraws:
+    def _draws(self, words: Sequence[Tensor]) -> TracedDraws:
+        elements, rest = None, [words[0][i] for i in range(2 * len(self._work.draws))] if words else []
         if self._work.many:
             elements, *rest = words
-        else:
-            elements = torch.arange(data.numel(), dtype=torch.int32, device=data.device)
-            rest = [words[0][i] for i in range(2 * len(self._work.draws))] if words else []
         return TracedDraws(elements, dict(zip(self._work.draws, zip(rest[::2], rest[1::2], strict=True), strict=True)))
 
     def _bound(self, numbers: Tensor) -> tuple[Chain, Moment, Tensor]:
@@ -165,13 +162,17 @@ class TracedDraws(NamedTuple):
     """Random bits of rounding as operations on random words.
 
     Attributes:
-        elements: the number of each element in its parameter.
+        elements: the number of each element in its parameter, if there are several parameters.
         words: those of each draw.
     """
 
-    elements: Tensor
+    elements: Tensor | None
     words: Mapping[int, tuple[Tensor, Tensor]]
 
-    def bits(self, draw: int) -> Tensor:
-        """Return the bits of a draw."""
-        return random_bits(self.elements, *self.words[draw])
+    def bits(self, draw: int, count: int) -> Tensor:
+        """Return so many bits of a draw."""
+        first, second = self.words[draw]
+        elements = self.elements
+        if elements is None:
+            elements = torch.arange(count, dtype=torch.int32, device=first.device)
+        return random_bits(elements, first, second)

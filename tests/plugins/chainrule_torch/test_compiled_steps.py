@@ -76,7 +76,21 @@ def test_a_rule_with_sums_within_a_wrapper_has_the_gradient_that_it_makes(traced
 
 
 def test_rounding_draws_the_same_bits_for_parameters_together() -> None:
-    expect_same_steps(optim.sgd, (40,), (5, 6), (), dtype=BFLOAT16, momentum=0.9, lr=2.0**-8, state_dtype=BFLOAT16)
+    options = {"momentum": 0.9, "lr": 2.0**-8, "maximize": True, "state_dtype": BFLOAT16}
+    expect_same_steps(optim.sgd, (40,), (5, 6), (), dtype=BFLOAT16, **options)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_rounded_steps_are_along_or_against_the_gradient(traced: list[int], order: Any) -> None:
+    ends = []
+    for compile, sign in ((False, 1), (False, -1), (True, 1), (True, -1)):
+        one = torch.nn.Parameter(torch.ones(2, 3, 4, 5, dtype=BFLOAT16).to(memory_format=order))
+        one.grad = torch.linspace(-1, 1, 120).view(2, 3, 4, 5).bfloat16().to(memory_format=order) * sign
+        torch.manual_seed(0)
+        optim.sgd([one], lr=2.0**-8, compile=compile, maximize=sign < 0).step()
+        ends.append(one.detach())
+    assert traced
+    assert all(torch.equal(end, ends[0]) for end in ends)
 
 
 def test_compensation_is_what_rounding_leaves_out() -> None:
@@ -90,18 +104,19 @@ def test_another_optimizer_of_a_known_rule_is_not_traced(traced: list[int]) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("rounding", "state_dtype"),
-    [("stochastic", None), ("stochastic", BFLOAT16), ("kahan", BFLOAT16), ("nearest", None)],
-)
-@pytest.mark.parametrize("dtype", [BFLOAT16, torch.float16])
+@pytest.mark.parametrize("options", [{"state_dtype": BFLOAT16}, {"rounding": "kahan"}], ids=["stochastic", "kahan"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_rule_takes_the_same_steps_rounded(
-    name: str, dtype: torch.dtype, rounding: str, state_dtype: Any
-) -> None:
+def test_every_rule_takes_the_same_steps_rounded(name: str, options: dict[str, Any]) -> None:
     rule = chainrule.get("optimizers", name).examples()[-1]
     shapes = [(4, 3), (3,)] if 1 in Chain(rule).ranks else [(4, 3)]
-    expect_same_steps(of_rule(rule), *shapes, dtype=dtype, rounding=rounding, state_dtype=state_dtype)
+    expect_same_steps(of_rule(rule), *shapes, dtype=BFLOAT16, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounding", ["stochastic", "kahan", "nearest"])
+@pytest.mark.parametrize("make", [optim.adamw, optim.lamb, optim.prodigy])
+def test_half_precision_takes_the_same_steps(make: Any, rounding: str) -> None:
+    expect_same_steps(make, (4, 3), (3,), dtype=torch.float16, rounding=rounding)
 
 
 @pytest.mark.slow

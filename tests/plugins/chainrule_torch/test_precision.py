@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import chainrule
 from chainrule.optimizers import sgd
@@ -23,6 +24,7 @@ from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 NAMES = [each.name for each in chainrule.components("optimizers") if not each.foreign]
 ROOT = Path(__file__).parents[3]
 BFLOAT16, FLOAT16 = torch.bfloat16, torch.float16
+DTYPES = (BFLOAT16, torch.float32)
 DRAWS = 10**6
 WORDS = words([1, 2], 1, 0)
 
@@ -37,6 +39,16 @@ def drawn(value: float, dtype: torch.dtype, count: int = DRAWS) -> Tensor:
     """Return a number rounded many times, each time with bits of its own."""
     noise = random_bits(torch.arange(count, dtype=torch.int32), *WORDS)
     return stochastically_rounded(torch.full((count,), value), dtype, noise).double()
+
+
+class Operations(TorchDispatchMode):
+    """Counts what torch is asked to do."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
 
 
 def parameter(*values: float, dtype: torch.dtype = BFLOAT16) -> torch.nn.Parameter:
@@ -213,6 +225,19 @@ def test_bfloat16_state_follows_small_changes(rounding: str) -> None:
     torch.testing.assert_close(stepper.state[one]["v"].float().mean(), torch.tensor(1 - 0.999**1000), rtol=5e-3, atol=0)
 
 
+@pytest.mark.parametrize("name", ["adafactor", "adam_mini", "came"])
+def test_state_of_another_shape_than_the_parameter_is_rounded(name: str) -> None:
+    ends = []
+    for state_dtype in (torch.float32, BFLOAT16):
+        one = torch.nn.Parameter(torch.linspace(-1, 1, 12).view(4, 3))
+        stepper = optimizer(name, [one], lr=0.01, state_dtype=state_dtype)
+        for t in range(3):
+            step(stepper, torch.cos(torch.arange(12.0) + t).view(4, 3))
+        ends.append([one.detach(), *(each for _, each in entries(stepper))])
+    for exact, kept in zip(*ends, strict=True):
+        torch.testing.assert_close(kept.float(), exact, rtol=0.05, atol=0.005)
+
+
 def test_a_number_of_the_whole_network_stays_the_same_for_all_parameters() -> None:
     torch.manual_seed(0)  # of the bits of rounding, with some of which d has not grown by then
     parameters = [torch.nn.Parameter(torch.ones(n, dtype=BFLOAT16)) for n in (2, 3, 4)]
@@ -334,6 +359,34 @@ def test_a_large_parameter_is_widened_slice_by_slice() -> None:
     chances = [float((piece != 1).double().mean()) for piece in large.detach().split(2**17)[:2]]
     assert all(abs(chance - 1 / 32) < 4 * (1 / 32 / 2**17) ** 0.5 for chance in chances)
     assert not torch.equal(large[: 2**17], large[2**17 : 2**18])
+
+
+def test_flattened_and_mixed_parameters_are_rounded_as_apart() -> None:
+    def made(**options: Any) -> tuple[list[torch.nn.Parameter], RuleOptimizer]:
+        torch.manual_seed(0)
+        parameters = [torch.nn.Parameter(torch.ones(n, 2, dtype=dtype)) for n in (3, 5) for dtype in DTYPES]
+        return parameters, optim.adam(parameters, lr=2.0**-8, rounding="kahan", state_dtype=BFLOAT16, **options)
+
+    ends = []
+    for options in ({}, {"flatten": True}):
+        parameters, stepper = made(**options)
+        for t in range(3):
+            step(stepper, *(torch.cos(torch.arange(2.0 * len(one)) + t).view(-1, 2) for one in parameters))
+        assert ["compensation" in stepper.state[one] for one in parameters] == [True, False] * 2
+        ends.append([*parameters, *(each for _, each in entries(stepper))])
+    assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+
+
+def test_small_parameters_are_rounded_in_few_operations() -> None:
+    counts = []
+    for many in (3, 60):
+        parameters = [torch.nn.Parameter(torch.ones(4, 5, dtype=BFLOAT16)) for _ in range(many)]
+        stepper = optim.adamw(parameters, state_dtype=BFLOAT16)
+        step(stepper, *[torch.ones(4, 5)] * many)
+        with Operations() as counted:  # type: ignore[no-untyped-call]
+            stepper.step()
+        counts.append(counted.count)
+    assert counts[0] == counts[1]
 
 
 def test_float32_parameters_are_stepped_as_ever() -> None:
