@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chainrule import ChainruleError
+from chainrule import ChainruleError, label
 from chainrule.activations import leaky_relu, tanh
 from chainrule.initializers import zeros
 from chainrule.layers import conv2d, linear, mlp, residual, sequential, transformer_block
@@ -78,6 +78,11 @@ def test_values_at_dotted_keys_make_another_description():
     assert run != other
 
 
+def test_a_module_of_a_package_goes_by_its_whole_name():
+    run = RunDescription.of({"task": "circle", "optimizer": "adam", "network": ["chainrule:relu"]})
+    assert [label(one) for one in run.module().modules] == ["relu"]
+
+
 def test_groups_of_parameters_have_rules_of_their_own():
     groups = {"vectors": {"name": "sgd", "lr": 0.5}, "*": "adam"}
     run = RunDescription.of({"task": "circle", "optimizer": {"name": "param_groups", "groups": groups}})
@@ -87,7 +92,9 @@ def test_groups_of_parameters_have_rules_of_their_own():
 
 def test_the_network_is_built_with_its_seeds_and_frozen_parameters():
     settings = {"seeds": {"range": 3}, "dtype": "float64", "freeze": ["0.*"]}
-    network = RunDescription.of({"task": "circle", "optimizer": "adam", **settings}).build()
+    run = RunDescription.of({"task": "circle", "optimizer": "adam", **settings})
+    network = run.build()
+    assert [part.dtype for part in run.splits().train] == [torch.float64, torch.int64]
     assert network.seeds == [0, 1, 2]
     assert network.dtype == torch.float64
     assert network.frozen == {"0.weight", "0.bias"}

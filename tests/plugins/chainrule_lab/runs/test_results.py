@@ -6,6 +6,7 @@ from chainrule import History
 from chainrule.layers import linear
 from chainrule.optimizers import sgd
 from chainrule_lab.runs.results import history_csv, results_of
+from chainrule_lab.runs.stopwatch import Stopwatch
 from chainrule_lab.strict_json import to_json
 
 NAN = math.nan
@@ -52,6 +53,13 @@ def test_a_dropped_member_has_not_diverged():
 def test_a_float32_has_no_more_digits_than_it_needs():
     network, history = ended({"train_loss": [0.1, 0.2]})
     assert history_csv(network, history) == "epoch,train_loss\n1,0.1\n2,0.2\n"
+
+
+def test_seconds_go_on_where_a_run_was_saved():
+    saved, resumed = Stopwatch(), Stopwatch()
+    saved.load_state_dict({"seconds": 1000.0})
+    resumed.load_state_dict(saved.state_dict())
+    assert resumed.seconds > saved.state_dict()["seconds"] - 100 >= 900
 
 
 def test_versions_of_the_packages_are_kept():
