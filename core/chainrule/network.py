@@ -84,7 +84,7 @@ class Network(NetworkParts):
     ) -> None:
         expect_module("network", "module", module)
         self.is_ensemble = seeds is not None or members is not None
-        self.seeds = checked_seeds(seed, seeds, members)
+        self._seeds = checked_seeds(seed, seeds, members)
         self.module = module
         self._look_inside()
         streams = self._named_streams.values()
@@ -269,7 +269,7 @@ class Network(NetworkParts):
             stream.bind(stream.key[:, i].unsqueeze(1).clone(), stream.counter, self.dtype)
         values = [parameter.data[i].clone() for parameter in single.parameters()]
         flat = FlatBuffers(single.parameters(), 1, self.dtype, self.device)
-        vars(single).update(seeds=[self.seeds[i]], is_ensemble=False, flat=flat)
+        vars(single).update(_seeds=[self.seeds[i]], is_ensemble=False, flat=flat)
         for parameter, value in zip(single.parameters(), values, strict=True):
             parameter.data.copy_(value)
         return single

@@ -38,8 +38,8 @@ class NetworkParts(DeclaresAttributes):
     """The modules, parameters, buffers and random streams of a built network, its state and its copies."""
 
     module: ModuleLike
-    seeds: list[int]
     is_ensemble: bool
+    _seeds: list[int]
     flat: FlatBuffers
     _frozen: frozenset[str] = frozenset()
     _replaced_by: ClassVar[Mapping[str, str]] = {
@@ -78,9 +78,14 @@ class NetworkParts(DeclaresAttributes):
         self._look_inside()
 
     @property
+    def seeds(self) -> list[int]:
+        """One seed per member."""
+        return list(self._seeds)
+
+    @property
     def members(self) -> int:
         """The number of members M; 1 for a single network."""
-        return len(self.seeds)
+        return len(self._seeds)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -265,7 +270,7 @@ class NetworkParts(DeclaresAttributes):
 
     def bind_members(self, seeds: Sequence[int], tensors: Mapping[str, list[Tensor]]) -> None:
         """Have other members from now on, with these seeds and with tensors as `member_tensors` returns them."""
-        vars(self)["seeds"] = list(seeds)
+        self._seeds = list(seeds)
         vars(self)["flat"] = FlatBuffers(self.parameters(), self.members, self.dtype, self.device)
         for parameter, data, grad in zip(self.parameters(), tensors["data"], tensors["grad"], strict=True):
             parameter.data.copy_(data)

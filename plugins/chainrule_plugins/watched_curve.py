@@ -60,8 +60,8 @@ class BestState:
     """
 
     def __init__(self, members: int) -> None:
-        self.costs = torch.full((members,), torch.inf, dtype=torch.float64)
-        self.epochs = torch.zeros(members, dtype=torch.int64)
+        self.costs = torch.full((members,), torch.inf, dtype=torch.float64, device="cpu")
+        self.epochs = torch.zeros(members, dtype=torch.int64, device="cpu")
         self.state: dict[str, Tensor] = {}
 
     def state_dict(self) -> dict[str, Any]:

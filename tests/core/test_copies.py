@@ -326,3 +326,35 @@ def test_what_one_callback_does_with_a_copy_or_the_metrics_stays_its_own():
     assert [one.epochs for one in first.histories] == [1, 2, 3]
     assert torch.equal(torch.stack(seen), history["train_loss"])
     assert history["train_loss"].all()
+
+
+def test_what_is_read_of_a_network_and_its_updater_is_no_part_of_them():
+    network = linear(3, 2).build(seeds=[0, 1])
+    updater = sgd(lr=torch.tensor([0.5, 0.25])).attach(network)
+    network.seeds.append(7)
+    assert (network.members, network.seeds) == (2, [0, 1])
+    updater.rates["*"].zero_()
+    assert updater.rates["*"].tolist() == [0.5, 0.25]
+    before = network.flat.data.clone()
+    network.flat.grad.fill_(1.0)
+    updater.step()
+    assert ((before - network.flat.data).view(-1) > 0.2).all()
+
+
+def test_the_stopped_members_are_those_of_stop_alone():
+    kept = []
+
+    class Meddles:
+        @hookimpl
+        def chainrule_fit_start(self, run):
+            run.stop(members=[1])
+
+        @hookimpl
+        def chainrule_step_end(self, run):
+            run.stopped_members.clear()
+            kept.append(run.network.member(1).flat.data)
+
+    network = linear(3, 1).build(seeds=[0, 1])
+    before = network.member(1).flat.data
+    fit(network, mse(), sgd(lr=0.1), train=(X, X[:, :1]), batch_size=10, callbacks=[Meddles()])
+    assert [torch.equal(values, before) for values in kept] == [True, True]

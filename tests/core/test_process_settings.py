@@ -5,11 +5,23 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from chainrule import ChainruleError, HyperparameterError, Optimizer, evaluate, fit, hookimpl, metrics, training_step
+from chainrule import (
+    ChainruleError,
+    HyperparameterError,
+    Optimizer,
+    evaluate,
+    fit,
+    get,
+    hookimpl,
+    metrics,
+    training_step,
+)
 from chainrule.activations import tanh
 from chainrule.layers import embedding, linear, sequential, transformer_block
 from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
+from chainrule_torch import wrap
+from tests.built_ins import BUILT_IN
 from tests.contracts.correct_modules import BatchNorm, Dropout
 from tests.interpreter import STRICT
 
@@ -157,3 +169,21 @@ def test_autocast_is_refused(use):
         pytest.raises(ChainruleError, match=r"^network: must run in torch\.float32, got torch\.autocast for cpu\."),
     ):
         use(network)
+
+
+@pytest.mark.parametrize(
+    "name", [one.name for one in BUILT_IN if one.kind == "callbacks" and one.name != "tensorboard"]
+)
+def test_callbacks_run_under_another_default_device(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    callbacks = getattr(get("callbacks", name), "examples", lambda: [get("callbacks", name)()])()
+    with PROCESSES["device"]():
+        for callback in callbacks:
+            network = linear(3, 2).build(seeds=[0, 1])
+            fit(network, cross_entropy(), sgd(), train=(X, Y), validation=(X, Y), epochs=2, callbacks=[callback])
+
+
+def test_a_wrapped_rule_is_made_and_steps_under_another_default_device():
+    with PROCESSES["device"]():
+        rule = wrap(torch.optim.RMSprop, lr=0.1)
+        fit(linear(3, 2).build(), cross_entropy(), rule, train=(X, Y))

@@ -37,7 +37,6 @@ class Run(ExplainsAttributes):
         step: the number of steps taken.
         step_loss: the loss (M,) of the last step, before its update; see `loss`.
         batch: x and y, (M, N, …) each, of the last step; None before the first.
-        stopped_members: the members that `stop` was called with.
         dropped_members: the members that `drop` was called with, in this epoch too.
         callbacks: the callbacks of the fit, in order.
         steps_per_epoch: None where the batches come from an iterable without a length.
@@ -64,7 +63,6 @@ class Run(ExplainsAttributes):
         self.steps_per_epoch = steps_per_epoch
         self.stopped = False
         self._kept = StoppedMembers(network)
-        self.stopped_members = self._kept.indices
         self._roster = Roster(updater)
         self.dropped_members = self._roster.dropped
         self._metrics: dict[str, Tensor] | None = None  # of the epoch that has just ended
@@ -92,6 +90,11 @@ class Run(ExplainsAttributes):
         """The loss of the last step, before its update: () for a single network, (M,) for an ensemble."""
         value = None if self.step_loss is None else self.step_loss.clone()
         return value if value is None or self.network.is_ensemble else value[0]
+
+    @property
+    def stopped_members(self) -> list[int]:
+        """The members that `stop` was called with."""
+        return list(self._kept.indices)
 
     @explained
     def stop(self, members: Iterable[int] | None = None) -> None:

@@ -56,7 +56,9 @@ class RunningMeans:
             (self._totals, values if loss.reduction == "sum" else values * denominators),
             (self._weights, denominators),
         ):
-            before = torch.as_tensor(sums.get("loss", 0.0), dtype=torch.float64).expand(1, self._members)
+            before = torch.as_tensor(sums.get("loss", 0.0), dtype=torch.float64, device=added.device).expand(
+                1, self._members
+            )
             sums["loss"] = torch.cat([before, added]).cumsum(0)[-1]
         self._dtypes["loss"] = dtype
 

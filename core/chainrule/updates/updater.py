@@ -236,7 +236,8 @@ class Updater(DeclaresAttributes):
     @property
     def rates(self) -> dict[str, LearningRate]:
         """The learning rate of the last step, after the schedule, by group; of step 1 before there was one."""
-        return {key: clock.at(max(self.t, 1)).lr for key, clock in zip(self._keys, self._clocks, strict=True)}
+        found = {key: clock.at(max(self.t, 1)).lr for key, clock in zip(self._keys, self._clocks, strict=True)}
+        return {key: lr.clone() if isinstance(lr, Tensor) else lr for key, lr in found.items()}
 
     @property
     def settings(self) -> tuple[Any, ...]:

@@ -49,8 +49,8 @@ class ReduceOnPlateau:
         self._start(0)
 
     def _start(self, members: int) -> None:
-        self._best = torch.full((members,), math.inf, dtype=torch.float64)
-        self._waited, self._resting = torch.zeros(2, members, dtype=torch.int64)
+        self._best = torch.full((members,), math.inf, dtype=torch.float64, device="cpu")
+        self._waited, self._resting = torch.zeros(2, members, dtype=torch.int64, device="cpu")
 
     @hookimpl
     def chainrule_fit_start(self, run: Run) -> None:
@@ -77,7 +77,7 @@ class ReduceOnPlateau:
         self._best, self._waited, self._resting = saved["best"], saved["waited"], saved["resting"]
 
     def _lower(self, lr: LearningRate, lowered: Tensor, run: Run) -> LearningRate:
-        before = torch.as_tensor(lr, dtype=torch.float64).cpu().expand(run.network.members)
+        before = torch.as_tensor(lr, dtype=torch.float64, device="cpu").expand(run.network.members)
         after = torch.maximum(before * self.factor, before.clamp(max=self.min_lr))
         rates = torch.where(lowered, after, before)
         return rates if run.network.is_ensemble else rates.item()

@@ -37,7 +37,7 @@ class Wrapped(Optimizer):
         super().__post_init__()
         members = max([len(value) for value in _per_member(self)], default=1)
         for i in range(members):
-            self.optimizer([torch.zeros(2, 2, requires_grad=True)], i)
+            self.optimizer([torch.zeros(2, 2, requires_grad=True, device="cpu")], i)
 
     def init(self, parameter: Tensor) -> State:
         with torch.inference_mode(False), torch.random.fork_rng(devices=[]):

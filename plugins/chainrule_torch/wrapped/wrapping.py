@@ -70,10 +70,13 @@ def _imported(path: str) -> Any:
 def _expect_same_steps(rule: Wrapped) -> None:
     """Raise ChainruleError unless the rule moves two parameters as one optimizer that keeps both."""
     generator = torch.Generator().manual_seed(0)
-    first = [torch.randn(shape, dtype=torch.float64, generator=generator) for shape in SHAPES]
-    downhill = [torch.randn(shape, dtype=torch.float64, generator=generator) for shape in SHAPES]
+    first = [torch.randn(shape, dtype=torch.float64, generator=generator, device="cpu") for shape in SHAPES]
+    downhill = [torch.randn(shape, dtype=torch.float64, generator=generator, device="cpu") for shape in SHAPES]
     grads = [
-        [mean + 0.1 * torch.randn(mean.shape, dtype=torch.float64, generator=generator) for mean in downhill]
+        [
+            mean + 0.1 * torch.randn(mean.shape, dtype=torch.float64, generator=generator, device="cpu")
+            for mean in downhill
+        ]
         for _ in range(STEPS)
     ]
 
