@@ -21,6 +21,9 @@ from chainrule_lab.sweep.runner import Workers
 TRIAL_MEMBERS, TRIAL_STEPS = 39, 4
 """The ensemble and its steps by which the time of a step is estimated."""
 
+OVERHEAD = 15.0
+"""Seconds for the start of the workers, the costs and the report."""
+
 BESIDE_STEPS = 1.4
 """What evaluation, gathering of batches and the store take beside the steps, as a factor."""
 
@@ -98,7 +101,7 @@ def estimate(plan: Plan, workers: int, frozen: Mapping[Key, Outcome]) -> float:
                 (name, one.name, track, horizon) not in frozen for track in plan.tracks for horizon in plan.horizons
             ):
                 total += seconds_of(task, one, plan.tracks, plan.horizons)
-    return total / workers
+    return total / workers + OVERHEAD
 
 
 def seconds_of(task: LoadedTask, one: Contender, tracks: Sequence[Track], horizons: Sequence[int]) -> float:

@@ -26,6 +26,9 @@ EXTENSIONS, EXTENDED_BY = 2, 2
 DRAWS = 50
 """Scrambled Sobol points of track C."""
 
+FEW_TRIALS = 10
+"""Of so many points, drawn at random from those that were tried, the report says what the best typically reaches."""
+
 DIVERGED_ABOVE = 10.0
 """A run diverged if its last validation loss is not finite, or more than this times the loss before training."""
 

@@ -32,6 +32,7 @@ from chainrule_lab.bench.costs import Cost
 from chainrule_lab.bench.results import Outcome, Track
 from chainrule_lab.bench.statistics.across_tasks import mean_ranks
 from chainrule_lab.bench.statistics.paired import Interval, mean_interval
+from chainrule_lab.bench.statistics.trials import typical_best
 
 TRACKS = {
     "A": "published defaults, untuned",
@@ -51,7 +52,7 @@ class Line:
     train: float
     steps: str
     robustness: float
-    trials: int
+    best_of: float
 
     @property
     def is_own(self) -> bool:
@@ -119,7 +120,7 @@ class Report:
                 train=_mean(one.train),
                 steps=_steps_text(one, target, loaded.steps_per_epoch),
                 robustness=robustness(one),
-                trials=len(one.tried),
+                best_of=typical_best(list(one.medians().values()), protocol.FEW_TRIALS) if one.tried else math.nan,
             )
             for one in own
         ]

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from math import comb, inf
 
 
-def expected_best(losses: Sequence[float], k: int) -> float:
-    """Return the expected least loss of k different trials drawn from these; +∞ while all k may have diverged.
+def typical_best(losses: Sequence[float], k: int) -> float:
+    """Return the median of the least loss of k different trials drawn from these; all of them if there are fewer.
 
-    Formula: ``Σᵢ x₍ᵢ₎ C(n − i, k − 1) / C(n, k)`` over the n sorted losses
-    Source:  Tang et al. 2020, arXiv:2004.14545, the unbiased form of Dodge et al. 2019, arXiv:1909.03004
+    The expectation would be infinite as long as all k may have diverged, however unlikely.
+
+    Formula: the least ``x₍ᵢ₎`` with ``1 − C(n − i, k) / C(n, k) ≥ 1/2``
+    Source:  after Dodge et al. 2019, arXiv:1909.03004, without replacement as Tang et al. 2020, arXiv:2004.14545
     """
     ordered, n = sorted(losses), len(losses)
-    terms = ((comb(n - i, k - 1), loss) for i, loss in enumerate(ordered, 1))
-    return sum(weight * loss for weight, loss in terms if weight) / comb(n, k)
+    k = min(k, n)
+    return next(loss for i, loss in enumerate(ordered, 1) if 2 * comb(n - i, k) <= comb(n, k))
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,26 @@
 from itertools import combinations
 from math import inf
 
-import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule_lab.bench.statistics.trials import expected_best, steps_to_target
+from chainrule_lab.bench.statistics.trials import steps_to_target, typical_best
 
 
-@given(st.lists(st.floats(0, 100), min_size=1, max_size=7), st.data())
-def test_the_expected_best_is_the_mean_over_all_choices(losses, data):
+@given(st.lists(st.one_of(st.floats(0, 100), st.just(inf)), min_size=1, max_size=7), st.data())
+def test_the_typical_best_is_the_median_over_all_choices(losses, data):
     k = data.draw(st.integers(1, len(losses)))
-    expected = np.mean([min(chosen) for chosen in combinations(losses, k)])
-    assert expected_best(losses, k) == pytest.approx(expected, abs=1e-9)
+    best = sorted(min(chosen) for chosen in combinations(losses, k))
+    assert typical_best(losses, k) == best[(len(best) - 1) // 2]
 
 
-def test_it_is_infinite_while_all_may_have_diverged():
-    assert expected_best([1.0, inf, inf], 2) == inf
-    assert expected_best([1.0, inf, inf], 3) == 1.0
+def test_of_fewer_trials_than_asked_for_the_best_counts():
+    assert typical_best([3.0, inf, 1.0], 10) == 1.0
+
+
+def test_trials_that_diverge_count():
+    assert typical_best([1.0, inf, inf, inf, inf], 2) == inf
+    assert typical_best([1.0, inf, inf, inf, inf], 3) == 1.0
 
 
 def test_runs_that_never_arrive_are_censored_and_count():
