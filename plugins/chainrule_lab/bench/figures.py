@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,26 +14,13 @@ from matplotlib.figure import Figure
 from chainrule_lab.bench.contenders import BASELINES
 from chainrule_lab.bench.results import Outcome
 from chainrule_lab.bench.statistics.across_tasks import performance_profile
+from chainrule_lab.figure_style import STYLE, render
 
 # Okabe and Ito's palette, for readers with any colour vision; line styles distinguish the lines in greyscale.
 COLORS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#999999")
 OWN_COLORS = ("#D55E00", "#000000", "#8c510a", "#5e3c99")
 STYLES: Sequence[Any] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (9, 2.5)), (0, (3, 1, 1, 1, 1, 1)))
 
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "chainrule",  # identical results give identical bytes
-}
 COLUMNS = 2
 
 
@@ -169,7 +155,5 @@ def _legend(figure: Figure, panel: Any) -> None:
 
 
 def _svg(figure: Figure) -> str:
-    file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    text = file.getvalue().decode()
+    text = render(figure, "svg").decode()
     return text[text.index("<svg") :]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shlex
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,8 +35,9 @@ def bench(
         typer.Option("--task", help="A task; any number. By default four tasks for development.", show_default=False),
     ] = None,
     tracks: Annotated[
-        str, typer.Option(help="A: published defaults, B: a grid, C: Sobol draws; several as in ABC.")
-    ] = "AB",
+        str | None,
+        typer.Option(help="A: published defaults, B: a grid, C: Sobol draws; several as in ABC.", show_default="AB"),
+    ] = None,
     listed: Annotated[bool, typer.Option("--list-tasks", help="List the tasks with size and seconds.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show how far the runs in the store are.")] = False,
     export: Annotated[
@@ -52,6 +50,7 @@ def bench(
     workers: Annotated[
         int, typer.Option(help="Processes that train; 0 for one for each processor.", show_default="0")
     ] = 0,
+    dask: Annotated[str, typer.Option(help="Address of a Dask scheduler, to train in its workers.")] = "",
 ) -> None:
     """Compare optimizers with six tuned baselines, and write a report.
 
@@ -70,6 +69,7 @@ def bench(
         from chainrule_lab.bench.report import Report
         from chainrule_lab.bench.terminal import announce, list_tasks, show_status, show_verified, summarize
         from chainrule_lab.bench.verification import verify
+        from chainrule_lab.sweep.executors import executor_of
         from chainrule_lab.sweep.runner import Workers
 
     if listed:
@@ -87,17 +87,26 @@ def bench(
     if status:
         show_status(folder / STORE)
         return
-    chosen = _checked_tracks(tracks)
-    if workers < 0:
-        raise ChainruleError(f"bench: --workers must be at least 0, got {workers}. Leave it out.")
-    plan = plan_of(names or [], tasks or DEFAULT_TASKS, chosen, quick=quick)
-    check_folder("bench", folder)
+    chosen = _checked_tracks("AB" if tracks is None else tracks)
+    if quick and (tasks or tracks is not None):
+        raise ChainruleError("bench: --quick has its own tasks and track, got --task or --tracks too. Leave them out.")
+    if workers < 0 or (workers and dask):
+        rule = "left out with --dask" if dask else "at least 0"
+        raise ChainruleError(f"bench: --workers must be {rule}, got {workers}. Leave it out.")
+    plan = plan_of(names or [], list(dict.fromkeys(tasks or DEFAULT_TASKS)), chosen, quick=quick)
+    exported = None if export is None else expanded("bench", export)
+    for place in (folder, *([] if exported is None else [exported.resolve().parent])):
+        check_folder("bench", place)
     folder.mkdir(parents=True, exist_ok=True)
     count = workers or os.cpu_count() or 1
     known = frozen(plan.tasks)
     announce(plan, estimate(plan, count, known), count)
-    with _pool(count) as executor:
-        outcomes = run_plan(plan, folder / STORE, Workers(executor), known)
+    try:
+        with executor_of("bench", 0 if count == 1 else count, dask) as executor:
+            outcomes = run_plan(plan, folder / STORE, Workers(executor), known)
+    except KeyboardInterrupt:
+        echo(f"Stopped. The same command goes on from {folder / STORE}.", err=True)
+        raise
     loaded = {name: LoadedTask(name) for name in plan.tasks}
     report = Report(
         outcomes=outcomes,
@@ -110,8 +119,9 @@ def bench(
     files = {"report.md": report.markdown(), "report.html": report.html()}
     try:
         write_together(folder, {name: text.encode() for name, text in files.items()})
-        if export is not None:
-            export_outcomes(expanded("bench", export), outcomes)
+        if exported is not None:
+            exported.parent.mkdir(parents=True, exist_ok=True)
+            export_outcomes(exported, outcomes)
     except OSError as error:
         raise ChainruleError(
             f"bench: {folder} must be a folder with room for files, got {error.strerror or error}. "
@@ -125,12 +135,6 @@ def _store_of(names: list[str]) -> Path | None:
     if len(names) > 1:
         raise ChainruleError(f"bench: verify takes one STORE, got {len(names)}. Write chainrule bench verify STORE.")
     return expanded("bench", Path(names[0])) if names else None
-
-
-def _pool(count: int) -> AbstractContextManager[Executor | None]:
-    if count == 1:
-        return nullcontext()
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _checked_tracks(text: str) -> Any:

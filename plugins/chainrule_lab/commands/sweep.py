@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,6 +56,7 @@ def sweep(
     with lab_required("sweep"):
         from chainrule_lab.atomic import check_folder
         from chainrule_lab.runs.toml_file import setting
+        from chainrule_lab.sweep.executors import executor_of
         from chainrule_lab.sweep.runner import finished
         from chainrule_lab.sweep.store import Store
         from chainrule_lab.sweep.sweep_file import SweepFile
@@ -73,7 +73,7 @@ def sweep(
             results = finished(given.name, given.make, given.settings, file)
         elif not status:
             _make_folder(file.parent)
-            with _executor(workers, dask) as executor:
+            with executor_of("sweep", workers, dask) as executor:
                 results = _run(given, file, executor)
     if status:
         with Store(file, create=False) as opened:
@@ -114,31 +114,6 @@ def _run(given: SweepFile, file: Path, executor: Executor | None) -> Results:
     except KeyboardInterrupt:
         echo(f"Stopped. The same command goes on from {file}.", err=True)
         raise
-
-
-@contextmanager
-def _executor(workers: int, dask: str) -> Iterator[Executor | None]:
-    """Yield what trains in so many processes, or in the workers of a Dask scheduler; None for this process."""
-    if dask:
-        with lab_required("sweep"):
-            from distributed import Client
-        try:
-            client: Any = Client(dask, timeout=10)  # type: ignore[no-untyped-call, unused-ignore]  # untyped where it is installed
-        except (OSError, ValueError) as error:
-            raise ChainruleError(
-                f"sweep: --dask must be the address of a scheduler, got {dask} ({error}). "
-                "Start one with: dask scheduler."
-            ) from error
-        with client:
-            yield client.get_executor()
-    elif workers:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield pool
-    else:
-        yield None
 
 
 def _write(results: Results, trials: int, folder: Path, kinds: list[str]) -> list[Path]:

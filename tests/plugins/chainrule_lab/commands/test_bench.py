@@ -14,6 +14,9 @@ from chainrule_lab.commands.bench import bench
         ({"tracks": ""}, r'^bench: --tracks must be letters of A, B and C, got ""\.'),
         ({"workers": -1}, r"^bench: --workers must be at least 0, got -1\."),
         ({"tasks": ["cirle"]}, r'^No task is registered as "cirle"\. Did you mean "circle"\?'),
+        ({"quick": True, "tasks": ["circle"]}, r"^bench: --quick has its own tasks and track, got --task"),
+        ({"workers": 2, "dask": "tcp://x:1"}, r"^bench: --workers must be left out with --dask, got 2\."),
+        ({"names": ["verify", "a", "b"]}, r"^bench: verify takes one STORE, got 2\."),
         ({"status": True}, r"^sweep: no such store: .*results\.db\."),
     ],
 )
