@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chainrule.arguments import shown
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
 from chainrule.distributed.members import fit_members
@@ -45,8 +46,8 @@ def fit(
     stopping, the curves have NaN from there on.
 
     A single network is trained by all together: each takes its share of a batch's rows, and one all-reduce a step sums
-    the gradients. Layers must treat rows one by one, unlike batch norm, and draw no random numbers, unlike dropout.
-    Callbacks are told of the same in every process, and must decide alike.
+    the gradients. Layers must treat rows one by one, unlike batch norm, and draw no random numbers, unlike dropout;
+    compile=True compiles the update alone. Callbacks are told of the same in every process, and must decide alike.
 
     Args:
         network: as in `chainrule.fit`, as are the others; built alike in every process, on its own device.
@@ -60,7 +61,7 @@ def fit(
 
     Raises:
         ChainruleError: if a process fails or ends, in all of them; if they were called with different arguments; if a
-            single network is to be kept in a checkpoint, or cannot be trained by rows.
+            single network cannot be trained by rows, or is to be kept in a checkpoint or captured.
     """
     check_parts("distributed.fit", network=network, loss=loss, optimizer=optimizer)
     place = this_process()
@@ -69,17 +70,18 @@ def fit(
         return fit_here(network, loss, optimizer, **data, callbacks=callbacks, checkpoint=checkpoint, **settings)
     _expect_alike(network, data, loss=loss, optimizer=optimizer, **settings)
     if network.is_ensemble:
-        if checkpoint is not None:
+        if isinstance(checkpoint, str | Path):
             path = Path(checkpoint)
             checkpoint = path.with_name(f"{path.stem}.{place.rank}-of-{place.size}{path.suffix}")
         return fit_members(
             place, network, loss, optimizer, data, callbacks=callbacks, checkpoint=checkpoint, **settings
         )
-    if checkpoint is not None:
-        raise ChainruleError(
-            f"distributed.fit: a checkpoint must be that of an ensemble, got {checkpoint} for one network, which "
-            "several processes train. Leave it out."
-        )
+    for name, value in {"checkpoint": checkpoint, "cuda_graph": settings.get("cuda_graph")}.items():
+        if value:
+            raise ChainruleError(
+                f"distributed.fit: {name} must be left out for one network, which several processes train, got "
+                f"{shown(value)}. Leave it out, or train an ensemble, whose members are divided."
+            )
     return fit_here(network, loss, SharedRows(optimizer, place), **data, callbacks=callbacks, **settings)
 
 

@@ -107,7 +107,7 @@ def _whole(updater: Updater, outcomes: list[dict[str, Any]]) -> History:
     Roster(updater).take(list(range(network.members)), _on(network.device, state))
     history = History(updater)
     history.members[:] = sorted(member for outcome in outcomes for member in outcome["stayed"])
-    epochs = max(len(curve) for outcome in outcomes for curve in outcome["curves"].values())
+    epochs = max((len(curve) for outcome in outcomes for curve in outcome["curves"].values()), default=0)
     for epoch in range(epochs):
         history.append(
             {

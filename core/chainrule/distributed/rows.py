@@ -89,5 +89,6 @@ class SharedStep(TrainingStep):
         if error > MIXED[got.dtype]:
             raise ChainruleError(
                 f"distributed.fit: the layers of one network must treat the rows of a batch one by one, got a gradient "
-                f"that differs by {error:.2g} from the whole batch's. Leave out layers such as batch_norm."
+                f"that differs by {error:.2g} from the whole batch's. Leave out layers such as batch_norm, and pass "
+                "the same batches to every process."
             )

@@ -61,7 +61,10 @@ def assert_alike(found, expected, tolerance):
             ["distributed.fit: the layers of one network must treat the rows of a batch one by one, got a "],
         ),
         ("dropout", ["distributed.fit: the layers of one network must draw no random numbers, got 0.random. Leave "]),
-        ("checkpoint", ["distributed.fit: a checkpoint must be that of an ensemble, got run.ckpt for one network"]),
+        (
+            "checkpoint",
+            ["distributed.fit: checkpoint must be left out for one network, which several processes train, got"],
+        ),
         (
             "unlike",
             ["distributed.fit: every process must be called alike, got in process 1 batch_size 9 in place of 8"],

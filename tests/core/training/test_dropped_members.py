@@ -8,10 +8,12 @@ from torch.testing import assert_close
 
 from chainrule import CallbackError, fit, hookimpl, param_groups
 from chainrule.activations import tanh
+from chainrule.base.member_rows import rows_of
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, ema, lookahead, muon, sgd, sgld
 from chainrule.schedules import exponential
+from chainrule.training.steps.snapshot import Watch
 
 X, Y = torch.randn(2, 4, 24, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 RATES = torch.tensor([0.1, 0.01, 0.03, 0.003])
@@ -103,7 +105,7 @@ def test_each_member_keeps_its_data(per_member, is_iterable):
 
 @pytest.mark.parametrize("rule", [adam(lr=0.1), ema(inner=sgd(lr=0.1), decay=0.9)], ids=["adam", "ema"])
 def test_the_network_has_all_members_again_at_the_end(rule):
-    drops = Drops()
+    drops = Drops({2: [3, 0], 4: [2]})
     network, history = train(drops, rule=rule)
     assert network.seeds == [0, 1, 2, 3]
     for member, state in drops.states.items():
@@ -156,6 +158,17 @@ def test_the_run_has_the_rows_of_those_that_stay():
     assert history["whole"].tolist() == [[0.0, 1.0, 2.0, 3.0]] * 5
 
 
+def test_the_loss_at_the_end_is_that_of_those_that_stayed():
+    class Sees:
+        @hookimpl
+        def chainrule_fit_end(self, run):
+            self.loss = run.loss
+
+    sees = Sees()
+    train(Drops({4: [2], 5: [0]}), sees)
+    assert sees.loss.isnan().tolist() == [True, False, True, False]
+
+
 def test_a_rate_that_is_set_after_a_drop_is_that_of_each_members_row():
     class Sets:
         @hookimpl
@@ -170,21 +183,20 @@ def test_a_rate_that_is_set_after_a_drop_is_that_of_each_members_row():
 def test_a_parameter_that_is_unfrozen_after_a_drop_is_new_to_those_that_left():
     class Unfreezes:
         @hookimpl
-        def chainrule_fit_start(self, run):
-            run.network.freeze("0.*")
-
-        @hookimpl
         def chainrule_epoch_end(self, run, epoch):
             if epoch == 3:
-                run.network.unfreeze("0.*")
+                run.network.unfreeze("weight")
 
-    network, history = train(Unfreezes(), Drops())
-    free, expected = train(Unfreezes())
-    state, free_state = (one.updater.state_dict()["state"]["0.weight"] for one in (history, expected))
-    for entry, values in state.items():
-        assert torch.equal(values[KEPT], free_state[entry][KEPT])
-        assert (values[[0, 2]] == 0).all()
-    assert torch.equal(network.state_dict()["0.weight"][KEPT], free.state_dict()["0.weight"][KEPT])
+    def states(*callbacks):
+        network = linear(3, 3).build(seeds=range(4), dtype=torch.float64).freeze("weight")
+        history = fit(network, mse(), adam(), train=(X[0], Y[0]), epochs=5, callbacks=[Unfreezes(), *callbacks])
+        return history.updater.state_dict()["state"]
+
+    state, free = states(Drops()), states()
+    for name, entries in state.items():
+        for entry, values in entries.items():
+            assert torch.equal(values[KEPT], free[name][entry][KEPT])
+            assert (values[[0, 2]] == 0).all() == (name == "weight")
 
 
 def test_members_may_be_stopped_and_dropped():
@@ -339,6 +351,15 @@ def test_a_compiled_fit_drops_members_too():
     for member, state in drops.states.items():
         assert all(torch.equal(value[member], state[name]) for name, value in network.state_dict().items())
     assert_close(history["train_loss"][:, KEPT], expected["train_loss"][:, KEPT], rtol=1e-12, atol=0)
+
+
+def test_a_recorded_step_is_out_of_date_when_members_have_left():
+    network = linear(3, 3).build(seeds=range(4))
+    updater = adam().attach(network)
+    watch = Watch(network.modules(), updater)
+    assert not watch.sees_changes()
+    network.bind_members([0, 2], rows_of(network.member_tensors(), [0, 2]))
+    assert watch.sees_changes()
 
 
 def test_a_copy_of_an_updater_steps_with_those_that_stay():
