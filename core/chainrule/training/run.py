@@ -37,7 +37,6 @@ class Run(ExplainsAttributes):
         step: the number of steps taken.
         step_loss: the loss (M,) of the last step, before its update; see `loss`.
         batch: x and y, (M, N, …) each, of the last step; None before the first.
-        dropped_members: the members that `drop` was called with, in this epoch too.
         callbacks: the callbacks of the fit, in order.
         steps_per_epoch: None where the batches come from an iterable without a length.
     """
@@ -64,7 +63,6 @@ class Run(ExplainsAttributes):
         self.stopped = False
         self._kept = StoppedMembers(network)
         self._roster = Roster(updater)
-        self.dropped_members = self._roster.dropped
         self._metrics: dict[str, Tensor] | None = None  # of the epoch that has just ended
         self.callbacks = list(callbacks)
         self._implementations: dict[str, list[pluggy.HookImpl]] = {}
@@ -131,6 +129,11 @@ class Run(ExplainsAttributes):
                 "Call it in chainrule_epoch_end."
             )
         self._roster.drop(members)
+
+    @property
+    def dropped_members(self) -> list[int]:
+        """The members that `drop` was called with, in this epoch too."""
+        return list(self._roster.dropped)
 
     @property
     def members(self) -> list[int]:

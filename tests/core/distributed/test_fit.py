@@ -126,7 +126,7 @@ def test_torchrun_ends_all_processes_when_one_is_killed(tmp_path, built):
     script = tmp_path / "script.py"
     script.write_text(f"""
 import os, signal, torch
-from chainrule import distributed
+from chainrule import distributed, hookimpl
 from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.optimizers import sgd

@@ -246,6 +246,16 @@ def test_a_history_tells_of_those_that_stayed():
     assert f"train_loss {history['train_loss'][-1, KEPT].mean():.4g}" in repr(history)
 
 
+def test_what_a_callback_does_to_the_lists_changes_no_run():
+    class Clears:
+        @hookimpl
+        def chainrule_epoch_end(self, run):
+            run.members.clear()
+            run.dropped_members.clear()
+
+    assert train(Drops(), Clears())[1].members == KEPT
+
+
 def test_two_callbacks_may_drop_a_member_in_one_epoch():
     assert train(Drops(), Drops())[1].members == KEPT
 
