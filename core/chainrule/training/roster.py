@@ -71,7 +71,7 @@ class Roster:
         leaving = [member for member in self.checked("run.drop", members) if member not in already]
         if len(self.dropped) + len(leaving) == self.built:
             raise ChainruleError(
-                f"run.drop: a member or more must stay in training, got all of {self.members}. "
+                f"run.drop: a member or more must stay in training, got all of {shown(self.members)}. "
                 "End the fit with run.stop()."
             )
         self.dropped += leaving

@@ -111,6 +111,7 @@ class Run(ExplainsAttributes):
         self._stop_with_the_last()
 
     @explained
+    @explained
     def drop(self, members: Iterable[int]) -> None:
         """Let members leave once every callback has been told of the epoch's end: later steps compute the others alone.
 

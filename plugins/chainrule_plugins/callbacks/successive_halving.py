@@ -17,6 +17,7 @@ class SuccessiveHalving:
 
     With eta=4 and rungs=3, as given, a quarter of M members is trained beyond 1/64 of the epochs, M/16 beyond 1/16 and
     M/64 from 1/4 to the end. Epochs and numbers of members are rounded up; of rungs in one epoch the last counts.
+    With compile=True a step is compiled for each number of members.
 
     Watches:  the curve named by monitor at the rungs, of which less is better if it is a loss, else as mode says;
               members without a number are the first to go
