@@ -141,6 +141,11 @@ class Applied(Module):
         raise NotImplementedError
 
 
+def repeated(*order: int) -> list[Module]:
+    layers = [linear(2, 2), linear(2, 2)]
+    return [layers[i] for i in order]
+
+
 def scaled(factor: float) -> Callable[[Tensor], Tensor]:
     return lambda x: x * factor
 
@@ -156,6 +161,7 @@ def scaled(factor: float) -> Callable[[Tensor], Tensor]:
         (lambda: dropout(0.5), lambda: dropout(0.4)),
         (lambda: prelu(), lambda: prelu(init=0.1)),
         (lambda: Tied(tied=True), lambda: Tied(tied=False)),
+        (lambda: Applied(repeated(0, 1, 0)), lambda: Applied(repeated(0, 1, 1))),
         (lambda: Applied(scaled(0.0)), lambda: Applied(scaled(-0.0))),
         (lambda: Applied(torch.tensor([1.0])), lambda: Applied(torch.tensor([2.0]))),
         (lambda: Applied({"a": (1, torch.float32)}), lambda: Applied({"a": (True, torch.float32)})),

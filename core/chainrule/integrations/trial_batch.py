@@ -230,7 +230,7 @@ class TrialBatch:
         elif len(candidates) > 1:
             for candidate in running:
                 self._train([candidate])
-        elif failure is not None:
+        elif running and failure is not None:
             self._trials.fail(candidates[0].trial, failure)
             if not isinstance(failure, self._caught):
                 raise failure

@@ -106,6 +106,55 @@ def test_a_batch_of_one_trial_is_what_optuna_does_whatever_sampler_and_pruner():
         assert PRUNED in {trial.state for trial in study.trials}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        lambda: optuna.pruners.NopPruner(),
+        lambda: optuna.pruners.MedianPruner(n_startup_trials=2),
+        lambda: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=4, reduction_factor=2),
+        lambda: optuna.pruners.PatientPruner(optuna.pruners.PercentilePruner(25.0, n_startup_trials=2), patience=1),
+        lambda: optuna.pruners.ThresholdPruner(upper=4.0, n_warmup_steps=2),
+    ],
+    ids=["none", "median", "hyperband", "patient", "threshold"],
+)
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        lambda: optuna.samplers.TPESampler(seed=0, n_startup_trials=4, constant_liar=True),
+        lambda: optuna.samplers.TPESampler(seed=0, n_startup_trials=4, multivariate=True, group=True),
+        lambda: optuna.samplers.NSGAIISampler(seed=0, population_size=6),
+        lambda: optuna.samplers.QMCSampler(seed=0),
+        lambda: optuna.samplers.GridSampler({**GRID, "lr": [0.001, 0.003, 0.01, 0.03, 0.1, 0.05]}),
+    ],
+    ids=["TPE", "TPE in groups", "NSGA-II", "QMC", "grid"],
+)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_trials_of_any_sampler_and_pruner_end_as_alone(sampler, pruner):
+    study = study_with(sampler(), pruner())
+    together(study, n_trials=24, batch=8, epochs=4)
+    assert len(study.trials) == 24
+    for trial in study.trials:
+        alone = study_with()
+        alone.enqueue_trial(trial.params)
+        alone.optimize(lambda one: one_by_one(one, epochs=4), n_trials=1)
+        assert trial.state in (COMPLETE, PRUNED)
+        if trial.state == COMPLETE:
+            assert trial.value == pytest.approx(alone.best_value, rel=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_brute_force_search_ends_when_all_of_it_is_complete():
+    def build(trial):
+        return linear(3, 1), sgd(lr=trial.suggest_float("lr", 0.01, 0.1, step=0.01))
+
+    study = study_with(optuna.samplers.BruteForceSampler(seed=0))
+    together(study, build, n_trials=100, batch=8)
+    assert len({trial.params["lr"] for trial in study.trials if trial.state == COMPLETE}) == 10
+    assert len(study.trials) <= 12
+
+
 def test_pruned_trials_leave_the_ensemble_and_the_others_end_as_alone():
     rows = []
 
@@ -271,13 +320,13 @@ def test_a_diverged_trial_fails_as_with_optuna():
     assert {(trial.params["lr"], trial.state) for trial in study.trials} == {(0.01, COMPLETE), (1e200, FAIL)}
 
 
-def interrupting(step):
-    """A loss that is interrupted at a step."""
-    steps = iter(range(step))
+def interrupting(times):
+    """A loss that is interrupted when it has been computed so many times."""
+    left = iter(range(times))
 
     class Interrupting(chainrule.losses.mse):
         def forward(self, prediction, target):
-            if self.training and next(steps, None) is None:
+            if next(left, None) is None:
                 raise KeyboardInterrupt
             return super().forward(prediction, target)
 
@@ -298,6 +347,18 @@ def test_an_interrupted_study_goes_on_with_the_trials_that_it_had_begun(sampler)
     assert all(params in complete for params in begun)
     if study.sampler.__class__ is optuna.samplers.GridSampler:
         assert len({tuple(params.items()) for params in complete}) == 12
+
+
+def test_an_interrupted_trial_begins_anew_for_the_pruner():
+    study = study_with(pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2))
+    with pytest.raises(KeyboardInterrupt):
+        optimize(study, of_one_form, loss=interrupting(7), **DATA, n_trials=4, epochs=4, dtype=torch.float64)
+    begun = [trial for trial in study.trials if trial.state == FAIL]
+    again = [trial for trial in study.trials if trial.state == WAITING]
+    assert "completed_rung_0" in begun[0].system_attrs
+    assert [(trial.params, trial.system_attrs, trial.intermediate_values) for trial in again] == [
+        (trial.params, {}, {}) for trial in begun
+    ]
 
 
 def test_a_grid_ends_when_all_of_it_is_complete():
@@ -411,9 +472,9 @@ def test_what_build_must_return_is_told_in_one_line(built, message):
     assert RUNNING not in {trial.state for trial in study.trials}
 
 
-def leave_running(study, process, trials=2):
-    """Ask trials as a process does that is killed then."""
-    for _ in range(trials):
+def leave_running(study, process, build=build):
+    """Ask two trials as a process does that is killed then."""
+    for _ in range(2):
         trial = study.ask()
         build(trial)
         trial.set_user_attr("process", process)
@@ -433,6 +494,15 @@ def test_trials_of_a_killed_process_are_run_again():
     assert [trial.state for trial in study.trials] == [FAIL, FAIL, COMPLETE, COMPLETE, COMPLETE, COMPLETE]
     assert [trial.params for trial in study.trials[2:4]] == left
     assert [trial.user_attrs.get("retry_of") for trial in study.trials] == [None, None, 0, 1, None, None]
+
+
+def test_a_grid_of_which_only_trials_of_a_killed_process_are_left_is_completed():
+    study = study_with(optuna.samplers.GridSampler({"lr": [0.001, 0.01, 0.05, 0.1]}))
+    together(study, of_one_form, n_trials=2)
+    leave_running(study, of_a_dead_process(), of_one_form)
+    together(study, of_one_form, n_trials=4, batch=1)
+    complete = [trial.params["lr"] for trial in study.trials if trial.state == COMPLETE]
+    assert sorted(complete) == [0.001, 0.01, 0.05, 0.1]
 
 
 @pytest.mark.parametrize("process", [f"{socket.gethostname()} {os.getppid()} 12345678", "elsewhere 1 12345678", "?"])
