@@ -9,7 +9,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -104,18 +104,18 @@ class Trials:
             self.fail(trial, f"the objective is {', '.join(map(str, values))}")
             return
         frozen = self._tell(trial, self._states.COMPLETE, values)
-        if not self._log.isEnabledFor(logging.INFO):
-            return
-        told, best = f"values: {list(values)}", ""
-        if len(values) == 1:
-            first = self.study.best_trial
-            told, best = f"value: {values[0]}", f" Best is trial {first.number} with value: {first.value}."
-        self._log.info(f"Trial {trial.number} finished with {told} and parameters: {frozen.params}.{best}")
+        if self._log.isEnabledFor(logging.INFO):
+            told = f"value: {values[0]}" if len(values) == 1 else f"values: {list(values)}"
+            self._log.info(
+                f"Trial {trial.number} finished with {told} and parameters: {frozen.params}.{self._best(values)}"
+            )
+        self._call_back(frozen)
 
     def prune(self, trial: Trial) -> None:
         """Tell that the trial is pruned."""
-        self._tell(trial, self._states.PRUNED)
+        frozen = self._tell(trial, self._states.PRUNED)
         self._log.info(f"Trial {trial.number} pruned.")
+        self._call_back(frozen)
 
     def fail(self, trial: Trial, reason: BaseException | str) -> None:
         """Tell that the trial has failed, with the reason in Optuna's log."""
@@ -123,6 +123,7 @@ class Trials:
         frozen = self._tell(trial, self._states.FAIL)
         told = reason if isinstance(reason, str) else one_line(reason)
         self._log.warning(f"Trial {trial.number} failed with parameters: {frozen.params}: {told}")
+        self._call_back(frozen)
 
     def give_up(self) -> None:
         """Let the trials that are still running fail, and wait in the study to be run again."""
@@ -137,10 +138,19 @@ class Trials:
         if self.study._stop_flag:  # a sampler of a finite space takes trials that were given up for visited
             waiting = self.study.get_trials(deepcopy=False, states=(self._states.WAITING,))
             self.study._stop_flag = not waiting
+        return frozen
+
+    def _call_back(self, frozen: FrozenTrial) -> None:
         for callback in self._callbacks:
             callback(self.study, frozen)
         self.heed_stop()
-        return frozen
+
+    def _best(self, values: Sequence[float]) -> str:
+        """Return a sentence on the best trial so far; nothing if there are several objectives, or none is feasible."""
+        if len(values) == 1:
+            with suppress(ValueError):
+                return f" Best is trial {self.study.best_trial.number} with value: {self.study.best_value}."
+        return ""
 
     def _retry(self, number: int) -> None:
         """Let a trial fail, and wait once more, in the order in which a kill in between loses nothing."""

@@ -352,7 +352,7 @@ def test_an_interrupted_study_goes_on_with_the_trials_that_it_had_begun(sampler)
 def test_an_interrupted_trial_begins_anew_for_the_pruner():
     study = study_with(pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2))
     with pytest.raises(KeyboardInterrupt):
-        optimize(study, of_one_form, loss=interrupting(7), **DATA, n_trials=4, epochs=4, dtype=torch.float64)
+        optimize(study, of_one_form, loss=interrupting(9), **DATA, n_trials=4, epochs=4, dtype=torch.float64)
     begun = [trial for trial in study.trials if trial.state == FAIL]
     again = [trial for trial in study.trials if trial.state == WAITING]
     assert "completed_rung_0" in begun[0].system_attrs
