@@ -88,6 +88,8 @@ def object_in_file(
 
 def file_hint(text: str) -> str:
     """Return what to write in place of a text that names a file or folder in another way, or an empty string."""
+    if not text:
+        return ""
     address = text.partition(":")[2] if kind_or_none(text.partition(":")[0]) else text
     path, _, attribute = address.rpartition(":") if ":" in address else (address, "", "Class")
     if Path(path).is_dir():

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from chainrule.arguments import number
 from chainrule.cli.output import echo, print_json, styled
 from chainrule.registry.distributions import installed_version
 
@@ -25,6 +26,7 @@ def doctor(
     """
     from chainrule.cli.doctor.examination import examine
 
+    number("doctor", "--limit", limit, at_least=0.1)
     versions = {"python": platform.python_version(), "platform": platform.platform(), "executable": sys.executable}
     versions |= {
         name: installed_version(name) or "not installed" for name in ("chainrule", "torch", "pluggy", "typer", "rich")

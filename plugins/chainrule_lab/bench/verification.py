@@ -14,6 +14,7 @@ import torch
 
 import chainrule
 from chainrule import ChainruleError
+from chainrule.arguments import number
 from chainrule_lab.bench.cells import Make
 from chainrule_lab.bench.contenders import contender
 from chainrule_lab.bench.frozen import FILE
@@ -79,6 +80,7 @@ def verify(path: Path | None, share: float, seed: int | None = None) -> Verified
     Raises:
         ChainruleError: if there is no such store, or no cell of a benchmark in it.
     """
+    number("verify", "share", share, at_least=0, at_most=1)
     make = Make({})
     claims, faults = _of_frozen() if path is None else _of_store(path, make)
     if not claims and not faults:

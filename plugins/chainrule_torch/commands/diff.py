@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chainrule import ChainruleError
+from chainrule.arguments import number
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
 
@@ -50,6 +51,7 @@ def diff(
     from chainrule_torch.comparison.peers import peer_named
     from chainrule_torch.comparison.trajectory import by, parting, shapes_of, walk
 
+    number("diff", "--tolerance", tolerance, at_least=0)
     with stdout_kept_for(as_json):
         short, rule = _rule(name, _values("--set", settings))
         peer = peer_named(against, short, rule, _values("--their", theirs))

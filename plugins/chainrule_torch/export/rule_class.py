@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import torch
+
 from chainrule import ChainruleError, Optimizer, Wrapper
 from chainrule.base.settings import declared_types
 from chainrule.errors import label
@@ -105,6 +107,11 @@ class RuleClass:
 
     def _definition(self, kind: type) -> tuple[ModuleSource, ast.ClassDef]:
         """Return where a class is written."""
+        if isinstance(theirs := getattr(kind, "kind", None), type) and issubclass(theirs, torch.optim.Optimizer):
+            raise ChainruleError(
+                f"export: {self.label}: the rule must be one of chainrule's, got {theirs.__module__}."
+                f"{theirs.__name__}, which is an optimizer of torch already. Use it as it is."
+            )
         source = source_of(kind.__module__)
         node = source.definitions.get(kind.__name__)
         if not isinstance(node, ast.ClassDef) or kind.__qualname__ != kind.__name__:

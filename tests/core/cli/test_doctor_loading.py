@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import chainrule
 from chainrule import registry
 from chainrule.cli.doctor import loading
+from chainrule.cli.main import app
 
 
 @pytest.fixture
@@ -59,3 +61,10 @@ def test_a_traceback_begins_in_a_package_whose_name_begins_with_chainrule():
         exec(compile("1 / 0", file, "exec"), {})  # noqa: S102
     error = caught.value.with_traceback(caught.value.__traceback__.tb_next)  # from that file on
     assert f'File "{file}", line 1' in loading._traceback(error)
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf"])
+def test_the_limit_is_a_number_of_seconds(limit):
+    done = CliRunner().invoke(app, ["doctor", "--limit", limit])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"chainrule: doctor: --limit must be a number of at least 0.1, got {limit}. Pass one.\n"

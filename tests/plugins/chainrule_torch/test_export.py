@@ -352,6 +352,10 @@ def test_a_module_without_source_is_told() -> None:
         (["relu"], "export: the component must be an optimizer, got activations:relu. Name one."),
         (["adma"], 'No component is registered as "adma". Did you mean "adamax"'),
         (["torch.optim.Nothing"], "export: a dotted path must lead to a class, got torch.optim.Nothing (AttributeErr"),
+        (
+            ["torch_adam"],
+            "export: torch_adam: the rule must be one of chainrule's, got torch.optim.adam.Adam, which is",
+        ),
         (["adam", "--inner", "sgd"], "export: --inner is for the class of a wrapper, got adam. Leave it out."),
         (
             ["accumulate", "--inner", "prodigy"],

@@ -1,5 +1,6 @@
 """Stores as they were written, and with a fifth of their cells changed."""
 
+import math
 import shutil
 import sqlite3
 from contextlib import closing
@@ -126,6 +127,8 @@ def test_a_store_of_something_else_is_refused_in_one_line(tmp_path):
         verify(tmp_path / "empty.db", 0.01)
     with pytest.raises(ChainruleError, match=r"^sweep: no such store: "):
         verify(tmp_path / "missing.db", 0.01)
+    with pytest.raises(ChainruleError, match=r"^verify: share must be a number from 0 to 1, got nan\."):
+        verify(tmp_path / "missing.db", math.nan)
 
 
 def test_the_frozen_baselines_are_those_of_the_quick_benchmark_of_this_protocol():
