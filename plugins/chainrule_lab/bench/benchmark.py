@@ -9,6 +9,7 @@ from time import perf_counter
 
 import chainrule
 from chainrule import ChainruleError, create
+from chainrule.errors import one_line
 from chainrule_lab.bench.cells import Cells, LoadedTask, Make
 from chainrule_lab.bench.contenders import BASELINES, Contender, baselines, contender
 from chainrule_lab.bench.frozen import Key
@@ -113,10 +114,17 @@ def seconds_of(task: LoadedTask, one: Contender, tracks: Sequence[Track], horizo
 def _seconds_of_a_step(task: LoadedTask, one: Contender) -> float:
     """Return the time of one step of one member in an ensemble."""
     network = task.task.network().build(seed=0, members=TRIAL_MEMBERS)
-    step = chainrule.training_step(network, task.task.loss(), one.optimizer({}))
     x, y = (part[: task.batch_size] for part in task.splits.train)
-    step(x, y)  # the first makes the state
-    start = perf_counter()
-    for _ in range(TRIAL_STEPS):
-        step(x, y)
+    try:
+        step = chainrule.training_step(network, task.task.loss(), one.optimizer({}))
+        step(x, y)  # the first makes the state
+        start = perf_counter()
+        for _ in range(TRIAL_STEPS):
+            step(x, y)
+    except Exception as error:
+        what = str(error) if isinstance(error, ChainruleError) else one_line(error)
+        raise ChainruleError(
+            f"bench: {one.name} must take steps on {task.name}, got {what.rstrip('.')}. "
+            f"Mend it; chainrule check {one.text} may tell more."
+        ) from error
     return (perf_counter() - start) / TRIAL_STEPS / TRIAL_MEMBERS

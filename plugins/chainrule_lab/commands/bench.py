@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,9 +49,7 @@ def bench(
     share: Annotated[
         float, typer.Option(help="With verify STORE: the share of its cells to run again, at least 30.")
     ] = 0.01,
-    workers: Annotated[
-        int, typer.Option(help="Processes that train; 0 for one for each processor.", show_default="0")
-    ] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that train; 0 for one for each processor.")] = 0,
     dask: Annotated[str, typer.Option(help="Address of a Dask scheduler, to train in its workers.")] = "",
 ) -> None:
     """Compare optimizers with six tuned baselines, and write a report.
@@ -95,9 +95,10 @@ def bench(
         raise ChainruleError(f"bench: --workers must be {rule}, got {workers}. Leave it out.")
     plan = plan_of(names or [], list(dict.fromkeys(tasks or DEFAULT_TASKS)), chosen, quick=quick)
     exported = None if export is None else expanded("bench", export)
-    for place in (folder, *([] if exported is None else [exported.resolve().parent])):
+    for place in (folder, *([] if exported is None else [exported.parent])):
         check_folder("bench", place)
-    folder.mkdir(parents=True, exist_ok=True)
+        with _explained(place):
+            place.mkdir(parents=True, exist_ok=True)
     count = workers or os.cpu_count() or 1
     known = frozen(plan.tasks)
     announce(plan, estimate(plan, count, known), count)
@@ -117,18 +118,24 @@ def bench(
         command=shlex.join(["chainrule", *sys.argv[1:]]),
     )
     files = {"report.md": report.markdown(), "report.html": report.html()}
-    try:
+    with _explained(folder):
         write_together(folder, {name: text.encode() for name, text in files.items()})
-        if exported is not None:
-            exported.parent.mkdir(parents=True, exist_ok=True)
+    if exported is not None:
+        with _explained(exported.parent):
             export_outcomes(exported, outcomes)
-    except OSError as error:
-        raise ChainruleError(
-            f"bench: {folder} must be a folder with room for files, got {error.strerror or error}. "
-            "Choose another with --output."
-        ) from error
     summarize(report)
     echo(f"Wrote {folder / 'report.html'} and report.md.")
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Raise ChainruleError in place of the system's error in writing to a folder."""
+    try:
+        yield
+    except OSError as error:
+        raise ChainruleError(
+            f"bench: {folder} must be a folder with room for files, got {error.strerror or error}. Choose another."
+        ) from error
 
 
 def _store_of(names: list[str]) -> Path | None:
