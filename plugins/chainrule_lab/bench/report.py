@@ -118,7 +118,7 @@ class Report:
                 test=mean_interval(one.test),
                 metric=_mean(one.metric),
                 train=_mean(one.train),
-                steps=_steps_text(one, target, loaded.steps_per_epoch),
+                steps=_steps_text(one, target, loaded),
                 robustness=robustness(one),
                 best_of=typical_best(list(one.medians().values()), protocol.FEW_TRIALS) if one.tried else math.nan,
             )
@@ -180,6 +180,15 @@ class Report:
         """Return the report as one self-contained HTML page."""
         return self._render("report.html.jinja")
 
+    def _citation(self) -> str:
+        compared = ", ".join(dict.fromkeys(one.contender for one in self.outcomes))
+        data = ", ".join(f"{name} ({task.digest[:8]})" for name, task in self.tasks.items())
+        horizons = ", ".join(f"{horizon}×" for horizon in self.horizons)
+        return (
+            f"chainrule {chainrule.__version__}, benchmark protocol {protocol.PROTOCOL}, "
+            f"tracks {', '.join(self.tracks)}, horizons {horizons}, tasks {data}: {compared}."
+        )
+
     def _of(self, track: Track, horizon: int) -> dict[str, list[Outcome]]:
         by_task: dict[str, list[Outcome]] = {}
         for one in self.outcomes:
@@ -202,6 +211,7 @@ class Report:
             report=self,
             tracks=TRACKS,
             conditions=[line.removeprefix("- ") for line in texts.splitlines()],
+            citation=self._citation(),
             machine=_machine(),
             versions=_versions(),
         )
@@ -243,9 +253,9 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
 
 
-def _steps_text(outcome: Outcome, target: float, steps_per_epoch: int) -> str:
-    found = steps_of(outcome, target, steps_per_epoch)
-    total = steps_per_epoch * max(map(len, outcome.curves), default=0)
+def _steps_text(outcome: Outcome, target: float, task: LoadedTask) -> str:
+    found = steps_of(outcome, target, task.steps_per_epoch)
+    total = task.steps_per_epoch * task.epochs * outcome.horizon
     shown = f"{found.median:.0f}" if math.isfinite(found.median) else f"> {total}"
     return f"{shown} ({found.reached} of {len(found.steps)})"
 
