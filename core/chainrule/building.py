@@ -107,7 +107,11 @@ def _is_trained_by_torch(value: object) -> bool:
 def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[int]) -> None:
     """Fill every parameter with its first values, by its name and each member's seed."""
     for name, parameter in parameters.items():
+        first: dict[int, int] = {}  # the first member of each seed
         for member, seed in enumerate(seeds):
+            if first.setdefault(seed, member) < member:
+                parameter.data[member].copy_(parameter.data[first[seed]])
+                continue
             # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
             values = torch.zeros(parameter.shape, dtype=torch.float64, device="cpu")
             generator = random_stream(seed, "init", name)

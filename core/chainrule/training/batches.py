@@ -57,12 +57,13 @@ class TensorBatches:
         Those that were taken before are left out, and members that are not chosen where there is a choice.
         """
         members = range(len(self.seeds)) if chosen is None else chosen.members
-        orders = [
-            torch.randperm(self.rows, generator=random_stream(self.seeds[i], "batches", str(number)), device="cpu")
-            + i * self.offset
-            for i in members
-        ]
-        indices = torch.stack(orders).to(self.tensors[0].device)  # (M, N)
+        orders = {  # once for members of one seed
+            seed: torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number)), device="cpu")
+            for seed in {self.seeds[i] for i in members}
+        }
+        first_rows = torch.tensor([i * self.offset for i in members], device="cpu")
+        indices = torch.stack([orders[self.seeds[i]] for i in members]) + first_rows.unsqueeze(1)
+        indices = indices.to(self.tensors[0].device)  # (M, N)
         whole = self.rows - self.rows % self.batch_size
         chunk = max(1, GATHERED_ELEMENTS // (self.row_elements * len(members) * self.batch_size)) * self.batch_size
         for start in range(taken * self.batch_size, whole, chunk):

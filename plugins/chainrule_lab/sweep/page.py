@@ -82,6 +82,11 @@ class Page:
         return main_curve(self.results)
 
     @property
+    def columns(self) -> list[str]:
+        """The curves in the table, the one that trials are sorted by first."""
+        return [self.curve, *(name for name in self.results.curves if name != self.curve)]
+
+    @property
     def best(self) -> list[Row]:
         """The best trials."""
         return sorted(self.results, key=lambda row: rank(row.last(self.curve), largest=False))[:MOST]

@@ -1,6 +1,7 @@
 """`chainrule.sweep`: equal to single runs, resumed, shared, and refused in one line."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -184,3 +185,10 @@ def test_a_build_that_draws_by_itself_is_refused(sweep):
 )
 def test_arguments_that_do_not_fit_are_told_in_one_line(sweep, arguments, words):
     refused(sweep, words, {"lr": [0.1]}, **arguments)
+
+
+def test_the_example_of_the_page_runs(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[4] / "examples" / "sweeps" / "README.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(page.partition("```python\n")[2].partition("```")[0], {"__name__": "page"})  # noqa: S102
+    assert capsys.readouterr().out.startswith("Results(sweep: 60 trials, 0 diverged")
