@@ -98,7 +98,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if all(alias and alias.is_write for alias in returned):
             self.launches.append(call)
         elif not any(returned):
-            leaves = pytree.tree_leaves(outputs)
+            leaves = _results(outputs)
             if not all(isinstance(leaf, Tensor) for leaf in leaves):
                 raise UnrepeatableError(f"{func} returns what is no tensor")
             if func.overloadpacket not in _ALLOCATIONS:
@@ -110,8 +110,13 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def call_into(outputs: Sequence[Tensor], call: Launch) -> None:
     """Make a call whose results are new tensors, and copy them to where the first call's are."""
-    for output, again in zip(outputs, pytree.tree_leaves(call()), strict=True):
+    for output, again in zip(outputs, _results(call()), strict=True):
         output.copy_(again)
+
+
+def _results(outputs: Any) -> list[Any]:
+    """Return what an operation made; in place of a gradient that it was not asked for it gives None."""
+    return [leaf for leaf in pytree.tree_leaves(outputs) if leaf is not None]
 
 
 def generated_code(function: Any) -> CompiledFxGraph:

@@ -251,6 +251,20 @@ def test_operations_that_make_new_tensors_are_launched_too():
     torch.testing.assert_close(*map(state_of, steps), rtol=1e-9, atol=1e-12)
 
 
+def test_an_operation_that_leaves_a_gradient_out_is_launched_too():
+    """As the backward of a network's first convolution does."""
+    x, weight, grad = torch.randn(2, 1, 4), torch.randn(1, 1, 2), torch.randn(2, 1, 3)
+    form = [[0], [1], [0], [1], False, [0], 1, [False, True, True]]
+    with torch.inference_mode(), recording._Recorder() as recorder:
+        outputs = torch.ops.aten.convolution_backward(grad, x, weight, *form)
+    grad.mul_(2)
+    (launch,) = recorder.launches
+    with torch.inference_mode():
+        launch()
+        expected = torch.ops.aten.convolution_backward(grad, x, weight, *form)
+    torch.testing.assert_close(outputs[1:], expected[1:], rtol=0, atol=0)
+
+
 def test_a_function_that_another_process_compiled_is_read_from_the_disk(monkeypatch):
     """Forgetting what this process knows makes it another one; the first step may have been on the disk already."""
     from torch._dynamo.utils import counters
