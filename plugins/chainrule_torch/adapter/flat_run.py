@@ -41,7 +41,8 @@ class FlatRun(ABC):
         self._held = [parameter.detach() for parameter in parameters]
         self._sizes = [each.numel() for each in self._held]
         self._stops = list(accumulate(self._sizes))
-        self._has_vectors = all(each.dim() == 1 and each.is_contiguous() for each in self._held)
+        self._is_contiguous = all(map(Tensor.is_contiguous, self._held))
+        self._has_vectors = self._is_contiguous and all(each.dim() == 1 for each in self._held)
         self.state: State = {}
 
     @abstractmethod
@@ -140,6 +141,8 @@ class FlatRun(ABC):
         parts = vector.split_with_sizes(self._sizes)
         if self._has_vectors:
             return list(parts)
+        if self._is_contiguous:
+            return list(map(Tensor.view_as, parts, self._held))
         return [_shaped(part, each) for part, each in zip(parts, self._held, strict=True)]
 
 
@@ -178,7 +181,7 @@ class GatheredRun(FlatRun):
         self._is_dense = is_dense(self._held[0])
         self._places = self._held
         if self._is_dense and not self._has_vectors:
-            self._places = [_vector(each) for each in self._held]
+            self._places = list(map(torch.ravel if self._is_contiguous else _vector, self._held))
         self._parts = list(data.split_with_sizes(self._sizes)) if self._is_dense else self._shaped(data)
         self._grad, self._grads = grad, self._shaped(grad)
 
@@ -261,7 +264,7 @@ def _vector(tensor: Tensor) -> Tensor:
 def _shaped(vector: Tensor, like: Tensor) -> Tensor:
     """Return a view of a vector with the shape of a tensor, and with its strides if it is dense."""
     if like.is_contiguous() or not is_dense(like):
-        return vector.view(like.shape)
+        return vector.view_as(like)
     return vector.as_strided(like.shape, like.stride())
 
 

@@ -51,4 +51,4 @@ def draw_keys(parameters: list[Tensor], states: list[dict[str, Tensor]], first: 
     keys = [random_key(seed, f"update/{first + i}") for i in range(len(parameters))]
     rows = torch.tensor(keys, dtype=torch.int64, device="cpu").unsqueeze(2).unbind()  # (2, 1) each
     for parameter, state, key in zip(parameters, states, rows if keys else (), strict=True):
-        state[KEY] = key.to(parameter.device)
+        state[KEY] = key if parameter.is_cpu else key.to(parameter.device)
