@@ -243,8 +243,9 @@ def take(chain: Chain, tensors: list[Tensors], states: list[list[State]], moment
 
 
 def added(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the sums over all parameters."""
-    return {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
+    """Return the sums over all parameters, each over those that have a part of it."""
+    names = dict.fromkeys(name for part in parts for name in part)  # not all, where their rules act at other steps
+    return {name: torch.stack([part[name] for part in parts if name in part]).sum(0) for name in names}
 
 
 def take_all(
