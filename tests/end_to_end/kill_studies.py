@@ -45,7 +45,9 @@ def run(storage: str | None) -> dict[Any, float]:
     data = {"train": (X[:150], Y[:150]), "validation": (X[150:], Y[150:])}
     optimize(study, build, loss=mse(), **data, n_trials=POINTS, epochs=5, batch_size=10, batch=8)
     complete = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
-    left = [trial.number for trial in study.trials if trial.state == TrialState.RUNNING and trial.user_attrs]
+    left = [
+        trial.number for trial in study.trials if trial.state == TrialState.RUNNING and "process" in trial.user_attrs
+    ]
     values = {tuple(sorted(trial.params.items())): trial.value for trial in complete}
     if len(complete) != POINTS or len(values) != POINTS or left:
         raise SystemExit(f"{len(complete)} trials, {len(values)} points of {POINTS}; {left} left running.")

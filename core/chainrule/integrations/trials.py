@@ -133,7 +133,7 @@ class Trials:
 
     def _tell(self, trial: Trial, state: Any, values: Sequence[float] | None = None) -> FrozenTrial:
         self.study._stop_flag = False
-        frozen = self.study.tell(trial, values, state)
+        frozen = self.study.tell(trial, values, state, skip_if_finished=True)  # another may have given it up
         del self.running[trial.number]
         if self.study._stop_flag:  # a sampler of a finite space takes trials that were given up for visited
             waiting = self.study.get_trials(deepcopy=False, states=(self._states.WAITING,))
@@ -161,13 +161,12 @@ class Trials:
         if frozen.state != self._states.RUNNING:
             return
         if not any(trial.user_attrs.get(RETRY) == number for trial in trials):
-            own = {key: value for key, value in frozen.user_attrs.items() if key != PROCESS}
             kept = {key: value for key, value in frozen.system_attrs.items() if not key.startswith("completed_rung")}
             again = optuna.create_trial(
                 state=self._states.WAITING,
                 params=frozen.params,
                 distributions=frozen.distributions,
-                user_attrs={**own, RETRY: number},
+                user_attrs={**frozen.user_attrs, RETRY: number},  # with a process, until another takes it
                 system_attrs=kept,
             )
             self.study.add_trial(again)

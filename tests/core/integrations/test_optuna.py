@@ -496,6 +496,22 @@ def test_trials_of_a_killed_process_are_run_again():
     assert [trial.user_attrs.get("retry_of") for trial in study.trials] == [None, None, 0, 1, None, None]
 
 
+def test_a_trial_is_run_again_whose_process_is_killed_before_it_has_signed():
+    study = study_with()
+    leave_running(study, of_a_dead_process())
+    with pytest.raises(KeyboardInterrupt):
+        together(study, interrupting_build, n_trials=2, batch=1)
+    study.ask()  # takes one that waits
+    together(study, n_trials=2)
+    assert [trial.params for trial in study.trials if trial.state == COMPLETE] == [
+        trial.params for trial in study.trials[:2]
+    ]
+
+
+def interrupting_build(trial):
+    raise KeyboardInterrupt
+
+
 def test_a_grid_of_which_only_trials_of_a_killed_process_are_left_is_completed():
     study = study_with(optuna.samplers.GridSampler({"lr": [0.001, 0.01, 0.05, 0.1]}))
     together(study, of_one_form, n_trials=2)
