@@ -97,13 +97,13 @@ def test_trials_have_the_parameters_and_values_that_they_have_one_by_one(sampler
     expect_same(study, other)
 
 
-def test_a_batch_of_one_trial_is_what_optuna_does_whatever_sampler_and_pruner():
-    for pruner in (optuna.pruners.MedianPruner(n_startup_trials=2), optuna.pruners.SuccessiveHalvingPruner()):
-        study, other = (study_with(optuna.samplers.TPESampler(seed=0, n_startup_trials=3), pruner) for _ in "ab")
-        together(study, n_trials=8, batch=1)
-        other.optimize(one_by_one, n_trials=8)
-        expect_same(study, other)
-        assert PRUNED in {trial.state for trial in study.trials}
+def test_a_batch_of_one_trial_is_what_optuna_does():
+    pruner = optuna.pruners.SuccessiveHalvingPruner()
+    study, other = (study_with(optuna.samplers.TPESampler(seed=0, n_startup_trials=3), pruner) for _ in "ab")
+    together(study, n_trials=8, batch=1)
+    other.optimize(one_by_one, n_trials=8)
+    expect_same(study, other)
+    assert PRUNED in {trial.state for trial in study.trials}
 
 
 @pytest.mark.slow
@@ -164,19 +164,19 @@ def test_pruned_trials_leave_the_ensemble_and_the_others_end_as_alone():
             return super().forward(prediction, target)
 
     study = study_with(pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2))
-    optimize(study, of_one_form, loss=Counting(), **DATA, n_trials=16, epochs=5, batch_size=10, dtype=torch.float64)
-    assert rows[:3] == [1, 1, 16]  # two for what is looked at before others are asked
+    optimize(study, of_one_form, loss=Counting(), **DATA, n_trials=8, epochs=4, batch_size=10, dtype=torch.float64)
+    assert rows[:3] == [1, 1, 8]  # two for what is looked at before others are asked
     assert rows[2:] == sorted(rows[2:], reverse=True)
-    assert rows[-1] < 8
+    assert rows[-1] < 4
     for trial in study.trials:
         fixed = optuna.trial.FixedTrial(trial.params)
         module, optimizer = of_one_form(fixed)
         network = module.build(seed=0, dtype=torch.float64)
-        curve = chainrule.fit(network, mse(), optimizer, **DATA, epochs=5, batch_size=10)["validation_loss"]
+        curve = chainrule.fit(network, mse(), optimizer, **DATA, epochs=4, batch_size=10)["validation_loss"]
         assert list(trial.intermediate_values.values()) == pytest.approx(
             curve[: trial.last_step + 1].tolist(), rel=1e-9
         )
-        assert trial.state == (COMPLETE if trial.last_step == 4 and trial.state != PRUNED else PRUNED)
+        assert trial.state == PRUNED or trial.last_step == 3
     assert {trial.state for trial in study.trials} == {COMPLETE, PRUNED}
 
 
