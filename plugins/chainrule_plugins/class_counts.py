@@ -71,6 +71,10 @@ class ClassCounts(Metric):
     def ratio(self, hits: Tensor, predicted: Tensor, actual: Tensor) -> Tensor:
         """Return the ratio for counts of right rows, of rows predicted and of actual rows; 0 where nothing counts."""
 
+    @property
+    def takes(self) -> Literal["any", "probabilities"]:  # type: ignore[override]
+        return "probabilities" if 0 < self.threshold < 1 else "any"
+
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         counts = confusion_counts(self, prediction, target, self.threshold, self.ignore_index)
         if self.average == "binary" and counts.shape[1] != 2:

@@ -24,12 +24,12 @@ class LineFile:
 
     def __init__(self, path: str | Path) -> None:
         owner = label(self)
-        try:
-            self.path = Path(path).expanduser()
-        except TypeError as error:
+        if not isinstance(path, str | Path) or not str(path):
             raise ChainruleError(
                 f'{owner}: the path must be text or a Path, got {path!r}. Pass "{self.example_path}", for example.'
-            ) from error
+            )
+        try:
+            self.path = Path(path).expanduser()
         except RuntimeError as error:
             raise ChainruleError(
                 f'{owner}: the path must begin with a home folder that exists, got "{path}". Write it out.'

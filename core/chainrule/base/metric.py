@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeAlias, dataclass_transform, final
+from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform, final
 
 import torch
 from torch import Tensor
@@ -32,6 +32,9 @@ class Metric(Settings, ExplainsAttributes, ABC):
     _instead: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("update", "compute", "reset"), "chainrule.evaluate(…, metrics=[…]) goes over the batches."),
     }
+
+    takes: ClassVar[Literal["any", "probabilities"]] = "any"
+    """What single outputs are, as a threshold of 0.5 has it; `fit` warns if the loss takes them for scores."""
 
     joins_rows: ClassVar[bool] = False
     """Whether `sums` returns rows (M, N, …) to be joined over the batches, where no sum would do, as for ranks.

@@ -24,6 +24,7 @@ from chainrule.training.batches import (
     is_pair,
 )
 from chainrule.training.metric_values import MetricValues
+from chainrule.training.output_kinds import warn_of_thresholds
 from chainrule.training.passed_parts import Metrics, check_parts, checked_metrics
 from chainrule.training.running_means import RunningMeans
 
@@ -66,6 +67,7 @@ def evaluate(
     """
     check_parts("evaluate", network=network, loss=loss)
     metrics, data = checked_metrics("evaluate", metrics), checked_data("evaluate: data", data)
+    warn_of_thresholds("evaluate", loss, metrics.values())
     per_member = flag("evaluate", "per_member", per_member)
     return values_over("evaluate: data", network, loss.over_members(), data, metrics, per_member=per_member)
 

@@ -30,6 +30,7 @@ from chainrule.training.evaluation import values_over
 from chainrule.training.finite_data import expect_finite_loss
 from chainrule.training.history import History
 from chainrule.training.metric_values import MetricValues
+from chainrule.training.output_kinds import warn_of_thresholds
 from chainrule.training.passed_parts import (
     Metrics,
     check_parts,
@@ -116,6 +117,7 @@ def fit(
     per_member, evaluate_train = flag("fit", "per_member", per_member), flag("fit", "evaluate_train", evaluate_train)
     loss, callbacks = loss.over_members(), checked_callbacks(callbacks)
     metrics = checked_metrics("fit", metrics, for_curves=True)
+    warn_of_thresholds("fit", loss, metrics.values())
     splits: dict[str, Data] = {}
     source: TensorBatches | IterableBatches
     train = checked_data("fit: train", train)

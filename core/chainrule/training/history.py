@@ -52,6 +52,14 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
         other._records = {name: list(values) for name, values in self._records.items()}  # which a fit goes on to fill
         return other
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping) or self.keys() != other.keys():
+            return False
+        pairs = [(self[name], torch.as_tensor(other[name])) for name in self]
+        return all(a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all()) for a, b in pairs)
+
+    __hash__ = None  # type: ignore[assignment]  # as of every mapping that is compared by value
+
     def append(self, metrics: Mapping[str, Tensor]) -> None:
         """Add one epoch's values, each () or (M,)."""
         for name, value in metrics.items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 
+from chainrule.base.metric import MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.errors import label
 from chainrule.network import Network
@@ -26,3 +28,16 @@ def warn_of_probabilities(caller: str, network: Network, loss: LossLike) -> None
         f"{FIXES[takes].format(label(last))}",
         stacklevel=5,  # the call of what is decorated with `explained`
     )
+
+
+def warn_of_thresholds(caller: str, loss: LossLike, metrics: Iterable[MetricLike]) -> None:
+    """Warn, in the caller's name, if a metric takes each output for a probability that the loss takes for a score."""
+    if getattr(loss, "takes", "any") != "scores" or getattr(loss, "class_axis", None) is not None:
+        return
+    for metric in metrics:
+        if getattr(metric, "takes", "any") == "probabilities":
+            warnings.warn(
+                f"{caller}: {label(metric)} takes the network's output for a probability, but {label(loss)} for a "
+                f"score. Set its threshold to that of scores: {label(metric)}(threshold=0).",
+                stacklevel=4,  # the call of what is decorated with `explained`
+            )

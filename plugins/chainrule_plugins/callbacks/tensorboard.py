@@ -19,7 +19,7 @@ class Tensorboard:
     """
 
     def __init__(self, log_dir: str | Path = "runs") -> None:
-        if not isinstance(log_dir, str | Path):
+        if not isinstance(log_dir, str | Path) or not str(log_dir):
             raise ChainruleError(f'tensorboard: log_dir must be text or a Path, got {log_dir!r}. Pass "runs".')
         self.log_dir = log_dir
         self._writers: list[Any] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -26,6 +26,10 @@ class BinaryAccuracy(Metric):
     """
 
     threshold: float = hyperparameter(default=0.5)
+
+    @property
+    def takes(self) -> Literal["any", "probabilities"]:  # type: ignore[override]
+        return "probabilities" if 0 < self.threshold < 1 else "any"
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         expect_one_output(self, prediction, target, "Use accuracy for several classes.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import Tensor
 
@@ -24,6 +25,10 @@ class ConfusionMatrix(Metric):
     one_number = False
     threshold: float = hyperparameter(default=0.5)
     ignore_index: int | None = None
+
+    @property
+    def takes(self) -> Literal["any", "probabilities"]:  # type: ignore[override]
+        return "probabilities" if 0 < self.threshold < 1 else "any"
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
         return {"counts": confusion_counts(self, prediction, target, self.threshold, self.ignore_index)}

@@ -134,3 +134,18 @@ def test_data_that_does_not_fit_raises_in_one_line(arguments, message):
         fit(build(), cross_entropy(), sgd(), **arguments)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_histories_are_equal_if_their_curves_are():
+    def trained(epochs, **settings):
+        network = linear(4, 3).build(dtype=torch.float64)
+        return fit(network, cross_entropy(), sgd(lr=0.1), train=(X, Y), epochs=epochs, **settings)
+
+    history = trained(2)
+    assert history == trained(2)
+    assert history == dict(history)
+    for other in (trained(3), trained(2, validation=(X, Y)), {"train_loss": history["train_loss"] + 1}, 3):
+        assert history != other
+    diverged = trained(2)
+    diverged.load_state_dict({"train_loss": torch.tensor([0.5, torch.nan])})
+    assert diverged == {"train_loss": torch.tensor([0.5, torch.nan])}

@@ -10,6 +10,7 @@ from chainrule import ModuleLike, get
 from chainrule.activations import log_softmax, relu, sigmoid, softmax
 from chainrule.layers import linear, residual, sequential
 from chainrule.losses import bce, bce_with_logits, cross_entropy, dice, focal, kl_div, mse
+from chainrule.metrics import binary_accuracy, f1, precision, recall
 from chainrule.optimizers import sgd
 from tests.built_ins import BUILT_IN
 
@@ -65,3 +66,21 @@ def test_an_activation_gives_probabilities_if_its_outputs_are_from_0_to_1(name):
     module, shape = get("activations", name).examples()[0]
     y = module.build()(20 * torch.randn(200, *shape))
     assert (module.gives == "probabilities") == bool((y >= 0).all() and (y <= 1).all())
+
+
+@pytest.mark.parametrize("metric", [binary_accuracy, precision, recall, f1])
+def test_a_threshold_of_probabilities_beside_a_loss_of_scores_is_warned_of(metric):
+    y = LABELS.double().float().unsqueeze(1)
+    settings = {"train": (X, y), "metrics": [metric]}
+    words = f"{chainrule.label(metric)} takes the network's output for a probability, but bce_with_logits for a score"
+    with pytest.warns(UserWarning, match=f"^fit: {words}") as caught:
+        chainrule.fit(linear(2, 1).build(), bce_with_logits(), sgd(), **settings)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=f"^evaluate: {words}"):
+        chainrule.evaluate(linear(2, 1).build(), bce_with_logits(), (X, y), metrics=[metric])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chainrule.fit(linear(2, 1).build(), bce_with_logits(), sgd(), **{**settings, "metrics": [metric(threshold=0)]})
+        chainrule.fit(sequential(linear(2, 1), sigmoid()).build(), bce(), sgd(), **settings)
+        if metric is not binary_accuracy:
+            chainrule.fit(linear(2, 2).build(), cross_entropy(), sgd(), train=(X, LABELS), metrics=[metric])

@@ -38,5 +38,7 @@ def test_it_has_a_row_for_each_epoch_and_member_of_an_ensemble(tmp_path):
 def test_a_path_that_cannot_be_written_is_one_line_before_training(tmp_path):
     with pytest.raises(CallbackError, match=r"^csv: the path must be that of a file that can be written, got "):
         scripted_fit([1], [csv(tmp_path)])
+    with pytest.raises(ChainruleError, match=r"^csv: the path must be text or a Path, got ''\."):
+        csv("")
     with pytest.raises(ChainruleError, match=r'^csv: the path must be text or a Path, got 3\. Pass "history\.csv"'):
         csv(3)

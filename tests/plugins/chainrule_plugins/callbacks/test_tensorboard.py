@@ -62,5 +62,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CallbackError, match=r"^tensorboard: log_dir must be a folder .*, got .*file \(.*\)\. Ch"):
         scripted_fit([1.0], [tensorboard(tmp_path / "file")])
+    with pytest.raises(ChainruleError, match=r'^tensorboard: log_dir must be text or a Path, got \'\'\. Pass "runs"\.'):
+        tensorboard("")
     with pytest.raises(ChainruleError, match=r'^tensorboard: log_dir must be text or a Path, got 3\. Pass "runs"\.'):
         tensorboard(3)
