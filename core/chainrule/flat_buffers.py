@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from chainrule.base.parameter import Parameter
+from chainrule.errors import ShapeError
 
 
 class FlatBuffers:
@@ -22,8 +23,14 @@ class FlatBuffers:
         total = members * sum(parameter.shape.numel() for parameter in self.parameters)
         # Buffers outlive every step, so they are ordinary tensors even under inference mode.
         with torch.inference_mode(False), torch.no_grad():
-            self.data = torch.zeros(total, dtype=dtype, device=device)
-            self.grad = torch.zeros(total, dtype=dtype, device=device)
+            try:
+                self.data = torch.zeros(total, dtype=dtype, device=device)
+                self.grad = torch.zeros(total, dtype=dtype, device=device)
+            except (RuntimeError, ValueError) as error:  # the latter for a count above 2⁶³
+                raise ShapeError(
+                    f"build: parameters and gradients must fit into the memory of {device}, got {total} of {dtype} and "
+                    "as many gradients. Build fewer members, or smaller layers."
+                ) from error
             self.spans: dict[Parameter, slice] = {}
             start = 0
             for parameter in self.parameters:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import advice, flag, integer, number, shown
+from chainrule.base.declarations import expect_schedule as expect_schedule
 from chainrule.base.module import Shape
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike

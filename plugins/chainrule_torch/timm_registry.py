@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule import ChainruleError, registry
+from chainrule.calls import explained
 from chainrule.errors import one_line
 from chainrule_torch.optim import optimizer_class
 
 PREFIX = "chainrule-"
 
 
+@explained
 def register_with_timm() -> list[str]:
     """Let timm's factory make every registered optimizer, and return their names there.
 

@@ -1,14 +1,16 @@
-"""Checks of what parameters and buffers are declared with."""
+"""Checks of what is declared: the shapes and initializers of parameters and buffers, and the schedules of rules."""
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import Any
 
 import torch
 
-from chainrule.arguments import advice, integer, shown
+from chainrule.arguments import advice, integer, is_foreign, shown
 from chainrule.calls import signature_of
-from chainrule.errors import ChainruleError, ShapeError
+from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
 
 def checked_shape(owner: str, shape: tuple[int, ...]) -> torch.Size:
@@ -18,7 +20,12 @@ def checked_shape(owner: str, shape: tuple[int, ...]) -> torch.Size:
             raise ShapeError(
                 f"{owner}: sizes must be passed one by one, got {shown(tuple(size))}. Write {owner}(*shape)."
             )
-    return torch.Size([integer(owner, "every size", size, at_least=1, error=ShapeError) for size in shape])
+    sizes = [integer(owner, "every size", size, at_least=1, error=ShapeError) for size in shape]
+    if math.prod(sizes) > sys.maxsize:
+        raise ShapeError(
+            f"{owner}: a tensor must have at most {sys.maxsize} elements, got {sizes}. Pass smaller sizes."
+        )
+    return torch.Size(sizes)
 
 
 def checked_initializer(owner: str, init: Any) -> Any:
@@ -35,3 +42,23 @@ def checked_initializer(owner: str, init: Any) -> Any:
             "Write a function of these, or pass one of chainrule.initializers."
         ) from error
     return init
+
+
+def expect_schedule(owner: object, name: str, value: object) -> None:
+    """Raise HyperparameterError, naming the owner, unless the value is None or a callable t -> factor."""
+    if value is not None and (is_foreign(value) or not _takes_a_step(value)):
+        raise HyperparameterError(
+            f"{label(owner)}: {name} must be a callable t -> factor, got {shown(value)}. {advice('schedule', value)}"
+        )
+
+
+def _takes_a_step(schedule: object) -> bool:
+    if isinstance(schedule, type) or not callable(schedule):
+        return False
+    try:
+        signature_of(schedule).bind(1)
+    except TypeError:
+        return False
+    except ValueError:  # a function that is not written in Python may have no signature
+        return True
+    return True

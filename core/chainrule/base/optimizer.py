@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform, final
 
 from torch import Tensor
 
-from chainrule.arguments import advice, shown
 from chainrule.base.class_attributes import check_class_attributes, check_methods
+from chainrule.base.declarations import expect_schedule
 from chainrule.base.settings import Settings, hyperparameter
 from chainrule.base.step import Step
 from chainrule.calls import ExplainsAttributes, explained
-from chainrule.errors import ContractError, HyperparameterError, label
+from chainrule.errors import ContractError, label
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -29,18 +28,6 @@ State: TypeAlias = dict[str, Tensor]
 def present(value: float | Tensor) -> bool:
     """Return whether a term that this field scales is there: not for 0; for one value per member it always is."""
     return isinstance(value, Tensor) or value != 0
-
-
-def _takes_a_step(schedule: object) -> bool:
-    if isinstance(schedule, type) or not callable(schedule):
-        return False
-    try:
-        inspect.signature(schedule).bind(1)
-    except TypeError:
-        return False
-    except ValueError:  # a function that is not written in Python may have no signature
-        return True
-    return True
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(hyperparameter,))
@@ -109,11 +96,7 @@ class Optimizer(_KeywordSettings, ExplainsAttributes):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.schedule is not None and not _takes_a_step(self.schedule):
-            raise HyperparameterError(
-                f"{label(self)}: schedule must be a callable t -> factor, got {shown(self.schedule)}. "
-                f"{advice('schedule', self.schedule)}"
-            )
+        expect_schedule(self, "schedule", self.schedule)
 
     def init(self, parameter: Tensor) -> State:
         """Return the initial state for this tensor; none by default.

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule import Run, hookimpl, label
+from chainrule.ops import expect_flag
 from chainrule_plugins.watched_curve import BestState, Mode, WatchedCurve
 
 
@@ -23,7 +24,7 @@ class Best:
 
     def __init__(self, monitor: str = "validation_loss", mode: Mode | None = None, *, restore: bool = True) -> None:
         self.curve = WatchedCurve(label(self), monitor, mode)
-        self.monitor, self.mode, self.restore = monitor, mode, restore
+        self.monitor, self.mode, self.restore = monitor, mode, expect_flag(self, "restore", restore)
         self._best = BestState(0)
 
     @hookimpl

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from chainrule import HyperparameterError, Schedule, hyperparameter
+from chainrule import Schedule, hyperparameter
+from chainrule.ops import expect_schedule
 from chainrule.schedules import cosine
 
 
@@ -27,12 +28,7 @@ class Warmup(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.inner is not None and (isinstance(self.inner, type) or not callable(self.inner)):
-            forgot = " Did you forget to call it?" if isinstance(self.inner, type) else ""
-            raise HyperparameterError(
-                f"warmup: inner must be a callable t -> factor, got {self.inner!r}."
-                f"{forgot or ' Pass a schedule, such as cosine(total_steps=1000).'}"
-            )
+        expect_schedule(self, "inner", self.inner)
 
     def __call__(self, t: int) -> float | Tensor:
         steps = self.warmup_steps

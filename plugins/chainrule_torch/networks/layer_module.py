@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from chainrule import Buffer, ChainruleError, Module, Network, Parameter, Random, ShapeError, label
 from chainrule.base.module import named_held
 from chainrule.base.protocols import ModuleLike
+from chainrule.calls import explained
 from chainrule.ops import expect_module
 from chainrule_torch.networks.built_layer import BuiltLayer
 from chainrule_torch.networks.layer_pass import LayerPass
@@ -20,6 +21,7 @@ COUNTERS = 2**48
 """The number of first counters among which PyTorch's generator chooses one for each forward that draws."""
 
 
+@explained
 def as_torch_module(layer: ModuleLike | Network) -> LayerModule:
     """Return a copy of a layer or network as a module of PyTorch, whose gradients are the layer's own.
 

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from chainrule import ChainruleError, Module, ModuleLike, Network, create
 from chainrule.arguments import advice, shown
 from chainrule.base.module import named_modules
+from chainrule.calls import explained
 from chainrule_torch.networks.layer_module import LayerModule, as_torch_module, declared_layer
 from chainrule_torch.networks.modules import Parallel
 from chainrule_torch.networks.twins import CONTAINERS, built_in_name, twin_of_ours, twin_of_theirs
 
 
+@explained
 def to_torch(network: Network) -> nn.Module:
     """Return the equivalent module of PyTorch, with copies of parameters and buffers under the same names.
 
@@ -63,6 +65,7 @@ def _theirs(layer: Any) -> nn.Module:
     return twin.theirs(**translated).train(layer.training)
 
 
+@explained
 def from_torch(module: nn.Module) -> Network:
     """Return the equivalent network, with copies of parameters and buffers under the same names.
 

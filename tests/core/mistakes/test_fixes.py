@@ -5,10 +5,11 @@ import torch
 
 import chainrule
 from chainrule import ChainruleError
+from chainrule.callbacks import best
 from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.metrics import accuracy
-from chainrule.optimizers import sgd
+from chainrule.optimizers import adam, sgd
 
 X, Y = torch.randn(6, 2), torch.randn(6, 1)
 
@@ -30,6 +31,13 @@ def step(x, y):
         (lambda: fit(epochs=float("inf")), "epochs must be an integer of at least 0, got inf. Pass 1, for example."),
         (lambda: fit(batch_size="many"), "must be an integer of at least 1, got 'many'. Pass 1, for example."),
         (lambda: fit(batch_size="0"), "must be an integer of at least 1, got '0'. Pass 1, for example."),
+        (lambda: linear(10**30, 1), "Parameter: a tensor must have at most 9223372036854775807 elements, got [1, 10"),
+        (
+            lambda: linear(2**30, 2**30).build(),
+            "build: parameters and gradients must fit into the memory of cpu, got 11",
+        ),
+        (lambda: adam(schedule=torch.nn.ReLU()), "schedule must be a callable t -> factor, got ReLU of torch.nn."),
+        (lambda: best(restore="no"), "best: restore must be True or False, got 'no'."),
         (lambda: fit(per_member=True), "fit: per_member must be False for a single network, got True. Leave it out,"),
         (lambda: step(X, Y[:3]), "step: x and y must have the same rows, got (6, 2) and (3, 1). Pair each row of x"),
         (lambda: accuracy()(X, Y[:3, 0]), "must have the same rows, at least one, got (6, 2) and (3,). Pair each"),

@@ -1,4 +1,5 @@
 import pytest
+import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from chainrule import HyperparameterError, Schedule
@@ -24,7 +25,13 @@ def test_it_rises_from_zero_before_the_first_step_to_the_factor_at_which_the_oth
 
 @pytest.mark.parametrize(
     ("inner", "fix"),
-    [(100, "Pass a schedule, such as"), (cosine, "Did you forget to call it?"), (Schedule, "Did you forget")],
+    [
+        (100, "Pass a callable"),
+        (torch.nn.ReLU(), "ReLU of torch.nn"),
+        (lambda: 1, "a lambda"),
+        (cosine, "Did you forget to call it?"),
+        (Schedule, "Did you forget"),
+    ],
 )
 def test_what_is_no_schedule_is_refused(inner, fix):
     with pytest.raises(HyperparameterError, match=rf"^warmup: inner must be a callable t -> factor, got .*{fix}"):
