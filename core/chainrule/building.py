@@ -34,7 +34,7 @@ def checked_seeds(seed: int | None, seeds: Sequence[int] | None, members: int | 
     if seeds is None:
         one = integer("build", "a seed", 0 if seed is None else seed, at_least=0)
         return [one] * (1 if members is None else integer("build", "members", members, at_least=1))
-    if isinstance(seeds, str) or not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) != 1:
+    if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) != 1:
         raise ChainruleError(
             f"build: seeds must be a sequence of integers, one for each member, got {shown(seeds)}. "
             "Pass seeds=range(10), for example."

@@ -6,13 +6,17 @@ from hashlib import blake2b
 
 from torch import Generator
 
-from chainrule.arguments import integer
+from chainrule.arguments import integer, shown
 from chainrule.calls import explained
+from chainrule.errors import ChainruleError
 
 
 @explained
 def random_stream(seed: int, purpose: str, name: str = "") -> Generator:
     """Return a CPU generator seeded from these three alone."""
     seed = integer("random_stream", "seed", seed)
+    for what, text in (("purpose", purpose), ("name", name)):
+        if not isinstance(text, str):
+            raise ChainruleError(f"random_stream: {what} must be text, got {shown(text)}. Pass str(…) of it.")
     digest = blake2b(f"{seed}/{purpose}/{name}".encode(), digest_size=8).digest()
     return Generator().manual_seed(int.from_bytes(digest, "little") >> 1)

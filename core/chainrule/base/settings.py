@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from chainrule.arguments import number, shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.setting_values import checked
 from chainrule.calls import Explained, explain_construction, explained, signature_of
@@ -46,6 +47,15 @@ def hyperparameter(
         per_member: False where a number of an optimizer or a schedule must be the same for all members of an ensemble;
             else a tensor (M,) may be given for it, one value for each member.
     """
+    for name, bound in {"at_least": at_least, "above": above, "at_most": at_most, "below": below}.items():
+        if bound is not None:
+            number("hyperparameter", name, bound)
+    if search is not None:
+        if not isinstance(search, tuple) or len(search) != 2:
+            raise HyperparameterError(
+                f"hyperparameter: search must be two numbers, got {shown(search)}. Pass (1e-5, 1e-1), for example."
+            )
+        number("hyperparameter", "the end of search", search[1], above=number("hyperparameter", "its start", search[0]))
     declared = {
         "at_least": at_least,
         "above": above,

@@ -205,8 +205,8 @@ class Updater(DeclaresAttributes):
             HyperparameterError: if the rule does not allow it.
             ChainruleError: if there is no such group.
         """
-        if group is not None and group not in self.groups:
-            raise ChainruleError(f"set_lr: group must be one of {list(self.groups)}, got {group!r}. Pass its key.")
+        if group is not None and group not in list(self.groups):
+            raise ChainruleError(f"set_lr: group must be one of {list(self.groups)}, got {shown(group)}. Pass its key.")
         groups = {key: with_lr(rule, lr) if group in (None, key) else rule for key, rule in self.groups.items()}
         for rule in groups.values():
             check_member_values(rule, self.network)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import ChainruleError
+from chainrule import ChainruleError, hyperparameter, random_stream
 from chainrule.callbacks import best
 from chainrule.layers import linear
 from chainrule.losses import mse
@@ -38,6 +38,14 @@ def step(x, y):
         ),
         (lambda: adam(schedule=torch.nn.ReLU()), "schedule must be a callable t -> factor, got ReLU of torch.nn."),
         (lambda: best(restore="no"), "best: restore must be True or False, got 'no'."),
+        (lambda: hyperparameter(default=1.0, at_least="0"), "hyperparameter: at_least must be a number, got '0'."),
+        (lambda: hyperparameter(default=1.0, below=float("nan")), "hyperparameter: below must be a number, got nan."),
+        (lambda: hyperparameter(default=1.0, search=0.1), "hyperparameter: search must be two numbers, got 0.1."),
+        (lambda: hyperparameter(default=1.0, search=(1, 0.1)), "the end of search must be a number above 1, got 0.1."),
+        (lambda: random_stream(0, "rows", 3), "random_stream: name must be text, got 3. Pass str(…) of it."),
+        (lambda: random_stream(0, object()), "random_stream: purpose must be text, got an object."),
+        (lambda: sgd().attach(linear(2, 1).build()).set_lr(0.1, group=["*"]), "group must be one of ['*'], got ['*']."),
+        (lambda: linear(2, 1).build(seeds=b"01"), "build: seeds must be a sequence of integers, one for each member,"),
         (lambda: fit(per_member=True), "fit: per_member must be False for a single network, got True. Leave it out,"),
         (lambda: step(X, Y[:3]), "step: x and y must have the same rows, got (6, 2) and (3, 1). Pair each row of x"),
         (lambda: accuracy()(X, Y[:3, 0]), "must have the same rows, at least one, got (6, 2) and (3,). Pair each"),
