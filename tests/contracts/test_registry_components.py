@@ -25,7 +25,7 @@ OF_MANY_RUNS = {
     "values_per_member_count_for_each",
     "vmappable_is_as_declared",
 }
-DEAR = {("tasks:char_transformer", "fitting_reduces_the_loss")}
+DEAR = {(f"tasks:{name}", "fitting_reduces_the_loss") for name in ("char_transformer", "digits_cnn", "lstm_memory")}
 
 
 def is_slow(record, check):

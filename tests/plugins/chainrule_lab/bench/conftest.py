@@ -33,7 +33,7 @@ def outcome():
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def benchmark_outcomes():
     """Six baselines and two optimizers, one of them better and one worse, on two tasks."""
     return [

@@ -18,7 +18,7 @@ return {scrolls: page.documentElement.scrollWidth > view.innerWidth, wide,
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def report(benchmark_outcomes):
     names = dict.fromkeys(one.contender for one in benchmark_outcomes)
     return Report(
@@ -30,25 +30,29 @@ def report(benchmark_outcomes):
     )
 
 
-def test_the_markdown_has_verdicts_divergence_and_the_command(report):
-    text = report.markdown()
+@pytest.fixture(scope="module")
+def text(report):
+    return report.markdown()
+
+
+def test_the_markdown_has_verdicts_divergence_and_the_command(text):
     assert re.search(r"\| digits_mlp \| 1× \| Good \| adam \| −0.0\S+ \[.*\] \| < 0.0001 \| better \|", text)
     assert re.search(r"\| \*\*Bad\*\* \| ∞ \[∞, ∞\] .* \| 12 \|", text)
     assert "chainrule bench ./rules.py:Good ./rules.py:Bad" in text
     assert "nan" not in text
 
 
-def test_tables_of_the_markdown_are_whole(report):
-    for table in re.findall(r"(?:^\|.*\n)+", report.markdown(), re.M):
+def test_tables_of_the_markdown_are_whole(text):
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "shown"),
     [(float("nan"), "–"), (float("inf"), "∞"), (-0.00123456, "−0.001235"), (12.0, "12")],  # noqa: RUF001
 )
-def test_numbers_are_shown_to_four_digits(value, text):
-    assert number(value) == text
+def test_numbers_are_shown_to_four_digits(value, shown):
+    assert number(value) == shown
 
 
 @pytest.mark.slow

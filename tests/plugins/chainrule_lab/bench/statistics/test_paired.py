@@ -3,7 +3,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -30,6 +30,7 @@ def by_brute_force(values):
     return np.mean(np.array(sums) >= abs(sum(values)) - 1e-9)
 
 
+@settings(max_examples=30)
 @given(NUMBERS)
 def test_the_test_counts_every_flip(values):
     assert sign_flip(values) == pytest.approx(by_brute_force(values), abs=1e-12)
