@@ -30,6 +30,7 @@ SECTIONS = (
     "memory",
     "paper",
     "halving",
+    "sweeps",
     "profile",
     "scaling",
 )
@@ -97,6 +98,7 @@ def add(results: dict[str, Any], name: str, rounds: int, more: list[str], consol
             "bridge": "bridge_rows",
             "paper": "paper",
             "halving": "halving",
+            "sweeps": "sweeps",
         }
         results[name] = in_own_process(modules[name], rounds, *more)
 

@@ -25,6 +25,7 @@ def tables(results: Result) -> Iterator[Table]:
         "memory": memory,
         "paper": paper,
         "halving": halving,
+        "sweeps": sweeps,
     }
     for name, table in shown.items():
         if name in results:
@@ -154,6 +155,17 @@ def halving(result: Result) -> Table:
     for form, found in result["forms"].items():
         times = [duration(found["seconds"][name]["median"]) for name in ("all", "halving")]
         table.add_row(form, *times, *at_most_cells(found["ratio"], result["goal"]))
+    return table
+
+
+def sweeps(result: Result) -> Table:
+    title = (
+        f"A sweep of {result['trials']} trials, {result['steps']} steps\nlosses agree within {result['difference']:.0e}"
+    )
+    table = Table("", "one by one", "sweep", "times as fast", "goal", "", title=title)
+    for form, found in result["forms"].items():
+        times = [duration(found["seconds"][name]["median"]) for name in ("loop", "sweep")]
+        table.add_row(form, *times, *ratio_cells(found["ratio"], result["goal"] if form == "fit" else None))
     return table
 
 

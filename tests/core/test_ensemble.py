@@ -175,3 +175,21 @@ def test_inputs_that_an_ensemble_returns_as_they_are_may_be_a_single_networks_ou
     assert mse()(x, x) == 0
     with pytest.raises(ShapeError, match="prediction must be that of a single network"):
         mse()(output, x)
+
+
+def test_first_values_are_drawn_once_for_members_of_one_seed():
+    drawn = []
+
+    class Counted:
+        def std(self, fan_in, fan_out):
+            return 1.0
+
+        def __call__(self, tensor, *, fan_in, fan_out, generator):
+            drawn.append(tuple(tensor.shape))
+            tensor.normal_(generator=generator)
+
+    network = linear(4, 6, weight_init=Counted()).build(seeds=[4, 7, 4, 7, 4])
+    weight = network.state_dict()["weight"]
+    assert len(drawn) == 2
+    assert torch.equal(weight[0], weight[4])
+    assert torch.equal(weight[1], linear(4, 6, weight_init=Counted()).build(seed=7).state_dict()["weight"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -21,6 +21,9 @@ Settings: TypeAlias = dict[str, Setting]
 """The settings of a trial by name, its seed among them."""
 
 Method: TypeAlias = Literal["grid", "random", "sobol"]
+
+MOST = 2**20
+"""The most trials of a sweep."""
 
 SEED = "seed"
 """The setting that is the trial's seed; it is crossed with the points of every method."""
@@ -60,6 +63,7 @@ class Interval:
             )
         if self.points == 1:
             return [self.low]
+        _expect_few(owner, name, self.points)
         inner = [self.at(i / (self.points - 1)) for i in range(1, self.points - 1)]
         return [self.low, *inner, self.high]
 
@@ -122,11 +126,14 @@ def trials_of(
             raise ChainruleError(
                 f'{owner}: trials must be left out on a grid, got {shown(trials)}. Choose method="random" or "sobol".'
             )
-        points = list(itertools.product(*(space.grid(owner, name) for name, space in spaces.items())))
+        grids = [space.grid(owner, name) for name, space in spaces.items()]
+        _expect_few(owner, "the grid", math.prod(map(len, [*grids, crossed])))
+        points = list(itertools.product(*grids))
     else:
         if trials is None:
             raise ChainruleError(f'{owner}: method="{method}" needs trials, got none. Pass trials=50, for example.')
         count = integer(owner, "trials", trials, at_least=1)
+        _expect_few(owner, "trials", count * len(crossed))
         rows = _places(method, count, len(spaces), integer(owner, "seed", seed, at_least=0))
         points = [tuple(space.at(u) for space, u in zip(spaces.values(), row, strict=True)) for row in rows]
     settings = [{**dict(zip(spaces, point, strict=True)), SEED: one} for point in points for one in crossed]
@@ -158,6 +165,8 @@ def _values(owner: str, name: str, values: Any) -> tuple[Setting, ...]:
         raise ChainruleError(
             f"{owner}: {name} must be a list of values, got {shown(values)}. Pass a list, a range or log_uniform(…)."
         )
+    if isinstance(values, Sized):
+        _expect_few(owner, name, len(values))
     found = tuple(_setting(owner, name, value) for value in values)
     if not found:
         raise ChainruleError(f"{owner}: {name} must have at least one value, got none. Add one, or leave {name} out.")
@@ -180,6 +189,13 @@ def _setting(owner: str, name: str, value: Any) -> Setting:
         f"{owner}: {name} must have numbers, texts or lists of these as values, got {shown(value)}. "
         "Pass a name, and make the object of it in build."
     )
+
+
+def _expect_few(owner: str, what: str, count: int) -> None:
+    if count > MOST:
+        raise ChainruleError(
+            f"{owner}: {what} must have at most {MOST} values, got {count}. Take fewer, or draw some at random."
+        )
 
 
 def _interval(owner: str, low: Any, high: Any, points: Any, *, log: bool) -> Interval:

@@ -14,7 +14,7 @@ from chainrule import ChainruleError, Splits
 from chainrule.arguments import integer, nearest, number, shown
 from chainrule_lab.runs.description import RunDescription
 from chainrule_lab.runs.toml_file import keys_of, read_toml
-from chainrule_lab.sweep.space import SEED, Choice, Interval, Settings, log_uniform, trials_of, uniform
+from chainrule_lab.sweep.space import SEED, Interval, Settings, log_uniform, trials_of, uniform
 from chainrule_lab.sweep.trial import Trial
 
 SEARCH, SWEEP = "search", "sweep"
@@ -169,9 +169,9 @@ def _interval(name: str, given: Mapping[str, Any]) -> Interval:
     return SPACES[name](low, high, **{key: value for key, value in given.items() if key != name})
 
 
-def _range(given: Mapping[str, Any]) -> Choice:
+def _range(given: Mapping[str, Any]) -> range:
     bounds = given["range"]
-    return Choice(tuple(range(*(bounds if isinstance(bounds, list) else [bounds]))))
+    return range(*(bounds if isinstance(bounds, list) else [bounds]))
 
 
 def _options(where: str, given: Mapping[str, Any]) -> dict[str, Any]:

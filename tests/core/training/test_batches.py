@@ -67,3 +67,20 @@ def test_a_list_of_batches_is_not_gone_through_before_the_fit():
             raise AssertionError("the second batch is not asked for yet")
 
     assert not is_pair(Lazy([(torch.ones(2, 2), torch.ones(2, 2))] * 2))
+
+
+def test_members_of_one_seed_share_a_draw_of_the_order(monkeypatch):
+    drawn = []
+    real = batches.random_stream
+    monkeypatch.setattr(batches, "random_stream", lambda *names: drawn.append(names) or real(*names))
+    source = of(linear(1, 1).build(seeds=[4, 7, 4, 4]))
+    found = flat(source.epoch(2))
+    assert sorted(drawn) == [(4, "batches", "2"), (7, "batches", "2")]
+    assert all(batch[0] == batch[2] == batch[3] != batch[1] for batch in found)
+
+
+def test_members_of_one_seed_share_its_order_over_rows_of_their_own():
+    own = torch.arange(69.0).view(3, 23)
+    found = flat(of(linear(1, 1).build(seeds=[4, 4, 7]), x=own, per_member=True).epoch(1))
+    assert [[value % 23 for value in batch[1]] for batch in found] == [batch[0] for batch in found]
+    assert all(23 <= value < 46 for batch in found for value in batch[1])
