@@ -16,6 +16,7 @@ import torch
 import chainrule
 from chainrule.losses import mse
 from chainrule_lab.sweep.runner import workers_of
+from chainrule_lab.sweep.store import Store
 from tests.plugins.chainrule_lab.sweep.recipes import Watched, X, Y, build
 
 SEARCH = {"lr": [0.1, 0.01, 0.001], "width": [3, 5], "seed": range(4)}
@@ -49,21 +50,20 @@ def test_the_trials_of_a_structure_are_shared_out_among_the_workers(sweep, tmp_p
     assert sorted(sizes) == [3] * 8
 
 
-def test_an_ensemble_that_fails_does_not_lose_the_others(sweep, tmp_path):
+def test_what_is_in_work_when_an_ensemble_fails_is_saved(sweep, tmp_path):
     class Failing(Watched):
         @chainrule.hookimpl
         def chainrule_fit_start(self, run):
             if any(parameter.shape == (5, 2) for parameter in run.network.parameters()):
+                time.sleep(0.2)
                 raise RuntimeError("no fives")
 
-    with ThreadPoolExecutor(2) as executor:
-        with pytest.raises(
-            chainrule.ChainruleError, match=r"sweep: the trial lr=.*width=5.* cannot be trained: .*no fives"
-        ):
-            sweep(executor, callbacks=[Failing(tmp_path / "log")], members=6)
-        assert (
-            len(sweep(None, callbacks=[Failing(tmp_path / "log")], search={**SEARCH, "width": [3]}, store="s.db")) == 12
-        )
+    words = r"sweep: the trial lr=0.1, width=5, seed=0 cannot be trained: .*no fives"
+    search = {"lr": [0.1], "width": [5, 3]}
+    with ThreadPoolExecutor(2) as executor, pytest.raises(chainrule.ChainruleError, match=words):
+        sweep(executor, search=search, callbacks=[Failing(tmp_path / "log", seconds=0.2)])
+    with Store(tmp_path / "s.db") as store:
+        assert [(one.trials, one.finished) for one in store.sweeps()] == [(2, 1)]
 
 
 @contextmanager
