@@ -17,6 +17,7 @@ from chainrule.layers import (
     flatten,
     layer_norm,
     linear,
+    lstm,
     max_pool2d,
     positional_embedding,
     sequential,
@@ -25,6 +26,7 @@ from chainrule.layers import (
 )
 
 CHARACTERS, LENGTH, WIDTH, HEADS, BLOCKS = 96, 64, 96, 4, 3
+FEATURES, HIDDEN, STEPS = 8, 64, 16
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,21 @@ def torch_cnn() -> nn.Module:
         nn.Flatten(),
         nn.Linear(64 * 2 * 2, 10),
     )
+
+
+def our_lstm() -> Module:
+    return sequential(lstm(FEATURES, HIDDEN, output="last"), linear(HIDDEN, 10))
+
+
+class LastOfLstm(nn.LSTM):
+    """The last output alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[0][:, -1]
+
+
+def torch_lstm() -> nn.Module:
+    return nn.Sequential(LastOfLstm(FEATURES, HIDDEN, batch_first=True), nn.Linear(HIDDEN, 10))
 
 
 def our_transformer() -> Module:
@@ -118,6 +135,10 @@ def digits() -> tuple[Tensor, Tensor]:
     return torch.randn(64, 1, 8, 8), torch.arange(64) % 10
 
 
+def sequences() -> tuple[Tensor, Tensor]:
+    return torch.randn(32, STEPS, FEATURES), torch.arange(32) % 10
+
+
 def characters() -> tuple[Tensor, Tensor]:
     x = torch.randint(CHARACTERS, (32, LENGTH))
     return x, x.roll(-1, 1)
@@ -125,6 +146,7 @@ def characters() -> tuple[Tensor, Tensor]:
 
 TWINS = {
     "cnn": Twins("CNN on digits, 8 × 8, batch 64", our_cnn, torch_cnn, digits),
+    "lstm": Twins(f"LSTM of width {HIDDEN}, {STEPS} steps, batch 32", our_lstm, torch_lstm, sequences),
     "transformer": Twins(
         f"transformer, {BLOCKS} blocks of width {WIDTH}, {LENGTH} characters, batch 32",
         our_transformer,

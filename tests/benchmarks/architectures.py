@@ -1,5 +1,6 @@
-"""Steps of a convolutional network and of a transformer with Adam, beside the same networks in torch.nn.
+"""Steps of convolutional, recurrent and attention networks with Adam, beside the same in torch.nn and equinox.
 
+An ensemble's time is that of one member.
 Peak memory is that of steps after the first, with the network and its state; torch.compile, whose second network would
 compile anew, is left out.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from time import process_time
 from typing import Any
 
@@ -31,14 +33,27 @@ TOLERANCE = 1e-3
 
 CHECKED = 10
 
-GOALS = {("compiled", "torch"): 1 / 0.9, ("compiled", "torch_compiled"): 1.0, ("eager", "torch"): 1 / 1.5}
-"""How many times as fast one of ours should be as one of torch's."""
+GOALS = {
+    ("eager", "torch"): 1 / 1.5,
+    ("compiled", "torch"): 1 / 0.9,
+    ("compiled", "torch_compiled"): 1 / 0.8,
+    ("compiled", "jax"): 1.0,
+    ("compiled_ensemble", "torch_compiled"): 1 / 0.5,
+    ("compiled_ensemble", "jax_ensemble"): 1.0,
+}
+"""How many times as fast one of ours should be as one of the others."""
+
+MEMBERS = 10
 
 TITLES = {
     "eager": "chainrule",
     "compiled": "chainrule, compile=True",
+    "eager_ensemble": f"chainrule, {MEMBERS} at once",
+    "compiled_ensemble": f"chainrule, {MEMBERS} at once, compile=True",
     "torch": "torch, eager",
     "torch_compiled": "torch.compile, model and step",
+    "jax": "JAX, equinox",
+    "jax_ensemble": f"JAX, equinox, {MEMBERS} by vmap",
 }
 
 MEMORY_GOAL = 1.0
@@ -54,16 +69,16 @@ def main() -> None:
     torch.set_num_threads(1)
     if len(sys.argv) == 3:
         name, who = sys.argv[1:]
-        print(peak_memory(TWINS[name], who))
+        print(peak_memory(name, who))
     else:
         print(json.dumps({name: row(name, int(sys.argv[1])) for name in TWINS}))
 
 
-def peak_memory(twins: Twins, who: str) -> int:
+def peak_memory(name: str, who: str) -> int:
     """Return by how many bytes the steps of a second network raise the resident set at most."""
-    make(twins, who)()
+    make(name, who)()
     before = settled()
-    step = make(twins, who)
+    step = make(name, who)
     step()
     settled()
     for _ in range(STEPS):
@@ -74,11 +89,12 @@ def peak_memory(twins: Twins, who: str) -> int:
 def row(name: str, rounds: int) -> dict[str, Any]:
     """Check that all train to the same losses, then time them in turns, and measure their memory."""
     twins = TWINS[name]
-    steps = {who: make(twins, who) for who in TITLES}
+    steps = {who: make(name, who) for who in TITLES if "jax" not in who or find_spec("equinox")}
     difference = largest_difference(steps)
     if not difference < TOLERANCE:
         raise RuntimeError(f"{twins.title}: losses differ from torch's by {difference:.1e}, more than {TOLERANCE:.0e}")
-    times = alternate({who: timer(step) for who, step in steps.items()}, rounds)
+    found = alternate({who: timer(step) for who, step in steps.items()}, rounds)
+    times = {who: [value / (MEMBERS if "ensemble" in who else 1) for value in values] for who, values in found.items()}
     return {
         "title": twins.title,
         "loss_difference": difference,
@@ -90,21 +106,36 @@ def row(name: str, rounds: int) -> dict[str, Any]:
                 "goal": goal,
             }
             for (ours, theirs), goal in GOALS.items()
+            if theirs in times
         ],
-        "memory": {who: in_own_process("architectures", name, who) for who in ("torch", "eager", "compiled")},
+        "memory": {
+            who: in_own_process("architectures", name, who)
+            for who in ("torch", "eager", "compiled", "eager_ensemble", "compiled_ensemble")
+        },
         "memory_goal": MEMORY_GOAL,
     }
 
 
-def make(twins: Twins, who: str) -> Step:
-    """Return a function that takes one step, always on the same batch, and returns its loss."""
-    return ours(twins, compile=who == "compiled") if who in ("eager", "compiled") else theirs(twins, who)
+def make(name: str, who: str) -> Step:
+    """Return a function that takes one step, always on the same batch, and returns its loss, or those of several."""
+    kind, _, ensemble = who.partition("_")
+    members = MEMBERS if ensemble == "ensemble" else None
+    if kind == "jax":
+        from architecture_jax import step_of
+
+        return step_of(name, *first(TWINS[name]), LR, members)
+    return theirs(TWINS[name], who) if kind == "torch" else ours(TWINS[name], members, compile=kind == "compiled")
 
 
-def ours(twins: Twins, *, compile: bool) -> Step:
+def ours(twins: Twins, members: int | None, *, compile: bool) -> Step:
     model, (x, y) = first(twins)
-    network = twins.ours().build(seed=0)
-    network.load_state_dict(model.state_dict())
+    state = model.state_dict()
+    if members:
+        network = twins.ours().build(seed=0, members=members)
+        network.load_state_dict({name: value.expand(members, *value.shape) for name, value in state.items()})
+    else:
+        network = twins.ours().build(seed=0)
+        network.load_state_dict(state)
     step = chainrule.training_step(network, cross_entropy(), adam(lr=LR), compile=compile)
     return lambda: step(x, y)
 
@@ -140,7 +171,8 @@ def first(twins: Twins) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
 def largest_difference(steps: dict[str, Step]) -> float:
     """Return the largest relative difference of the losses of the first steps from torch's."""
     losses = {who: torch.stack([step().clone() for _ in range(CHECKED)]) for who, step in steps.items()}
-    return max(((values / losses["torch"]) - 1).abs().max().item() for values in losses.values())
+    single = losses["torch"].unsqueeze(1)  # (steps, 1)
+    return max((values.view(CHECKED, -1) / single - 1).abs().max().item() for values in losses.values())
 
 
 def timer(step: Step) -> Callable[[], float]:

@@ -44,9 +44,9 @@ class WorkerError(RuntimeError):
     """A worker ended before it answered."""
 
 
-def one_thread() -> dict[str, str]:
-    """Return the environment of a process that computes on one thread."""
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HERE)}
+def on_threads(count: int = 1) -> dict[str, str]:
+    """Return the environment of a process that computes on so many threads."""
+    return {**os.environ, **dict.fromkeys(THREADS, str(count)), "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HERE)}
 
 
 def pin_to_one_core() -> None:
@@ -61,18 +61,25 @@ def missing_packages(peer: str) -> list[str]:
 
 
 class Worker:
-    """A process that keeps one peer warm."""
+    """A process that keeps one peer warm.
 
-    def __init__(self, peer: str, workload: str) -> None:
+    Args:
+        peer: its key.
+        workload: its name.
+        threads: how many it computes on, on any cores and timed by the clock; if not given, one, on one core, timed by
+            the CPU time that it takes.
+    """
+
+    def __init__(self, peer: str, workload: str, threads: int | None = None) -> None:
         self.peer = peer
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "worker.py"), peer, workload],
+            [sys.executable, str(HERE / "worker.py"), peer, workload, *([] if threads is None else [str(threads)])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env=one_thread(),
+            env=on_threads(threads or 1),
         )
 
     def ask(self, command: str) -> list[float] | float:
@@ -128,7 +135,7 @@ def cpu_seconds(
 def in_own_process(module: str, *arguments: object) -> Any:
     """Run one of the files beside this one on one thread, and return the JSON that its last line of output is."""
     command = [sys.executable, str(HERE / f"{module}.py"), *map(str, arguments)]
-    done = subprocess.run(command, env=one_thread(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=on_threads(), capture_output=True, text=True, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
         raise WorkerError(f"{module} ended: {last[0]}")

@@ -20,6 +20,7 @@ def tables(results: Result) -> Iterator[Table]:
         "rules": rules,
         "matrices": matrices,
         "bridge": bridge,
+        "threads": threads,
         "layers": layers,
         "startup": startup,
         "memory": memory,
@@ -105,6 +106,15 @@ def bridge(result: Sequence[Result]) -> Table:
             goal, met = f"≤ {most:.2f} × {peer}", "met" if ratios[peer]["median"] <= most else "not met"
         times = duration(row["seconds"]["median"]), duration(row["construction"]["median"])
         table.add_row(f"{row['name']}, {row['size']}", *times, *cells, goal, met)
+    return table
+
+
+def threads(result: Sequence[Result]) -> Table:
+    title = "One step on two threads beside one, by the clock, of an ensemble per member"
+    table = Table("", "one", "two", "two / one", "goal", "", title=title)
+    for row in result:
+        times = [duration(spent["median"]) for spent in row["seconds"].values()]
+        table.add_row(row["title"], *times, *at_most_cells(row["times_as_long"], row["goal"]))
     return table
 
 

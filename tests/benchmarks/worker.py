@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import sys
+from time import perf_counter
 from typing import Any
 
 from peers import PEERS
@@ -23,6 +24,18 @@ def make(peer: str, workload: str) -> Peer:
     return getattr(importlib.import_module(f"peers.{module}"), name)(WORKLOADS[workload], **PEERS[peer].options)
 
 
+def free(threads: int) -> None:
+    """Compute on so many threads, on any cores, and let peers be timed by the clock."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "peers"]:
+        if hasattr(module, "process_time"):
+            module.process_time = perf_counter
+
+
 def answer(peer: Peer, command: str) -> Any:
     """Return the loss of each member after one epoch, or seconds per step and member."""
     if command == "round":
@@ -37,7 +50,10 @@ def main() -> None:
     # Libraries may print; what they print must not be taken for an answer.
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
-        peer = make(*sys.argv[1:])
+        name, workload, *threads = sys.argv[1:]
+        peer = make(name, workload)
+        if threads:
+            free(int(threads[0]))
         for line in sys.stdin:
             print(json.dumps(answer(peer, line.strip())), file=answers, flush=True)
 
