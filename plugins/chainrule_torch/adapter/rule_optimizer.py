@@ -292,7 +292,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             t = int(state[STEP])
             if t not in moments:
                 moments[t] = current.clock.at(t)
-            data, grad = parameter.detach(), parameter.grad
+            data, grad = parameter if is_distributed(parameter) else parameter.detach(), parameter.grad
             rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
         if any(map(is_distributed, group["params"])):

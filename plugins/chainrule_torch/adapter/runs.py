@@ -68,10 +68,10 @@ def separate(whole: Tensors, run: Sequence[Tensors]) -> None:
 
 
 def _gathered(parts: Sequence[Tensor]) -> Tensor:
-    return torch.cat([part if part.dim() == 1 else part.reshape(-1) for part in parts])
+    return torch.cat([part if part.dim() == 1 else part.ravel() for part in parts])
 
 
 def _scatter(whole: Tensor, parts: list[Tensor]) -> None:
     pieces = whole.split_with_sizes([part.numel() for part in parts])
-    shaped = [piece if part.dim() == 1 else piece.view(part.shape) for part, piece in zip(parts, pieces, strict=True)]
+    shaped = [piece if part.dim() == 1 else piece.view_as(part) for part, piece in zip(parts, pieces, strict=True)]
     torch._foreach_copy_(parts, shaped)

@@ -78,17 +78,17 @@ def take_sharded(rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Mom
     rows = [row._replace(grad=like(row.grad, row.data)) for row in rows]
     chain = rule.chain
     if rule.elementwise:
-        pieces = [(_local(row), moment) for row, moment in zip(rows, moments, strict=True) if local(row.data).numel()]
+        pieces = [pair for pair in zip(_local(rows), moments, strict=True) if pair[0].data.numel()]
         take(rule, [row for row, _ in pieces], [moment for _, moment in pieces], take_in_runs)
         return
     if rule.shares is not None:
-        take(rule, [_local(row) for row in rows], moments, partial(_take_with_sums, rule.shares, rows))
+        take(rule, _local(rows), moments, partial(_take_with_sums, rule.shares, rows))
         return
     parts, here, moments_here = [], [], []
     for row, moment in zip(rows, moments, strict=True):
         cut = cut_of(chain, row.data)
         if cut is None:
-            here.append(_local(row))
+            here += _local([row])
             moments_here.append(moment)
         else:
             names = sorted(name for name, entry in row.state.items() if entry.dim())
@@ -107,10 +107,18 @@ def take_sharded(rule: GroupRule, rows: Sequence[Tensors], moments: Sequence[Mom
             _send_back(round_, owners, own)
 
 
-def _local(row: Tensors) -> Tensors:
-    """Return the piece of this process, with a key of its own, lest all pieces be rounded by the same random bits."""
-    state = {name: local(entry) for name, entry in row.state.items()}
-    return Tensors(local(row.data), local(row.grad), state, row.key ^ _number(row.data))
+def _local(rows: Sequence[Tensors]) -> list[Tensors]:
+    """Return the pieces of this process, with keys of its own, lest all pieces be rounded by the same random bits."""
+    numbers: dict[object, int] = {}
+    found = []
+    for row in rows:
+        data, state = row.data, {name: local(entry) for name, entry in row.state.items()}
+        how = (id(data.device_mesh), data.placements) if is_distributed(data) else None
+        if how not in numbers:
+            numbers[how] = _number(data)
+        number = numbers[how]
+        found.append(Tensors(local(data), local(row.grad), state, row.key ^ number if number else row.key))
+    return found
 
 
 def _take_with_sums(
