@@ -17,8 +17,9 @@ from chainrule.errors import label
 from chainrule.updates.chain import Chain
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors
+from chainrule_torch.adapter.draws import Draws
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.precision import Draws, Precision
+from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.state_entries import KEY
 
 Item = TypeVar("Item")

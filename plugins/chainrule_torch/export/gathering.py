@@ -6,7 +6,7 @@ import ast
 import builtins
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +19,9 @@ from chainrule_torch.export.module_source import (
     Imported,
     ModuleSource,
     documentation_after,
-    local_names,
     source_of,
 )
+from chainrule_torch.export.references import at_once, is_everywhere, module_of, references
 
 STAND_INS = ("State", "Step", "present")
 """Names of chainrule that the file defines for itself."""
@@ -86,7 +86,7 @@ class Gathering:
         edits: Edits = {}
         used: set[str] = set()
         self.nodes.append(node)
-        for each, bound in _references(node, source):
+        for each, bound in references(node, source):
             new = self._text_for(source, each, used, bound)
             if new is not None and new != source.text(each):
                 edits[source.span(each)] = new
@@ -101,7 +101,7 @@ class Gathering:
             root = root.value
         if isinstance(root, ast.Import | ast.ImportFrom):
             for one in source.imported_by(root):
-                if not _is_everywhere(one.module):
+                if not is_everywhere(one.module):
                     self.refuse(f"the import of {one.module}")
             return None
         if not isinstance(root, ast.Name) or root.id in bound:
@@ -109,11 +109,11 @@ class Gathering:
         found: Any = source.imports.get(root.id, root.id)
         if isinstance(found, str):
             return self._defined(source, found, used) if not path else None
-        if _is_everywhere(found.module):
+        if is_everywhere(found.module):
             self.imports.add(found)
             return None
         for name in path:  # of a module, as in ops.square_root
-            inside = _module(found)
+            inside = module_of(found)
             if inside is None:
                 return None
             found = Imported(inside, name, name)
@@ -140,7 +140,7 @@ class Gathering:
         root = module.partition(".")[0]
         if root == "__future__":
             return None
-        if _is_everywhere(root):
+        if is_everywhere(root):
             self.imports.add(imported)
             return imported.bound
         if name is None or not self._travels(root):
@@ -232,75 +232,6 @@ def builtin_error(kind: type) -> str:
     """Return the name of Python's error for one of chainrule."""
     parents = [each.__name__ for each in kind.__mro__ if each.__module__ == "builtins"]
     return parents[0] if parents[0] != "Exception" else "RuntimeError"
-
-
-def at_once(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the parts of a definition that are evaluated where it stands."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield from [*node.decorator_list, *node.args.defaults, *(each for each in node.args.kw_defaults if each)]
-    elif isinstance(node, ast.ClassDef):
-        yield from [*node.decorator_list, *node.bases, *(each.value for each in node.keywords)]
-        for statement in node.body:
-            yield from at_once(statement)
-    elif isinstance(node, ast.AnnAssign):
-        yield from [node.value] if node.value else []
-    else:
-        yield node
-
-
-def _references(node: ast.AST, source: ModuleSource) -> Iterator[tuple[ast.AST, set[str]]]:
-    """Yield the names, the dotted names and the imports in a tree, with the names that are bound around each."""
-
-    def visit(each: ast.AST, bound: set[str]) -> Iterator[tuple[ast.AST, set[str]]]:
-        if isinstance(each, ast.Import | ast.ImportFrom):
-            yield each, bound
-        elif isinstance(each, ast.Name):
-            if isinstance(each.ctx, ast.Load):
-                yield each, bound
-        elif isinstance(each, ast.Attribute) and (dotted := _dotted_import(each, source, bound)) is not None:
-            yield dotted, bound
-        else:
-            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                bound = bound | local_names(each)
-            for child in ast.iter_child_nodes(each):
-                yield from visit(child, bound)
-
-    yield from visit(node, set())
-
-
-def _dotted_import(node: ast.Attribute, source: ModuleSource, bound: set[str]) -> ast.AST | None:
-    """Return the part of a dotted name that leads from an imported module to something in it, or None."""
-    chain: list[ast.Attribute | ast.Name] = []
-    each: ast.AST = node
-    while isinstance(each, ast.Attribute):
-        chain.insert(0, each)
-        each = each.value
-    if not isinstance(each, ast.Name) or each.id in bound or each.id not in source.imports:
-        return None
-    found = source.imports[each.id]
-    if _is_everywhere(found.module):
-        return each
-    for part in chain:
-        inside = _module(found)
-        if inside is None:
-            break
-        found = Imported(inside, part.attr, part.attr)  # type: ignore[union-attr]
-        each = part
-    return each
-
-
-def _module(imported: Imported) -> str | None:
-    """Return the name of the module that an import binds, or None if it binds something else."""
-    if imported.name is None:
-        return imported.module
-    value = getattr(importlib.import_module(imported.module), imported.name, None)
-    return value.__name__ if isinstance(value, ModuleType) else None
-
-
-def _is_everywhere(module: str) -> bool:
-    """Whether a module is there wherever torch is."""
-    root = module.partition(".")[0]
-    return root == "torch" or (root in sys.stdlib_module_names and root != "__future__")
 
 
 def _folder(module: ModuleType) -> Path | None:

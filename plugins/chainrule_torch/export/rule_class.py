@@ -13,7 +13,7 @@ from chainrule import ChainruleError, Optimizer, Wrapper
 from chainrule.base.settings import declared_types
 from chainrule.errors import label
 from chainrule_torch.export.docstring import docstring
-from chainrule_torch.export.gathering import Gathering, at_once
+from chainrule_torch.export.gathering import Gathering
 from chainrule_torch.export.module_source import (
     Function,
     Imported,
@@ -23,6 +23,7 @@ from chainrule_torch.export.module_source import (
     name_of,
     source_of,
 )
+from chainrule_torch.export.references import at_once
 from chainrule_torch.export.settings_text import check, literal, type_text
 from chainrule_torch.export.text import indented
 

@@ -1,0 +1,93 @@
+"""The random bits by which the steps of parameters are rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from chainrule.updates.elementwise import SLICE
+from chainrule.updates.per_parameter import Tensors
+from chainrule_torch.adapter.rounding import random_bits, words
+
+
+class Bits(Protocol):
+    """Random bits for the elements of a parameter, and of the entries of its state."""
+
+    def bits(self, draw: int, count: int) -> Tensor:
+        """Return so many bits of a draw, one of several at a step."""
+
+
+class Draws(NamedTuple):
+    """The random bits at a step for parameters, one after the other, that follow from each one's own key and step.
+
+    Attributes:
+        keys: those of the parameters.
+        sizes: their numbers of elements.
+        t: their step.
+        part: the elements that the bits are for.
+    """
+
+    keys: Sequence[Tensor]
+    sizes: Sequence[int]
+    t: int
+    part: slice
+
+    @classmethod
+    def of(cls, rows: Sequence[Tensors], t: int) -> Draws:
+        """Return those for all elements of parameters."""
+        sizes = [row.data.numel() for row in rows]
+        return cls([row.key for row in rows], sizes, t, slice(0, sum(sizes)))
+
+    def bits(self, draw: int, count: int) -> Tensor:
+        """Return so many bits of a draw, one of several at a step.
+
+        A parameter's are the same alone as among others.
+        """
+        (first, second), start = self._pairs([draw]), self.part.start
+        index = _indices(count, self.keys[0].device)
+        if len(self.keys) == 1:
+            return random_bits(index, int(first) ^ start, int(second))  # the start, a multiple of a slice's length
+        starts, first, second = (each[self.part] for each in self._each(first, second))
+        return random_bits(index + start - starts, first, second)
+
+    def words(self, draws: Sequence[int]) -> list[Tensor]:
+        """Return what the bits of some draws follow from.
+
+        That is a vector of two words each, or for several parameters the number of each element in its parameter, and
+        each element's two words of each draw.
+        """
+        if not draws:
+            return []
+        pairs, device = self._pairs(draws), self.keys[0].device
+        if len(self.keys) == 1:
+            return [pairs.view(-1).to(device)]
+        starts, *words = self._each(*pairs)
+        return [_indices(self.part.stop, device) - starts, *words]
+
+    def _pairs(self, draws: Sequence[int]) -> Tensor:
+        """Return two rows for each draw: the words of each parameter."""
+        keys = [self.keys[0].view(-1).tolist()] if len(self.keys) == 1 else torch.cat([*self.keys], 1).T.tolist()
+        found = [[word for draw in draws for word in words(key, self.t, draw)] for key in keys]
+        return torch.tensor(found, dtype=torch.int32, device="cpu").T
+
+    def _each(self, *words: Tensor) -> Sequence[Tensor]:
+        """Return for each element where its parameter starts, and these words of it."""
+        starts = torch.tensor([0, *accumulate(self.sizes[:-1])], dtype=torch.int32, device="cpu")
+        sizes, count = torch.tensor(self.sizes, device="cpu"), self.part.stop
+        rows = [row.repeat_interleave(sizes, output_size=count) for row in (starts, *words)]  # a third of the time
+        return [row.to(self.keys[0].device) for row in rows]
+
+
+def _indices(count: int, device: torch.device) -> Tensor:
+    return _first_indices(device)[:count] if count <= SLICE else torch.arange(count, dtype=torch.int32, device=device)
+
+
+@lru_cache(maxsize=8)
+def _first_indices(device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.arange(SLICE, dtype=torch.int32, device=device)
