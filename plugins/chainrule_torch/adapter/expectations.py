@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import Optimizer, Parameter, StateError
+from chainrule import ChainruleError, Optimizer, Parameter, StateError
 from chainrule.arguments import shown
 from chainrule.errors import ArgumentError, label
 
@@ -32,6 +32,15 @@ def expect_saved(rule: Optimizer, state_dict: Mapping[str, Any]) -> None:
         raise StateError(
             f"{owner}: a state must have state and param_groups, got none of {sorted(missing)}. "
             "Load what optimizer.state_dict() returned."
+        )
+
+
+def expect_dense(rule: Optimizer, grads: Iterable[Tensor | None]) -> None:
+    """Raise ChainruleError for a sparse gradient."""
+    for layout in {grad.layout for grad in grads if grad is not None} - {torch.strided}:
+        raise ChainruleError(
+            f"{label(rule)}: a gradient must be dense, got {layout}. "
+            "Set sparse=False in the module, or give its parameters another optimizer."
         )
 
 

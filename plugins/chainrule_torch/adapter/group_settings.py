@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -94,6 +94,11 @@ class GroupSettings:
     def values(self, group: Mapping[str, Any]) -> list[Any]:
         """Return the present values of a group's keys, to compare them with later ones."""
         return [_plain(self.rule, key, group[key]) for key in self.fields]
+
+
+def fields_of(make: Callable[..., Optimizer]) -> set[str] | None:
+    """Return the names of a rule's settings if it is made by its class."""
+    return {field.name for field in dataclasses.fields(make)} if dataclasses.is_dataclass(make) else None
 
 
 def numbers_of(rule: Optimizer) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -19,17 +18,16 @@ from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.capture import expect_no_capture
-from chainrule_torch.adapter.expectations import expect_dtypes_kept, expect_parameters
-from chainrule_torch.adapter.flat_group import FlatGroup, same
+from chainrule_torch.adapter.expectations import expect_dense, expect_dtypes_kept, expect_parameters
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.group_settings import GroupSettings
+from chainrule_torch.adapter.group_settings import GroupSettings, fields_of
+from chainrule_torch.adapter.layout import Layout
 from chainrule_torch.adapter.loading import fitting
-from chainrule_torch.adapter.placement import common_seed, evaluated, is_distributed, is_one_of_several
+from chainrule_torch.adapter.placement import evaluated, is_distributed
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
 from chainrule_torch.adapter.runs import TakeRows, take_rows
-from chainrule_torch.adapter.shard_trial import draws
-from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, draw_keys, of_the_rule
+from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, draw_keys, of_the_rule, show_trained
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -77,7 +75,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     ) -> None:
         beside = {name: settings.pop(name) for name in ("maximize",) if name in settings}
         make = type(self).factory
-        own = _fields_of(make)
+        own = fields_of(make)
         if own is not None:
             beside |= {
                 name: settings.pop(name) for name in list(settings) if name == "weight_decay" and name not in own
@@ -90,8 +88,6 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._precision = Precision(self._settings.rule, rounding, state_dtype)
         self._shows_others = False  # whether parameters may be those that the rule evaluates with
         self._current: dict[int, GroupRule] = {}
-        self._flat: dict[int, FlatGroup] = {}
-        self._states: list[dict[str, Tensor]] = []  # that were laid out
         self._compile = expect_flag(self._settings.rule, "compile", compile)
         self._flatten = expect_flag(self._settings.rule, "flatten", flatten)
         self._release = None
@@ -102,6 +98,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                     "Leave out one of them."
                 )
             self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
+        self._layout = Layout(self._precision, flatten=self._flatten, alone=self._release is not None)
         given = {name: value for name, value in settings.items() if name in self._settings.fields}
         super().__init__(params, self._settings.defaults() | given | beside)
 
@@ -126,28 +123,13 @@ class RuleOptimizer(torch.optim.Optimizer):
                 for device in {parameter.device for parameter in parameters}:
                     require_compiler(device)
             states = [self.state[parameter] for parameter in parameters]
-            if self._lies_flat(rule, parameters):
-                self._flat[i] = FlatGroup(rule, self._precision, parameters, states, flatten=self._flatten)
-            elif self._flatten:
-                reason = (
-                    "one that is not"
-                    if not rule.elementwise
-                    else "release=True, or parameters cut among processes, there twice, or rounded and not contiguous"
-                )
-                raise ChainruleError(
-                    f"{label(rule.chain.rule)}: flatten=True must have an elementwise rule that steps vectors, got "
-                    f"{reason}. Leave flatten out."
-                )
-            else:
-                for parameter, state in zip(parameters, states, strict=True):
-                    state.update(self._precision.begin(rule.chain, parameter))
+            self._layout.add(i, rule, parameters, states)
         except ChainruleError:
             self.param_groups.pop()
             for parameter in parameters:
                 self.state.pop(parameter, None)
             raise
-        draw_keys(parameters, states, before, self._seed(rule, parameters))
-        self._states += states
+        self._layout.keep(before, rule, parameters, states)
         if self._release is not None:
             self._release.watch(parameters)
 
@@ -172,11 +154,11 @@ class RuleOptimizer(torch.optim.Optimizer):
                 loss = closure()
         grads = [[parameter.grad for parameter in group["params"]] for group in self.param_groups]
         for each in grads:
-            self._expect_dense(each)
+            expect_dense(self._settings.rule, each)
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
-        self._follow_state(rules)
+        self._layout.follow(rules, self.param_groups, self.state)
         for i, (group, rule, own) in enumerate(zip(self.param_groups, rules, grads, strict=True)):
-            flat = self._flat_group(i, group["params"], rule, own)
+            flat = self._layout.flat_group(i, group["params"], rule, own, self.state)
             try:
                 if flat is not None:
                     flat.step(rule, own)
@@ -193,8 +175,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             super().zero_grad(set_to_none)
             return
         for i, group in enumerate(self.param_groups):
-            if i in self._flat:
-                self._flat[i].zero_grad(set_to_none=set_to_none)
+            if i in self._layout.flat:
+                self._layout.flat[i].zero_grad(set_to_none=set_to_none)
             else:
                 for parameter in group["params"]:
                     parameter.grad = None
@@ -203,8 +185,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     def _step_released(self, i: int, parameter: Tensor) -> None:
         """Step one parameter of a group during backward."""
         expect_no_capture(self._settings.rule)
-        self._expect_dense([parameter.grad])
-        _train(parameter, self.state[parameter])
+        expect_dense(self._settings.rule, [parameter.grad])
+        show_trained(parameter, self.state[parameter])
         group = self.param_groups[i]
         self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
 
@@ -214,59 +196,6 @@ class RuleOptimizer(torch.optim.Optimizer):
         if self._release is not None:
             self._release.refuse_scaler()
         return False
-
-    def _expect_dense(self, grads: list[Tensor | None]) -> None:
-        """Raise ChainruleError for a sparse gradient."""
-        for layout in {grad.layout for grad in grads if grad is not None} - {torch.strided}:
-            raise ChainruleError(
-                f"{label(self._settings.rule)}: a gradient must be dense, got {layout}. "
-                "Set sparse=False in the module, or give its parameters another optimizer."
-            )
-
-    def _follow_state(self, rules: Sequence[GroupRule]) -> None:
-        """Have the groups laid out anew if another state of a parameter has been put in its place, or none."""
-        states = list(self.state.values())
-        if same(self._states, states):
-            return
-        pairs = zip(rules, self.param_groups, strict=True)
-        all_parameters = [(rule, parameter) for rule, group in pairs for parameter in group["params"]]
-        for i, (rule, parameter) in enumerate(all_parameters):
-            if KEY not in self.state[parameter]:
-                draw_keys([parameter], [self.state[parameter]], i, self._seed(rule, [parameter]))
-        self._flat.clear()
-        self._states = list(self.state.values())
-
-    def _lies_flat(self, rule: GroupRule, parameters: list[Tensor]) -> bool:
-        """Whether a group's state is to lie in vectors."""
-        is_alone = len(set(map(id, parameters))) == len(parameters)  # torch steps one that is there twice as often
-        # The random bits of rounding are in the order of the indices, in whatever order elements lie in memory.
-        apart = any(
-            is_distributed(each) or (self._precision.widens(each) and not each.is_contiguous()) for each in parameters
-        )
-        return rule.elementwise and is_alone and self._release is None and not apart
-
-    def _seed(self, rule: GroupRule, parameters: list[Tensor]) -> int:
-        """Return the seed of the random numbers of a group, in which replicas must not differ."""
-        if not parameters or not is_one_of_several():
-            return torch.initial_seed()
-        needed = any(map(self._precision.widens, parameters)) or draws(rule.chain.rule)
-        return common_seed(parameters) if needed else torch.initial_seed()
-
-    def _flat_group(
-        self, i: int, parameters: list[Tensor], rule: GroupRule, grads: list[Tensor | None]
-    ) -> FlatGroup | None:
-        """Return a group as its state lies in vectors, or is laid out now, that of a first step made anew."""
-        flat = self._flat.get(i)
-        if flat is not None and not flat.is_intact(rule, parameters):
-            flat = None
-        if flat is None and not self._lies_flat(rule, parameters):
-            return None
-        if flat is None or flat.is_divided(grads):
-            states = [self.state[parameter] for parameter in parameters]
-            flat = self._flat[i] = FlatGroup(
-                rule, self._precision, parameters, states, [grad is None for grad in grads], flatten=self._flatten
-            )
-        return flat
 
     def _current_rule(self, i: int, group: dict[str, Any]) -> GroupRule:
         """Return the rule with the group's present settings."""
@@ -285,7 +214,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             if not state.get(STEP):
                 state.update(self._precision.begin(chain, parameter))
             if KEY not in state:  # of a parameter that was put into the group by hand
-                draw_keys([parameter], [state], len(self.state) - 1, self._seed(current, [parameter]))
+                draw_keys([parameter], [state], len(self.state) - 1, self._layout.seed(current, [parameter]))
             state[STEP] += 1
             if not parameter.numel():
                 continue
@@ -330,7 +259,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Let the parameters be those that are trained."""
         if self._shows_others:
             for parameter, state in self.state.items():
-                _train(parameter, state)
+                show_trained(parameter, state)
             self._shows_others = False
 
     @torch.no_grad()
@@ -358,8 +287,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_settings" in state:
-            self._current, self._flat, self._states = {}, {}, []
-            self._shows_others = True
+            self._current, self._shows_others = {}, True
+            self._layout = Layout(self._precision, flatten=self._flatten, alone=state["_release"])
             self._release = None
             if state["_release"]:
                 self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
@@ -368,14 +297,3 @@ class RuleOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:  # of a state that was saved before the rule had a setting
             for key in self._settings.defaults():
                 group.setdefault(key, self.defaults[key])
-
-
-def _fields_of(make: Callable[..., Optimizer]) -> set[str] | None:
-    """Return the names of a rule's settings if it is made by its class."""
-    return {field.name for field in dataclasses.fields(make)} if dataclasses.is_dataclass(make) else None
-
-
-def _train(parameter: Tensor, state: dict[str, Tensor]) -> None:
-    """Let a parameter be the one that is trained."""
-    if TRAINED in state:
-        parameter.detach().copy_(state.pop(TRAINED))

@@ -52,3 +52,9 @@ def draw_keys(parameters: list[Tensor], states: list[dict[str, Tensor]], first: 
     rows = torch.tensor(keys, dtype=torch.int64, device="cpu").unsqueeze(2).unbind()  # (2, 1) each
     for parameter, state, key in zip(parameters, states, rows if keys else (), strict=True):
         state[KEY] = key if parameter.is_cpu else key.to(parameter.device)
+
+
+def show_trained(parameter: Tensor, state: dict[str, Tensor]) -> None:
+    """Let a parameter be the one that is trained."""
+    if TRAINED in state:
+        parameter.detach().copy_(state.pop(TRAINED))
