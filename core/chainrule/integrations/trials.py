@@ -84,14 +84,20 @@ class Trials:
         return n_trials - len(self.study.get_trials(deepcopy=False, states=states)) - self.failed
 
     def ask(self) -> Trial:
-        """Return a new trial, or one that waits in the study."""
+        """Return one that waits in the study, or a new trial, which has this process's name from the start."""
+        import optuna
+
         self._fail_stale()
+        own = _own_process()
+        if not self.study.get_trials(deepcopy=False, states=(self._states.WAITING,)):
+            self.study.add_trial(optuna.create_trial(state=self._states.WAITING, user_attrs={PROCESS: own}))
         trial = self.study.ask()
         self.running[trial.number] = trial
         if self._interval() is not None:
             storage: Any = self.study._storage
             storage.record_heartbeat(trial._trial_id)
-        trial.set_user_attr(PROCESS, _own_process())
+        if trial.user_attrs.get(PROCESS) != own:
+            trial.set_user_attr(PROCESS, own)
         return trial
 
     def heed_stop(self) -> None:
