@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +12,7 @@ from chainrule import Splits, Task, Wrapper, create, evaluate
 from chainrule_lab.bench.contenders import Contender
 from chainrule_lab.bench.protocol import FINAL_SEEDS, PROTOCOL, TUNING_SEEDS
 from chainrule_lab.bench.results import Point
+from chainrule_lab.sweep.identity import code_of
 from chainrule_lab.sweep.results import Row
 from chainrule_lab.sweep.runner import Workers, run
 from chainrule_lab.sweep.space import Settings
@@ -105,7 +104,6 @@ class Make:
 
     contenders: Mapping[str, Contender]
     tasks: dict[str, LoadedTask] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Make, (self.contenders,)
@@ -138,25 +136,19 @@ class Make:
                 "protocol": str(PROTOCOL),
                 "task": f"{given['task']} {loaded.digest}",
                 "package": contender.package,
-                "source": self.sources.setdefault(contender.text, source_of(contender)),
+                "wrapped": wrapped_code(contender),
             },
         )
 
 
-def source_of(contender: Contender) -> str:
-    """Return the digest of the source of an optimizer's class, and of what it wraps."""
+def wrapped_code(contender: Contender) -> str:
+    """Return what tells the code of the classes that rules wrap, which are no part of these; of others it is empty."""
     rule: Any = contender.rule
-    classes = [type(rule)]
+    kinds = [getattr(type(rule), "kind", None)]
     while isinstance(rule, Wrapper):
         rule = rule.inner
-        classes.append(type(rule))
-    texts = []
-    for one in classes:
-        try:
-            texts.append(inspect.getsource(one))
-        except (OSError, TypeError):  # made by a function, as classes of other libraries are
-            texts.append(f"{one.__module__}.{one.__qualname__}")
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+        kinds.append(getattr(type(rule), "kind", None))
+    return " ".join(code_of(kind) for kind in kinds if kind is not None)
 
 
 class Cells:

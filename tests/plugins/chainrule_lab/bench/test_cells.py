@@ -1,4 +1,5 @@
 import math
+import sys
 from dataclasses import replace
 
 import pytest
@@ -67,6 +68,7 @@ def test_a_changed_rule_invalidates_its_own_cells_alone(cell, tmp_path):
     for direction in ("grad", "grad.sign()"):
         file = tmp_path / "mine.py"
         file.write_text(RULE.format(direction=direction))
+        sys.modules.pop("mine", None)  # another process would import the file anew
         own = contender(f"{file}:Mine")
         both = Make({own.text: own, "adamw": contender("adamw")})
         point = Point.of({"lr": 0.01}, "constant")
@@ -74,6 +76,18 @@ def test_a_changed_rule_invalidates_its_own_cells_alone(cell, tmp_path):
     (mine, theirs), (mine_then, theirs_then) = found
     assert mine != mine_then
     assert theirs == theirs_then
+
+
+@pytest.mark.slow
+def test_a_changed_class_for_pytorch_invalidates_its_cells(cell, tmp_path):
+    found = set()
+    for factor in (1, 2):
+        file = tmp_path / "theirs.py"
+        file.write_text(f"import torch\n\nclass Theirs(torch.optim.SGD):\n    factor = {factor}\n")
+        sys.modules.pop("theirs", None)
+        own = contender(f"{file}:Theirs")
+        found.add(key(replace(cell, contender=own.text), Make({own.text: own})))
+    assert len(found) == 2
 
 
 def test_runs_are_kept_paired_and_never_repeated(make, tmp_path):
