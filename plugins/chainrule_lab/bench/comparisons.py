@@ -83,10 +83,12 @@ def steps_of(outcome: Outcome, target: float, steps_per_epoch: int) -> StepsToTa
 def robustness(outcome: Outcome) -> float:
     """Return for how many decades of the learning rate the validation loss is near the best.
 
-    It is half a decade for each neighbour of the best rate, and of theirs in turn, that is near.
+    It is half a decade for each neighbour of the best rate, and of theirs in turn, that is near; NaN without tuning.
     """
     losses = list(outcome.by_rate().values())
-    if not losses or not math.isfinite(min(losses)):
+    if not losses:
+        return math.nan
+    if not math.isfinite(min(losses)):
         return 0.0
     first = last = losses.index(min(losses))
     near = NEAR * min(losses)
@@ -111,16 +113,17 @@ def ranks(outcomes: Sequence[Outcome]) -> dict[str, int]:
 def flips(by_horizon: Mapping[int, Sequence[Outcome]]) -> list[tuple[str, str, int, int]]:
     """Return the pairs of optimizers whose order at one horizon is another at the next: (a, b, before, after).
 
-    a is better than b at the first of the two horizons, and b better than a at the second.
+    a is better than b at the first of the two horizons, and b better than a at the second, each by more than the noise.
     """
     found = []
-    horizons = sorted(by_horizon)
-    for before, after in pairwise(horizons):
-        first, second = ranks(by_horizon[before]), ranks(by_horizon[after])
-        found += [
-            (a, b, before, after)
-            for a in first
-            for b in first
-            if first[a] < first[b] and second.get(a, 0) > second.get(b, 0)
-        ]
+    for before, after in pairwise(sorted(by_horizon)):
+        first, second = _clear_orders(by_horizon[before]), _clear_orders(by_horizon[after])
+        found += [(a, b, before, after) for a, b in first if (b, a) in second]
     return found
+
+
+def _clear_orders(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], None]:
+    """Return the pairs whose first has a mean test loss that is lower than the second's by more than the noise."""
+    floor = noise(outcomes) if outcomes else 0.0
+    means = {one.contender: float(np.mean(one.test)) for one in outcomes}
+    return {(a, b): None for a in means for b in means if means[a] < means[b] - floor}

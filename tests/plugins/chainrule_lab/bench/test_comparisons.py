@@ -53,6 +53,8 @@ def test_an_order_that_changes_with_the_horizon_is_a_flip(outcome):
     assert ranks(short) == {"adam": 1, "lion": 2}
     assert flips({1: short, 4: long}) == [("adam", "lion", 1, 4)]
     assert flips({1: short, 2: short}) == []
+    level = [outcome("adam", level=0.2, horizon=4), outcome("lion", level=0.1999, horizon=4)]
+    assert flips({1: short, 4: level}) == []
 
 
 @pytest.mark.parametrize("diverged", [11, 20])
