@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from chainrule.cli.main import app
-from chainrule_lab.sweep.store import Store
 
 RUN = """
 network = { name = "linear", in_features = 2, out_features = 1 }
@@ -67,13 +66,6 @@ def test_status_and_export_train_nothing(sweep, monkeypatch):
     assert "2 of 6 trials, 0 diverged" in done.stdout
     assert len(json.loads(Path("out/rates.json").read_text())["trials"]) == 2
     assert "4 of 6 trials are not finished" in Path("out/rates.html").read_text()
-
-
-def test_two_sweeps_share_a_store(sweep):
-    assert sweep("--store", "all.db", "--set", "search.seed=[0]").exit_code == 0
-    assert sweep("--store", "all.db").exit_code == 0
-    with Store("all.db") as store:
-        assert [(one.trials, one.finished) for one in store.sweeps()] == [(3, 3), (6, 6)]
 
 
 @pytest.mark.parametrize(

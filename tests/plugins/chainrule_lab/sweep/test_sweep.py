@@ -13,6 +13,7 @@ from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
 from chainrule_lab.sweep import ensembles, log_uniform
+from chainrule_lab.sweep.store import Store
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(24, 2, generator=GENERATOR, dtype=torch.float64)
@@ -64,7 +65,7 @@ def test_every_row_is_the_single_run_of_its_settings(sweep, trained):
             torch.testing.assert_close(torch.tensor(row.curves[name], dtype=torch.float64), curve, rtol=1e-12, atol=0)
 
 
-def test_what_is_there_is_not_computed_again(sweep, trained):
+def test_what_is_there_is_not_computed_again(sweep, trained, tmp_path):
     first = sweep({"lr": [0.5, 0.05]})
     assert [row.curves for row in sweep({"lr": [0.05, 0.5]})] == [row.curves for row in first][::-1]
     assert trained == [2]
@@ -72,6 +73,8 @@ def test_what_is_there_is_not_computed_again(sweep, trained):
     assert trained == [2, 1]
     sweep({"lr": [0.5, 0.05]}, epochs=4)
     assert trained == [2, 1, 2]
+    with Store(tmp_path / "s.db") as store:
+        assert [(one.trials, one.finished) for one in store.sweeps()] == [(2, 2), (2, 2), (3, 3), (2, 2)]
 
 
 def test_settings_of_the_fit_go_to_the_fit(sweep):
