@@ -13,9 +13,10 @@ import torch
 from chainrule import ChainruleError
 from chainrule.arguments import integer, number, shown
 from chainrule.base.protocols import LossLike
+from chainrule.building import checked_device, checked_dtype
 from chainrule.calls import explained
 from chainrule.training.batches import is_pair
-from chainrule.training.passed_parts import Metrics, check_parts
+from chainrule.training.passed_parts import Metrics, check_parts, checked_callbacks
 from chainrule_lab.sweep.results import Results
 from chainrule_lab.sweep.runner import Workers, run
 from chainrule_lab.sweep.space import Method, Settings, trials_of
@@ -117,12 +118,14 @@ def sweep(
         "epochs": epochs,
         "batch_size": batch_size,
         "metrics": metrics,
-        "callbacks": callbacks,
+        "callbacks": checked_callbacks(callbacks),
         "clip_norm": clip_norm,
         "compile": compile,
         "evaluate_train": evaluate_train,
     }
-    make = OfFunction(build, loss, train, validation, test, fit, {"dtype": dtype, "device": device})
+    make = OfFunction(
+        build, loss, train, validation, test, fit, {"dtype": checked_dtype(dtype), "device": checked_device(device)}
+    )
     return run(name, make, trials_of(search, method, trials, seed), store, workers)
 
 
@@ -142,6 +145,8 @@ class OfFunction:
         """Return the trial of these settings."""
         own = dict(settings)
         fit = {**self.fit, **{name: own.pop(name) for name in OF_THE_FIT if name in own}}
+        for name in ("epochs", "batch_size"):
+            integer("fit", name, fit[name], at_least=1)
         made = self.build(**own)
         if not isinstance(made, tuple) or len(made) != 2:
             raise ChainruleError(

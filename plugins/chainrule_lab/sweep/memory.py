@@ -107,15 +107,16 @@ def need_of(trial: Trial) -> Need:
         clip_norm = trial.fit.get("clip_norm")
         step = chainrule.training_step(network, trial.loss, trial.optimizer, clip_norm=clip_norm)
         step(x[:batch], y[:batch])
-    rows = min(ROWS, len(x))
-    with Peak() as evaluating:
-        chainrule.evaluate(network, trial.loss, (x[:rows], y[:rows]), metrics=trial.fit.get("metrics"))
     splits = [one for one in (trial.train, trial.validation, trial.test) if one is not None]
+    peaks = []
+    for inputs, target in splits:
+        with Peak() as evaluating:
+            few = inputs[:ROWS], target[:ROWS]
+            chainrule.evaluate(network, trial.loss, few, metrics=trial.fit.get("metrics"))
+        peaks.append(-(-evaluating.bytes // max(1, len(few[0]))))
     elements = max(1, x[0].numel()) + max(1, y[0].numel())
     longest = max(len(one[0]) for one in splits)
-    return Need(
-        stepping.bytes, -(-evaluating.bytes // rows), longest, elements, max(x.element_size(), y.element_size())
-    )
+    return Need(stepping.bytes, max(peaks), longest, elements, max(x.element_size(), y.element_size()))
 
 
 def available(device: torch.device | str = "cpu") -> int:

@@ -148,13 +148,10 @@ def test_a_trial_that_cannot_be_made_is_named_before_anything_is_trained(sweep, 
     assert trained == []
 
 
-def test_data_that_does_not_fit_is_told_before_anything_is_trained(sweep, trained):
-    refused(
-        sweep,
-        r"sweep: the trial lr=0.1, seed=0 cannot be trained: .*linear: x must have shape",
-        {"lr": [0.1]},
-        train=(X[:, :1], Y),
-    )
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_data_that_does_not_fit_is_told_before_anything_is_trained(sweep, trained, split):
+    words = r"sweep: the trial lr=0.1, seed=0 cannot be trained: .*linear: x must have shape"
+    refused(sweep, words, {"lr": [0.1]}, **{split: (X[:, :1], Y)})
     assert trained == []
 
 
@@ -180,6 +177,11 @@ def test_a_build_that_draws_by_itself_is_refused(sweep):
     [
         ({"train": [X]}, "train must be two tensors x and y"),
         ({"validation": X}, "validation must be two tensors x and y"),
+        ({"callbacks": "progress"}, "fit: callbacks must be a list"),
+        ({"epochs": "3"}, "fit: epochs must be an integer of at least 1, got '3'"),
+        ({"batch_size": 0}, "fit: batch_size must be an integer of at least 1, got 0"),
+        ({"device": "gpu"}, "device must be one that this machine and this torch have, got 'gpu'"),
+        ({"dtype": "float64"}, "dtype must be torch.float32 or torch.float64"),
         ({"memory": 0}, "memory must be a number above 0"),
         ({"members": 0}, "members must be an integer of at least 1"),
         ({"executor": 4}, "executor must be a concurrent.futures.Executor, got 4"),
