@@ -183,6 +183,7 @@ def test_callbacks_run_under_another_default_device(name, tmp_path, monkeypatch)
             fit(network, cross_entropy(), sgd(), train=(X, Y), validation=(X, Y), epochs=2, callbacks=[callback])
 
 
+@pytest.mark.slow
 def test_a_wrapped_rule_is_made_and_steps_under_another_default_device():
     with PROCESSES["device"]():
         rule = wrap(torch.optim.RMSprop, lr=0.1)
