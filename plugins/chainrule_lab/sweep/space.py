@@ -70,7 +70,8 @@ class Interval:
     def at(self, u: float) -> float:
         """Return the number at a place from 0 to 1."""
         if self.log:
-            return math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
+            exponent = math.log10(self.low) + u * (math.log10(self.high) - math.log10(self.low))
+            return min(max(math.pow(10, exponent), self.low), self.high)  # powers of ten are exact
         return self.low + u * (self.high - self.low)
 
 
