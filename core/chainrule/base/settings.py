@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import types
 import typing
@@ -48,7 +49,7 @@ def hyperparameter(
             else a tensor (M,) may be given for it, one value for each member.
     """
     for name, bound in {"at_least": at_least, "above": above, "at_most": at_most, "below": below}.items():
-        if bound is not None:
+        if bound is not None and bound not in (-math.inf, math.inf):  # which lift a parent's bound
             number("hyperparameter", name, bound)
     if search is not None:
         if not isinstance(search, tuple) or len(search) != 2:

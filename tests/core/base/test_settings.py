@@ -119,6 +119,15 @@ def test_bounds_are_said_in_words():
     assert bounds({}) == ""
 
 
+def test_an_infinite_bound_lifts_that_of_the_parent():
+    class Reversed(Rule):
+        rate: float = hyperparameter(default=1.0, at_least=-math.inf, above=-math.inf)
+
+    assert Reversed(rate=-2.0).rate == -2.0
+    with pytest.raises(HyperparameterError, match=r"^rule: rate must be "):
+        Rule(rate=-2.0)
+
+
 class Typed(Optimizer):
     count: int = 3
     mode: Literal["nesterov", "plain"] = "plain"
