@@ -56,7 +56,8 @@ def hyperparameter(
             raise HyperparameterError(
                 f"hyperparameter: search must be two numbers, got {shown(search)}. Pass (1e-5, 1e-1), for example."
             )
-        number("hyperparameter", "the end of search", search[1], above=number("hyperparameter", "its start", search[0]))
+        for end in search:
+            number("hyperparameter", "each end of search", end)
     declared = {
         "at_least": at_least,
         "above": above,

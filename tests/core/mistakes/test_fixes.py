@@ -41,7 +41,7 @@ def step(x, y):
         (lambda: hyperparameter(default=1.0, at_least="0"), "hyperparameter: at_least must be a number, got '0'."),
         (lambda: hyperparameter(default=1.0, below=float("nan")), "hyperparameter: below must be a number, got nan."),
         (lambda: hyperparameter(default=1.0, search=0.1), "hyperparameter: search must be two numbers, got 0.1."),
-        (lambda: hyperparameter(default=1.0, search=(1, 0.1)), "the end of search must be a number above 1, got 0.1."),
+        (lambda: hyperparameter(default=1.0, search=(0.1, "1")), "each end of search must be a number, got '1'."),
         (lambda: random_stream(0, "rows", 3), "random_stream: name must be text, got 3. Pass str(…) of it."),
         (lambda: random_stream(0, object()), "random_stream: purpose must be text, got an object."),
         (lambda: sgd().attach(linear(2, 1).build()).set_lr(0.1, group=["*"]), "group must be one of ['*'], got ['*']."),
