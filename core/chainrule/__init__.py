@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from chainrule.training.training_step import training_step as training_step
     from chainrule.updates.param_groups import param_groups as param_groups
     from chainrule.updates.updater import Updater as Updater
-    from chainrule_lab.sweep.function import sweep as sweep
 
     __version__: str
 

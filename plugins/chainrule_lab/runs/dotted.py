@@ -51,7 +51,7 @@ def _put(place: Place, mapping: dict[str, Any], keys: tuple[str, ...], value: An
 def _index(place: Place, held: Any, key: str) -> Any:
     if isinstance(held, dict):
         if key.isdecimal() and not held:
-            raise place.error(f"must be in the description to have a {key}, got none. Write {place.dotted} = [ … ].")
+            raise place.error(f"is not in the description, so it has no item {key}. Write {place.dotted} = [ … ].")
         return key
     if not key.isdecimal() or int(key) >= len(held):
         raise place.error(f"must have an index from 0 to {len(held) - 1}, got {shown(key)}. Choose one of these.")
