@@ -25,12 +25,10 @@ def make(peer: str, workload: str) -> Peer:
 
 
 def free(threads: int) -> None:
-    """Compute on so many threads, on any cores, and let peers be timed by the clock."""
+    """Compute on so many threads, and let peers be timed by the clock."""
     import torch
 
     torch.set_num_threads(threads)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
     for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "peers"]:
         if hasattr(module, "process_time"):
             module.process_time = perf_counter
@@ -51,6 +49,9 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         name, workload, *threads = sys.argv[1:]
+        if threads and hasattr(os, "sched_setaffinity"):
+            # Before any thread starts: each keeps the cores of the one that starts it.
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
         peer = make(name, workload)
         if threads:
             free(int(threads[0]))
