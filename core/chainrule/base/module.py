@@ -186,6 +186,8 @@ def held(owner: object, kind: type) -> Iterator[tuple[str, Any]]:
 
 
 def _inside(name: str, value: object, kind: type) -> Iterator[tuple[str, Any]]:
+    if value is None or isinstance(value, bool | int | float | str | Tensor):  # a protocol is slow to say no
+        return
     if isinstance(value, kind):
         yield name, value
     elif isinstance(value, list | tuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from chainrule_plugins.axes import AlongAxis
+from chainrule_plugins.log_probabilities import log_softmax
 
 
 class LogSoftmax(AlongAxis):
@@ -18,7 +19,7 @@ class LogSoftmax(AlongAxis):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.log_softmax(self.axis)
+        y = log_softmax(x, self.axis)
         self.save_for_backward(y)
         return y
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule import ShapeError
 from chainrule.ops import expect_number
 from chainrule_plugins.class_indices import ClassLoss, expect_class_weights, gathered, out_of_range
+from chainrule_plugins.log_probabilities import log_softmax
 from chainrule_plugins.weighting import absorbing_product
 
 
@@ -45,7 +46,7 @@ class CrossEntropy(ClassLoss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         is_index = self._expect_target(prediction, target)
-        log_probabilities = prediction.log_softmax(2)
+        log_probabilities = log_softmax(prediction, 2)
         if not is_index or self.label_smoothing:
             costs = self._costs(prediction, target, is_index)
             self.save_for_backward(log_probabilities, costs)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from chainrule import Metric, ShapeError
 from chainrule_plugins.class_scores import class_indices, counting
+from chainrule_plugins.log_probabilities import log_softmax
 
 
 class Perplexity(Metric):
@@ -30,7 +31,7 @@ class Perplexity(Metric):
         if counts is not None:
             classes = classes * counts  # 0 in place of what is ignored
         try:
-            log_probability = prediction.log_softmax(2).gather(2, classes.unsqueeze(2))
+            log_probability = log_softmax(prediction, 2).gather(2, classes.unsqueeze(2))
         except RuntimeError as error:
             raise ShapeError(
                 f"perplexity: class indices must be int64 from 0 to {prediction.shape[2] - 1}, got {target.dtype} from "
