@@ -28,7 +28,7 @@ ROWS = 200
 STEPS = 200
 BATCH_SIZE = 20
 
-FORMS = ("fit", "fit_compiled")
+FORMS = {"fit": torch.float32, "fit, float64": torch.float64, "fit_compiled": torch.float32}
 GOAL = 20.0
 
 
@@ -38,9 +38,9 @@ def main() -> None:
     settings = trials_of(SEARCH, "grid", None, 0)
     result = {"trials": len(settings), "steps": STEPS, "goal": GOAL, "difference": difference(settings)}
     result["forms"] = {}
-    for form in FORMS:
-        compile = form == "fit_compiled"
-        both = {"sweep": partial(swept, compile=compile), "loop": partial(looped, settings, compile=compile)}
+    for form, dtype in FORMS.items():
+        how = {"dtype": dtype, "compile": form == "fit_compiled"}
+        both = {"sweep": partial(swept, **how), "loop": partial(looped, settings, **how)}
         for one in both.values():
             one()  # warm, and compiled for every width and number of members
         times = alternate(both, rounds)
@@ -87,18 +87,18 @@ def difference(settings: Any) -> float:
     return greatest
 
 
-def swept(*, compile: bool) -> float:
+def swept(dtype: torch.dtype, *, compile: bool) -> float:
     """Return the CPU time of the sweep."""
     start = process_time()
-    sweep(torch.float32, compile=compile)
+    sweep(dtype, compile=compile)
     return process_time() - start
 
 
-def looped(settings: Any, *, compile: bool) -> float:
+def looped(settings: Any, dtype: torch.dtype, *, compile: bool) -> float:
     """Return the CPU time of the loop."""
-    given, start = arguments(torch.float32), process_time()
+    given, start = arguments(dtype), process_time()
     for one in settings:
-        single(one, given, torch.float32, compile=compile)
+        single(one, given, dtype, compile=compile)
     return process_time() - start
 
 

@@ -25,6 +25,7 @@ def tables(results: Result) -> Iterator[Table]:
         "startup": startup,
         "memory": memory,
         "paper": paper,
+        "processes": processes,
         "halving": halving,
         "sweeps": sweeps,
     }
@@ -159,6 +160,15 @@ def paper(result: Result) -> Table:
     return table
 
 
+def processes(result: Result) -> Table:
+    title = f"One ensemble of {result['members']} members on two processes, {result['epochs']} epochs, by the clock"
+    table = Table("", "one", "two", "times as fast", "goal", "", title=title)
+    for form, found in result["forms"].items():
+        times = [duration(found["seconds"][count]["median"]) for count in ("1", "2")]
+        table.add_row(form, *times, *ratio_cells(found["times_as_fast"], result["goal"]))
+    return table
+
+
 def halving(result: Result) -> Table:
     title = f"Successive halving: {result['members']} members, {result['epochs']} epochs"
     table = Table("", "all to the end", "halved", "ratio", "goal", "", title=title)
@@ -175,7 +185,7 @@ def sweeps(result: Result) -> Table:
     table = Table("", "one by one", "sweep", "times as fast", "goal", "", title=title)
     for form, found in result["forms"].items():
         times = [duration(found["seconds"][name]["median"]) for name in ("loop", "sweep")]
-        table.add_row(form, *times, *ratio_cells(found["ratio"], result["goal"] if form == "fit" else None))
+        table.add_row(form, *times, *ratio_cells(found["ratio"], None if form == "fit_compiled" else result["goal"]))
     return table
 
 
