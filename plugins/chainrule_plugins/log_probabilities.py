@@ -11,14 +11,18 @@ FEW = 16
 MANY = 32
 """From so many rows on, the copies that let vectors run across rows take less than they save."""
 
+DTYPES = (torch.float32, torch.float64)
+"""Those whose vectors round as single numbers do."""
+
 
 def log_softmax(scores: Tensor, axis: int) -> Tensor:
     """Return ``scores.log_softmax(axis)``, to rounding; quicker for a few classes on the last axis of many rows.
 
     Which way is taken depends on no number of members, so that a member's values are the same among any others.
     """
-    few = axis in (-1, scores.dim() - 1) and scores.shape[-1] < FEW and scores.shape[-2] >= MANY
-    wide = scores.dtype in (torch.float32, torch.float64) and scores.device.type == "cpu"
-    if few and wide and not torch.compiler.is_compiling():
-        return scores.mT.log_softmax(-2).mT.contiguous()
-    return scores.log_softmax(axis)
+    shape = scores.shape
+    if shape[-2] < MANY or shape[-1] >= FEW or axis not in (-1, len(shape) - 1):
+        return scores.log_softmax(axis)
+    if scores.dtype not in DTYPES or scores.device.type != "cpu" or torch.compiler.is_compiling():
+        return scores.log_softmax(axis)
+    return scores.mT.log_softmax(-2).mT.contiguous()
