@@ -62,7 +62,7 @@ def form_of(module: ModuleLike, optimizer: Optimizer | ParamGroups, caller: str 
     Raises:
         ChainruleError: in the caller's name, if the module is none or a built one, or the optimizer is none.
     """
-    if isinstance(module, type) or not isinstance(module, ModuleLike):
+    if isinstance(module, type) or not isinstance(module, Module | ModuleLike):
         raise ChainruleError(
             f"{caller}: a module must be one that is not built, got {shown(module)}. Leave out build()."
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chainrule.arguments import advice, flag, integer, number, shown
 from chainrule.base.declarations import expect_schedule as expect_schedule
-from chainrule.base.module import Shape
+from chainrule.base.module import Module, Shape
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.errors import ChainruleError, ContractError, HyperparameterError, ShapeError, label
@@ -59,7 +59,7 @@ def expect_tensor(owner: object, output: object) -> None:
 
 def expect_module(owner: object, name: str, module: object) -> None:
     """Raise ChainruleError, naming the owner, unless this is a module, ready for use."""
-    if isinstance(module, type) or not isinstance(module, ModuleLike):  # its class has the methods too
+    if isinstance(module, type) or not isinstance(module, Module | ModuleLike):  # its class has the methods too
         several = isinstance(module, list | tuple | Iterator)
         owner = owner if isinstance(owner, str) else label(owner)
         fix = f"Pass modules one by one: {owner}(*modules)." if several else advice("module", module)

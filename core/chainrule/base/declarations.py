@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from chainrule.arguments import advice, integer, is_foreign, shown
+from chainrule.base.initializer import Initializer
 from chainrule.calls import signature_of
 from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
 
@@ -30,6 +31,8 @@ def checked_shape(owner: str, shape: tuple[int, ...]) -> torch.Size:
 
 def checked_initializer(owner: str, init: Any) -> Any:
     """Return an initializer, or raise ChainruleError if it is none, such as a class or a function of torch's."""
+    if isinstance(init, Initializer):  # its class was checked
+        return init
     if isinstance(init, type) or not callable(init) or getattr(init, "__module__", "").startswith("torch."):
         raise ChainruleError(f"{owner}: init must be an initializer, got {shown(init)}. {advice('initializer', init)}")
     try:

@@ -89,7 +89,7 @@ class Module(Explained, KeepsForBackward):
 
     def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
         """Return the modules held as attributes, or in lists, tuples and dicts of these, each with its name."""
-        return list(held(self, ModuleLike))
+        return list(held(self, (Module, ModuleLike)))
 
     def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """Return the parameters held as attributes, or in lists, tuples and dicts of these, each with its name."""
@@ -176,7 +176,7 @@ class Module(Explained, KeepsForBackward):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def held(owner: object, kind: type) -> Iterator[tuple[str, Any]]:
+def held(owner: object, kind: type | tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """Yield the objects of a kind that are attributes of the owner, or in lists, tuples and dicts of these, by name.
 
     The name of an item has its index or key after a dot: ``blocks.0``, ``heads.mean``.
@@ -185,7 +185,7 @@ def held(owner: object, kind: type) -> Iterator[tuple[str, Any]]:
         yield from _inside(name, value, kind)
 
 
-def _inside(name: str, value: object, kind: type) -> Iterator[tuple[str, Any]]:
+def _inside(name: str, value: object, kind: type | tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     if value is None or isinstance(value, bool | int | float | str | Tensor):  # a protocol is slow to say no
         return
     if isinstance(value, kind):
