@@ -1,9 +1,9 @@
-"""How a fit's events reach its callbacks: their implementations of the hooks, and what becomes of their errors."""
+"""`Events`: how those of a fit reach its callbacks, and what becomes of their errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, NoReturn
 
@@ -12,6 +12,67 @@ import pluggy
 from chainrule.arguments import shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
+
+INSTEAD = {"drop": "Call run.drop([…]).", "stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
+"""What to write in place of an assignment to an attribute of a run."""
+
+
+class Events:
+    """What callbacks implement of the training hooks, called in the order of the callbacks.
+
+    Args:
+        callbacks: those of one fit.
+        own: the names of the run's attributes, which callbacks may read but not assign.
+
+    Raises:
+        CallbackError: if a callback is passed twice, has no hooks, or one is not as it is declared.
+    """
+
+    def __init__(self, callbacks: Sequence[object], own: frozenset[str]) -> None:
+        self._own = own
+        self._implementations: dict[str, list[pluggy.HookImpl]] = {}
+        for index, callback in enumerate(callbacks):
+            if any(callback is other for other in callbacks[:index]):
+                raise CallbackError(
+                    f"{label(callback)}: a callback must be passed once, got {callback!r} twice. Create a second one."
+                )
+            for hook, implementation in implementations_of(callback):
+                self._implementations.setdefault(hook, []).append(implementation)
+
+    def caller(self, hook: str, run: object) -> Callable[..., None] | None:
+        """Return a function that calls every implementation of the hook with the run; None if there is none.
+
+        It calls all of them even if some raise, and then raises CallbackError.
+        """
+        implementations = self._implementations.get(hook)
+        if not implementations:
+            return None
+
+        def call(**arguments: Any) -> None:
+            arguments["run"] = run
+            failures: list[tuple[object, BaseException]] = []
+            for implementation in implementations:
+                before = vars(run).copy()
+                try:
+                    implementation.function(*(own_argument(arguments[name]) for name in implementation.argnames))
+                    self._expect_unassigned(implementation.plugin, run, before)
+                except BaseException as error:  # noqa: BLE001 - raised below, once the others have been called
+                    failures.append((implementation.plugin, error))
+            if failures:
+                raise_first(hook, failures)
+
+        return call
+
+    def _expect_unassigned(self, callback: object, run: object, before: Mapping[str, object]) -> None:
+        """Raise CallbackError if a callback has assigned an attribute of the run, which the fit would not read."""
+        for name, value in vars(run).items():
+            is_of_run = name in self._own or hasattr(type(run), name)
+            if is_of_run and name != "stopped" and before.get(name, run) is not value:
+                run.__dict__ = dict(before)
+                raise CallbackError(
+                    f"{label(callback)}: run.{name} must not be assigned, got {shown(value)}. "
+                    f"{INSTEAD.get(name, 'It is there to be read.')}"
+                )
 
 
 def own_argument(argument: Any) -> Any:

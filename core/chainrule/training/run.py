@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import pluggy
 import torch
 from torch import Tensor
 
@@ -13,16 +12,13 @@ from chainrule.arguments import shown
 from chainrule.base.declared_attributes import expect_note
 from chainrule.base.member_rows import Chosen
 from chainrule.calls import ExplainsAttributes, explained
-from chainrule.errors import CallbackError, ChainruleError, label
+from chainrule.errors import ChainruleError
 from chainrule.network import Network
-from chainrule.training.events import implementations_of, own_argument, raise_first
+from chainrule.training.events import Events
 from chainrule.training.history import History
 from chainrule.training.roster import Roster
 from chainrule.training.stopped_members import StoppedMembers
 from chainrule.updates.updater import Updater
-
-INSTEAD = {"drop": "Call run.drop([…]).", "stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
-"""What to write in place of an assignment to an attribute of a run."""
 
 
 class Run(ExplainsAttributes):
@@ -65,21 +61,12 @@ class Run(ExplainsAttributes):
         self._roster = Roster(updater)
         self._metrics: dict[str, Tensor] | None = None  # of the epoch that has just ended
         self.callbacks = list(callbacks)
-        self._implementations: dict[str, list[pluggy.HookImpl]] = {}
-        for index, callback in enumerate(callbacks):
-            if any(callback is other for other in callbacks[:index]):
-                raise CallbackError(
-                    f"{label(callback)}: a callback must be passed once, got {callback!r} twice. Create a second one."
-                )
-            for hook, implementation in implementations_of(callback):
-                self._implementations.setdefault(hook, []).append(implementation)
-
-        self._own = frozenset(vars(self))
+        self._events = Events(callbacks, frozenset(vars(self)))
 
     if not TYPE_CHECKING:  # type checkers know the attributes
 
         def __setattr__(self, name: str, value: object) -> None:
-            if "_own" in self.__dict__ and name not in self.__dict__:
+            if "_events" in self.__dict__ and name not in self.__dict__:
                 expect_note(self, name, value)
             object.__setattr__(self, name, value)
 
@@ -110,7 +97,6 @@ class Run(ExplainsAttributes):
         self._kept.add(self._roster.checked("run.stop", members))
         self._stop_with_the_last()
 
-    @explained
     @explained
     def drop(self, members: Iterable[int]) -> None:
         """Let members leave once every callback has been told of the epoch's end: later steps compute the others alone.
@@ -279,35 +265,7 @@ class Run(ExplainsAttributes):
 
         It calls all of them even if some raise, and then raises CallbackError.
         """
-        implementations = self._implementations.get(hook)
-        if not implementations:
-            return None
-
-        def call(**arguments: Any) -> None:
-            arguments["run"] = self
-            failures: list[tuple[object, BaseException]] = []
-            for implementation in implementations:
-                before = vars(self).copy()
-                try:
-                    implementation.function(*(own_argument(arguments[name]) for name in implementation.argnames))
-                    self._expect_unassigned(implementation.plugin, before)
-                except BaseException as error:  # noqa: BLE001 - raised below, once the others have been called
-                    failures.append((implementation.plugin, error))
-            if failures:
-                raise_first(hook, failures)
-
-        return call
-
-    def _expect_unassigned(self, callback: object, before: Mapping[str, object]) -> None:
-        """Raise CallbackError if a callback has assigned an attribute of the run, which the fit would not read."""
-        for name, value in vars(self).items():
-            is_of_run = name in self._own or hasattr(type(self), name)
-            if is_of_run and name != "stopped" and before.get(name, self) is not value:
-                self.__dict__ = dict(before)
-                raise CallbackError(
-                    f"{label(callback)}: run.{name} must not be assigned, got {shown(value)}. "
-                    f"{INSTEAD.get(name, 'It is there to be read.')}"
-                )
+        return self._events.caller(hook, self)
 
     def call(self, hook: str, **arguments: Any) -> None:
         """Call every callback's implementation of the hook."""
