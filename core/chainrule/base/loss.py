@@ -15,11 +15,19 @@ from torch import Tensor
 from chainrule.arguments import flag, shown
 from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.ensemble_outputs import is_marked
-from chainrule.base.input_tensors import expect_dense, expect_in_domain, expect_input
+from chainrule.base.input_tensors import expect_in_domain, expect_input
+from chainrule.base.loss_checks import (
+    check_denominator,
+    check_grad_output,
+    check_rows,
+    check_tensors,
+    check_terms,
+    refuse_members,
+)
 from chainrule.base.no_backward import answer_backward
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.calls import Explained, explained, signature_of
-from chainrule.errors import ChainruleError, HyperparameterError, ShapeError, label
+from chainrule.errors import HyperparameterError, ShapeError, label
 
 
 class Loss(Explained, KeepsForBackward):
@@ -169,7 +177,8 @@ class Loss(Explained, KeepsForBackward):
         if grad_output is None:
             grad, scale = self.gradient(), self._scale
         else:
-            self._check_grad_output(grad_output)
+            if self._saved is not None and self._returned is not None:  # else gradient() has the better error
+                check_grad_output(self, grad_output, self._returned)
             grad, scale = self.gradient(), self._scale * (grad_output if self.members else grad_output.unsqueeze(0))
         if isinstance(scale, Tensor) and self.class_axis is not None and scale.dim() > 1:
             grad.mul_(scale.unsqueeze(self.class_axis))
@@ -208,38 +217,21 @@ class Loss(Explained, KeepsForBackward):
         """Return the terms and remember their number per member; check new shapes."""
         shapes = prediction.shape, target.shape
         is_new = self._counted[0] != shapes
-        if is_new and (prediction.dim() < 2 or not prediction.is_floating_point()):
-            rule, got = "have a floating dtype", str(prediction.dtype)
-            if prediction.dim() < 2:
-                rule, got = "have rows, (N, …)", "()"
-            raise ShapeError(f"{label(self)}: prediction must {rule}, got {got}. Pass a network's output.")
-        if is_new and shapes[0][:2] != shapes[1][:2]:
-            raise ShapeError(
-                f"{label(self)}: prediction and target must have the same rows, got {self._shown(prediction)} and "
-                f"{self._shown(target)}. Predictions (M, N, …) of an ensemble need {label(self)}(members=True)."
-            )
+        if is_new:
+            check_rows(self, prediction, target)
         try:
             terms = self.forward(prediction, target)
         except (RuntimeError, NotImplementedError) as error:
-            self._expect_tensors_alike(prediction, target, error)
+            check_tensors(self, prediction, target, error)
             raise
         if is_new:
-            wanted = self._shape_of_terms(prediction.shape, terms) if self.batch_independent else terms.shape
-            if terms.dim() < 2 or terms.shape != wanted or len(terms) != len(prediction):
-                raise ShapeError(
-                    f"{label(self)}: forward must return terms (M, N, …), a shape that the prediction's begins with, "
-                    f"got {tuple(terms.shape)} for {tuple(prediction.shape)}. Leave the sum over the terms to the core."
-                )
+            check_terms(self, prediction, terms)
             fix = "End the network with an activation that maps there."
             expect_in_domain(self, "predictions", prediction, self.domain(), fix)
             if type(target) is Tensor and target.numel():  # those that a trace passes have no values
                 self.check_target(target)
             self._counted = shapes, _count(terms)
         return terms
-
-    def _shape_of_terms(self, shape: torch.Size, terms: Tensor) -> torch.Size:
-        axis = self.class_axis
-        return shape[: terms.dim()] if axis is None else torch.Size([*shape[:axis], *shape[axis + 1 :]])
 
     def _terms_alone(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the terms and save nothing."""
@@ -260,64 +252,23 @@ class Loss(Explained, KeepsForBackward):
         if type(self).denominator is Loss.denominator:
             return count
         denominator = self.denominator(prediction, target)
+        check_denominator(self, prediction, denominator)
         if isinstance(denominator, Tensor):
-            if denominator.shape == prediction.shape[:1]:
-                return denominator.to(terms.dtype).masked_fill(denominator == 0, torch.inf)
-        elif denominator:
-            return denominator
-        got = f"a tensor {tuple(denominator.shape)}" if isinstance(denominator, Tensor) else repr(denominator)
-        raise ShapeError(
-            f"{label(self)}: denominator must return a number other than 0 or a tensor (M,) = ({len(prediction)},), "
-            f"got {got}. Sum over the rows of each member, as with .sum(1)."
-        )
-
-    def _check_grad_output(self, grad_output: Tensor) -> None:
-        if self._saved is None or self._returned is None:
-            return  # gradient() has the better error
-        if not isinstance(grad_output, Tensor) or grad_output.shape != self._returned:
-            got = tuple(grad_output.shape) if isinstance(grad_output, Tensor) else repr(grad_output)
-            raise ShapeError(
-                f"{label(self)}: grad_output must have the loss's shape {tuple(self._returned)}, got {got}. "
-                "Pass dL/dloss of what the call returned."
-            )
-        if self.reduction == "none" and not self.batch_independent:
-            raise ChainruleError(
-                f"{label(self)}: backward takes no weights of terms that depend on several rows, got grad_output "
-                f"{tuple(grad_output.shape)}. Weigh them in a loss of your own."
-            )
+            return denominator.to(terms.dtype).masked_fill(denominator == 0, torch.inf)
+        return denominator
 
     def _with_member_axis(self, prediction: Tensor, target: Tensor, per_member: bool) -> tuple[Tensor, Tensor]:
-        if per_member and not self.members:
-            raise ShapeError(
-                f"{label(self)}: per_member must be False for a single model, got True. "
-                f"Make the loss as {label(self)}(members=True)."
-            )
+        """Return both as (M, N, …)."""
         try:
-            if not self.members:
-                if is_marked(prediction):
-                    raise ShapeError(
-                        f"{label(self)}: prediction must be that of a single network, got an ensemble's, of shape "
-                        f"{tuple(prediction.shape)}. Make the loss as {label(self)}(members=True)."
-                    )
-                return prediction.unsqueeze(0), target.unsqueeze(0)
-            return prediction, target if per_member else target.expand(prediction.shape[0], *target.shape)
+            if self.members:
+                return prediction, target if per_member else target.expand(prediction.shape[0], *target.shape)
+            if per_member or is_marked(prediction):
+                refuse_members(self, prediction, per_member)
+            return prediction.unsqueeze(0), target.unsqueeze(0)
         except (AttributeError, TypeError):
             expect_input(self, "prediction", prediction)
             expect_input(self, "target", target)
             raise
-
-    def _expect_tensors_alike(self, prediction: Tensor, target: Tensor, error: Exception) -> None:
-        """Raise ShapeError if tensors of these kinds are what torch refused."""
-        expect_dense(self, "prediction", prediction, prediction.device)
-        expect_dense(self, "target", target, prediction.device)
-        if not prediction.is_floating_point():
-            raise ShapeError(
-                f"{label(self)}: prediction must have a floating dtype, got {prediction.dtype}. "
-                "Pass a network's output."
-            ) from error
-
-    def _shown(self, tensor: Tensor) -> tuple[int, ...]:
-        return tuple(tensor.shape if self.members else tensor.shape[1:])
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:

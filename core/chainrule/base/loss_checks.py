@@ -1,0 +1,90 @@
+"""What a loss may be called with, and what its methods must return; looked at for new shapes and after a failure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import torch
+from torch import Tensor
+
+from chainrule.base.input_tensors import expect_dense
+from chainrule.errors import ChainruleError, ShapeError, label
+
+if TYPE_CHECKING:
+    from chainrule.base.loss import Loss
+
+
+def refuse_members(loss: Loss, prediction: Tensor, per_member: bool) -> NoReturn:
+    """Raise ShapeError for a loss without members=True that is called as one with it."""
+    if per_member:
+        rule = "per_member must be False for a single model, got True"
+    else:
+        rule = f"prediction must be that of a single network, got an ensemble's, of shape {tuple(prediction.shape)}"
+    raise ShapeError(f"{label(loss)}: {rule}. Make the loss as {label(loss)}(members=True).")
+
+
+def check_rows(loss: Loss, prediction: Tensor, target: Tensor) -> None:
+    """Raise ShapeError unless the prediction (M, N, …) has floating dtype, and the target's first axes are its own."""
+    rule, got = "", ""
+    if prediction.dim() < 2:
+        rule, got = "have rows, (N, …)", "()"
+    elif not prediction.is_floating_point():
+        rule, got = "have a floating dtype", str(prediction.dtype)
+    if rule:
+        raise ShapeError(f"{label(loss)}: prediction must {rule}, got {got}. Pass a network's output.")
+    if prediction.shape[:2] != target.shape[:2]:
+        axis = 0 if loss.members else 1  # the first that the caller sees
+        raise ShapeError(
+            f"{label(loss)}: prediction and target must have the same rows, got {tuple(prediction.shape[axis:])} and "
+            f"{tuple(target.shape[axis:])}. Predictions (M, N, …) of an ensemble need {label(loss)}(members=True)."
+        )
+
+
+def check_tensors(loss: Loss, prediction: Tensor, target: Tensor, error: Exception) -> None:
+    """Raise ShapeError if what torch refused are tensors of these layouts, devices or dtypes."""
+    expect_dense(loss, "prediction", prediction, prediction.device)
+    expect_dense(loss, "target", target, prediction.device)
+    if not prediction.is_floating_point():
+        raise ShapeError(
+            f"{label(loss)}: prediction must have a floating dtype, got {prediction.dtype}. Pass a network's output."
+        ) from error
+
+
+def check_terms(loss: Loss, prediction: Tensor, terms: Tensor) -> None:
+    """Raise ShapeError unless `forward` returned terms (M, N, …), whose axes are the prediction's first ones."""
+    shape, axis = prediction.shape, loss.class_axis
+    wanted = shape[: terms.dim()] if axis is None else torch.Size([*shape[:axis], *shape[axis + 1 :]])
+    fits = terms.shape == wanted if loss.batch_independent else terms.shape[:1] == shape[:1]
+    if terms.dim() < 2 or not fits:
+        raise ShapeError(
+            f"{label(loss)}: forward must return terms (M, N, …), a shape that the prediction's begins with, "
+            f"got {tuple(terms.shape)} for {tuple(shape)}. Leave the sum over the terms to the core."
+        )
+
+
+def check_denominator(loss: Loss, prediction: Tensor, denominator: float | Tensor) -> None:
+    """Raise ShapeError unless `denominator` returned a number other than 0, or a tensor (M,)."""
+    if isinstance(denominator, Tensor):
+        fits, got = denominator.shape == prediction.shape[:1], f"a tensor {tuple(denominator.shape)}"
+    else:
+        fits, got = bool(denominator), repr(denominator)
+    if not fits:
+        raise ShapeError(
+            f"{label(loss)}: denominator must return a number other than 0 or a tensor (M,) = ({len(prediction)},), "
+            f"got {got}. Sum over the rows of each member, as with .sum(1)."
+        )
+
+
+def check_grad_output(loss: Loss, grad_output: Tensor, returned: torch.Size) -> None:
+    """Raise ShapeError unless dL/dloss has the loss's shape; ChainruleError where its terms take no weights."""
+    if not isinstance(grad_output, Tensor) or grad_output.shape != returned:
+        got = tuple(grad_output.shape) if isinstance(grad_output, Tensor) else repr(grad_output)
+        raise ShapeError(
+            f"{label(loss)}: grad_output must have the loss's shape {tuple(returned)}, got {got}. "
+            "Pass dL/dloss of what the call returned."
+        )
+    if loss.reduction == "none" and not loss.batch_independent:
+        raise ChainruleError(
+            f"{label(loss)}: backward takes no weights of terms that depend on several rows, got grad_output "
+            f"{tuple(grad_output.shape)}. Weigh them in a loss of your own."
+        )
