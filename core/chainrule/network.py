@@ -12,6 +12,7 @@ from torch import Tensor
 from chainrule.arguments import flag, integer, shown
 from chainrule.base.ensemble_outputs import mark
 from chainrule.base.input_tensors import expect_dense, expect_input
+from chainrule.base.member_rows import rows_of
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.building import (
@@ -262,16 +263,9 @@ class Network(NetworkParts):
                 f"network: member must be from {-self.members} to {self.members - 1}, got {i}. It has {self.members}."
             )
         single = copy.deepcopy(self)
-        for _, buffer in single.named_buffers():
-            if not buffer.shared:
-                buffer.bind(buffer.data[i].unsqueeze(0).clone())
-        for stream in single._named_streams.values():
-            stream.bind(stream.key[:, i].unsqueeze(1).clone(), stream.counter, self.dtype)
-        values = [parameter.data[i].clone() for parameter in single.parameters()]
-        flat = FlatBuffers(single.parameters(), 1, self.dtype, self.device)
-        vars(single).update(_seeds=[self.seeds[i]], is_ensemble=False, flat=flat)
-        for parameter, value in zip(single.parameters(), values, strict=True):
-            parameter.data.copy_(value)
+        single.bind_members([self.seeds[i]], rows_of(self.member_tensors(), [i]))
+        single.zero_grad()
+        vars(single)["is_ensemble"] = False
         return single
 
     @property
