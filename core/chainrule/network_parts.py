@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from chainrule.arguments import expect_state, shown
+from chainrule.arguments import shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.module import named_held, named_modules, named_parameters
@@ -21,6 +21,7 @@ from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError, StateError
 from chainrule.flat_buffers import FlatBuffers
+from chainrule.network_state import check_random_state, check_state
 
 _DERIVED = (
     "flat",
@@ -185,25 +186,7 @@ class NetworkParts(DeclaresAttributes):
         Raises:
             StateError: if names or numbers of members differ; nothing is changed then.
         """
-        own = self.random_state()
-        expect_state("network", state)
-        if different := sorted(own.keys() ^ state.keys()):
-            raise StateError(
-                f"network: a random state must have the names {sorted(own)}, got a difference in {different}. "
-                "Load it into a network of the same layers."
-            )
-        for name, saved in state.items():
-            parts = saved if isinstance(saved, Mapping) else {}
-            if not all(isinstance(parts.get(part), Tensor) for part in ("key", "counter")):
-                raise StateError(
-                    f"network: the random state of {name} must have tensors key and counter, got {shown(saved)}. "
-                    "Load what random_state() returned."
-                )
-            if saved["key"].shape != own[name]["key"].shape:
-                raise StateError(
-                    f"network: the key of {name} must have shape {tuple(own[name]['key'].shape)}, "
-                    f"got {tuple(saved['key'].shape)}. Load it into a network with as many members."
-                )
+        check_random_state(state, self.random_state())
         for name, stream in self._named_streams.items():
             stream.load(state[name]["key"], state[name]["counter"])
 
@@ -221,24 +204,7 @@ class NetworkParts(DeclaresAttributes):
             StateError: if names or shapes differ; nothing is changed then.
         """
         own = self._state()
-        expect_state("network", state)
-        if missing := sorted(own.keys() ^ state.keys()):
-            raise StateError(
-                f"network: a state must have the names {sorted(own)}, got a difference in {missing}. "
-                "Load it into a network of the same layers."
-            )
-        for name, values in state.items():
-            if not isinstance(values, Tensor) or values.is_meta or values.is_sparse or values.is_complex():
-                raise StateError(
-                    f"network: {name} must be a tensor of real numbers, got {_with_kind(values)}. "
-                    "Load what state_dict() returned."
-                )
-            shape = self._outside(own[name]).shape
-            if values.shape != shape:
-                raise StateError(
-                    f"network: {name} must have shape {tuple(shape)}, got {tuple(values.shape)}. "
-                    "Load a state_dict into a network of the same sizes and members."
-                )
+        check_state(state, {name: self._outside(tensor) for name, tensor in own.items()})
         with torch.no_grad():
             copies = {name: values.clone() for name, values in state.items()}  # they may be views of these parameters
             for name, tensor in own.items():
@@ -314,9 +280,3 @@ class NetworkParts(DeclaresAttributes):
         for parameter, (data, grad) in zip(self.parameters(), values, strict=True):
             parameter.data.copy_(data)
             parameter.grad.copy_(grad)
-
-
-def _with_kind(values: object) -> str:
-    if not isinstance(values, Tensor):
-        return shown(values)
-    return f"{shown(values)} of {values.dtype}, {values.layout}, on {values.device}"
