@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import replace
-from importlib import metadata
 from typing import Any
 
 import pluggy
 
 from chainrule.base.hookspecs import PROJECT, CatalogueHooks
-from chainrule.calls import explain_construction_of_any
 from chainrule.errors import (
     AmbiguousComponentError,
     BlockedComponentError,
@@ -30,10 +28,10 @@ from chainrule.registry.component import (
     canonical_distribution,
     is_valid_name,
 )
-from chainrule.registry.contract import API
 from chainrule.registry.discovery import read_declarations
 from chainrule.registry.hints import unknown_component
-from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, OUT_OF_SCOPE, kind_or_none, kinds_of_class, letters_of
+from chainrule.registry.kinds import COMMANDS, HOOKS, KINDS, OUT_OF_SCOPE, kind_or_none, letters_of
+from chainrule.registry.loading import broken, load_record
 
 DISABLE = "CHAINRULE_DISABLE"
 
@@ -166,42 +164,14 @@ class Catalogue:
         return unknown_component(kind, name, self.records, problems, reasons)
 
     def load(self, component: Component) -> Any:
-        """Import and return the object of a record.
+        """Return the object of a record: the one registered in this process, or else imported.
 
         Raises:
-            BrokenComponentError: if it is written for another contract, fails to import, or is not what its kind asks
-                for: a class or function, not a class of another kind; for names out of scope, a dict of texts.
+            BrokenComponentError: if it cannot be imported, or is not what its kind asks for.
         """
         if component.distribution == SESSION and component.key in self.session:
             return self.session[component.key]
-        if component.api not in (None, API):
-            raise _broken(
-                component,
-                f"it is written for contract {component.api}, but this chainrule has contract {API}",
-                fix=f"Install another version of {component.distribution} or of chainrule.",
-            )
-        entry_point = metadata.EntryPoint(component.name, component.entry_point, f"chainrule.{component.kind}")
-        if entry_point.pattern.match(entry_point.value) is None:
-            raise _broken(component, 'its entry point must be "package.module:Class"')
-        try:
-            loaded = entry_point.load()
-        except (Exception, SystemExit) as error:
-            needs = None
-            if entry_point.extras and isinstance(error, ImportError):
-                wanted = f"{component.distribution}[{','.join(entry_point.extras)}]"
-                needs = f'Install its dependencies: pip install "{wanted}".'
-            raise _broken(component, one_line(error), fix=needs) from error
-        if component.kind == OUT_OF_SCOPE:
-            _expect_reasons(component, loaded)
-            return loaded
-        if component.kind != HOOKS and not callable(loaded):
-            raise _broken(component, f"it must be a class or a function, got a value of type {type(loaded).__name__}")
-        if (kinds := kinds_of_class(loaded)) and component.kind not in kinds:
-            parent = next(iter(kinds.values()))
-            raise _broken(component, f"it must be one of the {component.kind}, got a class that inherits from {parent}")
-        if isinstance(loaded, type):
-            explain_construction_of_any(loaded)
-        return loaded
+        return load_record(component)
 
     def add_to_session(self, component: Component, obj: Any) -> None:
         """Register an object of this process, in place of an earlier one with the same name and definition."""
@@ -255,7 +225,7 @@ class Catalogue:
             except BrokenComponentError as error:
                 self.problems.append(error)
             except Exception as error:  # noqa: BLE001  # added to problems, so that the other modules still load
-                self.problems.append(_broken(module, one_line(error), error))
+                self.problems.append(broken(module, one_line(error), error))
                 if self.manager.has_plugin(name):
                     self.manager.unregister(name=name)
         return contributed
@@ -288,14 +258,6 @@ class Catalogue:
         return list(self.manager.subset_hook_caller(hook, others)())
 
 
-def _expect_reasons(table: Component, loaded: object) -> None:
-    """Raise BrokenComponentError unless a table of names out of scope holds reasons by name, and its own is a kind."""
-    if kind_or_none(table.name) is None:
-        raise _broken(table, f"its name must be a kind, such as {KINDS[0]}")
-    if not isinstance(loaded, Mapping) or not all(isinstance(text, str) for text in (*loaded, *loaded.values())):
-        raise _broken(table, f"it must be a dict of reasons by name, got a value of type {type(loaded).__name__}")
-
-
 def _collision(components: list[Component]) -> AmbiguousComponentError:
     kind, name = components[0].kind, components[0].name
     owners = ", ".join(f"{component.distribution} ({component.entry_point})" for component in components)
@@ -312,15 +274,3 @@ def _collision(components: list[Component]) -> AmbiguousComponentError:
     return AmbiguousComponentError(
         f'{kind}: "{name}" must be registered once, got {owners}. Write {choices}, or set {DISABLE}=dist:{foreign}.'
     )
-
-
-def _broken(
-    component: Component, cause: str, error: BaseException | None = None, *, fix: str | None = None
-) -> BrokenComponentError:
-    owner = component.distribution
-    broken = BrokenComponentError(
-        f"{component.key} ({component.entry_point}) of {owner} {component.version} cannot be loaded: "
-        f"{cause.rstrip('.')}. {fix or f'Fix or reinstall {owner}.'}"
-    )
-    broken.__cause__ = error
-    return broken
