@@ -13,33 +13,19 @@ from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.random_numbers import Ahead
 from chainrule.base.step import Step
 from chainrule.base.wrapper import Wrapper, layers_of, period_of
-from chainrule.errors import ContractError, StateError, label
+from chainrule.errors import label
 from chainrule.updates.moment import Moment, own_step
+from chainrule.updates.rule_contract import (
+    FrozenState,
+    expect_direction,
+    expect_like,
+    expect_numbers,
+    expect_state,
+    expect_sums,
+)
 
 INSIDE = "inner."
 """Prefix of the names that belong to the rule inside a wrapper."""
-
-
-class FrozenState(dict[str, Tensor]):
-    """A rule's state, whose tensors change in place but are never replaced: they are views of larger ones."""
-
-    def __setitem__(self, name: str, value: Tensor) -> None:
-        if value is not self.get(name):  # `state["m"] += …` assigns the same tensor
-            raise StateError(f'state["{name}"] must change in place, got a new tensor. Write state["{name}"].copy_(…).')
-
-    def update(self, *_: Any, **__: Any) -> None:
-        """Refuse to replace tensors."""
-        raise StateError(
-            "state must change in place, tensor by tensor, got update(…). Write state[name].copy_(…) for each."
-        )
-
-    __ior__ = setdefault = update  # type: ignore[assignment]
-
-    def pop(self, *_: Any, **__: Any) -> Any:
-        """Refuse to remove tensors."""
-        raise StateError("state must keep the tensors that init returned, got one removed. Leave them in it.")
-
-    __delitem__ = popitem = clear = pop
 
 
 class Chain:
@@ -105,11 +91,7 @@ class Chain:
         state: State = {}
         for i, layer in enumerate(self.layers):
             own = layer.init(parameter)
-            if not isinstance(own, dict) or not all(isinstance(entry, Tensor) for entry in own.values()):
-                raise ContractError(
-                    f"{self._labels[i]}: init must return a dict of tensors by name, got {_shown(own)}. "
-                    'Return {"m": torch.zeros_like(parameter)}, for example.'
-                )
+            expect_state(self._labels[i], own)
             state |= {INSIDE * i + name: entry for name, entry in own.items()}
         return state
 
@@ -126,11 +108,7 @@ class Chain:
         found: dict[str, float | Tensor] = {}
         for i, layer in enumerate(self.layers):
             own: Any = layer.scalars(own_step(t, self._strides[i]))
-            if not _are_numbers(own):
-                raise ContractError(
-                    f"{self._labels[i]}: scalars must return a dict of numbers by name, got {_shown(own)}. "
-                    'Return {"bias": 1 - self.beta**t}, for example.'
-                )
+            expect_numbers(self._labels[i], own)
             found = {**found, **{INSIDE * i + name: value for name, value in own.items()}} if i else own
         return found
 
@@ -176,7 +154,7 @@ class Chain:
                 break
             grad = wrapper.change_gradient(parameter, grad, states[i], steps[i])
             if self._checks:
-                self._expect(i, "change_gradient", "gradient", grad, parameter)
+                expect_like(self._labels[i], "change_gradient", "gradient", grad, parameter)
         return grad
 
     def reduce(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> dict[str, Tensor]:
@@ -190,11 +168,8 @@ class Chain:
             if i >= len(steps):
                 break
             own: Any = layer.reduce(parameter, grad, states[i], steps[i])
-            if self._checks and not _are_sums(own):
-                raise ContractError(
-                    f"{self._labels[i]}: reduce must return a dict of 0-dim tensors by name, got {_shown(own)}. "
-                    'Return {"squares": grad.square().sum()}, for example.'
-                )
+            if self._checks:
+                expect_sums(self._labels[i], own)
             found |= {INSIDE * i + name: value for name, value in own.items()}
         return found
 
@@ -212,17 +187,12 @@ class Chain:
         """
         direction = self.inner.update(parameter, grad, states[-1], steps[-1])
         if self._checks:
-            self._expect(-1, "update", "direction", direction, parameter)
-            if direction is parameter:
-                raise ContractError(
-                    f"{self._labels[-1]}: update must return a direction, got the parameter. Return d of θ ← θ − lr d, "
-                    "and leave the step to the core."
-                )
+            expect_direction(self._labels[-1], direction, parameter)
         if self._turns:
             for i, wrapper in self._turns:
                 direction = wrapper.change_direction(parameter, grad, direction, states[i], steps[i])
                 if self._checks:
-                    self._expect(i, "change_direction", "direction", direction, parameter)
+                    expect_like(self._labels[i], "change_direction", "direction", direction, parameter)
         return direction
 
     def apply(self, parameter: Tensor, grad: Tensor, states: list[State], steps: list[Step]) -> None:
@@ -259,7 +229,7 @@ class Chain:
         if i is None:
             return parameter
         found = self.layers[i].evaluation_parameter(parameter, states[i])
-        self._expect(i, "evaluation_parameter", "parameter", found, parameter)
+        expect_like(self._labels[i], "evaluation_parameter", "parameter", found, parameter)
         return found
 
     def _evaluating(self) -> int | None:
@@ -276,35 +246,3 @@ class Chain:
                 name, depth = name.removeprefix(INSIDE), depth + 1
             parts[depth][name] = value
         return parts
-
-    def _expect(self, layer: int, method: str, what: str, got: Any, parameter: Tensor) -> None:
-        if not isinstance(got, Tensor) or got.shape != parameter.shape or got.dtype != parameter.dtype:
-            raise ContractError(
-                f"{self._labels[layer]}: {method} must return a {what} of the parameter's shape "
-                f"{tuple(parameter.shape)} and {parameter.dtype}, got {_shown(got)}. Return one like the parameter."
-            )
-
-
-def _are_sums(named: Any) -> bool:
-    return isinstance(named, Mapping) and all(isinstance(each, Tensor) and each.dim() == 0 for each in named.values())
-
-
-_NUMBERS = (float, int, Tensor)
-
-
-def _are_numbers(named: Any) -> bool:
-    if not isinstance(named, dict) and not isinstance(named, Mapping):  # the first test is the quicker one
-        return False
-    for value in named.values():  # noqa: SIM110 - all(…) takes three times as long
-        if not isinstance(value, _NUMBERS):
-            return False
-    return True
-
-
-def _shown(value: Any) -> str:
-    """Return a value as messages show it, short."""
-    if isinstance(value, Tensor):
-        return f"shape {tuple(value.shape)} and {value.dtype}"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{name!r}: {_shown(item)}' for name, item in value.items())}}}"
-    return "None" if value is None else f"a {type(value).__name__}"
