@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.base.member_values import Values
 from chainrule.base.step import Due
 
 
@@ -42,6 +43,22 @@ def holds_at(recorded: Sequence[Moment], moments: Sequence[Moment]) -> bool:
         if one.scalars.keys() != other.scalars.keys():
             return False
     return True
+
+
+def vectors_of(moment: Moment) -> Values:
+    """Return the numbers of a moment that are given per member."""
+    if not moment.per_member:
+        return {}
+    numbers = {"lr": moment.lr, **{f"scalar {name}": value for name, value in moment.scalars.items()}}
+    return {name: value for name, value in numbers.items() if isinstance(value, Tensor) and value.dim()}
+
+
+def with_numbers(moment: Moment, numbers: Values) -> Moment:
+    """Return the moment with the numbers of one member."""
+    if not numbers:
+        return moment
+    scalars = {name: numbers.get(f"scalar {name}", value) for name, value in moment.scalars.items()}
+    return Moment(moment.t, numbers.get("lr", moment.lr), scalars, moment.due)
 
 
 class TensorMoment:

@@ -12,8 +12,8 @@ from torch.autograd.graph import increment_version
 
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.errors import CompileWarning, label, levels_to_the_caller
+from chainrule.updates.member_step import Tensors, added
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors, added
 from chainrule_torch.adapter.step_functions import StepFunctions
 from chainrule_torch.adapter.step_operations import Part, StepFunction, Work
 

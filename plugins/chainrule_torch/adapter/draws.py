@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chainrule.updates.elementwise import SLICE
-from chainrule.updates.per_parameter import Tensors
+from chainrule.updates.member_step import Tensors
 from chainrule_torch.adapter.rounding import random_bits, words
 
 

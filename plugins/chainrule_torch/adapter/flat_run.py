@@ -15,8 +15,8 @@ from chainrule import ContractError, StateError
 from chainrule.base.optimizer import State
 from chainrule.errors import label
 from chainrule.updates.chain import Chain
+from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.draws import Draws
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.precision import Precision

@@ -16,8 +16,8 @@ from chainrule.errors import label
 from chainrule.updates.chain import Chain
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import SLICE
+from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors
 from chainrule.updates.updater import with_lr
 from chainrule.updates.watching import is_elementwise
 from chainrule_torch.adapter.compiled_rule import CompiledRule

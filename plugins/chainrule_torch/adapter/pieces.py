@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from chainrule.updates.chain import Chain
+from chainrule.updates.member_step import Tensors, take_all
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors, take_all
 
 Numbers: TypeAlias = Mapping[str, Tensor]
 AddUp: TypeAlias = Callable[[Sequence[Numbers], Sequence[Numbers]], tuple[Numbers, Sequence[Numbers]]]

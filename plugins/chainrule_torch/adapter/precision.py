@@ -14,8 +14,8 @@ from chainrule.ops import expect_word
 from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
+from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.compiled_rule import CompiledRule
 from chainrule_torch.adapter.draws import Bits, Draws
 from chainrule_torch.adapter.group_rule import GroupRule

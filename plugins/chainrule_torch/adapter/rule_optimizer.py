@@ -15,8 +15,8 @@ from chainrule.arguments import expect_state
 from chainrule.errors import label
 from chainrule.ops import expect_flag
 from chainrule.updates.fused_rule import require_compiler
+from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.capture import expect_no_capture
 from chainrule_torch.adapter.expectations import expect_dense, expect_dtypes_kept, expect_parameters
 from chainrule_torch.adapter.group_rule import GroupRule

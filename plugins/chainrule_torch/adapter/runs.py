@@ -10,8 +10,8 @@ from torch import Tensor
 
 from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
+from chainrule.updates.member_step import Tensors, take_all
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors, take_all
 
 TakeRows: TypeAlias = Callable[[Chain, Sequence[Tensors], Sequence[Moment]], None]
 """Takes a step with parameters, or with pieces of them."""

@@ -19,8 +19,8 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate
 
 from chainrule.updates.chain import Chain
+from chainrule.updates.member_step import Tensors, added
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors, added
 from chainrule_torch.adapter.exchange import Form, exchange
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.pieces import Numbers, take_pieces

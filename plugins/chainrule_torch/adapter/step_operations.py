@@ -12,8 +12,8 @@ from torch import Tensor
 from chainrule.base.member_values import with_values
 from chainrule.base.step import Due
 from chainrule.updates.chain import Chain
+from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import Tensors
 from chainrule_torch.adapter.rounding import random_bits
 
 if TYPE_CHECKING:

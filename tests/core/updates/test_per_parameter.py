@@ -197,11 +197,11 @@ def test_what_is_attached_in_inference_mode_works_outside_it(members):
 
 
 def test_a_batch_is_recorded_once_for_all_attachments(monkeypatch):
-    from chainrule.updates import per_parameter, recording
+    from chainrule.updates import batched_rule, recording
 
     recorded, record = [], recording.record
     monkeypatch.setattr(recording, "record", lambda *given: recorded.append(1) or record(*given))
-    monkeypatch.setattr(per_parameter, "_recorded", {})
+    monkeypatch.setattr(batched_rule, "_recorded", {})
     ends = []
     for rates in (RATES, RATES * 2, RATES):
         network = linear(3, 2).build(seeds=[0, 1, 2], dtype=torch.float64)
