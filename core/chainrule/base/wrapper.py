@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from chainrule.arguments import advice, shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.class_attributes import check_methods
-from chainrule.base.optimizer import Optimizer, State
+from chainrule.base.optimizer import LearningRate, Optimizer, State
 from chainrule.base.step import Step
 from chainrule.errors import ContractError, HyperparameterError, label
 
@@ -91,6 +92,13 @@ def layers_of(rule: Optimizer) -> list[Optimizer]:
     while isinstance(layers[-1], Wrapper):
         layers.append(layers[-1].inner)
     return layers
+
+
+def with_lr(rule: Optimizer, lr: LearningRate) -> Optimizer:
+    """Return the rule with another learning rate, which is the inner rule's where there are wrappers."""
+    if isinstance(rule, Wrapper):
+        return dataclasses.replace(rule, inner=with_lr(rule.inner, lr))
+    return dataclasses.replace(rule, lr=lr)
 
 
 def period_of(wrapper: Wrapper) -> int:

@@ -11,8 +11,9 @@ from torch import Tensor
 from chainrule.arguments import integer, shown
 from chainrule.base.member_rows import Chosen, joined, rows_of
 from chainrule.base.member_values import converted
+from chainrule.base.wrapper import with_lr
 from chainrule.errors import ChainruleError
-from chainrule.updates.updater import Updater, with_lr
+from chainrule.updates.updater import Updater
 
 
 class Roster:

@@ -9,7 +9,8 @@ from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.optimizer import Optimizer
 from chainrule.calls import explained
 from chainrule.network import Network
-from chainrule.updates.updater import Updater, check_groups
+from chainrule.updates.selectors import check_groups
+from chainrule.updates.updater import Updater
 
 
 class ParamGroups(DeclaresAttributes):

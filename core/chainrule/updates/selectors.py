@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
+from chainrule.arguments import advice, shown
+from chainrule.base.optimizer import Optimizer
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.errors import ChainruleError, label
@@ -45,6 +47,19 @@ def selector(text: str) -> Selector:
     if text.startswith(LAYER):
         return lambda _, __, layer: fnmatchcase(label(layer), text.removeprefix(LAYER))
     return lambda name, _, __: fnmatchcase(name, text)
+
+
+def check_groups(groups: object) -> None:
+    """Raise ChainruleError unless these are optimizers by what selects their parameters."""
+    if not isinstance(groups, Mapping) or not all(isinstance(key, str) for key in groups):
+        raise ChainruleError(
+            f'param_groups: takes a dict of optimizers by pattern, got {shown(groups)}. Write {{"*.bias": …, "*": …}}.'
+        )
+    for key, rule in groups.items():
+        if not isinstance(rule, Optimizer):
+            raise ChainruleError(
+                f'param_groups: "{key}" must have an optimizer, got {shown(rule)}. {advice("optimizer", rule)}'
+            )
 
 
 def selected(network: Network, keys: Iterable[str]) -> dict[str, dict[str, Parameter]]:

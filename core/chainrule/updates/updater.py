@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.member_rows import Chosen
 from chainrule.base.optimizer import LearningRate, Optimizer
 from chainrule.base.parameter import Parameter
-from chainrule.base.wrapper import Wrapper
+from chainrule.base.wrapper import with_lr
 from chainrule.calls import explained
 from chainrule.errors import BackwardError, ChainruleError, label
 from chainrule.network import Network
@@ -29,7 +28,7 @@ from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import PerParameterRule
 from chainrule.updates.saved_state import check_saved
-from chainrule.updates.selectors import selected
+from chainrule.updates.selectors import check_groups, selected
 from chainrule.updates.watching import is_elementwise
 
 
@@ -405,26 +404,6 @@ class Updater(DeclaresAttributes):
 
     def _trained_parameters(self) -> Iterator[tuple[str, Parameter]]:
         return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen)
-
-
-def check_groups(groups: object) -> None:
-    """Raise ChainruleError unless these are optimizers by what selects their parameters."""
-    if not isinstance(groups, Mapping) or not all(isinstance(key, str) for key in groups):
-        raise ChainruleError(
-            f'param_groups: takes a dict of optimizers by pattern, got {shown(groups)}. Write {{"*.bias": …, "*": …}}.'
-        )
-    for key, rule in groups.items():
-        if not isinstance(rule, Optimizer):
-            raise ChainruleError(
-                f'param_groups: "{key}" must have an optimizer, got {shown(rule)}. {advice("optimizer", rule)}'
-            )
-
-
-def with_lr(rule: Optimizer, lr: LearningRate) -> Optimizer:
-    """Return the rule with another learning rate, which is the inner rule's where there are wrappers."""
-    if isinstance(rule, Wrapper):
-        return dataclasses.replace(rule, inner=with_lr(rule.inner, lr))
-    return dataclasses.replace(rule, lr=lr)
 
 
 def _bits(values: Tensor) -> Tensor:

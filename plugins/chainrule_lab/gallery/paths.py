@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from chainrule import Module, Optimizer, Parameter, ShapeError
-from chainrule.base.wrapper import layers_of
+from chainrule.base.wrapper import layers_of, with_lr
 from chainrule.errors import label
 from chainrule.initializers import constant
-from chainrule.updates.updater import with_lr
 from chainrule_lab.gallery.surfaces import SURFACES, Surface
 
 STEPS = 300

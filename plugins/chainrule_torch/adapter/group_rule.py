@@ -12,13 +12,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from chainrule import ChainruleError, ShapeError
 from chainrule.base.optimizer import State
 from chainrule.base.step import Step
+from chainrule.base.wrapper import with_lr
 from chainrule.errors import label
 from chainrule.updates.chain import Chain
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
-from chainrule.updates.updater import with_lr
 from chainrule.updates.watching import is_elementwise
 from chainrule_torch.adapter.compiled_rule import CompiledRule
 from chainrule_torch.adapter.group_settings import GroupSettings

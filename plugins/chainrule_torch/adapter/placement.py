@@ -15,10 +15,10 @@ from torch import Tensor
 
 from chainrule import ChainruleError
 from chainrule.base.optimizer import State
+from chainrule.base.wrapper import with_lr
 from chainrule.errors import label
 from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
-from chainrule.updates.updater import with_lr
 from chainrule.updates.watching import is_elementwise
 from chainrule_torch.adapter.shard_trial import acts_on_pieces
 

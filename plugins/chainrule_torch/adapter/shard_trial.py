@@ -12,11 +12,11 @@ from torch import Tensor
 from chainrule import Optimizer
 from chainrule.base.random_streams import random_stream
 from chainrule.base.step import Due
+from chainrule.base.wrapper import with_lr
 from chainrule.updates.chain import Chain
 from chainrule.updates.definition import definition
 from chainrule.updates.member_step import Tensors, added
 from chainrule.updates.moment import Moment
-from chainrule.updates.updater import with_lr
 from chainrule.updates.watching import STEPS, Always, is_elementwise, watching
 from chainrule_torch.adapter.pieces import Numbers, take_pieces
 

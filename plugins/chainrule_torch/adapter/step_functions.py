@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from chainrule.base.member_values import with_values
+from chainrule.base.wrapper import with_lr
 from chainrule.errors import label
 from chainrule.updates.definition import definition
 from chainrule.updates.fused_rule import first_use
 from chainrule.updates.moment import Moment
-from chainrule.updates.updater import with_lr
 from chainrule_torch.adapter.group_settings import numbers_of
 from chainrule_torch.adapter.step_operations import Operations, StepFunction, Work
 

@@ -13,10 +13,11 @@ from chainrule.base.member_values import member_values, with_values
 from chainrule.base.parameter import Parameter
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.base.settings import Settings
+from chainrule.base.wrapper import with_lr
 from chainrule.training.steps.eager import TrainingStep
 from chainrule.training.steps.snapshot import DECLARED
 from chainrule.updates.definition import code_of, definition
-from chainrule.updates.updater import Updater, with_lr
+from chainrule.updates.updater import Updater
 
 PLAIN = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, type)
 
