@@ -25,6 +25,7 @@ from chainrule.updates.clipping import checked_norm, clip_gradients
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
 from chainrule.updates.fused_rule import require_compiler
+from chainrule.updates.held_parameters import HeldParameters
 from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import PerParameterRule
 from chainrule.updates.saved_state import check_saved
@@ -94,8 +95,7 @@ class Updater(DeclaresAttributes):
         self._apart: dict[str, dict[str, Tensor]] = {}  # the state of frozen parameters
         self._missed: dict[str, int] = {}  # the steps for which a parameter was frozen, up to the last match
         self._matched_at = 0
-        self._trained: Tensor | None = None  # the trained parameters while the network holds others, which follow
-        self._shown: Tensor | None = None
+        self._held = HeldParameters(network)
         self._match()
 
     def _match(self) -> None:
@@ -173,8 +173,8 @@ class Updater(DeclaresAttributes):
 
     def advance(self) -> list[Moment]:
         """Count a step, and return the moment for each applied rule."""
-        if self._trained is not None:
-            self.show_trained_parameters()
+        if self._held.trained is not None:
+            self._held.put_back()
         self._follow_freezing()
         self.t += 1
         if len(self._clocks) == 1:
@@ -267,46 +267,17 @@ class Updater(DeclaresAttributes):
 
         Where a user has changed a member's by then, its step starts from what is there.
         """
-        if self._trained is not None and self._shown is None:
-            self._shown = self.network.flat.data.clone()  # the network was loaded as the trained ones were
-        elsewhere = [applied for applied in self.applied_rules if applied.chain.evaluates_elsewhere]
-        if self._trained is not None or not elsewhere:
-            return
-        data = self.network.flat.data
-        trained = data.clone()
-        with torch.no_grad():
-            for applied in elsewhere:
-                applied.show_evaluation_parameters()
-            self._trained, self._shown = trained, data.clone()
+        self._held.show(self.applied_rules)
 
     def show_trained_parameters(self) -> None:
         """Let the network hold the parameters that its rules train."""
-        if self._trained is not None:
-            self.network.flat.data.copy_(self._to_train(self._trained))
-        self._trained = self._shown = None
-
-    def _to_train(self, trained: Tensor) -> Tensor:
-        """Return what the next step starts from: a member's trained parameters, or what a user has put in their place.
-
-        Shapes: trained and result like the flat buffer
-        """
-        found, flat = trained.clone(), self.network.flat
-        if self._shown is None:
-            return found
-        rows = [
-            [tensor[span].view(flat.members, -1) for tensor in (flat.data, self._shown, found)]
-            for span in flat.spans.values()
-        ]
-        unchanged = torch.stack([(_bits(data) == _bits(shown)).all(1) for data, shown, _ in rows]).all(0)  # (M,)
-        for data, _, own in rows:
-            own.copy_(torch.where(unchanged.unsqueeze(1), own, data))
-        return found
+        self._held.put_back()
 
     @explained
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Within the block, let the network hold the parameters that its rules evaluate with."""
-        is_shown = self._trained is not None
+        is_shown = self._held.trained is not None
         self.show_evaluation_parameters()
         try:
             yield
@@ -324,7 +295,8 @@ class Updater(DeclaresAttributes):
         """
         self._follow_freezing()
         states = self._apart | self._states()
-        saved: dict[str, Any] = {} if self._trained is None else {"trained": self._to_train(self._trained)}
+        trained = self._held.to_train()
+        saved: dict[str, Any] = {} if trained is None else {"trained": trained}
         if missed := self._missed_now():
             saved["missed"] = missed
         return saved | {
@@ -357,9 +329,7 @@ class Updater(DeclaresAttributes):
         self._seeds = list(saved.get("seeds", self._seeds))
         for applied in self.applied_rules:
             applied.draw_as(self._seeds)
-        self._trained, self._shown = saved.get("trained"), None
-        if self._trained is not None:
-            self._trained = self._trained.clone()
+        self._held.load(saved.get("trained"))
         self.t = self._matched_at = int(saved["t"])
 
     def follow_members(self, groups: Mapping[str, Optimizer], saved: Mapping[str, Any], chosen: Chosen | None) -> None:
@@ -371,7 +341,8 @@ class Updater(DeclaresAttributes):
             chosen: who they are, None for all that there were at first.
         """
         self._groups, self._chosen, self._seeds = dict(groups), chosen, list(saved["seeds"])
-        self._apart, self._trained, self._shown = {}, None, None
+        self._apart = {}
+        self._held.load(None)
         self._match()
         self.load_state_dict({**saved, "state": self._states() | saved["state"]})
 
@@ -404,11 +375,6 @@ class Updater(DeclaresAttributes):
 
     def _trained_parameters(self) -> Iterator[tuple[str, Parameter]]:
         return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen)
-
-
-def _bits(values: Tensor) -> Tensor:
-    """Return the numbers' bits as integers, which are equal for NaN too."""
-    return values.view(torch.int32 if values.dtype == torch.float32 else torch.int64)
 
 
 def _adjacent(network: Network, parameters: list[Parameter]) -> list[list[Parameter]]:
