@@ -19,18 +19,16 @@ from chainrule.base.wrapper import with_lr
 from chainrule.calls import explained
 from chainrule.errors import BackwardError, ChainruleError, label
 from chainrule.network import Network
-from chainrule.updates.applied_rule import AppliedRule, check_member_values, check_ranks, is_per_member
-from chainrule.updates.chain import Chain
+from chainrule.updates.applied_rule import AppliedRule, check_member_values, is_per_member
 from chainrule.updates.clipping import checked_norm, clip_gradients
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
 from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.held_parameters import HeldParameters
+from chainrule.updates.matches import matches
 from chainrule.updates.moment import Moment
-from chainrule.updates.per_parameter import PerParameterRule
 from chainrule.updates.saved_state import check_saved
-from chainrule.updates.selectors import check_groups, selected
-from chainrule.updates.watching import is_elementwise
+from chainrule.updates.selectors import check_groups
 
 
 class Updater(DeclaresAttributes):
@@ -100,39 +98,16 @@ class Updater(DeclaresAttributes):
 
     def _match(self) -> None:
         """Apply each rule to its parameters, with a new state."""
-        self.applied_rules = []
-        self._clocks: list[Clock] = []
-        self._keys: list[str] = []
-        self._delays: list[int] = []
         self._frozen = self.network.frozen
-        for key, parameters in selected(self.network, self.groups).items():
-            rule = self.groups[key]
-            if not parameters:
-                continue
-            check_member_values(rule, self.network)
-            chain = Chain(rule)
-            check_ranks(chain, list(parameters.values()))
-            clock = Clock(chain, self.network.members, self.network.device, self.network.dtype, self._chosen)
-            for missed, together in self._by_missed(parameters).items():
-                if is_elementwise(rule):
-                    applied: list[AppliedRule] = [
-                        ElementwiseRule(rule, self.network, run, compile=self.compile)
-                        for run in _adjacent(self.network, list(together.values()))
-                    ]
-                else:
-                    applied = [PerParameterRule(rule, self.network, together)]
-                    applied[0].draw_as(self._seeds)
-                self.applied_rules += applied
-                self._clocks += [clock] * len(applied)
-                self._keys += [key] * len(applied)
-                self._delays += [missed] * len(applied)
-
-    def _by_missed(self, parameters: Mapping[str, Parameter]) -> dict[int, dict[str, Parameter]]:
-        """Return the parameters by the steps that they have missed: only those of one count step together."""
-        found: dict[int, dict[str, Parameter]] = {}
-        for name, parameter in parameters.items():
-            found.setdefault(self._missed.get(name, 0), {})[name] = parameter
-        return found
+        self._matches = matches(
+            self.network,
+            self.groups,
+            missed=self._missed,
+            seeds=self._seeds,
+            chosen=self._chosen,
+            compile=self.compile,
+        )
+        self.applied_rules = [one.applied for one in self._matches]
 
     def _missed_now(self) -> dict[str, int]:
         """Return the steps that parameters have missed so far, where there are any."""
@@ -177,12 +152,12 @@ class Updater(DeclaresAttributes):
             self._held.put_back()
         self._follow_freezing()
         self.t += 1
-        if len(self._clocks) == 1:
-            return [self._clocks[0].at(self.t, self._delays[0])]
+        if len(self._matches) == 1:
+            return [self._matches[0].moment(self.t)]
         moments: list[Moment] = []
-        for i, counted in enumerate(zip(self._clocks, self._delays, strict=True)):
-            is_known = i > 0 and counted == (self._clocks[i - 1], self._delays[i - 1])
-            moments.append(moments[-1] if is_known else counted[0].at(self.t, counted[1]))
+        for i, one in enumerate(self._matches):
+            is_known = i > 0 and one.clock is self._matches[i - 1].clock and one.missed == self._matches[i - 1].missed
+            moments.append(moments[-1] if is_known else one.moment(self.t))
         return moments
 
     def apply(self, moments: Sequence[Moment]) -> None:
@@ -210,8 +185,8 @@ class Updater(DeclaresAttributes):
         for rule in groups.values():
             check_member_values(rule, self.network)
         self._groups = groups
-        for key, clock in zip(self._keys, self._clocks, strict=True):
-            clock.set_lr(groups[key].lr)
+        for one in self._matches:
+            one.clock.set_lr(groups[one.key].lr)
 
     @property
     def clip_norm(self) -> float | None:
@@ -230,18 +205,18 @@ class Updater(DeclaresAttributes):
     @property
     def clocks(self) -> list[tuple[Clock, int]]:
         """The clock of each applied rule, and the steps that the rule has missed."""
-        return list(zip(self._clocks, self._delays, strict=True))
+        return [(one.clock, one.missed) for one in self._matches]
 
     @property
     def rates(self) -> dict[str, LearningRate]:
         """The learning rate of the last step, after the schedule, by group; of step 1 before there was one."""
-        found = {key: clock.at(max(self.t, 1)).lr for key, clock in zip(self._keys, self._clocks, strict=True)}
+        found = {one.key: one.clock.at(max(self.t, 1)).lr for one in self._matches}
         return {key: lr.clone() if isinstance(lr, Tensor) else lr for key, lr in found.items()}
 
     @property
     def settings(self) -> tuple[Any, ...]:
         """All that decides which operations a step performs, beside the network."""
-        return self.clip_norm, self.network.frozen, self._missed, [is_per_member(clock.lr) for clock in self._clocks]
+        return self.clip_norm, self.network.frozen, self._missed, [is_per_member(one.clock.lr) for one in self._matches]
 
     def tensors(self) -> dict[str, Any]:
         """Return what a step reads and changes beside its batch and moments: parameters, and the state of the rules."""
@@ -375,15 +350,3 @@ class Updater(DeclaresAttributes):
 
     def _trained_parameters(self) -> Iterator[tuple[str, Parameter]]:
         return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen)
-
-
-def _adjacent(network: Network, parameters: list[Parameter]) -> list[list[Parameter]]:
-    """Group the parameters into runs that are adjacent in the flat buffer."""
-    runs: list[list[Parameter]] = []
-    spans = network.flat.spans
-    for parameter in sorted(parameters, key=lambda parameter: spans[parameter].start):
-        if runs and spans[runs[-1][-1]].stop == spans[parameter].start:
-            runs[-1].append(parameter)
-        else:
-            runs.append([parameter])
-    return runs
