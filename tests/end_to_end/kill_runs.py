@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # others would not survive a 
 
 import torch
 import typer
+from forked import start
 
 from chainrule import History, Network, fit
 from chainrule.callbacks import best, early_stopping, history_file, reduce_on_plateau, successive_halving
@@ -101,17 +103,10 @@ def outcome(network: Network, history: History) -> dict[str, Any]:
     }
 
 
-def start(name: str, folder: Path) -> int:
-    """Start a run in a process of its own, which leaves what it ends with in a file."""
-    if process := os.fork():
-        return process
-    code = 1
-    try:
-        torch.save(run(name, folder, folder / "run.ckpt"), folder / "end.part")
-        (folder / "end.part").replace(folder / "end")
-        code = 0
-    finally:
-        os._exit(code)
+def run_to_its_end(name: str, folder: Path) -> None:
+    """Run and leave what the run ends with in a file."""
+    torch.save(run(name, folder, folder / "run.ckpt"), folder / "end.part")
+    (folder / "end.part").replace(folder / "end")
 
 
 def kill_until_done(name: str, folder: Path, kills: int, within: float) -> tuple[Any, int, int, int]:
@@ -119,7 +114,7 @@ def kill_until_done(name: str, folder: Path, kills: int, within: float) -> tuple
     killed = writing = resumed = 0
     while True:
         resumed += (folder / "run.ckpt").exists()
-        process = start(name, folder)
+        process = start(partial(run_to_its_end, name, folder))
         if killed < kills:
             time.sleep(random.uniform(0, within))  # noqa: S311
             os.kill(process, signal.SIGKILL)

@@ -11,13 +11,14 @@ import random
 import signal
 import tempfile
 import time
-import traceback
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import optuna
 import torch
 import typer
+from forked import start
 from optuna.trial import TrialState
 
 from chainrule.activations import tanh
@@ -54,19 +55,10 @@ def run(storage: str | None) -> dict[Any, float]:
     return values
 
 
-def start(storage: str, end: Path) -> int:
-    """Resume the study in a process of its own, which leaves its values in a file."""
-    if process := os.fork():
-        return process
-    code = 1
-    try:
-        torch.save(list(run(storage).items()), end.with_suffix(".part"))
-        end.with_suffix(".part").replace(end)
-        code = 0
-    except BaseException:  # noqa: BLE001 - the process ends with it
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+def run_to_its_end(storage: str, end: Path) -> None:
+    """Resume the study and leave its values in a file."""
+    torch.save(list(run(storage).items()), end.with_suffix(".part"))
+    end.with_suffix(".part").replace(end)
 
 
 def main(
@@ -89,7 +81,7 @@ def main(
             run(f"sqlite:///{place}/whole.db")
             within, own, done = time.perf_counter() - began, 0, False
             while not done:
-                process = start(storage, end)
+                process = start(partial(run_to_its_end, storage, end))
                 if own < each and killed < kills:
                     time.sleep(random.uniform(0, within))  # noqa: S311
                     os.kill(process, signal.SIGKILL)

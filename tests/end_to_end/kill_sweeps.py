@@ -16,11 +16,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
+from forked import start
 
 import chainrule
 from chainrule.activations import tanh
@@ -49,26 +51,18 @@ def sweep(store: Path) -> Results:
     )  # fmt: skip
 
 
-def start(store: Path, failures: Path) -> int:
-    """Start the sweep in a process of its own."""
-    if process := os.fork():
-        return process
-    code = 1
-    try:
-        claim = Store.claim
+def sweep_noting_failures(store: Path, failures: Path) -> None:
+    """Sweep, and note if a claimed trial has a result already."""
+    claim = Store.claim
 
-        def checked(opened: Store, keys: Sequence[str]) -> set[str]:
-            """Claim, and note if a claimed trial has a result already."""
-            ours = claim(opened, keys)
-            if len(opened.missing(ours)) < len(ours):
-                failures.write_text(f"{os.getpid()} claimed a finished trial\n")
-            return ours
+    def checked(opened: Store, keys: Sequence[str]) -> set[str]:
+        ours = claim(opened, keys)
+        if len(opened.missing(ours)) < len(ours):
+            failures.write_text(f"{os.getpid()} claimed a finished trial\n")
+        return ours
 
-        Store.claim = checked  # type: ignore[method-assign]
-        sweep(store)
-        code = 0
-    finally:
-        os._exit(code)
+    Store.claim = checked  # type: ignore[method-assign]
+    sweep(store)
 
 
 def finished(store: Path) -> dict[str, float]:
@@ -107,7 +101,8 @@ def main(
 
 def kill_until_done(store: Path, failures: Path, kills: int, within: float) -> int:
     """Keep two processes at work and kill one at a time, so many times at most; return the number of kills."""
-    running, killed, before = [start(store, failures), start(store, failures)], 0, dict[str, float]()
+    sweeping = partial(sweep_noting_failures, store, failures)
+    running, killed, before = [start(sweeping), start(sweeping)], 0, dict[str, float]()
     while running:
         if killed < kills:
             time.sleep(random.uniform(0, within))  # noqa: S311
@@ -119,7 +114,7 @@ def kill_until_done(store: Path, failures: Path, kills: int, within: float) -> i
         before = after
         if os.WIFSIGNALED(status):
             killed += 1
-            running.append(start(store, failures))
+            running.append(start(sweeping))
         elif status:
             raise SystemExit(f"a start after {killed} kills failed; its error is above.")
     return killed
