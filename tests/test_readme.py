@@ -14,13 +14,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 
 
-def run(code: list[str]) -> subprocess.CompletedProcess[str]:
-    return STRICT.run(*code, cwd=ROOT)
+def run(code: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return STRICT.run(*code, cwd=folder)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_every_python_block_runs(block):
-    result = run(["-c", block])
+def test_every_python_block_runs(block, tmp_path):
+    result = run(["-c", block], tmp_path)
     assert result.returncode == 0, result.stderr
 
 
@@ -44,7 +44,7 @@ def test_every_example_runs(script, tmp_path):
     figure = tmp_path / "figure.png"
     draws = "--figure" in script.read_text(encoding="utf-8")
     drawn = ["--figure", str(figure)] if draws else []
-    result = run([str(script), *SMALL.get(script.name, ["--epochs", "1"] if draws else []), *drawn])
+    result = run([str(script), *SMALL.get(script.name, ["--epochs", "1"] if draws else []), *drawn], tmp_path)
     assert result.returncode == 0, result.stderr
     assert re.search("accuracy|error|parameters", result.stdout)
     assert figure.exists() == draws
