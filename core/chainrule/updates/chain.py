@@ -17,11 +17,11 @@ from chainrule.errors import label
 from chainrule.updates.moment import Moment, own_step
 from chainrule.updates.rule_contract import (
     FrozenState,
-    expect_direction,
     expect_like,
     expect_numbers,
     expect_state,
     expect_sums,
+    refuse_parameter,
 )
 
 INSIDE = "inner."
@@ -187,7 +187,9 @@ class Chain:
         """
         direction = self.inner.update(parameter, grad, states[-1], steps[-1])
         if self._checks:
-            expect_direction(self._labels[-1], direction, parameter)
+            expect_like(self._labels[-1], "update", "direction", direction, parameter)
+            if direction is parameter:
+                refuse_parameter(self._labels[-1])
         if self._turns:
             for i, wrapper in self._turns:
                 direction = wrapper.change_direction(parameter, grad, direction, states[i], steps[i])

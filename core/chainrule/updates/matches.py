@@ -13,7 +13,6 @@ from chainrule.updates.applied_rule import AppliedRule, check_member_values, che
 from chainrule.updates.chain import Chain
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
-from chainrule.updates.moment import Moment
 from chainrule.updates.per_parameter import PerParameterRule
 from chainrule.updates.selectors import selected
 from chainrule.updates.watching import is_elementwise
@@ -33,10 +32,6 @@ class Match(NamedTuple):
     key: str
     clock: Clock
     missed: int
-
-    def moment(self, t: int) -> Moment:
-        """Return the rule's moment at the updater's step t."""
-        return self.clock.at(t, self.missed)
 
 
 def matches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 
@@ -68,14 +68,12 @@ def expect_sums(owner: str, returned: Any) -> None:
         )
 
 
-def expect_direction(owner: str, returned: Any, parameter: Tensor) -> None:
-    """Raise ContractError unless `update` returned a tensor like the parameter, other than itself."""
-    expect_like(owner, "update", "direction", returned, parameter)
-    if returned is parameter:
-        raise ContractError(
-            f"{owner}: update must return a direction, got the parameter. Return d of θ ← θ − lr d, "
-            "and leave the step to the core."
-        )
+def refuse_parameter(owner: str) -> NoReturn:
+    """Raise ContractError for an `update` that returned the parameter in place of a direction."""
+    raise ContractError(
+        f"{owner}: update must return a direction, got the parameter. Return d of θ ← θ − lr d, "
+        "and leave the step to the core."
+    )
 
 
 def expect_like(owner: str, method: str, what: str, returned: Any, parameter: Tensor) -> None:

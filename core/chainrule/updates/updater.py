@@ -153,11 +153,12 @@ class Updater(DeclaresAttributes):
         self._follow_freezing()
         self.t += 1
         if len(self._matches) == 1:
-            return [self._matches[0].moment(self.t)]
+            only = self._matches[0]
+            return [only.clock.at(self.t, only.missed)]
         moments: list[Moment] = []
         for i, one in enumerate(self._matches):
             is_known = i > 0 and one.clock is self._matches[i - 1].clock and one.missed == self._matches[i - 1].missed
-            moments.append(moments[-1] if is_known else one.moment(self.t))
+            moments.append(moments[-1] if is_known else one.clock.at(self.t, one.missed))
         return moments
 
     def apply(self, moments: Sequence[Moment]) -> None:
