@@ -6,13 +6,13 @@ import inspect
 import sys
 from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakSet
 
 from chainrule.arguments import nearest, shown
-from chainrule.errors import ArgumentError, UnknownAttributeError, label
+from chainrule.errors import ArgumentError, ContractError, UnknownAttributeError, label
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -76,6 +76,15 @@ class Explained(ABC):  # noqa: B024 - its subclasses have abstract methods
     if not TYPE_CHECKING:  # for type checkers, the signature is that of the class's own __init__
         __signature__ = _ConstructorSignature()
 
+        def __new__(cls, *_: Any, **__: Any) -> Any:
+            """Make the instance, unless the class lacks methods that its parent leaves to it."""
+            if missing := sorted(cls.__abstractmethods__):
+                it = "it" if len(missing) == 1 else "them"
+                raise ContractError(
+                    f"{label(cls)}: must define {_listed(missing)}, got none. Write {it} in its class, or a subclass."
+                )
+            return super().__new__(cls)
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             """Pass everything on to the next parent, which object refuses."""
             with _explaining(self, Explained, args, kwargs):
@@ -125,7 +134,8 @@ def explain_construction_of_any(cls: type) -> None:
 
     if is_plain:
         __init__.__signature__ = inspect.Signature([_SELF])  # type: ignore[attr-defined]
-    cls.__init__ = __init__  # type: ignore[method-assign]
+    with suppress(TypeError):  # of a class of compiled code, which stays as it is
+        cls.__init__ = __init__  # type: ignore[method-assign]
     _OF_ANY_PARENTS.add(cls)
 
 

@@ -87,7 +87,15 @@ class Wrapper(Optimizer):
 
 
 def layers_of(rule: Optimizer) -> list[Optimizer]:
-    """Return the rule's wrappers, outermost first, and the rule inside them."""
+    """Return the rule's wrappers, outermost first, and the rule inside them.
+
+    Raises:
+        ContractError: if it is no rule, as what is registered among the optimizers need not be.
+    """
+    if not isinstance(rule, Optimizer):
+        raise ContractError(
+            f"optimizer: the rule must inherit from chainrule.Optimizer, got {shown(rule)}. Let its class do so."
+        )
     layers = [rule]
     while isinstance(layers[-1], Wrapper):
         layers.append(layers[-1].inner)

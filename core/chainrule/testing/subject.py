@@ -12,6 +12,7 @@ from torch import Tensor
 
 from chainrule import registry
 from chainrule.arguments import shown
+from chainrule.base.wrapper import layers_of
 from chainrule.calls import explained, signature_of
 from chainrule.errors import ChainruleError, ShapeError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
@@ -101,7 +102,11 @@ def subject(
                 _with_rows(loss if of_class else found(*args, **settings), prediction, target)
                 for loss, prediction, target in found.examples()
             ]
-        return list(found.examples()) if of_class else [found(*args, **settings)]
+        instances: list[Any] = list(found.examples()) if of_class else [found(*args, **settings)]
+        if kind == "optimizers":
+            for rule in instances:
+                layers_of(rule)  # which refuses what is no rule
+        return instances
 
     return Subject(kind, name, found, examples, reference)
 

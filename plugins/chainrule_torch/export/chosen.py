@@ -42,12 +42,12 @@ def chosen(name: str, inner: str | None = None) -> Chosen:
     title = make.__name__ if isinstance(make, type) else "".join(part.capitalize() for part in found.name.split("_"))
     if inner is not None and not (isinstance(make, type) and issubclass(make, Wrapper)):
         raise ChainruleError(f"export: --inner is for the class of a wrapper, got {found.name}. Leave it out.")
+    example = found.make_examples()[0]
     if not isinstance(make, type):
-        return Chosen(title, found.make_examples()[0], frozenset())
+        return Chosen(title, example, frozenset())
     required = {field.name for field in dataclasses.fields(make) if field.default is dataclasses.MISSING}
     given: dict[str, Any] = {}
     if required:
-        example = found.make_examples()[0]
         given = {each: getattr(example, each) for each in required}
     if inner is not None:
         given["inner"] = chosen(inner).rule

@@ -46,12 +46,12 @@ def exported(rule: Optimizer, title: str, command: str, *, required: Iterable[st
     Raises:
         ChainruleError: if it cannot be a file that needs torch alone.
     """
+    layers = layers_of(rule)
     if rule.schedule is not None:
         raise ChainruleError(
             f"export: {label(rule)}: the rule must have no schedule, got {shown(rule.schedule)}. "
             "Leave it out, and use one of torch.optim.lr_scheduler."
         )
-    layers = layers_of(rule)
     kinds = [type(layer) for layer in layers]
     parents = {kind for each in kinds for kind in each.__mro__ if kind not in (*Optimizer.__mro__, *Wrapper.__mro__)}
     gathering = Gathering(label(rule), {kind: f"{kind.__name__}Rule" for kind in parents})

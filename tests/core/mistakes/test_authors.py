@@ -58,6 +58,20 @@ def test_a_method_with_other_arguments_is_refused_with_its_class(parent, method,
         type("Own", (parent,), {method: written})
 
 
+@pytest.mark.parametrize(
+    ("parent", "missing"),
+    [
+        (Module, "backward and forward"),
+        (Loss, "forward and gradient"),
+        (Schedule, "__call__"),
+        (Metric, "sums and value"),
+    ],
+)
+def test_an_instance_of_a_class_that_lacks_methods_is_refused_with_their_names(parent, missing):
+    with pytest.raises(ContractError, match=re.escape(f"own: must define {missing}, got none. Write ")):
+        type("Own", (parent,), {})()
+
+
 def test_further_arguments_with_defaults_are_taken():
     type("Own", (Optimizer,), {"update": lambda self, parameter, grad, state, step, scale=1.0: grad})
     type("Own", (Loss,), {"forward": lambda self, *tensors: tensors[0]})

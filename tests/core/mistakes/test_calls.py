@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 import chainrule
 from chainrule import ChainruleError, ContractError, Parameter, param_groups
 from chainrule.activations import relu
+from chainrule.calls import explain_construction_of_any
 from chainrule.initializers import constant, he_normal
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
@@ -173,3 +175,8 @@ def test_the_kit_knows_a_kind_in_the_singular_and_refuses_others():
 
 def test_values_of_several_lines_are_shown_on_one():
     assert str(ContractError(f"got {THEIRS}")) == "got Sequential( (0): " + str(THEIRS[0]) + " (1): ReLU() )"
+
+
+def test_a_class_of_compiled_code_stays_as_it_is():
+    explain_construction_of_any(OrderedDict)
+    assert OrderedDict(a=1)["a"] == 1

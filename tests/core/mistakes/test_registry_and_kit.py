@@ -3,7 +3,7 @@
 import pytest
 
 import chainrule
-from chainrule import ChainruleError
+from chainrule import ChainruleError, ContractError
 from chainrule.layers import linear
 from chainrule.optimizers import adam
 from chainrule.testing import check, checks_of, parametrize_checks, run, run_all, subject
@@ -58,3 +58,9 @@ def test_a_call_says_what_fits(mistake, words):
 def test_the_shape_of_an_input_with_one_axis_may_be_a_number():
     ((_, shape),) = subject(linear, 2, 3, input_shape=2).make_examples()
     assert shape == (2,)
+
+
+@pytest.mark.parametrize("factory", [dict, print, lambda: None])
+def test_what_makes_no_rule_is_refused_among_the_optimizers(factory):
+    with pytest.raises(ContractError, match=r"^optimizer: the rule must inherit from chainrule\.Optimizer, got "):
+        subject(factory, kind="optimizers").make_examples()

@@ -351,6 +351,7 @@ def test_a_module_without_source_is_told() -> None:
     [
         (["relu"], "export: the component must be an optimizer, got activations:relu. Name one."),
         (["adma"], 'No component is registered as "adma". Did you mean "adamax"'),
+        (["collections.OrderedDict"], "optimizer: the rule must inherit from chainrule.Optimizer, got OrderedDict()."),
         (["torch.optim.Nothing"], "export: a dotted path must lead to a class, got torch.optim.Nothing (AttributeErr"),
         (
             ["torch_adam"],

@@ -101,7 +101,9 @@ def distribution_findings(contributed: Iterable[Component]) -> Iterator[Finding]
 
 
 def _points(found: Iterable[tuple[str, str, str]]) -> Points:
-    return {(group, name, "".join(value.split())) for group, name, value in found if group.startswith("chainrule.")}
+    return {
+        (group, name, "".join(value.split())) for group, name, value in found if group.partition(".")[0] == "chainrule"
+    }
 
 
 def _version(each: Installed) -> Version | None:
