@@ -145,6 +145,7 @@ def test_the_wheel_ships_types_stubs_and_templates(site):
     names = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
     assert {"chainrule/py.typed", "chainrule/optimizers.pyi", "chainrule_plugins/py.typed"} <= names
     assert any(name.startswith("chainrule_lab/paper/templates/") for name in names)
+    assert "chainrule_lab/templates/report.css" in names
 
 
 def test_listing_imports_neither_torch_nor_a_plugin(site):

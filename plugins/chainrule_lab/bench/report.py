@@ -11,7 +11,6 @@ from typing import Any
 
 import scipy
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import chainrule
 from chainrule_lab.bench import figures, protocol
@@ -33,6 +32,7 @@ from chainrule_lab.bench.results import Outcome, Track
 from chainrule_lab.bench.statistics.across_tasks import mean_ranks
 from chainrule_lab.bench.statistics.paired import Interval, mean_interval
 from chainrule_lab.bench.statistics.trials import typical_best
+from chainrule_lab.page_templates import page_templates
 
 TRACKS = {
     "A": "published defaults, untuned",
@@ -197,15 +197,7 @@ class Report:
         return by_task
 
     def _render(self, template: str) -> str:
-        environment = Environment(
-            loader=PackageLoader("chainrule_lab.bench"),
-            autoescape=template.endswith(".html.jinja"),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        environment.filters |= {"number": number, "interval": interval, "p_value": p_value}
+        environment = page_templates("chainrule_lab.bench", number=number, interval=interval, p_value=p_value)
         texts = environment.get_template("conditions.jinja").render(report=self, near=NEAR)
         return environment.get_template(template).render(
             report=self,

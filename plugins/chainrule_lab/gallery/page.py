@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import chainrule
@@ -19,6 +18,7 @@ from chainrule_lab.gallery.excerpts import prose, rule_source
 from chainrule_lab.gallery.paths import Path, point_shape
 from chainrule_lab.gallery.plots import PANEL, Frame, contour_lines, curve_points, frame_of, scientific
 from chainrule_lab.gallery.surfaces import SURFACES, Point
+from chainrule_lab.page_templates import page_templates
 
 ACTIVATION_FRAME = Frame(curves.X_RANGE, curves.Y_RANGE, 240, 170)
 
@@ -89,14 +89,9 @@ class Gallery:
 
     def html(self) -> str:
         """Return the page, which needs nothing from elsewhere."""
-        environment = Environment(
-            loader=PackageLoader("chainrule_lab", "gallery/templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
+        environment = page_templates(
+            "chainrule_lab.gallery", prose=prose, scientific=scientific, heat=heat, place=place, rate=rate
         )
-        environment.filters |= {"prose": prose, "scientific": scientific, "heat": heat, "place": place, "rate": rate}
         return environment.get_template("gallery.html.jinja").render(
             gallery=self,
             surfaces=SURFACES,

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from chainrule_lab.page_templates import page_templates
 from chainrule_lab.paper import experiment_settings, findings
 from chainrule_lab.paper.claims import Claim, Comparison
 from chainrule_lab.paper.experiment_settings import Setting
@@ -55,24 +54,17 @@ class Report:
         return self._render("report.html.jinja").replace(" %", "\u00a0%")
 
     def _render(self, template: str) -> str:
-        environment = Environment(
-            loader=PackageLoader("chainrule_lab.paper"),
-            autoescape=template.endswith(".html.jinja"),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
+        environment = page_templates(
+            "chainrule_lab.paper",
+            number=number,
+            signed=signed,
+            percent=percent,
+            share=share,
+            points=points,
+            difference=difference,
+            embedded=embedded,
+            hyperparameters=hyperparameters,
         )
-        environment.filters |= {
-            "number": number,
-            "signed": signed,
-            "percent": percent,
-            "share": share,
-            "points": points,
-            "difference": difference,
-            "embedded": embedded,
-            "hyperparameters": hyperparameters,
-        }
         return environment.get_template(template).render(
             report=self,
             captions=CAPTIONS,

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import chainrule
 from chainrule_lab.figure_style import render
+from chainrule_lab.page_templates import page_templates
 from chainrule_lab.statistics import mean_and_deviation
 from chainrule_lab.sweep.axes import axes_of, main_curve, text
 from chainrule_lab.sweep.figures import Figures, figures
@@ -107,14 +107,7 @@ def html(results: Results, trials: int, drawn: Figures | None = None) -> str:
     """Return the page of the finished ones among so many trials."""
     drawn = figures(results) if drawn is None else drawn
     inline = {name: (_inline(render(figure, "svg")), caption) for name, (figure, caption) in drawn.items()}
-    environment = Environment(
-        loader=PackageLoader("chainrule_lab", "sweep/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"text": text, "number": number}
+    environment = page_templates("chainrule_lab.sweep", text=text, number=number)
     page = Page(results, trials, inline)
     return environment.get_template("sweep.html.jinja").render(page=page, version=chainrule.__version__)
 
