@@ -13,6 +13,7 @@ import typer
 from chainrule import ChainruleError
 from chainrule.cli.output import echo, print_json, stdout_kept_for
 from chainrule.cli.paths import expanded
+from chainrule_lab.commands.set_option import SetOption
 from chainrule_lab.extra import lab_required
 
 if TYPE_CHECKING:
@@ -27,10 +28,7 @@ def sweep(
     description: Annotated[
         Path, typer.Argument(help="The file that describes the run and its search, in TOML.", metavar="SWEEP.toml")
     ],
-    values: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE, a setting in place of the file's; any number.", show_default=False),
-    ] = None,
+    values: SetOption = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the page, the figures and exports.", show_default="sweeps/SWEEP")
     ] = None,

@@ -10,15 +10,13 @@ import typer
 
 from chainrule.cli.output import echo, stdout_kept_for
 from chainrule.cli.paths import expanded
+from chainrule_lab.commands.set_option import SetOption
 from chainrule_lab.extra import lab_required
 
 
 def train(
     description: Annotated[Path, typer.Argument(help="The file that describes the run, in TOML.", metavar="RUN.toml")],
-    values: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE, a setting in place of the file's; any number.", show_default=False),
-    ] = None,
+    values: SetOption = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for what the run leaves.", show_default="runs/RUN")
     ] = None,
