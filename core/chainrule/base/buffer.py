@@ -77,7 +77,9 @@ class Buffer(DeclaresAttributes):
 
     def __getattr__(self, name: str) -> NoReturn:
         if name == "data":
-            raise ChainruleError(f"{self!r}: data needs a built module. Call build() on the module first.")
+            raise ChainruleError(
+                f"{self!r}: data needs a built module. Call build() on a module with it in an attribute."
+            )
         return super().__getattr__(name)  # type: ignore[misc]
 
     def __copy__(self) -> Buffer:

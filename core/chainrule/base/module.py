@@ -6,11 +6,12 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypeVar, final, get_origin
 
 import torch
 from torch import Tensor
 
+from chainrule.arguments import shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.class_attributes import check_class_attributes
 from chainrule.base.parameter import Parameter
@@ -18,6 +19,7 @@ from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.calls import Explained, explained, signature_of
+from chainrule.errors import ChainruleError, ContractError, label
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -67,6 +69,12 @@ class Module(Explained, KeepsForBackward):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class_attributes(cls, Module)
+        for name, value in vars(cls).items():
+            if isinstance(value, Parameter | Buffer | Random | Module):
+                raise ContractError(
+                    f"{label(cls)}: {name} must be made by __init__, got a {type(value).__name__} of the class, which "
+                    f"its instances would share. Write self.{name} = … there."
+                )
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -188,7 +196,7 @@ def held(owner: object, kind: type | tuple[type, ...]) -> Iterator[tuple[str, An
 def _inside(name: str, value: object, kind: type | tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     if value is None or isinstance(value, bool | int | float | str | Tensor):  # a protocol is slow to say no
         return
-    if isinstance(value, kind):
+    if isinstance(value, kind) and not isinstance(get_origin(value) or value, type):  # a class has the methods too
         yield name, value
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
@@ -228,10 +236,26 @@ def named_held(module: ModuleLike, kind: type[Held]) -> Iterator[tuple[str, Held
 
 
 def named_modules(module: ModuleLike, prefix: str = "") -> Iterator[tuple[str, ModuleLike]]:
-    """Yield the module and all inside it, depth first, each with its dotted name; the outermost one's is empty."""
+    """Yield the module and all inside it, depth first, each with its dotted name; the outermost one's is empty.
+
+    Raises:
+        ChainruleError: if a module holds itself, or one that holds it.
+    """
+    return _modules_within(module, prefix, ())
+
+
+def _modules_within(
+    module: ModuleLike, prefix: str, around: tuple[ModuleLike, ...]
+) -> Iterator[tuple[str, ModuleLike]]:
     yield prefix, module
+    around = (*around, module)
     for name, child in module.named_children():
-        yield from named_modules(child, f"{prefix}.{name}" if prefix else name)
+        if any(child is one for one in around):
+            raise ChainruleError(
+                f"{label(module)}: {name} must be a part of the module, got {shown(child)} around it. "
+                "Pass what it needs to know to its constructor."
+            )
+        yield from _modules_within(child, f"{prefix}.{name}" if prefix else name, around)
 
 
 def named_parameters(module: ModuleLike) -> Iterator[tuple[str, Parameter]]:

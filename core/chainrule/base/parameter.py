@@ -78,7 +78,9 @@ class Parameter(DeclaresAttributes):
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("data", "grad", "row", "grad_row", "transposed") and not self.is_built:
-            raise ChainruleError(f"{self!r}: {name} needs a built module. Call build() on the module first.")
+            raise ChainruleError(
+                f"{self!r}: {name} needs a built module. Call build() on a module with it in an attribute."
+            )
         return super().__getattr__(name)  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:

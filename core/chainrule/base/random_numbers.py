@@ -134,7 +134,9 @@ class Random(ExplainsAttributes, Distributions):
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("key", "counter"):
-            raise ChainruleError("Random: drawing needs a built module. Call build() on the module first.")
+            raise ChainruleError(
+                "Random: drawing needs a built module. Call build() on a module with it in an attribute."
+            )
         return super().__getattr__(name)  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """What the authors of components get wrong is told with the class, by build, or at the first step."""
 
 import re
+from typing import Generic, TypeVar
 
 import pytest
 import torch
 
 import chainrule
 from chainrule import (
+    Buffer,
     ChainruleError,
     ContractError,
     Initializer,
@@ -14,6 +16,7 @@ from chainrule import (
     Metric,
     Module,
     Optimizer,
+    Random,
     Schedule,
     Wrapper,
     hookimpl,
@@ -148,3 +151,30 @@ def test_what_is_no_callback_is_shown_without_its_address(callback):
     with pytest.raises(ChainruleError, match="implements no training hook") as caught:
         chainrule.fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y), callbacks=[callback])
     assert " at 0x" not in str(caught.value)
+
+
+class Same(Module, Generic[TypeVar("T")]):
+    def forward(self, x):
+        return x
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+def test_a_generic_module_and_one_that_keeps_the_class_of_a_module_have_no_parts_for_that():
+    module = Same[int]()
+    module._kind, module._alias = Same, Same[int]
+    assert list(module.named_children()) == []
+
+
+def test_a_module_that_holds_the_one_around_it_is_refused():
+    module, inner = Same(), Same()
+    module._inner, inner._around = inner, module
+    with pytest.raises(ChainruleError, match=r"^same: _around must be a part of the module, got Same\(\) around it\."):
+        module.build()
+
+
+@pytest.mark.parametrize("part", [linear(2, 2), Buffer(2), Random()])
+def test_a_part_of_the_class_that_all_instances_would_share_is_refused(part):
+    with pytest.raises(ContractError, match=rf"^own: part must be made by __init__, got a {type(part).__name__} of"):
+        type("Own", (Same,), {"part": part})
