@@ -211,7 +211,7 @@ def _train(
     means, metrics = RunningMeans(run.network.members), MetricValues(running or {}, run.network.members)
     batches = source.epoch(run.epoch, saving.taken, run.chosen)
     saving.resume_epoch(means, metrics)
-    step.look_again()
+    step.follow_settings()
     for xs, ys in saving.pieces(batches):
         if isinstance(step, CompiledStep) and not step_end and not running and not run.stopped_members:
             _take_all(run, step, xs, ys, None if running is None else means)
@@ -229,7 +229,7 @@ def _train(
                 run.keep_stopped_members()
             if step_end:
                 step_end()
-                step.look_again()
+                step.follow_settings()
         saving.end_step(means, metrics)
     keep_as_ordinary_tensors(run.network.modules())
     found = means.means() | metrics.values()

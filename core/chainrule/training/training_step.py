@@ -36,8 +36,8 @@ class StepForm(Protocol):
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Take one step on a batch (M, N, …), and return the prediction and the loss (M,) before the update."""
 
-    def look_again(self) -> None:
-        """Heed settings that have changed."""
+    def follow_settings(self) -> None:
+        """Follow what has changed of the settings of modules, the loss and the updater."""
 
 
 @explained
@@ -127,7 +127,7 @@ class NetworkStep(DeclaresAttributes):
         if network.module.needs_input_grad:
             network.module.needs_input_grad = False
         step = self._step
-        step.look_again()
+        step.follow_settings()
         if isinstance(step, CompiledStep):
             _, value = step(x.detach() if x.requires_grad else x, y.detach() if y.requires_grad else y)
         else:

@@ -122,7 +122,7 @@ class CompiledStep:
             means.add_losses(self.step.loss, compiled.outputs[1].dtype, *compiled.stage.losses(steps))
         return steps, compiled.outputs
 
-    def look_again(self) -> None:
+    def follow_settings(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
             self.variants, self._watch, self.batch = [], None, None

@@ -65,7 +65,7 @@ class GraphedStep:
         recording.replay()
         return recording.outputs
 
-    def look_again(self) -> None:
+    def follow_settings(self) -> None:
         """Discard the recordings if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
             self._recordings, self._watch = {}, None

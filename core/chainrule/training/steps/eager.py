@@ -39,7 +39,7 @@ class TrainingStep:
             self.updater.t -= 1
             raise
 
-    def look_again(self) -> None:
+    def follow_settings(self) -> None:
         """Do nothing: an eager step reads every setting anew."""
 
     def operations(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:

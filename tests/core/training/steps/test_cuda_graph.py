@@ -79,11 +79,11 @@ def test_settings_that_change_are_recorded_anew(change, monkeypatch):
     step = GraphedStep(network, mse(members=True), sgd(lr=0.1).attach(network))
     x, y = (torch.ones(2, 4, size, dtype=torch.float64) for size in (3, 2))
     for _ in range(2):
-        step.look_again()
+        step.follow_settings()
         step(x, y)
     assert len(recorded) == 1
     change(network, step.updater)
-    step.look_again()
+    step.follow_settings()
     step(x, y)
     assert len(recorded) == 2
 
