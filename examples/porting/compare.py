@@ -71,7 +71,7 @@ class Adamax(Optimizer):
 
     decay_kind: ClassVar[Literal["coupled"]] = "coupled"
 
-    lr: LearningRate = hyperparameter(default=2e-3, at_least=0, search=(1e-5, 1e-1))
+    lr: LearningRate = hyperparameter(default=2e-3, search=(1e-5, 1e-1))
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, above=0)
     weight_decay: float = hyperparameter(default=0.0, at_least=0)

@@ -20,7 +20,7 @@ class Adadelta(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(1e-2, 1e2))
+    lr: LearningRate = hyperparameter(default=1.0, search=(1e-2, 1e2))
     rho: float = hyperparameter(default=0.95, at_least=0, below=1)
     eps: float = hyperparameter(default=1e-6, above=0)
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))

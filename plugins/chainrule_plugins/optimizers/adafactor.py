@@ -27,7 +27,7 @@ class Adafactor(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e0))
+    lr: LearningRate = hyperparameter(default=1e-2, search=(1e-4, 1e0))
     momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     decay_rate: float = hyperparameter(default=0.8, at_least=0)
     clip_threshold: float = hyperparameter(default=1.0, above=0)

@@ -19,7 +19,7 @@ class Adagrad(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1))
+    lr: LearningRate = hyperparameter(default=1e-2, search=(1e-4, 1e1))
     lr_decay: float = hyperparameter(default=0.0, at_least=0)
     initial_accumulator: float = hyperparameter(default=0.0, at_least=0)
     eps: float = hyperparameter(default=1e-10, at_least=0)

@@ -18,7 +18,7 @@ class Adam(Optimizer):
     Source:   Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; paper eqs. (8) to (11), where (11) prints √m̂ for m̂
     """
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-3
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, at_least=0)
 

@@ -20,7 +20,7 @@ class Adamw(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-3
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, at_least=0)
     weight_decay: float = hyperparameter(default=0.01, at_least=0, search=(1e-6, 1e0))

@@ -25,7 +25,7 @@ class Ademamix(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-3
     betas: tuple[float, float, float] = hyperparameter(default=(0.9, 0.999, 0.9999), at_least=0, below=1)
     alpha: float = hyperparameter(default=5.0, at_least=0, search=(1.0, 10.0))
     alpha_warmup: int = hyperparameter(default=0, at_least=0)

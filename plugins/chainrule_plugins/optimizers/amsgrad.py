@@ -22,7 +22,7 @@ class Amsgrad(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-3
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, at_least=0)
     maximum_of_corrected: bool = False

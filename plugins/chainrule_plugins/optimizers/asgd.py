@@ -18,7 +18,7 @@ class Asgd(Optimizer):
 
     decay_kind = "other"
 
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-4, 1e1))
+    lr: LearningRate = hyperparameter(default=1e-2, search=(1e-4, 1e1))
     alpha: float = hyperparameter(default=0.75, at_least=0, at_most=1)
     t0: int = hyperparameter(default=10**6, at_least=0)
     weight_decay: float = hyperparameter(default=1e-4, at_least=0, search=(1e-6, 1e-1))

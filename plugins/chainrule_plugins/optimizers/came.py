@@ -26,7 +26,7 @@ class Came(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=2e-4, at_least=0, search=(1e-6, 1e0))
+    lr: LearningRate = hyperparameter(default=2e-4, search=(1e-6, 1e0))
     betas: tuple[float, float, float] = hyperparameter(default=(0.9, 0.999, 0.9999), at_least=0, below=1)
     clip_threshold: float = hyperparameter(default=1.0, above=0)
     eps: tuple[float, float] = hyperparameter(default=(1e-30, 1e-16), above=0)

@@ -22,7 +22,7 @@ class Lamb(Optimizer):
 
     decay_kind = "other"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e0))
+    lr: LearningRate = hyperparameter(default=1e-3, search=(1e-5, 1e0))
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-6, at_least=0)
     weight_decay: float = hyperparameter(default=0.01, at_least=0, search=(1e-6, 1e0))

@@ -22,7 +22,7 @@ class Lars(Optimizer):
 
     decay_kind = "other"
 
-    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(1e-2, 1e3))
+    lr: LearningRate = hyperparameter(default=1.0, search=(1e-2, 1e3))
     momentum: float = hyperparameter(default=0.9, at_least=0, below=1, search=(0.0, 0.99))
     trust_coefficient: float = hyperparameter(default=1e-3, above=0, search=(1e-4, 1e-1))
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))

@@ -20,7 +20,7 @@ class Lion(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-4, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-4
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.99), at_least=0, below=1)
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e0))
 

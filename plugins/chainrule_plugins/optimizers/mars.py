@@ -22,7 +22,7 @@ class Mars(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=3e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 3e-3
     betas: tuple[float, float] = hyperparameter(default=(0.95, 0.99), at_least=0, below=1)
     gamma: float = hyperparameter(default=0.025, at_least=0, search=(1e-3, 1e0))
     eps: float = hyperparameter(default=1e-8, at_least=0)

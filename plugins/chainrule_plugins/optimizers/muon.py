@@ -31,7 +31,7 @@ class Muon(Optimizer):
     ranks = (2, 3, 4, 5)
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=0.02, at_least=0, search=(1e-4, 1e0))
+    lr: LearningRate = hyperparameter(default=0.02, search=(1e-4, 1e0))
     momentum: float = hyperparameter(default=0.95, at_least=0, below=1, search=(0.8, 0.99))
     nesterov: bool = True
     scaling: Literal["original", "match_rms_adamw"] = "original"

@@ -25,7 +25,7 @@ class Nadam(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=2e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 2e-3
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     momentum_decay: float = hyperparameter(default=4e-3, at_least=0)
     eps: float = hyperparameter(default=1e-8, at_least=0)

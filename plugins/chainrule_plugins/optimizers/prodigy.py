@@ -24,7 +24,7 @@ class Prodigy(Optimizer):
 
     decay_kind = "other"  # decoupled, but in proportion to d too
 
-    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(0.1, 10.0))
+    lr: LearningRate = hyperparameter(default=1.0, search=(0.1, 10.0))
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     d0: float = hyperparameter(default=1e-6, above=0, search=(1e-8, 1e-3))
     eps: float = hyperparameter(default=1e-8, at_least=0)

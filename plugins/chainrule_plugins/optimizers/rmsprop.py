@@ -22,7 +22,7 @@ class Rmsprop(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-3
     decay: float = hyperparameter(default=0.9, at_least=0, below=1)
     momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     centered: bool = False

@@ -20,7 +20,7 @@ class Rprop(Optimizer):
               2000, "Improving the Rprop learning algorithm", for iRprop⁻
     """
 
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-2
     eta_minus: float = hyperparameter(default=0.5, above=0, below=1)
     eta_plus: float = hyperparameter(default=1.2, above=1)
     step_min: float = hyperparameter(default=1e-4, at_least=0, at_most=1)

@@ -21,7 +21,7 @@ class ScheduleFreeAdamw(Optimizer):
 
     decay_kind = "other"
 
-    lr: LearningRate = hyperparameter(default=2.5e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 2.5e-3
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), above=0, below=1)
     eps: float = hyperparameter(default=1e-8, at_least=0)
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e0))

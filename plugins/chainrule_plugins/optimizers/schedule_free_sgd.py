@@ -21,7 +21,7 @@ class ScheduleFreeSgd(Optimizer):
 
     decay_kind = "coupled"
 
-    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(1e-3, 1e1))
+    lr: LearningRate = hyperparameter(default=1.0, search=(1e-3, 1e1))
     momentum: float = hyperparameter(default=0.9, above=0, below=1, search=(0.5, 0.99))
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 

@@ -30,7 +30,7 @@ class Scion(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-4, 1e0))
+    lr: LearningRate = hyperparameter(default=1e-3, search=(1e-4, 1e0))
     momentum: float = hyperparameter(default=0.9, at_least=0, below=1, search=(0.5, 0.99))
     norm: Literal["spectral", "sign"] = "spectral"
     scale: float = hyperparameter(default=1.0, above=0, search=(1e0, 1e4))

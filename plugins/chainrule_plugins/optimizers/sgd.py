@@ -20,7 +20,7 @@ class Sgd(Optimizer):
 
     decay_kind = "coupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-4, 1e1))
+    lr: LearningRate = hyperparameter(default=1e-3, search=(1e-4, 1e1))
     momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     nesterov: bool = False
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))

@@ -21,7 +21,7 @@ class Sgld(Optimizer):
     decay_kind = "coupled"
     rests_at_zero_gradient = False
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e0))
+    lr: LearningRate = hyperparameter(default=1e-3, search=(1e-5, 1e0))
     temperature: float = hyperparameter(at_least=0, search=(1e-6, 1e0))
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 

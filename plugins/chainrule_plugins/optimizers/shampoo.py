@@ -23,7 +23,7 @@ class Shampoo(Optimizer):
     ranks = (1, 2, 3, 4, 5)
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=0.1, at_least=0, search=(1e-3, 1e1))
+    lr: LearningRate = hyperparameter(default=0.1, search=(1e-3, 1e1))
     momentum: float = hyperparameter(default=0.0, at_least=0, below=1, search=(0.0, 0.99))
     eps: float = hyperparameter(default=1e-4, above=0, search=(1e-6, 1e-1))
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e0))

@@ -18,7 +18,7 @@ class Signsgd(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-4, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-4
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:

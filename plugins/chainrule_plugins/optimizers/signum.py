@@ -19,7 +19,7 @@ class Signum(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-4, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-4
     momentum: float = hyperparameter(default=0.9, at_least=0, below=1, search=(0.0, 0.99))
     weight_decay: float = hyperparameter(default=0.0, at_least=0, search=(1e-6, 1e-1))
 

@@ -29,7 +29,7 @@ class Soap(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=3e-3, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 3e-3
     betas: tuple[float, float] = hyperparameter(default=(0.95, 0.95), at_least=0, below=1)
     eps: float = hyperparameter(default=1e-8, above=0)
     weight_decay: float = hyperparameter(default=0.01, at_least=0, search=(1e-6, 1e0))

@@ -21,7 +21,7 @@ class Yogi(Optimizer):
 
     decay_kind = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-2, at_least=0, search=(1e-5, 1e1))
+    lr: LearningRate = 1e-2
     betas: tuple[float, float] = hyperparameter(default=(0.9, 0.999), at_least=0, below=1)
     initial_accumulator: float = hyperparameter(default=1e-6, at_least=0)
     eps: float = hyperparameter(default=1e-3, at_least=0)

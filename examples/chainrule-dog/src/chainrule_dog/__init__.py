@@ -17,7 +17,7 @@ class Dog(Optimizer):
     Source:   Ivgi, Hinder & Carmon 2023, arXiv:2302.12022, eq. (DoG)
     """
 
-    lr: LearningRate = hyperparameter(default=1.0, at_least=0, search=(0.1, 10.0))
+    lr: LearningRate = hyperparameter(default=1.0, search=(0.1, 10.0))
     reps_rel: float = hyperparameter(default=1e-6, above=0, search=(1e-8, 1e-3))
     eps: float = hyperparameter(default=1e-8, above=0)
 

@@ -21,7 +21,7 @@ class Qhadam(Optimizer):
 
     decay_kind: ClassVar[Literal["decoupled"]] = "decoupled"
 
-    lr: LearningRate = hyperparameter(default=1e-3, at_least=0, search=(1e-5, 1e-1))
+    lr: LearningRate = hyperparameter(default=1e-3, search=(1e-5, 1e-1))
     betas: tuple[float, float] = hyperparameter(default=(0.995, 0.999), at_least=0, below=1)
     nus: tuple[float, float] = hyperparameter(default=(0.7, 1.0), at_least=0, at_most=1)
     eps: float = hyperparameter(default=1e-8, at_least=0)
