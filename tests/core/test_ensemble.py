@@ -109,6 +109,14 @@ def test_a_loss_for_single_models_refuses_the_output_of_an_ensemble(view):
     assert mse(members=True)(prediction, torch.zeros_like(prediction), per_member=True).shape == (2,)
 
 
+def test_a_member_taken_out_has_its_values_and_no_gradient():
+    ensemble = linear(3, 2).build(seeds=[0, 1])
+    ensemble.flat.grad.fill_(1.0)
+    single = ensemble.member(-1)
+    assert torch.equal(single.module.weight.data[0], ensemble.module.weight.data[1])
+    assert not single.flat.grad.any()
+
+
 def test_a_loss_for_single_models_takes_the_output_of_one_member():
     prediction = linear(4, 1).build(seeds=[0, 1], dtype=torch.float64)(X[0, :2])
     assert mse()(prediction[1], torch.zeros(2, 1, dtype=torch.float64)) == prediction[1].square().mean()
