@@ -256,7 +256,11 @@ class Network(NetworkParts):
 
     @explained
     def member(self, i: int) -> Network:
-        """Return a single network with copies of member i's parameters; -1 is the last member."""
+        """Return a single network with copies of all that member i has, its gradients at 0; -1 is the last member.
+
+        Raises:
+            ChainruleError: if there is no such member.
+        """
         i = integer("network", "member", i)
         if not -self.members <= i < self.members:
             raise ChainruleError(

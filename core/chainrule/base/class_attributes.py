@@ -9,12 +9,10 @@ from functools import cache
 from typing import Any, ClassVar
 
 from chainrule.base.annotations import own_annotations
+from chainrule.base.declared_attributes import NEAR
 from chainrule.base.setting_values import fits, in_words
 from chainrule.calls import signature_of
 from chainrule.errors import ContractError, label
-
-NEAR = 0.85
-"""The similarity from which on a name counts as misspelt; "scalar" and "scalars" have 0.92."""
 
 
 def check_class_attributes(cls: type, parent: type) -> None:

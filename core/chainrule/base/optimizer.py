@@ -32,7 +32,10 @@ def present(value: float | Tensor) -> bool:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(hyperparameter,))
 class _KeywordSettings(Settings):
-    """Settings that are passed by name alone, each number of which may be given per member."""
+    """Settings that are passed by name alone, each number of which may be given per member.
+
+    A parent of `Optimizer`, since type checkers take for settings what stands below the decorated class alone.
+    """
 
     _keyword_only = True
     _per_member = True
@@ -164,6 +167,7 @@ class Optimizer(_KeywordSettings, ExplainsAttributes):
 
         Raises:
             HyperparameterError: if clip_norm is not positive, or a per-member field has not one value per member.
+            ShapeError: if a parameter has a rank that the rule does not accept.
             ChainruleError: if compile=True and the machine has no compiler.
         """
         from chainrule.updates.updater import Updater

@@ -18,14 +18,20 @@ from chainrule.errors import ChainruleError, ShapeError
 class Parameter(DeclaresAttributes):
     """A trainable tensor, declared with its shape and initializer; `build` allocates its values and its gradient.
 
+    Args:
+        shape: the sizes for one member.
+        init: what fills each member's tensor with its first values.
+        fan_in: the number of inputs to each output, by which initializers choose their scale.
+        fan_out: the number of outputs of each input, likewise.
+
     Attributes:
         data: the values, (M, *shape) for M members, a view of the network's flat buffer; `grad` likewise.
         transposed: for a matrix, data with its last two axes exchanged, (M, in, out).
         row: for a vector, data with an axis to broadcast over a batch, (M, 1, n); `grad_row` likewise.
 
     Raises:
-        ShapeError: if a size is not a positive integer.
-        ChainruleError: if an attribute is used before `build`.
+        ShapeError: if a size or a fan is not a positive integer.
+        ChainruleError: if init is no initializer, or an attribute is used before `build`.
     """
 
     shape: Size

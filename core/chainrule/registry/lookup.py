@@ -147,7 +147,12 @@ def create(kind: _Task, name: str, /, *args: Any, **kwargs: Any) -> Task: ...
 def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any: ...
 @explained
 def create(kind: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
-    """Create a component with these arguments: ``create("optimizers", "lion", lr=1e-4)``."""
+    """Create a component with these arguments: ``create("optimizers", "lion", lr=1e-4)``.
+
+    Raises:
+        UnknownComponentError: if no component has that name, and what else `get` raises.
+        ChainruleError: if the component refuses the arguments.
+    """
     return get(kind, name)(*args, **kwargs)
 
 
