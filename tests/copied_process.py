@@ -6,6 +6,7 @@ is imported already, which only a new interpreter would look for.
 """
 
 import atexit
+import codecs
 import gc
 import importlib
 import itertools
@@ -72,6 +73,7 @@ def _hides(folder, imported):
 
 def _become(request, streams):
     """Turn this copy into the process of a command, and run that."""
+    _encode_streams(request["environment"].get("PYTHONIOENCODING", ""))
     for descriptor, stream in enumerate(streams):
         os.dup2(stream, descriptor)
         os.close(stream)
@@ -96,6 +98,15 @@ def _become(request, streams):
             raise
         status = end.code or 0
     _end(status)
+
+
+def _encode_streams(wanted):
+    """Give the streams an encoding and error handler, such as "ascii:replace", while their files are the server's."""
+    encoding, _, errors = wanted.partition(":")
+    name = codecs.lookup(encoding).name if encoding else None
+    for stream in (sys.stdin, sys.stdout):
+        stream.reconfigure(encoding=name, errors=errors or None)
+    sys.stderr.reconfigure(encoding=name, errors="backslashreplace")
 
 
 def _run(program, *arguments):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 COPIES = sys.platform == "linux"  # elsewhere a process that has imported torch cannot be copied safely
 READ_LATER = {
-    *("CHAINRULE_DISABLE", "COLUMNS", "FORCE_COLOR", "HOME", "NO_COLOR", "PYTHONPATH", "TERM"),
+    *("CHAINRULE_DISABLE", "COLUMNS", "FORCE_COLOR", "HOME", "NO_COLOR", "PYTHONIOENCODING", "PYTHONPATH", "TERM"),
     *("TORCHINDUCTOR_CACHE_DIR", "_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR"),  # set by torch where it compiles
 }
 """The variables that may change: neither Python nor torch reads them when it starts, or copies read them anew."""

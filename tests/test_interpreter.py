@@ -52,7 +52,8 @@ def assert_alike(python, monkeypatch, tmp_path):
         made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         return (done.returncode, done.stdout, done.stderr), made
 
-    def compare(*arguments, **streams):
+    def compare(*arguments, variables=(), **streams):
+        environment.update(variables)
         with monkeypatch.context() as patch:
             patch.setattr("tests.interpreter.COPIES", False)
             new = outcome(arguments, streams)
@@ -84,6 +85,11 @@ def test_an_output_that_cannot_be_written_ends_a_copy_as_a_new_process(assert_al
         assert assert_alike("-c", "print('words')", stdout=full)[0] == 120
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1:replace", ":replace"])
+def test_the_streams_of_a_copy_have_the_encoding_that_is_asked_for(assert_alike, encoding):
+    assert_alike("-c", FINDS, variables={"PYTHONIOENCODING": encoding})
+
+
 @pytest.mark.parametrize("command", ["show adam", "new loss fresh --directory fresh", "check mse -k repr*", "lits"])
 def test_the_commands_print_and_write_what_they_do_in_a_new_process(assert_alike, command):
     assert_alike("-m", "chainrule", *command.split())
@@ -106,5 +112,5 @@ def test_a_module_with_the_name_of_an_imported_one_is_found_in_a_new_process(pyt
 
 
 def test_what_the_interpreter_or_torch_reads_when_it_starts_is_read_in_a_new_process(python):
-    code = "import sys; print(sys.stdout.encoding)"
-    assert python.run("-c", code, env={**BUFFERED, "PYTHONIOENCODING": "ascii"}).stdout == "ascii\n"
+    code = "import sys; print(sys.flags.optimize)"
+    assert python.run("-c", code, env={**BUFFERED, "PYTHONOPTIMIZE": "1"}).stdout == "1\n"

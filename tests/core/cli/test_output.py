@@ -17,7 +17,7 @@ import pytest
 
 from tests.interpreter import STRICT
 
-COMMANDS = {"--version": 0, "--help": 0, "list": 0, "list --json": 0, "show optimizer": 0, "show lino": 1, "lits": 2}
+COMMANDS = {"--version": 0, "--help": 0, "list": 0, "list --json": 0, "show optimizer": 0, "list lino": 1, "lits": 2}
 COMMAND = pytest.mark.parametrize(("command", "status"), COMMANDS.items())
 FULL = "chainrule: standard output must be writable, got No space left on device. Send it elsewhere, or make room.\n"
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -43,7 +43,10 @@ def in_shell(command, redirection):
     return subprocess.run(["/bin/sh", "-c", line], check=False, capture_output=True)
 
 
-@COMMAND
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [pytest.param(*each, marks=pytest.mark.slow if each[0].startswith("show") else ()) for each in COMMANDS.items()],
+)
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_the_null_device(command, status, closed):
     done = in_shell(command, closed)
@@ -98,6 +101,7 @@ def test_what_a_plugin_prints_without_a_flush_is_not_lost_in_silence(packages, f
     assert packages.chainrule("chatter", "--fail", **environment).returncode == 1
 
 
+@functools.cache
 def in_terminal(*arguments, columns=80, **environment):
     """Run a command in a terminal with this number of columns; return its status and output."""
     ours, theirs = pty.openpty()
@@ -137,8 +141,9 @@ def test_a_narrow_terminal_hides_no_command_and_no_name(columns):
 @pytest.mark.parametrize("columns", ["0", "1", "-5", "many"])
 def test_a_senseless_number_of_columns_is_not_that_of_the_terminal(columns):
     for arguments, word in ((["--help"], "doctor"), (["list"], "adam")):
-        assert in_terminal(*arguments, COLUMNS=columns) == in_terminal(*arguments, columns=20 if columns == "1" else 80)
-        assert word in in_terminal(*arguments, COLUMNS=columns)[1]
+        printed = in_terminal(*arguments, COLUMNS=columns)
+        assert printed == in_terminal(*arguments, columns=20 if columns == "1" else 80)
+        assert word in printed[1]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,8 @@ def test_the_list_marks_them_without_importing_torch():
     assert all("torch.optim." in line and "one member at a time" in line for line in lines)
 
 
-def test_they_are_no_built_in_rules_and_checked_only_by_name():
+def test_they_are_no_built_in_rules_and_checked_only_by_name(monkeypatch):
+    monkeypatch.setattr("chainrule.cli.parallel_checks._processors", lambda: 1)
     foreign = {record.name for record in registry.components("optimizers") if record.foreign}
     assert foreign == set(OPTIMIZERS)
     assert not foreign & {record.name for record in BUILT_IN}
