@@ -210,6 +210,7 @@ def _what_does_not_fit(
     named = [one.name for one in parameters if one.kind is not inspect.Parameter.VAR_POSITIONAL]
     positional = [one.name for one in parameters if one.kind in POSITIONAL]
     takes_any = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
+    takes_any_name = len(parameters) < len(signature.parameters)
     surplus = () if takes_any else args[len(positional) :]
     usage = f" {use}" if use and surplus and not isinstance(surplus[0], int | float | str) else ""
     if surplus and not named:
@@ -222,7 +223,7 @@ def _what_does_not_fit(
         got = f"{len(args)}, from {shown(surplus[0])} on"
         return f"{owner}: takes by position {_listed(positional)}, got {got}. Pass {others}.{usage}"
     for name in kwargs:
-        if name not in named:
+        if name not in named and not takes_any_name:
             if not named:
                 kind, what = ("named ", "the name") if takes_any else ("", "it")
                 return f'{owner}: takes no {kind}arguments, got "{name}". Leave {what} out.'
@@ -232,9 +233,14 @@ def _what_does_not_fit(
             return f'{owner}: takes "{name}" once, got it by position and by name. Leave one out.'
     required = [one for one in parameters if one.default is one.empty and one.name in named]
     missing = [one.name for one in required if one.name not in positional[: len(args)] and one.name not in kwargs]
+    form = ", ".join(one.name if one.kind in POSITIONAL else f"{one.name}=…" for one in required)
+    alone = [
+        one.name for one in parameters if one.kind is one.POSITIONAL_ONLY and one.name not in positional[: len(args)]
+    ]
+    if by_name := [name for name in alone if name in kwargs]:
+        return f"{owner}: takes {_listed(by_name)} by position, got a name before the value. Write {owner}({form})."
     if not missing:
         return ""
-    form = ", ".join(one.name if one.kind in POSITIONAL else f"{one.name}=…" for one in required)
     return f"{owner}: needs {_listed(missing)}, got none. Write {owner}({form})."
 
 

@@ -128,6 +128,7 @@ def every_check() -> list[Check]:
     return list(CHECKS)
 
 
+@explained
 def checks_of(kind: str, *, compile: bool = False) -> list[Check]:
     """Return the checks on one kind of component, with those that call the compiler only if asked for."""
     plural, compile = kind_named(kind), flag("checks_of", "compile", compile)
@@ -227,6 +228,7 @@ def _expect_subject(owner: str, given: object) -> None:
         raise ChainruleError(f"{owner}: subject must be a Subject, got {shown(given)}. Make it with subject(…).")
 
 
+@explained
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
     """Yield the result of each check, plus a failure if the component has no examples.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from chainrule.calls import explained
 from chainrule.errors import ContractError
 from chainrule.testing.check import Check, Result, checks_of, run
 from chainrule.testing.subject import Reference, Subject, subject
@@ -13,6 +14,7 @@ from chainrule.testing.subject import Reference, Subject, subject
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 
+@explained
 def parametrize_checks(
     component: str | type | Callable[..., Any],
     /,

@@ -16,6 +16,11 @@ CHECK = checks_of("optimizers")[0]
     ("mistake", "words"),
     [
         (lambda: chainrule.create("adam"), "create: needs name, got none. Write create(kind, name)."),
+        (lambda: chainrule.create("optimizers", lr=0.1), "create: needs name, got none. Write create(kind, name)."),
+        (
+            lambda: chainrule.create(kind="optimizers", name="adam"),
+            "create: takes kind and name by position, got a name before the value. Write create(kind, name).",
+        ),
         (lambda: chainrule.create("optimizers", None), "get: kind and name must be text, got 'optimizers' and None."),
         (lambda: chainrule.register("mine", "adam", adam), 'No kind of component is called "mine".'),
         (lambda: chainrule.register("optimizers", "My-Rule"), "register: the name must match"),
@@ -24,6 +29,9 @@ CHECK = checks_of("optimizers")[0]
             '"mine" must be one of the optimizers, got the class Linear of the layers or activations.',
         ),
         (lambda: subject(), "subject: needs component, got none."),
+        (lambda: checks_of(), "checks_of: needs kind, got none."),
+        (lambda: run_all(adam), "run_all: needs checks, got none. Write run_all(subject, checks)."),
+        (lambda: parametrize_checks(lr=0.1), "parametrize_checks: needs component, got none."),
         (lambda: subject(adam()), "Pass its class Adam, and its arguments after that."),
         (lambda: parametrize_checks(linear(2, 3)), "Pass its class Linear, and its arguments after that."),
         (lambda: subject(adam, kind="losses"), "adam must be one of the losses, got one of the optimizers."),

@@ -22,6 +22,7 @@ def model():
     ("call", "message"),
     [
         (lambda: optimizer(lion, model().parameters()), 'got the class Lion. Write optimizer("lion", params, …).'),
+        (lambda: optimizer("lion", lr=1e-4), "optimizer: needs params, got none. Write optimizer(name, params)."),
         (lambda: optimizer(lion(), model().parameters()), 'Write optimizer("lion", params, …).'),
         (lambda: optimizer(torch.optim.Adam, model().parameters()), "Call it with the parameters."),
         (lambda: optim.Lion(), "Lion: takes params alone by position, got none. Write Lion(model.parameters(), lr=…)."),
