@@ -14,6 +14,7 @@ import torch
 
 import chainrule
 from chainrule_lab.bench import figures, protocol
+from chainrule_lab.bench.agreement import FEWEST, Agreement, agreement
 from chainrule_lab.bench.cells import LoadedTask
 from chainrule_lab.bench.comparisons import (
     NEAR,
@@ -28,6 +29,7 @@ from chainrule_lab.bench.comparisons import (
 )
 from chainrule_lab.bench.contenders import BASELINES, Contender
 from chainrule_lab.bench.costs import Cost
+from chainrule_lab.bench.published import STUDIES, Study
 from chainrule_lab.bench.results import Outcome, Track
 from chainrule_lab.bench.statistics.across_tasks import mean_ranks
 from chainrule_lab.bench.statistics.paired import Interval, mean_interval
@@ -134,13 +136,20 @@ class Report:
     def mean_ranks(self, track: Track) -> dict[str, Interval]:
         """Return the mean rank of each optimizer over the tasks at the longest horizon, the best first."""
         by_task = self._of(track, self.horizons[-1])
-        if len(by_task) < 2:
-            return {}
         names = [one.contender for one in next(iter(by_task.values()))]
         losses = {
             name: [one.test for own in by_task.values() for one in own if one.contender == name] for name in names
         }
         return dict(sorted(mean_ranks(losses).items(), key=lambda item: item[1].mean))
+
+    def agreements(self, study: Study) -> dict[Track, Agreement]:
+        """Return how far the mean ranks of each track agree with a published study, over the rules of the registry."""
+        registered = {*BASELINES, *(one.name for one in self.named if one.text == one.name)}
+        found = {}
+        for track in self.tracks:
+            own = {name: rank.mean for name, rank in self.mean_ranks(track).items() if name in registered}
+            found[track] = agreement(study, own)
+        return found
 
     def flips(self, track: Track) -> dict[str, list[tuple[str, str, int, int]]]:
         """Return by task the pairs of optimizers whose order changes with the horizon."""
@@ -202,6 +211,8 @@ class Report:
         return environment.get_template(template).render(
             report=self,
             tracks=TRACKS,
+            studies=STUDIES,
+            fewest=FEWEST,
             conditions=[line.removeprefix("- ") for line in texts.splitlines()],
             citation=self._citation(),
             machine=_machine(),

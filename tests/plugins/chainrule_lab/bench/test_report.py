@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import pytest
@@ -6,6 +7,7 @@ from chainrule.optimizers import adam
 from chainrule_lab.bench.cells import LoadedTask
 from chainrule_lab.bench.contenders import Contender
 from chainrule_lab.bench.costs import Cost
+from chainrule_lab.bench.published import Study
 from chainrule_lab.bench.report import Report, number
 from tests.browser import needs_browser, seen
 
@@ -40,6 +42,23 @@ def test_the_markdown_has_verdicts_divergence_and_the_command(text):
     assert re.search(r"\| \*\*Bad\*\* \| ∞ \[∞, ∞\] .* \| 12 \|", text)
     assert "chainrule bench ./rules.py:Good ./rules.py:Bad" in text
     assert "nan" not in text
+
+
+def test_the_markdown_compares_its_mean_ranks_with_published_ones(text):
+    section = text[text.index("## Beside published studies") : text.index("## Cost")]
+    rho = (
+        r"Track B: 4 rules in common, the study’s best first: muon, adamw, lion, schedule_free_adamw\. Spearman’s ρ is"
+    )
+    assert re.search(rf"arXiv:2509.01440: .*\n\n- {rho} −?[01]", section)
+    assert "arXiv:2509.02046" in section
+    assert "language model" in section
+
+
+def test_a_class_of_the_name_of_a_rule_is_not_taken_for_it(report):
+    study = Study("", "", 0, "", "", "", {"Good": 1.0, "adamw": 2.0, "lion": 3.0})
+    named = [dataclasses.replace(report.named[0], text="/rules.py:Good")]
+    assert report.agreements(study)["B"].missing == ()
+    assert dataclasses.replace(report, named=named).agreements(study)["B"].missing == ("Good",)
 
 
 def test_tables_of_the_markdown_are_whole(text):
