@@ -25,6 +25,7 @@ def test_every_python_block_runs(block, tmp_path):
 
 
 SMALL = {
+    "bf16_digits.py": ["--epochs", "1", "--seeds", "1"],
     "char_transformer.py": ["--epochs", "1", "--characters", "3000", "--width", "16"],
     "optuna_study.py": ["--trials", "4", "--epochs", "1", "--alone", "2", "--eager"],
     "twenty_thousand.py": ["--epochs", "1", "--networks", "5", "--at-once", "3"],

@@ -96,7 +96,7 @@ def other_defaults():
         torch.set_default_dtype(before)
 
 
-@pytest.mark.parametrize("name", ["layers:linear", "losses:cross_entropy", "initializers:zeros", "tasks:circle"])
+@pytest.mark.parametrize("name", ["layers:linear", "losses:nll", "initializers:zeros", "tasks:circle"])
 def test_the_defaults_of_the_caller_change_no_outcome(name):
     target = subject(name)
     expected = [(found.check, found.outcome, found.detail) for found in run_all(target, checks_of(target.kind))]

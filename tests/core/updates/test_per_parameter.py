@@ -14,6 +14,7 @@ from chainrule.testing.optimizers.trials import draw_gradients, weights
 from chainrule.updates.moment import TensorMoment
 from chainrule.updates.watching import is_elementwise
 from tests.built_ins import built_in_rules
+from tests.forms import first_of_each_form
 
 X, Y = torch.randn(2, 30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 RATES, DECAYS = torch.tensor([0.01, 0.02, 0.05]), torch.tensor([0.0, 0.1, 0.3])
@@ -218,12 +219,23 @@ def test_a_batch_is_recorded_once_for_all_attachments(monkeypatch):
     assert len(recorded) == 3
 
 
+BATCHED = [rule for rule in built_in_rules() if rule.vmappable and not is_elementwise(rule.examples()[0])]
+OF_EACH_FORM = first_of_each_form(BATCHED)
+
+
 @pytest.mark.parametrize(
-    "rule",
-    [rule for rule in built_in_rules() if rule.vmappable and not is_elementwise(rule.examples()[0])],
-    ids=lambda rule: rule.__name__,
+    ("rule", "seeds"),
+    [
+        pytest.param(
+            rule,
+            seeds,
+            marks=pytest.mark.slow if len(seeds) > 1 and rule not in OF_EACH_FORM else (),
+            id=f"{rule.__name__}-{len(seeds)}",
+        )
+        for rule in BATCHED
+        for seeds in ([0], [0, 1])
+    ],
 )
-@pytest.mark.parametrize("seeds", [[0], [0, 1]], ids=["single", "ensemble"])
 def test_a_step_whose_numbers_are_tensors_of_float64_is_that_of_numbers(rule, seeds):
     for example in rule.examples():
         ends = []
