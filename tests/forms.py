@@ -8,6 +8,7 @@ the first rule of each form, by name, and the slow suite, `pytest -m slow`, the 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from chainrule import Optimizer, Wrapper
 from chainrule.updates.watching import is_elementwise
@@ -16,6 +17,7 @@ METHODS = ("init", "scalars", "reduce", "update", "apply", "evaluation_parameter
 AROUND = ("change_gradient", "change_direction", "after_step")
 
 
+@cache
 def form(rule: type[Optimizer]) -> tuple[object, ...]:
     """Return what a rule declares of how it may be run, and which methods it has of its own."""
     own = tuple(name for name in METHODS if getattr(rule, name) is not getattr(Optimizer, name))
