@@ -70,7 +70,7 @@ def bench(
         from chainrule_lab.bench.terminal import announce, list_tasks, show_status, show_verified, summarize
         from chainrule_lab.bench.verification import verify
         from chainrule_lab.sweep.executors import executor_of
-        from chainrule_lab.sweep.runner import Workers
+        from chainrule_lab.sweep.runner import Workers, workers_of
 
     if listed:
         list_tasks()
@@ -101,9 +101,10 @@ def bench(
             place.mkdir(parents=True, exist_ok=True)
     count = workers or os.cpu_count() or 1
     known = frozen(plan.tasks)
-    announce(plan, estimate(plan, count, known), count)
     try:
         with executor_of("bench", 0 if count == 1 else count, dask) as executor:
+            processes = 1 if executor is None else workers_of(executor)
+            announce(plan, estimate(plan, processes, known), processes)
             outcomes = run_plan(plan, folder / STORE, Workers(executor), known)
     except KeyboardInterrupt:
         echo(f"Stopped. The same command goes on from {folder / STORE}.", err=True)
