@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from chainrule_lab.commands.set_option import SetOption
 from chainrule_lab.extra import lab_required
 
 if TYPE_CHECKING:
+    from chainrule_lab.sweep.over_seeds import OverSeeds
     from chainrule_lab.sweep.results import Results
     from chainrule_lab.sweep.store import Progress
     from chainrule_lab.sweep.sweep_file import SweepFile
@@ -140,37 +141,56 @@ def _write(results: Results, trials: int, folder: Path, kinds: list[str]) -> lis
 def _summary(results: Results, trials: int, written: list[Path]) -> dict[str, Any]:
     from chainrule_lab.sweep.axes import main_curve
     from chainrule_lab.sweep.export import finite
+    from chainrule_lab.sweep.over_seeds import over_seeds
 
-    best = results.best(main_curve(results)) if results else None
+    curve = main_curve(results)
+    first = over_seeds(results, curve)[0] if results else None
+    best = results.best(curve) if results else None
     ends = {name: finite(best.last(name)) for name in best.curves} if best else {}
     return {
         "name": results.name,
         "trials": trials,
         "finished": len(results),
         "diverged": sum(row.diverged for row in results),
+        "best_settings": _means(first, curve) if first and first.count > 1 else None,
         "best": {"settings": best.settings, **ends} if best else None,
         "files": [str(path) for path in written],
     }
+
+
+def _means(one: OverSeeds, curve: str) -> dict[str, Any]:
+    from chainrule_lab.sweep.export import finite
+
+    ends = {"curve": curve, "mean": finite(one.mean), "deviation": finite(one.deviation)}
+    return {"settings": one.settings, **ends, "diverged": one.diverged, "seeds": one.count}
 
 
 def _announce(results: Results, trials: int, written: list[Path]) -> None:
     summary = _summary(results, trials, written)
     of = "" if len(results) == trials else f" of {trials}"
     echo(f"{len(results)}{of} trials, {summary['diverged']} diverged, {sum(row.seconds for row in results):.3g} s.")
+    if over := summary["best_settings"]:
+        echo(f"Best settings by their mean over {over['seeds']} seeds: {_listed(over['settings']) or 'the only ones'}")
+        spread = "" if over["deviation"] is None else f" ± {over['deviation']:.2g}"
+        lost = f", {over['diverged']} diverged" if over["diverged"] else ""
+        echo(f"  {over['curve']:<24} {_shown(over['mean'])}{spread}{lost}")
     if summary["best"]:
-        settings = ", ".join(f"{name} {value}" for name, value in _searched(results, summary["best"]["settings"]))
-        echo(f"Best: {settings}")
+        settings = summary["best"]["settings"]
+        echo(f"Best single trial: {_listed({name: settings[name] for name in results.searched or settings})}")
         for name, value in summary["best"].items():
             if name != "settings":
-                echo(f"  {name:<24} {'not finite' if value is None else f'{value:.4g}'}")
+                echo(f"  {name:<24} {_shown(value)}")
     echo(f"Wrote {written[0]}{f', and beside it {_names(written[1:])}' if written[1:] else ''}.")
 
 
-def _searched(results: Results, settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _listed(settings: Mapping[str, Any]) -> str:
     from chainrule_lab.sweep.axes import text
 
-    for name in results.searched or settings:
-        yield name, text(settings[name])
+    return ", ".join(f"{name} {text(value)}" for name, value in settings.items())
+
+
+def _shown(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4g}"
 
 
 def _names(paths: list[Path]) -> str:

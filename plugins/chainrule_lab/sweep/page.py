@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -11,25 +11,14 @@ from markupsafe import Markup
 import chainrule
 from chainrule_lab.figure_style import render
 from chainrule_lab.page_templates import page_templates
-from chainrule_lab.statistics import mean_and_deviation
 from chainrule_lab.sweep.axes import axes_of, main_curve, text
 from chainrule_lab.sweep.figures import Figures, figures
+from chainrule_lab.sweep.over_seeds import OverSeeds, over_seeds
 from chainrule_lab.sweep.results import Results, Row, rank
-from chainrule_lab.sweep.space import SEED, Setting
+from chainrule_lab.sweep.space import SEED
 
 MOST = 20
 """The most trials in a table."""
-
-
-@dataclass(frozen=True)
-class OverSeeds:
-    """The trials of some settings, over the seeds: the mean and deviation of those that did not diverge."""
-
-    settings: Mapping[str, Setting]
-    mean: float
-    deviation: float
-    diverged: int
-    count: int
 
 
 @dataclass(frozen=True)
@@ -94,13 +83,7 @@ class Page:
     @property
     def means(self) -> list[OverSeeds]:
         """The best settings; none where there is one seed."""
-        if self.seeds < 2:
-            return []
-        groups: dict[str, list[Row]] = {}
-        for row in self.results:
-            groups.setdefault(repr([row.settings[name] for name in self.axes]), []).append(row)
-        found = [_over_seeds(rows, self.curve) for rows in groups.values()]
-        return sorted(found, key=lambda one: (one.diverged, *rank(one.mean, largest=False)))[:MOST]
+        return over_seeds(self.results, self.curve)[:MOST] if self.seeds > 1 else []
 
 
 def html(results: Results, trials: int, drawn: Figures | None = None) -> str:
@@ -115,12 +98,6 @@ def html(results: Results, trials: int, drawn: Figures | None = None) -> str:
 def number(value: float) -> str:
     """Return a number in four digits."""
     return f"{value:.4g}" if math.isfinite(value) else "not finite"
-
-
-def _over_seeds(rows: Sequence[Row], curve: str) -> OverSeeds:
-    ends = [row.last(curve) for row in rows if not row.diverged]
-    mean, deviation = mean_and_deviation(ends) if len(ends) > 1 else (ends[0] if ends else math.nan, math.nan)
-    return OverSeeds(rows[0].settings, mean, deviation, len(rows) - len(ends), len(rows))
 
 
 def _inline(svg: bytes) -> Markup:

@@ -1,12 +1,14 @@
 """``chainrule sweep``."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from chainrule.cli.main import app
+from chainrule_lab.sweep.results import Results, Row
 
 RUN = """
 network = { name = "linear", in_features = 2, out_features = 1 }
@@ -48,13 +50,49 @@ def test_a_sweep_trains_once_and_leaves_a_page_a_table_and_figures(sweep, monkey
     done = sweep()
     assert done.exit_code == 0, done.output
     assert "6 trials, 2 diverged" in done.stdout
-    assert "Best: optimizer.lr 0.1, seed " in done.stdout
+    assert "Best settings by their mean over 2 seeds: optimizer.lr 0.1\n" in done.stdout
+    assert "Best single trial: optimizer.lr 0.1, seed " in done.stdout
     names = {"rates.csv", "rates.html", "rates_lines.svg", "sweep.db"}
     assert {path.name for path in Path("sweeps/rates").iterdir()} == names
     monkeypatch.setattr("chainrule_lab.sweep.runner.train", lambda *_: pytest.fail("trained again"))
     again = sweep("--json")
     assert json.loads(again.stdout)["finished"] == 6
     assert json.loads(again.stdout)["best"]["settings"]["optimizer.lr"] == 0.1
+
+
+def planted(ends):
+    """Results of a grid over lr and seed, given by its last losses."""
+    rows = [
+        Row({"optimizer.lr": lr, "seed": seed}, {"train_loss": [9.0, end]}, not math.isfinite(end), 0.1)
+        for lr, own in ends.items()
+        for seed, end in enumerate(own)
+    ]
+    return lambda name, *_: Results(name, rows)
+
+
+def test_the_best_settings_are_by_their_mean_and_come_before_the_luckiest_trial(sweep, monkeypatch):
+    ends = {0.1: [1.0, 9.0, 8.0], 0.01: [3.0, 4.0, 5.0], 0.001: [2.0, 2.0, math.inf]}
+    monkeypatch.setattr("chainrule_lab.sweep.runner.finished", planted(ends))
+    first, mean, second, *_ = sweep("--export", "csv").stdout.splitlines()[1:]
+    assert first == "Best settings by their mean over 3 seeds: optimizer.lr 0.01"
+    assert mean.split() == ["train_loss", "4", "±", "1"]
+    assert second == "Best single trial: optimizer.lr 0.1, seed 0"
+    found = json.loads(sweep("--export", "csv", "--json").stdout)
+    assert found["best_settings"]["settings"] == {"optimizer.lr": 0.01}
+    assert (found["best_settings"]["mean"], found["best_settings"]["seeds"]) == (4.0, 3)
+    assert found["best"]["settings"] == {"optimizer.lr": 0.1, "seed": 0}
+
+
+def test_a_mean_is_of_the_seeds_that_did_not_diverge_and_the_others_are_counted(sweep, monkeypatch):
+    monkeypatch.setattr(
+        "chainrule_lab.sweep.runner.finished", planted({0.1: [1.0, 2.0, math.inf], 0.01: [math.inf] * 3})
+    )
+    assert "train_loss               1.5 ± 0.71, 1 diverged" in sweep("--export", "csv").stdout
+
+
+def test_one_seed_has_no_mean(sweep, monkeypatch):
+    monkeypatch.setattr("chainrule_lab.sweep.runner.finished", planted({0.1: [1.0], 0.01: [2.0]}))
+    assert sweep("--export", "csv").stdout.splitlines()[1] == "Best single trial: optimizer.lr 0.1"
 
 
 def test_status_and_export_train_nothing(sweep, monkeypatch):
