@@ -20,7 +20,7 @@ def expect_finite_loss(name: str, network: Network, loss: LossLike, *, x: Tensor
     for part, tensor in (("x", x), ("y", y)):
         if _is_finite(tensor):
             continue
-        rows = (~tensor.isfinite()).flatten(2 if per_member else 1).any(-1)
+        rows = (~tensor.isfinite()).reshape(*tensor.shape[: 2 if per_member else 1], -1).any(-1)
         row = int((rows.any(0) if per_member else rows).nonzero()[0])
         inputs, target = (network.with_member_axis(one, per_member=per_member)[:, row : row + 1] for one in (x, y))
         value = _loss_in_eval_mode(network, loss, inputs, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import zipfile
 from collections.abc import Collection, Mapping
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -68,13 +69,27 @@ def columns_of(place: Place, columns: Mapping[str, Array], names: str | list[str
 
 def _expect_numbers(place: Place, name: str, column: Array) -> None:
     if column.dtype.kind not in "fiub":
-        text = f' such as "{column[0]}"' if column.dtype.kind == "U" and len(column) else ""
+        text = f' such as "{next(filterfalse(_is_number, column))}"' if column.dtype.kind == "U" else ""
         raise place.error(f"must name columns of numbers, got {name} of {column.dtype.name}{text}. Name others.")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_npz(path: Path, wanted: Collection[str]) -> dict[str, Array]:
     with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] if name in wanted else np.empty(0) for name in arrays.files}
+        return {name: _native(arrays[name]) if name in wanted else np.empty(0) for name in arrays.files}
+
+
+def _native(array: Array) -> Array:
+    """Return an array in the byte order of this machine, and its numbers in at most 64 bits, as tensors have them."""
+    is_long = array.dtype.kind == "f" and array.itemsize > 8
+    return array.astype(np.float64 if is_long else array.dtype.newbyteorder("="), copy=False)
 
 
 def _read_csv(place: Place, path: Path) -> dict[str, Array]:
@@ -82,11 +97,14 @@ def _read_csv(place: Place, path: Path) -> dict[str, Array]:
         header, *rows = [row for row in csv.reader(file) if row] or [[]]
     if not rows:
         raise place.error(f"must have a line of names and rows below it, got {path} with none. Name another.")
+    names = [name.strip() for name in header]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise place.error(f'must have a name for each column, got "{twice[0]}" twice in {path}. Rename one.')
     for index, row in enumerate(rows):
         if len(row) != len(header):
             got = f"{len(row)} in row {index + 1} of {path}"
             raise place.error(f"must have {len(header)} values in each row, got {got}. Mend it there.")
-    return {name.strip(): _column(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
+    return {name: _column(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def _column(values: tuple[str, ...]) -> Array:

@@ -19,7 +19,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ChainruleError: if it cannot be read, or is not TOML; the message has the line.
     """
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin it with a byte order mark
     except UnicodeDecodeError as error:
         raise ChainruleError(
             f"{path}: the file must be text in UTF-8, got byte {error.object[error.start]:#04x} at {error.start}. "
@@ -77,8 +77,10 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        what, _, place = str(error).partition(" (")
-        at = f" {place.rstrip(')')}" if place else ""
-        raise ChainruleError(f"{where}: the file must be TOML, got this{at}: {what}. Mend it there.") from error
+        what, _, place = str(error).removesuffix(")").rpartition(" (")
+        at = f" {place}" if what else ""
+        raise ChainruleError(
+            f"{where}: the file must be TOML, got this{at}: {what or place}. Mend it there."
+        ) from error
     except RecursionError as error:
         raise ChainruleError(f"{where}: values must be nested less deeply, got too many levels. Flatten it.") from error

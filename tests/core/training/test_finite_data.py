@@ -34,6 +34,19 @@ def test_a_row_that_is_not_finite_is_refused_before_the_first_step(split, part, 
     assert network.training
 
 
+def test_a_row_of_one_number_is_found():
+    class Squeezed(Module):
+        def forward(self, x):
+            return x.squeeze(-1)
+
+        def backward(self, grad_output):
+            return grad_output.unsqueeze(-1)
+
+    network = sequential(linear(2, 1), Squeezed()).build()
+    with pytest.raises(ShapeError, match="y of train must be finite, got nan in row 3"):
+        fit(network, mse(), sgd(), train=(X, with_one(torch.nan, Y).squeeze(1)))
+
+
 def test_a_row_of_one_member_is_found():
     network = linear(2, 1).build(seeds=[0, 1])
     x = torch.stack([X, with_one(torch.nan, X, row=7)])

@@ -161,11 +161,18 @@ def test_a_missing_package_of_the_extra_says_what_to_install(work, monkeypatch):
             ["broken.toml"],
             "chainrule: broken.toml: the file must be TOML, got this at line 2, column 8: Invalid value",
         ),
+        (
+            ["twice.toml"],
+            "chainrule: twice.toml: the file must be TOML, got this at line 2, column 6: Cannot declare (",
+        ),
+        (["marked.toml"], "chainrule: marked.toml: epochs must be an integer of at least 1, got 0."),
         (["first.toml", "--output", "points.py"], "chainrule: train: the output must be a folder, got the file"),
     ],
 )
 def test_what_is_wrong_is_one_line(work, options, message):
     (work / "broken.toml").write_text("epochs = 1\nseed = \n")
+    (work / "twice.toml").write_text("[data]\n[data]\n")
+    (work / "marked.toml").write_text('task = "circle"\noptimizer = "adam"\nepochs = 0\n', encoding="utf-8-sig")
     done = chainrule_train(*options)
     assert done.exit_code == 1
     assert done.stderr.startswith(message)

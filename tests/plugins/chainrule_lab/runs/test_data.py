@@ -16,6 +16,9 @@ def splits(tmp_path):
     (tmp_path / "flowers.csv").write_text(CSV)
     x = np.arange(60, dtype=np.float64).reshape(20, 3)
     np.savez(tmp_path / "arrays.npz", x=x, y=np.arange(20) % 4, objects=np.array([{}, None], dtype=object))
+    np.savez(tmp_path / "foreign.npz", x=x.astype(">f8"), y=x.astype(np.longdouble))
+    (tmp_path / "blanks.csv").write_text("height,twice,twice \n1.5,2,3\n,4,5\n")
+    (tmp_path / "blank.csv").write_text("height,kind\n1.5,2\n,4\n")
     (tmp_path / "made.py").write_text(
         "import numpy as np\nfrom chainrule import Splits\n\n\n"
         "def pairs(rows=4, scale=1.0):\n    pair = scale * np.ones((rows, 2)), np.zeros(rows, dtype=np.int64)\n"
@@ -55,6 +58,13 @@ def test_arrays_of_an_npz_file_go_by_their_names(splits):
     assert torch.equal(x[:, 0] / 3 % 4, y)
 
 
+def test_arrays_of_another_byte_order_or_of_more_than_64_bits_keep_their_values(splits):
+    x, y = splits(file="foreign.npz").train
+    assert x.dtype == y.dtype == torch.float32
+    assert torch.equal(x, splits(file="arrays.npz").train[0])
+    assert torch.equal(x, y)
+
+
 def test_a_function_gets_the_other_keys_as_arguments(splits):
     found = splits(function="made.py:pairs", rows=6, scale=2.0)
     assert isinstance(found, Splits)
@@ -79,6 +89,11 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
         (
             {"file": "flowers.csv", "x": "width", "y": "kind", "validation": 0.01},
             "data must have a row or more for train, validation",
+        ),
+        ({"file": "blanks.csv"}, 'data.file must have a name for each column, got "twice" twice in '),
+        (
+            {"file": "blank.csv", "x": "height", "y": "kind"},
+            'data.x must name columns of numbers, got height of str96 such as "". Name others.',
         ),
         ({"file": "none.csv"}, "data.file must be a .csv file that can be read, got"),
         ({"file": "made.py"}, "data.file must be a file .csv or .npz, got 'made.py'."),
