@@ -80,7 +80,8 @@ class PerParameterRule:
 
     def _take_each(self, moment: Moment) -> None:
         """Take a step with one member after the other."""
-        vectors = vectors_of(moment)
+        dtype = self.parameters[0].data.dtype  # in which numbers of state stay as they are
+        vectors = {name: value.to(dtype) for name, value in vectors_of(moment).items()}
         for i, (chain, tensors, states) in enumerate(self._of_members):
             take(chain, tensors, states, with_numbers(moment, {name: value[i] for name, value in vectors.items()}))
 

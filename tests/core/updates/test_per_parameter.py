@@ -1,11 +1,13 @@
 """Rules that are not elementwise: each parameter of one member in its own shape, and sums over a whole network."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from chainrule import ContractError, Optimizer, StateError, hyperparameter
+from chainrule import ContractError, Optimizer, StateError, Wrapper, hyperparameter
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
@@ -109,6 +111,18 @@ def test_members_move_as_single_networks_do(cls, per_member):
         single, _ = train(of_member(rule, i) if per_member else rule, seed=seed)
         for name, values in single.state_dict().items():
             assert_close(ensemble.state_dict()[name][i], values, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", [rule.examples()[0] for rule in built_in_rules() if not issubclass(rule, Wrapper)])
+def test_a_single_network_of_float32_takes_a_rate_of_one_member(rule):
+    moved = []
+    for lr in (0.1, torch.tensor([0.1])):
+        network = linear(2, 2, bias=False).build()
+        updater = dataclasses.replace(rule, lr=lr).attach(network)
+        network.flat.grad.fill_(0.5)
+        updater.step()
+        moved.append(network.state_dict()["weight"])
+    assert_close(*moved)
 
 
 def test_mapping_over_members_equals_a_loop():
