@@ -87,12 +87,15 @@ class Results(Sequence[Row]):
     def best(self, curve: str = "validation_loss", *, largest: bool = False) -> Row:
         """Return the row whose curve ends lowest, or with largest=True highest; what is not finite comes last.
 
+        Rows without that curve, as where metrics are searched over, are left out.
+
         Raises:
             ChainruleError: if there is no row, or none of that curve.
         """
         if not self.rows:
             raise ChainruleError(f"sweep: best needs a finished trial, got none of {self.name}. Run the sweep first.")
-        return min(self.rows, key=lambda row: rank(row.last(curve), largest=largest))
+        rows = [row for row in self.rows if curve in row.curves] or self.rows
+        return min(rows, key=lambda row: rank(row.last(curve), largest=largest))
 
     def where(self, **settings: Setting) -> Results:
         """Return the rows with these settings."""

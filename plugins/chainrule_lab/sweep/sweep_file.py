@@ -28,6 +28,9 @@ OPTIONS = ("method", "trials", "seed", "members", "memory")
 OF_DATA = ("task", "data", "dtype", "device")
 """The first keys of settings on which the data depends."""
 
+OF_MEMBERS = ("seeds", "members")
+"""Keys of a run that a sweep sets itself."""
+
 WITHOUT_MEANING = ("every",)
 """Arguments of a fit that mean nothing without a checkpoint."""
 
@@ -59,22 +62,30 @@ class SweepFile:
         """
         where, given = str(path), read_toml(path)
         tables = {name: _table(where, name, given.pop(name, {})) for name in (SEARCH, SWEEP)}
-        of_run = {}
+        found, set_to, of_run = _flat(where, tables[SEARCH]), dict[str, Any](), {}
         for key, value in values.items():
             first, *rest = keys_of("--set", key)
-            if first in tables and rest:
-                tables[first][".".join(rest)] = value
+            if first == SEARCH and rest:
+                set_to[".".join(rest)] = value
+            elif first == SWEEP and rest:
+                tables[SWEEP][".".join(rest)] = value
             else:
                 of_run[key] = value
         run = RunDescription.of(given, where=where, folder=path.parent).with_values(of_run)
-        for key in ("seeds", "members"):
+        for key in OF_MEMBERS:
             if key in run.given:
                 raise ChainruleError(
                     f"{where}: {key} must be left out of a sweep, got {shown(run.given[key])}. "
                     f"Write {SEED} = {{ range = 5 }} under [{SEARCH}]."
                 )
-        search = {SEED: run.given.get(SEED, 0), **_flat(where, tables[SEARCH])}
-        if len(search) == 1 and SEED not in tables[SEARCH]:
+        found |= _flat("--set", set_to)
+        if members := [key for key in OF_MEMBERS if key in found]:
+            raise ChainruleError(
+                f"{where}: {members[0]} must be left out of the search, got {shown(found[members[0]])}. Each trial is "
+                f"one member: write {SEED} = {{ range = 5 }} under [{SEARCH}]."
+            )
+        search = {SEED: run.given.get(SEED, 0), **found}
+        if len(search) == 1 and SEED not in found:
             raise ChainruleError(
                 f"{where}: the sweep needs something to search over, got none. "
                 f'Write "optimizer.lr" = [1e-3, 1e-2] under [{SEARCH}].'
@@ -140,10 +151,13 @@ def _flat(where: str, given: Mapping[str, Any], prefix: str = "") -> dict[str, A
     found: dict[str, Any] = {}
     for key, value in given.items():
         dotted = f"{prefix}{key}"
-        if isinstance(value, Mapping) and not {*SPACES, "range"} & value.keys():
-            found |= _flat(where, value, f"{dotted}.")
-        else:
-            found[dotted] = value
+        is_table = isinstance(value, Mapping) and not {*SPACES, "range"} & value.keys()
+        inside = _flat(where, value, f"{dotted}.") if is_table else {dotted: value}
+        if twice := sorted(inside.keys() & found.keys()):
+            raise ChainruleError(f"{where}: {SEARCH}.{twice[0]} must stand once, got it twice. Leave one out.")
+        if not inside:
+            raise ChainruleError(f'{where}: {SEARCH}.{dotted} must have values, got none. Write "{dotted}" = [ … ].')
+        found |= inside
     return found
 
 

@@ -87,6 +87,13 @@ def test_few_trials_have_a_page_too(results):
     assert f"{30 - len(results)} of 30 trials are not finished" in page
 
 
+def test_trials_with_other_metrics_are_left_blank_there():
+    measured = Row({"metrics": ["accuracy"], "seed": 0}, {"validation_loss": [1.0], "accuracy": [0.5]}, False, 0.1)
+    results = Results("mixed", [measured, row(0.5, metrics=[], seed=0)])
+    assert '<td class="n"></td>' in html(results, 2, figures(results))
+    assert results.best("accuracy", largest=True) is measured
+
+
 def test_names_of_settings_are_text_on_the_page():
     page = html(Results("a<b", [row(1.0, **{"<script>": value, "seed": 0}) for value in (0.1, 0.2)]), 2)
     assert "<script>" not in page.partition("<body>")[2].replace("&lt;script&gt;", "")
