@@ -1,6 +1,6 @@
 """Compiles a rule into one function of its tensors and its numbers.
 
-All of torch's private interfaces that the adapter's compiled steps need are used here and nowhere else.
+All of torch's private interfaces that the adapter's compiled steps need are used here and in `vector_code`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from chainrule.training.steps.recording import generated_code
 from chainrule.updates.recording import AsNumbers
 from chainrule_torch.adapter.rounding import FORMATS
+from chainrule_torch.adapter.vector_code import whole_vectors
 
 FUNCTIONS = 256
 """The size of the cache of compiled functions."""
@@ -175,9 +176,10 @@ def _compile(graph: GraphModule) -> Callable[..., Sequence[Tensor]]:
         options["emulate_precision_casts"] = True
     for _ in range(4):
         try:
-            found: Callable[..., Sequence[Tensor]] = torch._inductor.compile(
-                copy.deepcopy(graph), inputs, options=options
-            )
+            with whole_vectors([] if "max_fusion_size" in options else inputs):
+                found: Callable[..., Sequence[Tensor]] = torch._inductor.compile(
+                    copy.deepcopy(graph), inputs, options=options
+                )
         except TensorifyScalarRestartAnalysis:  # as torch's own compiler starts again, having noted what to do
             continue
         except Exception:  # torch's compiler has faults of its own, most of them where it fuses

@@ -48,11 +48,11 @@ class Draws(NamedTuple):
 
         A parameter's are the same alone as among others.
         """
-        (first, second), start = self._pairs([draw]), self.part.start
-        index = _indices(count, self.keys[0].device)
+        start, index = self.part.start, _indices(count, self.keys[0].device)
         if len(self.keys) == 1:
-            return random_bits(index, int(first) ^ start, int(second))  # the start, a multiple of a slice's length
-        starts, first, second = (each[self.part] for each in self._each(first, second))
+            one, other = self._words_of_one([draw])
+            return random_bits(index, one ^ start, other)  # the start, a multiple of a slice's length
+        starts, first, second = (each[self.part] for each in self._each(*self._pairs([draw])))
         return random_bits(index + start - starts, first, second)
 
     def words(self, draws: Sequence[int]) -> list[Tensor]:
@@ -63,15 +63,20 @@ class Draws(NamedTuple):
         """
         if not draws:
             return []
-        pairs, device = self._pairs(draws), self.keys[0].device
+        device = self.keys[0].device
         if len(self.keys) == 1:
-            return [pairs.view(-1).to(device)]
-        starts, *words = self._each(*pairs)
+            return [torch.tensor(self._words_of_one(draws), dtype=torch.int32, device=device)]
+        starts, *words = self._each(*self._pairs(draws))
         return [_indices(self.part.stop, device) - starts, *words]
+
+    def _words_of_one(self, draws: Sequence[int]) -> list[int]:
+        """Return the words of each draw, of the only parameter."""
+        key = self.keys[0].view(-1).tolist()
+        return [word for draw in draws for word in words(key, self.t, draw)]
 
     def _pairs(self, draws: Sequence[int]) -> Tensor:
         """Return two rows for each draw: the words of each parameter."""
-        keys = [self.keys[0].view(-1).tolist()] if len(self.keys) == 1 else torch.cat([*self.keys], 1).T.tolist()
+        keys = torch.cat([*self.keys], 1).T.tolist()
         found = [[word for draw in draws for word in words(key, self.t, draw)] for key in keys]
         return torch.tensor(found, dtype=torch.int32, device="cpu").T
 

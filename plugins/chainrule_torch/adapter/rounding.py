@@ -18,7 +18,7 @@ MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
 FORMATS = {torch.bfloat16: (16, 0x7F7F0000), torch.float16: (13, 0x477FE000)}
 """Of each dtype, the bits of a float32 that its normal numbers lack, and its greatest number as a float32's bits."""
 
-_MAGNITUDE, _INFINITY = 0x7FFFFFFF, 0x7F800000
+_SIGN, _MAGNITUDE, _INFINITY = -(1 << 31), 0x7FFFFFFF, 0x7F800000
 
 
 def stochastically_rounded(wide: Tensor, dtype: torch.dtype, noise: Tensor) -> Tensor:
@@ -34,8 +34,9 @@ def stochastically_rounded(wide: Tensor, dtype: torch.dtype, noise: Tensor) -> T
     """
     lacking, greatest = FORMATS[dtype]
     discarded, info, bits = (1 << lacking) - 1, torch.finfo(dtype), wide.view(torch.int32)
-    added = _ones_below(greatest, bits).bitwise_and_(discarded).bitwise_and_(noise)
-    rounded = added.add_(bits).bitwise_and_(~discarded).view(torch.float32)
+    limit = (bits & _SIGN).bitwise_or_(greatest | discarded)
+    raised = (noise & discarded).add_(bits).clamp_max_(limit)  # as whole numbers, which order infinity and NaN too
+    rounded = raised.clamp_min_(bits).bitwise_and_(~discarded).view(torch.float32)
     if dtype == torch.float16:  # below its normal numbers, the unit is the same for all
         unit = info.smallest_normal * info.eps
         small = (wide / unit + (noise & 0xFFFFFF) * 0.5**24).floor() * unit
