@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple, Protocol
@@ -13,6 +13,9 @@ from torch import Tensor
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.member_step import Tensors
 from chainrule_torch.adapter.rounding import random_bits, words
+
+ALONE_FROM = 2**14
+"""Elements of a parameter from which words for each of them cost more than a function call for the parameter."""
 
 
 class Bits(Protocol):
@@ -42,6 +45,23 @@ class Draws(NamedTuple):
         """Return those for all elements of parameters."""
         sizes = [row.data.numel() for row in rows]
         return cls([row.key for row in rows], sizes, t, slice(0, sum(sizes)))
+
+    def stretches(self) -> Iterator[tuple[slice, Draws]]:
+        """Yield the elements whose bits are best drawn at once: those of a large parameter, or of several small ones.
+
+        The words of single elements are many, and those of a slice of them stay in a processor's cache.
+        """
+        first, start, stop = 0, 0, 0
+        for i, size in enumerate(self.sizes):
+            if i > first and (max(size, self.sizes[i - 1]) >= ALONE_FROM or stop + size - start > SLICE):
+                yield slice(start, stop), self._of(first, i)
+                first, start = i, stop
+            stop += size
+        yield slice(start, stop), self._of(first, len(self.sizes))
+
+    def _of(self, first: int, stop: int) -> Draws:
+        sizes = self.sizes[first:stop]
+        return Draws(self.keys[first:stop], sizes, self.t, slice(0, sum(sizes)))
 
     def bits(self, draw: int, count: int) -> Tensor:
         """Return so many bits of a draw, one of several at a step.
@@ -76,9 +96,8 @@ class Draws(NamedTuple):
 
     def _pairs(self, draws: Sequence[int]) -> Tensor:
         """Return two rows for each draw: the words of each parameter."""
-        keys = torch.cat([*self.keys], 1).T.tolist()
-        found = [[word for draw in draws for word in words(key, self.t, draw)] for key in keys]
-        return torch.tensor(found, dtype=torch.int32, device="cpu").T
+        key = torch.cat([*self.keys], 1).cpu()  # (2, parameters)
+        return torch.stack([word for draw in draws for word in words(key.unbind(), self.t, draw)]).int()
 
     def _each(self, *words: Tensor) -> Sequence[Tensor]:
         """Return for each element where its parameter starts, and these words of it."""

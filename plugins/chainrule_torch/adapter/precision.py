@@ -132,15 +132,32 @@ class Precision:
             moment: that of the step.
             ascends: whether it is along the gradient.
         """
+        drawn = self._drawn(row)
+        if not drawn or len(draws.keys) == 1 or not row.data.is_cpu:
+            self._take_vector(rule, kind, row, draws, drawn, moment, ascends=ascends)
+            return
+        for part, own in draws.stretches():
+            self._take_vector(rule, kind, _part(row, part), own, drawn, moment, ascends=ascends)
+
+    def _take_vector(
+        self,
+        rule: GroupRule,
+        kind: object,
+        row: Tensors,
+        draws: Draws,
+        drawn: tuple[int, ...],
+        moment: Moment,
+        *,
+        ascends: bool,
+    ) -> None:
         if rule.compiled is not None:
-            drawn = self._drawn(row)
             many = bool(drawn) and len(draws.keys) > 1
             work = Work(kind, tuple(row.state), precision=self, draws=drawn, many=many, ascends=ascends)
             tensors = [row.data, row.grad, *row.state.values(), *draws.words(drawn)]
             if rule.compiled.do(rule, work, tensors, moment):
                 return
         for part in _slices(row.data):
-            own = Tensors(row.data[part], row.grad[part], {k: entry[part] for k, entry in row.state.items()}, row.key)
+            own = _part(row, part)
             wide = self.widened(own)
             if ascends:
                 wide = wide._replace(grad=-wide.grad)
@@ -211,6 +228,10 @@ class Precision:
 
 def _dtype_of_steps(parameter: Tensor) -> torch.dtype:
     return torch.float32 if parameter.dtype in FORMATS else parameter.dtype
+
+
+def _part(row: Tensors, part: slice) -> Tensors:
+    return Tensors(row.data[part], row.grad[part], {k: entry[part] for k, entry in row.state.items()}, row.key)
 
 
 def _slices(vector: Tensor) -> Iterator[slice]:

@@ -7,17 +7,22 @@ https://nullprogram.com/blog/2018/07/31
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from chainrule.base.random_numbers import random_key
 
+Word = TypeVar("Word", int, Tensor)
+
 MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)
 
 FORMATS = {torch.bfloat16: (16, 0x7F7F0000), torch.float16: (13, 0x477FE000)}
 """Of each dtype, the bits of a float32 that its normal numbers lack, and its greatest number as a float32's bits."""
 
+_ONES = 0xFFFFFFFF
 _SIGN, _MAGNITUDE, _INFINITY = -(1 << 31), 0x7FFFFFFF, 0x7F800000
 
 
@@ -63,16 +68,27 @@ def random_bits(index: Tensor, first: int | Tensor, second: int | Tensor) -> Ten
     return mixed.bitwise_xor_(mixed >> 16)
 
 
-def words(key: Sequence[int], t: int, draw: int) -> tuple[int, int]:
+def words(key: Sequence[Word], t: int, draw: int) -> list[Word]:
     """Return the two words, as int32 numbers, of a draw of random bits.
 
     Args:
-        key: the two words of the parameter's random numbers.
+        key: the two words of a parameter's random numbers; or those of several, as tensors of int64.
         t: the parameter's step.
         draw: the number of the draw at this step.
     """
-    first, second = random_key(key[0] << 32 | key[1], f"rounding/{t}/{draw}")
-    return _signed(first), _signed(second)
+    return [_signed(_mixed(own ^ common)) for own, common in zip(key, _key_of_draw(t, draw), strict=True)]
+
+
+@lru_cache(maxsize=64)
+def _key_of_draw(t: int, draw: int) -> list[int]:
+    return random_key(t, f"rounding/{draw}")
+
+
+def _mixed(word: Word) -> Word:
+    """Return another word of 32 bits, each of which depends on all of these."""
+    for shift, multiplier in zip((16, 15), MULTIPLIERS, strict=True):
+        word = (word ^ word >> shift) * multiplier & _ONES
+    return word ^ word >> 15
 
 
 def _ones_below(limit: int, bits: Tensor) -> Tensor:
@@ -80,5 +96,5 @@ def _ones_below(limit: int, bits: Tensor) -> Tensor:
     return (bits & _MAGNITUDE).sub_(limit).bitwise_right_shift_(31)
 
 
-def _signed(word: int) -> int:
-    return (word & 0xFFFFFFFF) - (1 << 32 if word & 1 << 31 else 0)
+def _signed(word: Word) -> Word:
+    return (word ^ 1 << 31) - (1 << 31)

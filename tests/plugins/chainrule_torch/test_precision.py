@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import chainrule
 from chainrule.optimizers import sgd
 from chainrule.updates.chain import Chain
+from chainrule.updates.elementwise import SLICE
 from chainrule_torch import optim, optimizer
 from chainrule_torch.adapter.rounding import random_bits, stochastically_rounded, words
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 BFLOAT16, FLOAT16 = torch.bfloat16, torch.float16
 DTYPES = (BFLOAT16, torch.float32)
 DRAWS = 10**6
-WORDS = words([1, 2], 1, 0)
+WORDS = words([1, 2], 2, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +79,20 @@ def test_rounds_to_the_exact_value_on_average(value: float, dtype: torch.dtype) 
     chance = (value - below) / (above - below)
     error = (above - below) * (chance * (1 - chance) / DRAWS).sqrt()
     assert abs(found.mean() - value) <= 3 * error
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.32, 0.68])
+def test_means_under_many_keys_scatter_as_independent_bits_would(chance: float) -> None:
+    count, keys = 2**16, 100
+    index, limit = torch.arange(count, dtype=torch.int32), round(chance * 2**16)
+    found = torch.stack(
+        [random_bits(index, *words([k, 7 * k], k % 5, k % 3)) & 0xFFFF for k in range(keys)]
+    )  # (keys, count)
+    ups = (found < limit).double().sum(1)
+    exact = limit / 2**16
+    scores = (ups - count * exact) / (count * exact * (1 - exact)) ** 0.5
+    assert abs(scores.mean()) < 3 / keys**0.5
+    assert abs(scores.square().mean() - 1) < 3 * (2 / keys) ** 0.5
 
 
 @pytest.mark.parametrize("exponent", [-126, -130, -133])
@@ -239,11 +254,10 @@ def test_state_of_another_shape_than_the_parameter_is_rounded(name: str) -> None
 
 
 def test_a_number_of_the_whole_network_stays_the_same_for_all_parameters() -> None:
-    torch.manual_seed(0)  # of the bits of rounding, with some of which d has not grown by then
     parameters = [torch.nn.Parameter(torch.ones(n, dtype=BFLOAT16)) for n in (2, 3, 4)]
     stepper = optim.prodigy(parameters, d0=0.1, state_dtype=BFLOAT16)
     for t in range(20):
-        step(stepper, *(torch.cos(torch.arange(float(len(one))) + t) for one in parameters))
+        step(stepper, *(torch.cos(torch.arange(float(len(one))) + t) + 3 for one in parameters))
     assert stepper.state[parameters[0]]["d"] > 0.1001
     assert len({float(stepper.state[one]["d"]) for one in parameters}) == 1
 
@@ -302,6 +316,34 @@ def test_a_parameter_draws_alike_alone_and_behind_others() -> None:
             stepper.step()
         ends.append((last.detach(), stepper.state[last]["m"]))
     assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+
+
+def test_flattened_parameters_of_any_size_draw_as_they_do_apart() -> None:
+    ends = []
+    for flatten in (False, True):
+        parameters = [torch.nn.Parameter(torch.ones(n, dtype=BFLOAT16)) for n in (7, SLICE + 9, 2**14, 5, 6, 0)]
+        stepper = optim.lion(parameters, lr=1e-3, state_dtype=BFLOAT16, flatten=flatten)
+        for _ in range(2):
+            step(stepper, *(torch.linspace(-1, 1, len(one)) for one in parameters))
+        ends.append([one.detach() for one in parameters] + [state["m"] for state in stepper.state.values()])
+    assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+
+
+def test_a_step_of_flattened_parameters_makes_no_words_for_all_elements() -> None:
+    class Words(TorchDispatchMode):
+        largest = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            found = func(*args, **(kwargs or {}))
+            if func.overloadpacket is torch.ops.aten.repeat_interleave:
+                self.largest = max(self.largest, found.numel())
+            return found
+
+    parameters = [torch.nn.Parameter(torch.ones(n, dtype=BFLOAT16)) for n in (SLICE, 3, 5, SLICE)]
+    stepper = optim.sgd(parameters, flatten=True)
+    with Words() as words_of_elements:  # type: ignore[no-untyped-call]
+        step(stepper, *(torch.ones(len(one)) for one in parameters))
+    assert words_of_elements.largest == 3 + 5
 
 
 def test_a_parameter_and_its_state_have_bits_of_their_own() -> None:
