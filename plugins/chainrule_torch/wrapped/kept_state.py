@@ -10,6 +10,7 @@ the name, ``state.shape: = (3, 2)``; and what stands in lists and dicts is named
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -45,21 +46,27 @@ def as_tensors(owner: str, parts: Mapping[str, Mapping[str, Any]], dtype: torch.
     Raises:
         ContractError: if it keeps anything but tensors, numbers, text, tuples, lists and dicts.
     """
-    return {
-        name: value
-        for part, entries in parts.items()
-        for key, entry in entries.items()
-        for name, value in _tensors(owner, f"{part}{key}", entry, dtype)
-    }
+    found: State = {}
+    for part, entries in parts.items():
+        for key, entry in entries.items():
+            if isinstance(entry, Tensor) and entry.dtype == dtype:  # as nearly all are
+                found[part + key] = entry.detach()
+            else:
+                found.update(_tensors(owner, f"{part}{key}", entry, dtype))
+    return found
 
 
 def in_parts(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
     """Return what an optimizer keeps by where it keeps it, from its tensors by name."""
-    parts: dict[str, State] = {OWN: {}, GROUP: {}, SHARED: {}}
+    parts: dict[str, dict[str, Any]] = {OWN: {}, GROUP: {}, SHARED: {}}
     for name, tensor in state.items():
-        part = next(part for part in parts if name.startswith(part))
-        parts[part][name.removeprefix(part)] = tensor
-    return {part: _as_kept(entries) for part, entries in parts.items()}
+        part, at, keys, kind = _place(name)
+        container: Any = parts[part]
+        for key in keys:
+            container = _inside(container, at, [] if isinstance(key, _Index) else {})
+            at = key
+        _put(container, at, _value(kind, tensor) if kind else tensor)
+    return parts
 
 
 def _tensors(owner: str, name: str, value: Any, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
@@ -100,20 +107,19 @@ def _is_literal(text: str) -> bool:
     return True
 
 
-def _as_kept(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    for name, tensor in state.items():
-        path, _, kind = name.partition(": ")
-        first = _PART.search(path)
-        top = path[: first.start()] if first else path
-        keys = [int(index) if index else ast.literal_eval(key) for index, key in _PART.findall(path)]
-        container: Any = kept
-        at: Any = top
-        for key, (index, _) in zip(keys, _PART.findall(path), strict=True):
-            container = _inside(container, at, [] if index else {})
-            at = key
-        _put(container, at, _value(kind, tensor) if kind else tensor)
-    return kept
+class _Index(int):
+    """A place in a list, where an int is a key of a dict."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _place(name: str) -> tuple[str, Any, tuple[Any, ...], str]:
+    """Return where the tensor of a name is kept: the part, the entry, and the keys and indices within; and its type."""
+    path, _, kind = name.partition(": ")
+    part = next(part for part in (OWN, GROUP, SHARED) if path.startswith(part))
+    path = path.removeprefix(part)
+    first = _PART.search(path)
+    keys = (_Index(index) if index else ast.literal_eval(key) for index, key in _PART.findall(path))
+    return part, path[: first.start()] if first else path, tuple(keys), kind
 
 
 def _value(kind: str, tensor: Tensor) -> Any:

@@ -93,7 +93,7 @@ class Wrapped(Optimizer):
         optimizer.state |= parts[SHARED]  # type: ignore[arg-type]  # torch declares parameters alone as keys
         if parts[OWN]:
             optimizer.state[parameter].update(parts[OWN])
-        before = {key: value for key, value in group.items() if key != "params"}
+        before = dict(group)
         try:
             with _on_the_cpu():
                 optimizer.step()
@@ -103,7 +103,9 @@ class Wrapped(Optimizer):
                 f"{one_line(error).rstrip('.')} for shape {tuple(parameter.shape)}. "
                 "Wrap another optimizer, or give such parameters another rule."
             ) from error
-        counted = {key for key, value in group.items() if key != "params" and self._is_counted(key, value, before)}
+        arguments = _arguments(self.kind)
+        seen = [key for key, value in group.items() if key not in arguments or value is not before.get(key)]
+        counted = {key for key in seen if key != "params" and self._is_counted(key, group[key], before)}
         counted |= parts[GROUP].keys()
         if "lr" in counted:
             raise ContractError(
