@@ -33,16 +33,30 @@ def checked_seeds(seed: int | None, seeds: Sequence[int] | None, members: int | 
         )
     if seeds is None:
         one = integer("build", "a seed", 0 if seed is None else seed, at_least=0)
-        return [one] * (1 if members is None else integer("build", "members", members, at_least=1))
+        count = 1 if members is None else integer("build", "members", members, at_least=1)
+        _expect_room("members", count)
+        return [one] * count
     if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) != 1:
         raise ChainruleError(
             f"build: seeds must be a sequence of integers, one for each member, got {shown(seeds)}. "
             "Pass seeds=range(10), for example."
         )
+    if isinstance(seeds, range):
+        _expect_room("seeds", max(0, -((seeds.start - seeds.stop) // seeds.step)))  # len() of one ends at 2⁶³
     found = [integer("build", "a seed", one, at_least=0) for one in seeds]
     if not found:
         raise ChainruleError("build: seeds must name at least one member, got []. Pass seeds=[0, 1, …].")
     return found
+
+
+def _expect_room(what: str, count: int) -> None:
+    """Raise ChainruleError unless memory could hold a seed for each member, before a list of them fills it."""
+    try:
+        torch.empty(count, dtype=torch.int64, device="cpu")
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:  # the last three of counts above 2⁶³
+        raise ChainruleError(
+            f"build: {what} must be as many as memory has room for, got {count}. Build fewer members."
+        ) from error
 
 
 def checked_dtype(dtype: torch.dtype | None) -> torch.dtype:

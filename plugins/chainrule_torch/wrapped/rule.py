@@ -228,6 +228,8 @@ def _field(name: str, parameter: inspect.Parameter) -> tuple[Any, Any] | None:
         return float, hyperparameter(default=float(default))
     if type(default) is tuple and all(type(each) in (int, float) for each in default):
         return types.GenericAlias(tuple, (float,) * len(default)), hyperparameter(default=tuple(map(float, default)))
+    if default is None and parameter.annotation in (bool | None, "bool | None", "Optional[bool]"):
+        return bool | None, hyperparameter(default=None, per_member=False)
     if default is None or isinstance(default, str | tuple | float):
         return Any, hyperparameter(default=default, per_member=False)
     return None

@@ -36,6 +36,15 @@ def step(x, y):
             lambda: linear(2**30, 2**30).build(),
             "build: parameters and gradients must fit into the memory of cpu, got 11",
         ),
+        (
+            lambda: linear(2, 1).build(members=10**15),
+            "build: members must be as many as memory has room for, got 10000",
+        ),
+        (
+            lambda: linear(2, 1).build(members=10**30),
+            "build: members must be as many as memory has room for, got 10000",
+        ),
+        (lambda: linear(2, 1).build(seeds=range(10**15)), "build: seeds must be as many as memory has room for, got 1"),
         (lambda: adam(schedule=torch.nn.ReLU()), "schedule must be a callable t -> factor, got ReLU of torch.nn."),
         (lambda: best(restore="no"), "best: restore must be True or False, got 'no'."),
         (lambda: hyperparameter(default=1.0, at_least="0"), "hyperparameter: at_least must be a number, got '0'."),

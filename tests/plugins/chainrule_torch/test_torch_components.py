@@ -72,6 +72,8 @@ def test_a_hyperparameter_may_differ_by_member():
         ),
         ({"lr": -1.0}, "torch_adamw: lr must be at least 0, got -1.0."),
         ({"amsgrad": "yes"}, "torch_adamw: amsgrad must be True or False, got 'yes'."),
+        ({"foreach": "x"}, "torch_adamw: foreach must be True or False or None, got 'x'."),
+        ({"fused": 2.5}, "torch_adamw: fused must be True or False or None, got 2.5."),
         ({"momentum": 0.9}, 'torch_adamw: takes no argument "momentum". It takes lr, schedule, betas,'),
     ],
 )
