@@ -56,7 +56,8 @@ class FlatGroup:
         self.runs = _flattened(self._parameters, kinds) if flatten else _runs(self._parameters, kinds)
         self._addresses = addresses(parameters)
         for run in self.runs:
-            run.lay_out(rule.chain, precision, [states[i] for i in run.members])
+            own = [states[i] for i in run.members]
+            run.lay_out(rule.chain, precision, own, begins_alike=rule.begins_alike)
         self._entries = []
         for name in [STEP, *dict.fromkeys(name for run in self.runs for name in run.state)]:
             own = [state for state in states if name in state]  # not all have what rounding leaves out

@@ -58,19 +58,23 @@ class FlatRun(ABC):
     def _scatter(self, which: Sequence[int] | None) -> None:
         """Let these of the members, or all, have what is in `data`."""
 
-    def lay_out(self, chain: Chain, precision: Precision, states: Sequence[dict[str, Tensor]]) -> None:
+    def lay_out(
+        self, chain: Chain, precision: Precision, states: Sequence[dict[str, Tensor]], *, begins_alike: bool
+    ) -> None:
         """Keep the parameters' state in vectors, of which their entries become views; make what it lacks.
 
         Args:
             chain: the rule.
             precision: how steps are rounded.
             states: those of the parameters.
+            begins_alike: whether the rule's initial state does not depend on the parameters' values.
 
         Raises:
             ContractError: if an entry of the rule's has another shape than the parameter.
             StateError: if an entry that is there has.
         """
-        self._gather(None)
+        if not begins_alike:
+            self._gather(None)
         self._precision, self._states = precision, states
         for name, fresh in precision.begin_vector(chain, self.data).items():
             if fresh.shape != self.data.shape:

@@ -74,6 +74,21 @@ def test_a_step_of_many_small_parameters_is_no_more_operations_than_of_few() -> 
     assert counts[0] == counts[1] < 25
 
 
+@pytest.mark.parametrize(("make", "gathers"), [(optim.adamw, 0), (optim.schedule_free_adamw, 1)])
+def test_parameters_are_gathered_for_a_state_that_depends_on_them_alone(make: Any, gathers: int) -> None:
+    class Gathers(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.count += func.overloadpacket is torch.ops.aten.cat
+            return func(*args, **(kwargs or {}))
+
+    make(with_gradients((2, 3)))  # the rule is watched once
+    with Gathers() as counted:  # type: ignore[no-untyped-call]
+        make(with_gradients((4, 5), (3,)))
+    assert counted.count == gathers
+
+
 def after_a_change(change: Any) -> list[torch.Tensor]:
     """Return the parameters after two steps, a change, and two more."""
     parameters = with_gradients((3, 2), (4,), (2, 2))
