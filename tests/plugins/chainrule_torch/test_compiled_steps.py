@@ -111,6 +111,27 @@ def test_another_optimizer_of_a_known_rule_is_not_traced(traced: list[int]) -> N
 
 
 @pytest.mark.slow
+def test_rounding_is_compiled_to_whole_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a vector is loaded and stored by a count of its elements; bits are reinterpreted in a buffer of numbers."""
+    from torch._inductor.codegen import cpp
+    from torch._inductor.cpu_vec_isa import pick_vec_isa
+    from torch._inductor.utils import fresh_cache, run_and_get_cpp_code
+
+    lanes = pick_vec_isa().nelements(BFLOAT16)
+    if not lanes:
+        pytest.skip("torch's compiler writes no vectors for this processor")
+    monkeypatch.setattr(compiling, "_functions", {})
+    monkeypatch.setattr(step_functions, "_by_form", {})
+    before = cpp.get_loop_body_lowp_fp, cpp.CppVecOverrides.to_dtype_bitcast, cpp.CppVecKernel.arange
+    with fresh_cache():
+        _, code = run_and_get_cpp_code(lambda: stepped(optim.adamw, [(1000,)], BFLOAT16, compile=True))
+    assert f"static_cast<int64_t>({lanes}L)" in code
+    assert f"static_cast<int64_t>({lanes // 2})" not in code
+    assert "tmpbuf" not in code
+    assert before == (cpp.get_loop_body_lowp_fp, cpp.CppVecOverrides.to_dtype_bitcast, cpp.CppVecKernel.arange)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"state_dtype": BFLOAT16}, {"rounding": "kahan"}], ids=["stochastic", "kahan"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_rule_takes_the_same_steps_rounded(name: str, options: dict[str, Any]) -> None:
