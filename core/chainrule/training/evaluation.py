@@ -23,6 +23,7 @@ from chainrule.training.batches import (
     checked_data,
     is_pair,
 )
+from chainrule.training.finite_data import expect_targets
 from chainrule.training.metric_values import MetricValues
 from chainrule.training.output_kinds import warn_of_thresholds
 from chainrule.training.passed_parts import Metrics, check_parts, checked_metrics
@@ -69,6 +70,9 @@ def evaluate(
     metrics, data = checked_metrics("evaluate", metrics), checked_data("evaluate: data", data)
     warn_of_thresholds("evaluate", loss, metrics.values())
     per_member = flag("evaluate", "per_member", per_member)
+    if is_pair(data):
+        check_pair("evaluate: data", *data, network, per_member=per_member)
+        expect_targets(network, loss.over_members(), *data, per_member=per_member)
     return values_over("evaluate: data", network, loss.over_members(), data, metrics, per_member=per_member)
 
 

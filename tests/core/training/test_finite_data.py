@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from chainrule import Loss, Module, ShapeError, fit
+from chainrule import Loss, Module, ShapeError, evaluate, fit
 from chainrule.layers import linear, sequential
-from chainrule.losses import mse
+from chainrule.losses import cross_entropy, mse, soft_margin
 from chainrule.optimizers import sgd
 
 X = torch.linspace(-1, 1, 20).view(10, 2)
@@ -88,3 +88,24 @@ def test_a_loss_or_a_layer_that_masks_them_takes_them():
     network = sequential(Filled(), linear(2, 1)).build()
     history = fit(network, Masked(), sgd(), train=(with_one(torch.nan, X), with_one(torch.nan, Y, row=5)))
     assert history["train_loss"].isfinite().all()
+
+
+def test_a_target_that_the_loss_does_not_take_is_found_in_any_batch():
+    y = torch.ones(10, 1).index_fill(0, torch.tensor([9]), 0.0)  # labels are -1 and 1
+    network, refused = linear(2, 1).build(seeds=[0, 1]), r"^soft_margin: targets must be labels -1 and 1, got 0\."
+    for data in (
+        {"train": (X, y), "batch_size": 1},
+        {"train": (X, y.abs().clamp_min(1)), "validation": (X, y)},
+        {"train": [(X[:5], y[:5]), (X[5:], y[5:])]},
+    ):
+        with pytest.raises(ShapeError, match=refused):
+            fit(network, soft_margin(), sgd(lr=0.0), **data)
+    loss = soft_margin()
+    evaluate(network, loss, (X, torch.ones(10, 1)))
+    with pytest.raises(ShapeError, match=refused):
+        evaluate(network, loss, (X, y))
+
+
+def test_targets_of_another_shape_are_told_so():
+    with pytest.raises(ShapeError, match=r"^cross_entropy: target must be class indices .* Reshape one of them"):
+        fit(linear(2, 3).build(), cross_entropy(), sgd(), train=(X, torch.arange(10.0).unsqueeze(1) % 3))
