@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 from torch._inductor.codegen import cpp
 from torch._inductor.virtualized import V
+from torch.compiler import config as compiler_config
 
 from chainrule_torch.adapter.rounding import FORMATS
+
+TAG = "chainrule's vectors of 16 bits"
+"""What tells apart this code from torch's own in the cache on disk."""
 
 _PLACES: Sequence[tuple[Any, str]] = (
     (cpp, "get_loop_body_lowp_fp"),
@@ -38,7 +42,9 @@ def whole_vectors(inputs: Sequence[Tensor]) -> Iterator[None]:
         others = [lowp, staticmethod(_bit_cast), _arange]
     _replace(others if narrow else _BEFORE)
     try:
-        yield
+        tag = compiler_config.cache_key_tag + (TAG if narrow else "")
+        with compiler_config.patch(cache_key_tag=tag):  # type: ignore[attr-defined]  # torch adds it on import
+            yield
     finally:
         _replace(_BEFORE)
 

@@ -132,6 +132,17 @@ def test_rounding_is_compiled_to_whole_vectors(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.slow
+def test_whole_vectors_have_keys_of_their_own_in_the_cache_on_disk() -> None:
+    from torch.compiler import config
+
+    with compiling.whole_vectors([torch.zeros(3, dtype=BFLOAT16)]):
+        assert config.cache_key_tag
+    with compiling.whole_vectors([torch.zeros(3)]):
+        assert not config.cache_key_tag
+    assert not config.cache_key_tag
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"state_dtype": BFLOAT16}, {"rounding": "kahan"}], ids=["stochastic", "kahan"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_rule_takes_the_same_steps_rounded(name: str, options: dict[str, Any]) -> None:
