@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from chainrule.arguments import shown
+from chainrule.arguments import advice, shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.member_values import with_values
 from chainrule.base.module import Module
@@ -63,9 +63,8 @@ def form_of(module: ModuleLike, optimizer: Optimizer | ParamGroups, caller: str 
         ChainruleError: in the caller's name, if the module is none or a built one, or the optimizer is none.
     """
     if isinstance(module, type) or not isinstance(module, Module | ModuleLike):
-        raise ChainruleError(
-            f"{caller}: a module must be one that is not built, got {shown(module)}. Leave out build()."
-        )
+        fix = "Leave out build()." if hasattr(module, "flat") else advice("module", module)
+        raise ChainruleError(f"{caller}: a module must be one that is not built, got {shown(module)}. {fix}")
     return _form(module, {}), _form_of_rules(caller, optimizer)
 
 

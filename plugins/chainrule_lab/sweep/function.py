@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from chainrule import ChainruleError
-from chainrule.arguments import integer, number, shown
+from chainrule.arguments import advice, integer, number, shown
 from chainrule.base.protocols import LossLike
 from chainrule.building import checked_device, checked_dtype
 from chainrule.calls import explained
@@ -109,6 +109,8 @@ def sweep(
             f"sweep: executor must be a concurrent.futures.Executor, got {shown(executor)}. "
             "Pass ProcessPoolExecutor(2), for example, or client.get_executor() of Dask."
         )
+    if not isinstance(name, str) or not name:
+        raise ChainruleError(f'sweep: name must be text, got {shown(name)}. Pass name="rates", for example.')
     workers = Workers(
         executor,
         None if memory is None else number("sweep", "memory", memory, above=0),
@@ -155,7 +157,6 @@ class OfFunction:
         module, optimizer = made
         check_parts("build", optimizer=optimizer)
         if not hasattr(module, "build"):
-            raise ChainruleError(
-                f"build must return a module that is not built, got {shown(module)}. Leave out build()."
-            )
+            fix = "Leave out build()." if hasattr(module, "flat") else advice("module", module)
+            raise ChainruleError(f"build must return a module that is not built, got {shown(module)}. {fix}")
         return Trial(module, optimizer, self.loss, self.train, self.validation, self.test, fit, self.place)

@@ -117,6 +117,7 @@ def trials_of(
         raise ChainruleError(
             f'{owner}: search must be a dict by names of settings, got {shown(search)}. Pass {{"lr": [0.1, 0.01]}}.'
         )
+    seed = integer(owner, "seed", seed, at_least=0)
     spaces = {name: _space(owner, name, value) for name, value in search.items()}
     seeds = spaces.pop(SEED, Choice((0,)))
     if isinstance(seeds, Interval):
@@ -135,7 +136,7 @@ def trials_of(
             raise ChainruleError(f'{owner}: method="{method}" needs trials, got none. Pass trials=50, for example.')
         count = integer(owner, "trials", trials, at_least=1)
         _expect_few(owner, "trials", count * len(crossed))
-        rows = _places(method, count, len(spaces), integer(owner, "seed", seed, at_least=0))
+        rows = _places(method, count, len(spaces), seed)
         points = [tuple(space.at(u) for space, u in zip(spaces.values(), row, strict=True)) for row in rows]
     settings = [{**dict(zip(spaces, point, strict=True)), SEED: one} for point in points for one in crossed]
     return list({repr(one): one for one in settings}.values())

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from chainrule import ChainruleError
+from chainrule.arguments import shown
+from chainrule.cli.paths import expanded
 from chainrule_lab.sweep.claims import Claims
 from chainrule_lab.sweep.record import Record, packed, unpacked
 from chainrule_lab.sweep.space import Settings
@@ -78,7 +80,9 @@ class Store:
     """
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
-        self.path = Path(path).expanduser()
+        if not isinstance(path, str | Path):
+            raise ChainruleError(f'sweep: store must be text or a Path, got {shown(path)}. Pass "sweep.db".')
+        self.path = expanded("sweep", Path(path))
         if not create and not self.path.is_file():
             raise ChainruleError(f"sweep: no such store: {self.path}.")
         with self._explained():

@@ -30,7 +30,7 @@ def build(lr=0.1, width=3, activation="tanh", momentum=0.0):
 def sweep(tmp_path):
     def call(search, of=build, **arguments):
         given = {"train": (X, Y), "validation": (X, Y), "epochs": 3, "batch_size": 8, "dtype": torch.float64}
-        return chainrule.sweep(of, search, loss=mse(), store=tmp_path / "s.db", **{**given, **arguments})
+        return chainrule.sweep(of, search, loss=mse(), **{"store": tmp_path / "s.db", **given, **arguments})
 
     return call
 
@@ -186,6 +186,12 @@ def test_a_build_that_draws_by_itself_is_refused(sweep):
         ({"members": 0}, "members must be an integer of at least 1"),
         ({"executor": 4}, "executor must be a concurrent.futures.Executor, got 4"),
         ({"of": None}, "build must be a function"),
+        ({"of": lambda lr: (torch.nn.Linear(2, 1), adam(lr=lr))}, "Linear of torch.nn. Pass one of chainrule.layers"),
+        ({"callbacks": torch.tensor(1)}, "fit: callbacks must be a list, got"),
+        ({"store": 3}, 'sweep: store must be text or a Path, got 3. Pass "sweep.db".'),
+        ({"store": "~nobody_here/sweep.db"}, "sweep: a path with ~ must begin with a home folder that exists"),
+        ({"name": 3}, "sweep: name must be text, got 3."),
+        ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
     ],
 )
 def test_arguments_that_do_not_fit_are_told_in_one_line(sweep, arguments, words):
