@@ -146,6 +146,11 @@ def advice(needed: str, value: object) -> str:
     return ADVICE[needed]
 
 
+def is_iterable(value: object) -> bool:
+    """Return whether there are items to iterate over; a tensor or an array of no axes has the method, and no items."""
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return `` Did you mean "lr"?`` with the name that is meant, by letters, beginning or initials; or nothing."""
     from difflib import get_close_matches

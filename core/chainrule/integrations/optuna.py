@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from chainrule.arguments import integer, shown
+from chainrule.arguments import integer, is_iterable, shown
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError
@@ -122,12 +122,13 @@ def optimize(
         integer("optimize", "n_trials", n_trials, at_least=0),
         integer("optimize", "batch", batch, at_least=1),
     )
-    caught = tuple(catch) if isinstance(catch, Iterable) else (catch,)
+    classes: Any = catch  # one, or several
+    caught = tuple(classes) if is_iterable(classes) else (classes,)
     if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in caught):
         raise ChainruleError(
             f"optimize: catch must be classes of exceptions, got {shown(catch)}. Pass catch=(ValueError,), for example."
         )
-    if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := list(callbacks))):
+    if not is_iterable(callbacks) or not all(map(callable, callbacks := list(callbacks))):
         raise ChainruleError(
             f"optimize: callbacks must be a list of functions (study, trial), got {shown(callbacks)}. Pass a list."
         )

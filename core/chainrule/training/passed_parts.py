@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from torch import Tensor
-
-from chainrule.arguments import ADVICE, advice, shown
+from chainrule.arguments import ADVICE, advice, is_iterable, shown
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.calls import signature_of
@@ -120,7 +118,7 @@ def checked_callbacks(callbacks: Sequence[object] | None) -> Sequence[object]:
     """Return the callbacks, none by default, or raise CallbackError unless they are a list of instances."""
     if callbacks is None:
         return ()
-    if isinstance(callbacks, str | Mapping | type | Tensor) or not isinstance(callbacks, Iterable):
+    if isinstance(callbacks, str | Mapping | type) or not is_iterable(callbacks):
         raise CallbackError(f"fit: callbacks must be a list, got {shown(callbacks)}. Write callbacks=[progress()].")
     for callback in (found := list(callbacks)):
         if isinstance(callback, type):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.arguments import integer, shown
+from chainrule.arguments import integer, is_iterable, shown
 from chainrule.base.member_rows import Chosen, joined, rows_of
 from chainrule.base.member_values import converted
 from chainrule.base.wrapper import with_lr
@@ -47,7 +47,8 @@ class Roster:
         Raises:
             ChainruleError: if one is not in training.
         """
-        if not isinstance(members, Iterable):
+        if not is_iterable(members):
+            members = getattr(members, "tolist", lambda: members)()  # such as an argmin
             raise ChainruleError(
                 f"{caller}: members must be a list of their numbers, got {shown(members)}. Pass [{shown(members)}]."
             )

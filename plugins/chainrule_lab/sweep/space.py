@@ -157,7 +157,7 @@ def _places(method: Method, count: int, dimensions: int, seed: int) -> list[list
 def _space(owner: str, name: str, value: Any) -> Choice | Interval:
     if isinstance(value, Choice | Interval):
         return value
-    if isinstance(value, str | int | float) or value is None:
+    if isinstance(value, str | int | float) or value is None or getattr(value, "ndim", 1) == 0:
         value = [value]
     return Choice(_values(owner, name, value))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule import ChainruleError, Optimizer, Parameter, StateError
-from chainrule.arguments import shown
+from chainrule.arguments import is_iterable, shown
 from chainrule.errors import ArgumentError, label
 
 
@@ -18,7 +18,7 @@ def expect_parameters(rule: Optimizer, params: Any) -> None:
     owner, fix = label(rule), "Pass model.parameters()."
     if hasattr(params, "module") and hasattr(params, "flat"):
         fix = f"Write {owner}(…).attach(network), or chainrule.fit(network, loss, {owner}(…))."
-    elif isinstance(params, Iterable) and not isinstance(params, torch.nn.Module):
+    elif is_iterable(params) and not isinstance(params, torch.nn.Module):
         if not isinstance(params, list | tuple) or not any(isinstance(one, Parameter) for one in params):
             return
         fix = f"Write {owner}(…).attach(network)."

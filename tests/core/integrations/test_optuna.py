@@ -425,6 +425,8 @@ def test_an_error_of_a_callback_is_raised_as_it_is():
         ({"train": X}, "optimize: train must be two tensors x and y, or batches of these, got a tensor (60, 3)."),
         ({"epoch": 3}, 'optimize: takes no argument "epoch". Did you mean "epochs"?'),
         ({"catch": 3}, "optimize: catch must be"),
+        ({"catch": torch.tensor(3)}, "optimize: catch must be"),
+        ({"callbacks": torch.tensor(3)}, "optimize: callbacks must be a list of functions"),
         ({"callbacks": 3}, "optimize: callbacks must be"),
     ],
 )

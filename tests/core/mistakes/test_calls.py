@@ -159,6 +159,7 @@ def test_a_curve_that_was_not_recorded_is_answered_with_those_that_were():
         (lambda: sgd().attach(NETWORK).load_state_dict(None), "updater: a state must be a dict by names, got None."),
         (lambda: param_groups(adam()), "param_groups: takes a dict of optimizers by pattern"),
         (lambda: param_groups({"*": adam}), 'param_groups: "*" must have an optimizer, got the class Adam.'),
+        (lambda: fit(callbacks=torch.tensor(1)), "fit: callbacks must be a list, got"),
         (lambda: fit(callbacks=object), "fit: callbacks must be a list, got the class object."),
         (lambda: linear(2, 1).build(device="gpu"), "build: device must be one that this machine and this torch have"),
         (lambda: linear(2, 1).build(dtype="float64"), "got 'float64'. Pass torch.float64."),

@@ -281,6 +281,7 @@ class DropsAt:
         ([4], 1, r"run\.drop: members must be below 4, got 4\. Count them from 0\."),
         ([-1], 1, r"run\.drop: members must be .*, got -1"),
         (2, 1, r"run\.drop: members must be a list of their numbers, got 2\. Pass \[2\]\."),
+        (torch.tensor(2), 1, r"run\.drop: members must be a list of their numbers, got 2\. Pass \[2\]\."),
         ([0, 2], 4, r"run\.drop: members must be in training, got 0, which was dropped\. Choose from run\.members\."),
         (
             [0, 1, 2, 3, 3],

@@ -28,6 +28,7 @@ def model():
         (lambda: optim.Lion(), "Lion: takes params alone by position, got none. Write Lion(model.parameters(), lr=…)."),
         (lambda: optim.Lion(model().parameters(), 0.1), "got 0.1 too. Write Lion(model.parameters(), lr=…)."),
         (lambda: optim.Lion(model()), "got Sequential of torch.nn. Pass model.parameters()."),
+        (lambda: optim.Lion(torch.tensor(1.0)), "lion: params must be parameters of torch, got"),
         (lambda: optim.Lion(None), "lion: params must be parameters of torch, got None. Pass model.parameters()."),
         (lambda: optim.Lion(NETWORK), "Write lion(…).attach(network), or chainrule.fit("),
         (

@@ -119,6 +119,10 @@ def test_an_ensemble_that_fails_leaves_what_was_done_before(sweep, trained, monk
     assert trained == [1, 1]
 
 
+def test_a_tensor_of_one_number_is_one_value(sweep):
+    assert [row["lr"] for row in sweep({"lr": torch.tensor(0.5)})] == [0.5]
+
+
 def test_callbacks_must_not_drop_members(sweep):
     refused(
         sweep,
