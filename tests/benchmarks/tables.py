@@ -164,8 +164,7 @@ def processes(result: Result) -> Table:
     title = f"One ensemble of {result['members']} members on two processes, {result['epochs']} epochs, by the clock"
     table = Table("", "one", "two", "times as fast", "goal", "", title=title)
     for form, found in result["forms"].items():
-        times = [duration(found["seconds"][count]["median"]) for count in ("1", "2")]
-        table.add_row(form, *times, *ratio_cells(found["times_as_fast"], result["goal"]))
+        table.add_row(form, *medians(found, "1", "2"), *ratio_cells(found["times_as_fast"], result["goal"]))
     return table
 
 
@@ -173,8 +172,7 @@ def halving(result: Result) -> Table:
     title = f"Successive halving: {result['members']} members, {result['epochs']} epochs"
     table = Table("", "all to the end", "halved", "ratio", "goal", "", title=title)
     for form, found in result["forms"].items():
-        times = [duration(found["seconds"][name]["median"]) for name in ("all", "halving")]
-        table.add_row(form, *times, *at_most_cells(found["ratio"], result["goal"]))
+        table.add_row(form, *medians(found, "all", "halving"), *at_most_cells(found["ratio"], result["goal"]))
     return table
 
 
@@ -184,8 +182,8 @@ def sweeps(result: Result) -> Table:
     )
     table = Table("", "one by one", "sweep", "times as fast", "goal", "", title=title)
     for form, found in result["forms"].items():
-        times = [duration(found["seconds"][name]["median"]) for name in ("loop", "sweep")]
-        table.add_row(form, *times, *ratio_cells(found["ratio"], None if form == "fit_compiled" else result["goal"]))
+        goal = None if form == "fit_compiled" else result["goal"]
+        table.add_row(form, *medians(found, "loop", "sweep"), *ratio_cells(found["ratio"], goal))
     return table
 
 
@@ -210,6 +208,11 @@ def step(profile: Result) -> Table:
         table.add_row(f"floor: {part}", "", duration(floor[part]), f"{floor[part] / whole:.0%}")
     table.add_row("step / floor", "", f"{profile['times_the_floor']:.1f}", "")
     return table
+
+
+def medians(found: Result, *names: str) -> list[str]:
+    """Return the median times of these names, in words."""
+    return [duration(found["seconds"][name]["median"]) for name in names]
 
 
 def ratio_cells(ratio: Result, goal: float | None) -> tuple[str, str, str]:
