@@ -236,9 +236,11 @@ def philox(even: Tensor, odd: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
     Shapes: even and odd (2, …), words 0 and 2, and words 1 and 3, of the counters; key (2, …), which broadcasts against
     them; result like the counters
     """
-    index = torch.arange(2, device=key.device).view(2, *[1] * (key.dim() - 1))
-    # Made on the device, since a CUDA graph captures no copy to it.
-    multipliers, weyl = (index * (second - first) + first for first, second in (MULTIPLIERS, WEYL))
+    # Filled on the device, since a CUDA graph captures no copy to it.
+    multipliers, weyl = (
+        torch.stack([torch.full([1] * (key.dim() - 1), word, device=key.device) for word in words])
+        for words in (MULTIPLIERS, WEYL)
+    )
     for number in range(ROUNDS):
         products = (even * multipliers).flip(0)
         even = (products >> 32).bitwise_xor_(odd).bitwise_xor_((key + number * weyl) & WORD).bitwise_and_(WORD)

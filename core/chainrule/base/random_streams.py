@@ -14,9 +14,14 @@ from chainrule.errors import ChainruleError
 @explained
 def random_stream(seed: int, purpose: str, name: str = "") -> Generator:
     """Return a CPU generator seeded from these three alone."""
+    return Generator().manual_seed(stream_seed(seed, purpose, name))
+
+
+def stream_seed(seed: int, purpose: str, name: str = "") -> int:
+    """Return the seed of such a generator, for one that is seeded anew many times."""
     seed = integer("random_stream", "seed", seed)
     for what, text in (("purpose", purpose), ("name", name)):
         if not isinstance(text, str):
             raise ChainruleError(f"random_stream: {what} must be text, got {shown(text)}. Pass str(…) of it.")
     digest = blake2b(f"{seed}/{purpose}/{name}".encode(), digest_size=8).digest()
-    return Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return int.from_bytes(digest, "little") >> 1

@@ -76,12 +76,11 @@ def fit(
         return fit_members(
             place, network, loss, optimizer, data, callbacks=callbacks, checkpoint=checkpoint, **settings
         )
-    for name, value in {"checkpoint": checkpoint, "cuda_graph": settings.get("cuda_graph")}.items():
-        if value:
-            raise ChainruleError(
-                f"distributed.fit: {name} must be left out for one network, which several processes train, got "
-                f"{shown(value)}. Leave it out, or train an ensemble, whose members are divided."
-            )
+    if checkpoint:
+        raise ChainruleError(
+            "distributed.fit: checkpoint must be left out for one network, which several processes train, got "
+            f"{shown(checkpoint)}. Leave it out, or train an ensemble, whose members are divided."
+        )
     return fit_here(network, loss, SharedRows(optimizer, place), **data, callbacks=callbacks, **settings)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from chainrule.arguments import shown
 from chainrule.base.input_tensors import expect_dense
 from chainrule.base.member_rows import Chosen
-from chainrule.base.random_streams import random_stream
+from chainrule.base.random_streams import stream_seed
 from chainrule.errors import ChainruleError, ShapeError
 from chainrule.network import Network
 
@@ -57,10 +57,11 @@ class TensorBatches:
         Those that were taken before are left out, and members that are not chosen where there is a choice.
         """
         members = range(len(self.seeds)) if chosen is None else chosen.members
-        orders = {  # once for members of one seed
-            seed: torch.randperm(self.rows, generator=random_stream(seed, "batches", str(number)), device="cpu")
-            for seed in {self.seeds[i] for i in members}
-        }
+        generator = torch.Generator()
+        orders = {}  # once for members of one seed
+        for seed in {self.seeds[i] for i in members}:
+            generator.manual_seed(stream_seed(seed, "batches", str(number)))
+            orders[seed] = torch.randperm(self.rows, generator=generator, device="cpu")
         first_rows = torch.tensor([i * self.offset for i in members], device="cpu")
         indices = torch.stack([orders[self.seeds[i]] for i in members]) + first_rows.unsqueeze(1)
         indices = indices.to(self.tensors[0].device)  # (M, N)

@@ -59,7 +59,6 @@ def fit(
     callbacks: Sequence[object] = (),
     clip_norm: float | None = None,
     compile: bool = False,
-    cuda_graph: bool = False,
     per_member: bool = False,
     evaluate_train: bool = True,
     checkpoint: str | Path | None = None,
@@ -86,10 +85,9 @@ def fit(
         metrics: metrics or their names, as in `evaluate`, each with one number for each member.
         callbacks: objects with methods marked by `chainrule.hookimpl`.
         clip_norm: the largest global norm of each member's gradient.
-        compile: whether to compile the step, which takes 5 to 20 seconds the first time: on a CPU and below 2²²
-            parameters all of it, forward to update, as one function; elsewhere only the update rule, as in
-            `Optimizer.attach`. What cannot be compiled warns and runs eagerly.
-        cuda_graph: whether to capture the whole step as a CUDA graph, once per batch shape, and replay it.
+        compile: whether to compile the step, forward to update, as one function, which takes 5 to 20 seconds the first
+            time. On a CUDA device it is launched as one graph; on a CPU, from 2²² parameters on, only the update rule
+            is compiled, as in `Optimizer.attach`. What cannot be compiled warns and runs eagerly.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False skips the pass over train at the end of each epoch; the curves of train then follow
             from the epoch's steps, as they always do for an iterable.
@@ -100,8 +98,8 @@ def fit(
 
     Raises:
         ShapeError: if data, network and loss do not fit, or tensors hold NaN or ±∞ where the loss is not finite then.
-        ChainruleError: if cuda_graph=True and the network is not on a CUDA device, or compile=True and the machine has
-            no compiler, or the loss's reduction is "none", or the checkpoint cannot be written.
+        ChainruleError: if compile=True and the machine has no compiler, or the loss's reduction is "none", or the
+            checkpoint cannot be written.
         StateError: if the checkpoint is damaged, or that of another run; the message has what differs.
         CallbackError: if a callback raises, after every callback has been told of the event and of the end; its error
             is chained. Where the fit itself failed, errors of callbacks at its end are notes of the fit's error.
@@ -137,9 +135,7 @@ def fit(
             x, y = splits["validation"]
             expect_finite_loss("fit: validation", network, loss, x=x, y=y, per_member=per_member)
 
-    step, updater = make_step(
-        "fit", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
-    )
+    step, updater = make_step("fit", network, loss, optimizer, clip_norm=clip_norm, compile=compile)
     run = Run(network, updater, epochs, source.steps, callbacks)
     saving = Checkpoint(
         checkpoint,
@@ -155,7 +151,6 @@ def fit(
             "metrics": metrics,
             "clip_norm": clip_norm,
             "compile": compile,
-            "cuda_graph": cuda_graph,
             "per_member": per_member,
             "evaluate_train": evaluate_train,
         },

@@ -13,12 +13,11 @@ from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.input_tensors import expect_input
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
-from chainrule.errors import ChainruleError, ShapeError
+from chainrule.errors import ShapeError
 from chainrule.network import Network
 from chainrule.training.output_kinds import warn_of_probabilities
 from chainrule.training.passed_parts import check_parts, check_reduction
 from chainrule.training.steps.compiled import BELOW_PARAMETERS, CompiledStep
-from chainrule.training.steps.cuda_graph import GraphedStep
 from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
 from chainrule.updates.updater import Updater
 
@@ -48,7 +47,6 @@ def training_step(
     *,
     clip_norm: float | None = None,
     compile: bool = False,
-    cuda_graph: bool = False,
 ) -> NetworkStep:
     """Return a function that takes one training step: ``value = step(x, y)``.
 
@@ -60,17 +58,14 @@ def training_step(
         optimizer: an optimizer, or `param_groups({…})`.
         clip_norm: the largest global norm of each member's gradient.
         compile: whether to compile the step, as in `fit`.
-        cuda_graph: whether to capture the step as a CUDA graph, as in `fit`.
 
     Raises:
-        ChainruleError: if a part is not ready for use, or the machine cannot compile or capture.
+        ChainruleError: if a part is not ready for use, or the machine cannot compile.
     """
     check_parts("training_step", network=network, loss=loss, optimizer=optimizer)
     check_reduction("training_step", loss)
     loss = loss.over_members()
-    step, updater = make_step(
-        "training_step", network, loss, optimizer, clip_norm=clip_norm, compile=compile, cuda_graph=cuda_graph
-    )
+    step, updater = make_step("training_step", network, loss, optimizer, clip_norm=clip_norm, compile=compile)
     return NetworkStep(network, loss, step, updater)
 
 
@@ -158,19 +153,13 @@ def make_step(
     *,
     clip_norm: float | None = None,
     compile: bool = False,
-    cuda_graph: bool = False,
 ) -> tuple[StepForm, Updater]:
     """Return the step in the form asked for, and its updater; the loss is over members, the caller named in errors."""
-    compile, cuda_graph = flag(caller, "compile", compile), flag(caller, "cuda_graph", cuda_graph)
-    if cuda_graph and network.device.type != "cuda":
-        raise ChainruleError(
-            f"{caller}: cuda_graph=True needs a network on a CUDA device, got one on {network.device}. "
-            'Build it with device="cuda", or leave cuda_graph out.'
-        )
-    is_small = network.device.type == "cpu" and len(network.flat.data) < BELOW_PARAMETERS
+    compile = flag(caller, "compile", compile)
+    is_quicker = network.device.type == "cuda" or len(network.flat.data) < BELOW_PARAMETERS
     own_form = getattr(optimizer, "step_form", None)  # of steps that several processes take together
-    whole = compile and not cuda_graph and is_small and own_form is None
+    whole = compile and is_quicker and own_form is None
     warn_of_probabilities(caller, network, loss)
     updater = optimizer.attach(network, clip_norm=clip_norm, compile=compile and not whole)
-    form = own_form or (CompiledStep if whole else GraphedStep if cuda_graph else TrainingStep)
+    form = own_form or (CompiledStep if whole else TrainingStep)
     return form(network, loss, updater), updater

@@ -80,6 +80,7 @@ def first_use(name: str) -> Iterator[None]:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler imports parts that torch deprecates
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\._inductor")  # advice on its own choices
         yield
 
 

@@ -17,8 +17,8 @@ from chainrule_lab.sweep.identity import digest, text_of
 
 Pair: TypeAlias = tuple[Tensor, Tensor]
 
-WITHOUT_EFFECT = ("compile", "cuda_graph")
-"""Arguments of a fit that change how it is computed, to rounding, but not what."""
+WITHOUT_EFFECT = "compile"
+"""The argument of a fit that changes how it is computed, to rounding, but not what."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Keys:
 
     def surroundings(self, trial: Trial) -> str:
         """Return a digest of all but the module, the optimizer and the seed; members of one ensemble share it."""
-        fit = {name: self._text(value) for name, value in trial.fit.items() if name not in WITHOUT_EFFECT}
+        fit = {name: self._text(value) for name, value in trial.fit.items() if name != WITHOUT_EFFECT}
         data = [self._text(one) for one in (trial.loss, trial.train, trial.validation, trial.test)]
         dtype = trial.build.get("dtype") or torch.get_default_dtype()
         device = torch.device(trial.build.get("device", "cpu")).type

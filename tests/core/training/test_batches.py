@@ -71,8 +71,8 @@ def test_a_list_of_batches_is_not_gone_through_before_the_fit():
 
 def test_members_of_one_seed_share_a_draw_of_the_order(monkeypatch):
     drawn = []
-    real = batches.random_stream
-    monkeypatch.setattr(batches, "random_stream", lambda *names: drawn.append(names) or real(*names))
+    real = batches.stream_seed
+    monkeypatch.setattr(batches, "stream_seed", lambda *names: drawn.append(names) or real(*names))
     source = of(linear(1, 1).build(seeds=[4, 7, 4, 4]))
     found = flat(source.epoch(2))
     assert sorted(drawn) == [(4, "batches", "2"), (7, "batches", "2")]

@@ -126,9 +126,9 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("cuda_graph", [False, True])
+@pytest.mark.parametrize("compile", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_trains_as_on_the_cpu(name, cuda_graph):
+def test_a_network_trains_as_on_the_cpu(name, compile):
     make, x = NETWORKS[name]
     y = torch.arange(len(x)) % 3
     curves = []
@@ -142,7 +142,7 @@ def test_a_network_trains_as_on_the_cpu(name, cuda_graph):
             epochs=3,
             batch_size=8,
             metrics=["accuracy"],
-            cuda_graph=cuda_graph and device == "cuda",
+            compile=compile and device == "cuda",
         )
         curves.append(history["train_loss"].cpu())
     assert_close(curves[1], curves[0], rtol=1e-9, atol=1e-9)

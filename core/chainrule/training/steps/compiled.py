@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from chainrule.base.step import Due
 from chainrule.errors import CompileWarning, levels_to_the_caller
 from chainrule.network import Network
 from chainrule.training.running_means import RunningMeans
+from chainrule.training.steps import cuda_graph
 from chainrule.training.steps.ahead import numbers_ahead
 from chainrule.training.steps.eager import Outputs, TrainingStep, keep_as_ordinary_tensors
 from chainrule.training.steps.snapshot import Watch
@@ -24,7 +25,15 @@ from chainrule.updates.moment import Moment, holds_at
 from chainrule.updates.updater import Updater
 
 BELOW_PARAMETERS = 2**22
-"""Parameters of all members; from here on matrix products dominate, and compiling the rule alone needs less memory."""
+"""Parameters of all members on a CPU; from here on matrix products dominate, and compiling the rule alone needs less
+memory.
+"""
+
+OTHER_BATCHES = 8
+"""The most further batch signatures whose steps are captured on a CUDA device."""
+
+Batch: TypeAlias = tuple[tuple[int, ...], torch.dtype, tuple[int, ...], torch.dtype]
+"""The shape and dtype of a batch's inputs, and of its targets."""
 
 
 class Compiled(NamedTuple):
@@ -50,19 +59,24 @@ class CompiledStep:
     Steps that differ only in the values of their tensors share a function, across fits. What a function does is
     recorded, so that it is done again without Python in between. A step that cannot be compiled warns and runs eagerly.
 
+    On a CUDA device a function is recorded as one graph. What runs eagerly elsewhere is captured there too.
+
     Attributes:
         variants: the compiled functions.
         batch: the signature for which they are compiled, None before the first batch.
+        others: steps on batches of other signatures, captured but not compiled; None where that failed.
     """
 
     def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
         require_compiler(network.device)
         self.step = TrainingStep(network, loss, updater)
         self.variants: list[Compiled] = []
-        self.batch: tuple[tuple[int, ...], torch.dtype, tuple[int, ...], torch.dtype] | None = None
+        self.batch: Batch | None = None
+        self.others: dict[Batch, list[Compiled] | None] = {}
         self._watch: Watch | None = None
         self._error: Exception | None = None
         self._has_failed = False
+        self._captures_alone = False
 
     def __call__(self, x: Tensor, y: Tensor) -> Outputs:
         """Take one step, and return the prediction and the loss (M,) before the update; the next overwrites them.
@@ -125,19 +139,39 @@ class CompiledStep:
     def follow_settings(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
-            self.variants, self._watch, self.batch = [], None, None
+            self.variants, self._watch, self.batch, self.others = [], None, None, {}
 
     def _variant(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Compiled | None:
         """Return the compiled step for such a batch at these moments; None if it is taken eagerly."""
         if self.batch is None:
             self.batch = (tuple(x.shape), x.dtype, tuple(y.shape), y.dtype)
-        if self._has_failed or (x.shape, x.dtype, y.shape, y.dtype) != self.batch:
+        if self._has_failed:
             return None
+        if (x.shape, x.dtype, y.shape, y.dtype) != self.batch:
+            return self._captured(x, y, moments)
         for compiled in self.variants:
             if holds_at(compiled.moments, moments):
                 return compiled
-        self._error = self._compile(x, y, moments)
+        self._error = self._compile(x, y, moments, self.variants)
         return None if self._error else self.variants[-1]
+
+    def _captured(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Compiled | None:
+        """Return the captured step for a batch of another signature than the first; None if it is taken eagerly."""
+        batch = tuple(x.shape), x.dtype, tuple(y.shape), y.dtype
+        if batch not in self.others:
+            if not cuda_graph.is_captured(x.device) or len(self.others) >= OTHER_BATCHES:
+                return None
+            self.others[batch] = []
+        variants = self.others[batch]
+        if variants is None:
+            return None
+        for captured in variants:
+            if holds_at(captured.moments, moments):
+                return captured
+        if self._compile(x, y, moments, variants) is not None:
+            self.others[batch] = None
+            return None
+        return variants[-1]
 
     def _take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
         """Take a step eagerly, and say so if it is since the step cannot be compiled."""
@@ -176,27 +210,43 @@ class CompiledStep:
 
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Exception | None:
-        """Add a function for a step like this one, which is not taken; return the error that prevents it."""
+    def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment], variants: list[Compiled]) -> Exception | None:
+        """Add to the variants one for a step like this, which is not taken; return the error that prevents it."""
         if self._watch is None:
+            self._move_tensors_of_the_loss()
             self._watch = Watch(self.step.parts, self.step.updater)
         held = [replace(moment, due=Due(int(moment.t))) for moment in moments]  # what is asked is kept
+        dues = [moment.due for moment in held]
+        is_compiled = variants is self.variants and not self._captures_alone
         try:
-            # Both use torch's private interfaces, which may change.
-            from chainrule.training.steps.functions import function_of
+            # These use torch's private interfaces, which may change.
+            from chainrule.training.steps.functions import function_of, operations_of
             from chainrule.training.steps.launches import launches_of
 
             stage = Stage(x, y, moments)
             stage.put_one(x, y, moments)
             with first_use("the step"):
-                function, tensors = function_of(self.step, stage, [moment.due for moment in held])
+                function, tensors = (function_of if is_compiled else operations_of)(self.step, stage, dues)
                 calls, outputs, error = launches_of(function, tensors, stage)
-        except Exception as error:  # noqa: BLE001  # whatever keeps a plugin from being traced, it may still run eagerly
-            return error
+        except Exception as failure:  # noqa: BLE001  # whatever keeps a plugin from being traced, it may still run eagerly
+            if not is_compiled or not cuda_graph.is_captured(x.device):
+                return failure
+            self._captures_alone = True
+            if self._compile(x, y, moments, variants) is not None:
+                return failure
+            _warn("the step cannot be compiled", failure, "Its operations are captured as they are.")
+            return None
         if error is not None:
+            if not is_compiled:
+                return error
             _warn("the compiled step cannot be recorded", error, "It runs all the same, more slowly.")
-        self.variants.append(Compiled(stage, calls, outputs, held))
+        variants.append(Compiled(stage, calls, outputs, held))
         return None
+
+    def _move_tensors_of_the_loss(self) -> None:
+        """Move what the loss holds, such as class weights, to the device: a CUDA graph holds no copy to it."""
+        own, device = vars(self.step.loss), self.step.network.flat.data.device
+        own |= {name: value.to(device) for name, value in own.items() if isinstance(value, Tensor)}
 
 
 def _warn(what: str, error: Exception, rest: str) -> None:

@@ -1,102 +1,48 @@
-"""`GraphedStep`: a training step captured as a CUDA graph."""
+"""A step on a CUDA device as one graph of its kernels.
+
+One of torch's private interfaces is used here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from chainrule.base.protocols import LossLike
-from chainrule.network import Network
-from chainrule.training.steps.eager import TrainingStep
-from chainrule.training.steps.snapshot import Watch
-from chainrule.updates.moment import Moment, TensorMoment, holds_at
-from chainrule.updates.updater import Updater
-
-Outputs: TypeAlias = tuple[Tensor, Tensor]
-
-WARM_UP_CALLS = 3
-"""Eager calls before the capture, so that libraries plan and torch compiles kernels outside of it."""
+from chainrule.training.steps.eager import Outputs
 
 
-class Recording(NamedTuple):
-    """A captured graph with its input and output tensors, and the moments for which its operations are right."""
-
-    x: Tensor
-    y: Tensor
-    replay: Callable[[], None]
-    outputs: Outputs
-    moments: list[Moment]
+def is_captured(device: torch.device) -> bool:
+    """Whether a step on this device is captured as a graph."""
+    return device.type == "cuda"
 
 
-class GraphedStep:
-    """Takes steps as `TrainingStep` does, by replaying a graph captured once per batch shape.
+def capture(function: Callable[..., Outputs], tensors: Sequence[Tensor]) -> tuple[list[Callable[[], object]], Outputs]:
+    """Capture a function of tensors, the last of them on a CUDA device; return the replay, and the outputs it writes.
 
-    It is captured once for each set of answers of `Step.every`. A step consists of tensor operations without autograd,
-    so that all of it is captured; its numbers enter as tensors. The tensors that a call returns are overwritten by the
-    next call.
+    It is called before, so that libraries plan and kernels are loaded outside of the capture, which executes nothing.
+
+    Raises:
+        RuntimeError: if it waits for the device, as for a number of a tensor.
     """
-
-    def __init__(self, network: Network, loss: LossLike, updater: Updater) -> None:
-        self.network = network
-        self.updater = updater
-        self.step = TrainingStep(network, loss, updater)
-        self._held: list[TensorMoment] = []
-        self._recordings: dict[tuple[torch.Size, torch.Size], list[Recording]] = {}
-        self._watch: Watch | None = None
-
-    def __call__(self, x: Tensor, y: Tensor) -> Outputs:
-        """Take one step, and return the prediction and the value of the loss (M,) before the update."""
-        moments = self.updater.advance()
-        if self._watch is None:
-            self._move_tensors_of_the_loss()
-            self._watch = Watch(self.step.parts, self.updater)
-            self._held = [TensorMoment(self.network.device) for _ in moments]
-        held = [tensors.fill(moment) for tensors, moment in zip(self._held, moments, strict=True)]
-        recordings = self._recordings.setdefault((x.shape, y.shape), [])
-        recording = next((one for one in recordings if holds_at(one.moments, moments)), None)
-        if recording is None:
-            recording = self._record(x.clone(), y.clone(), held)
-            recordings.append(recording)
-        recording.x.copy_(x)
-        recording.y.copy_(y)
-        recording.replay()
-        return recording.outputs
-
-    def follow_settings(self) -> None:
-        """Discard the recordings if a setting of a module, the loss or the updater has changed since."""
-        if self._watch is not None and self._watch.sees_changes():
-            self._recordings, self._watch = {}, None
-
-    def _move_tensors_of_the_loss(self) -> None:
-        """Move what the loss holds, such as class weights, to the device: a graph captures no copy to it."""
-        for name, value in list(vars(self.step.loss).items()):
-            if isinstance(value, Tensor) and value.device != self.network.device:
-                setattr(self.step.loss, name, value.to(self.network.device))
-
-    def _record(self, x: Tensor, y: Tensor, moments: list[Moment]) -> Recording:
-        # Warming up takes real steps, which are undone.
-        declared = self.network.declared_tensors()
-        tensors = [self.network.flat.data, *declared["buffers"], *(counter for _, counter in declared["streams"])]
-        before, state = [tensor.clone() for tensor in tensors], self.updater.state_dict()
-        replay, outputs = record(lambda: self.step.operations(x, y, moments))
-        for tensor, values in zip(tensors, before, strict=True):
-            tensor.copy_(values)
-        self.updater.load_state_dict(state)
-        return Recording(x, y, replay, outputs, moments)
-
-
-def record(operations: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
-    """Capture the operations as a graph on the current CUDA device; return its replay function and its outputs."""
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP_CALLS):
-            operations()
-    torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        outputs = operations()
-    return graph.replay, outputs
+    with torch.cuda.device(tensors[-1].device):
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            function(*tensors)
+        torch.cuda.current_stream().wait_stream(stream)
+        # The process's workspaces for matrix products outlive graphs, and others free them; each graph gets its own.
+        torch._C._cuda_clearCublasWorkspaces()
+        generator = torch.cuda.default_generators[torch.cuda.current_device()]
+        state = generator.clone_state()
+        try:
+            with torch.cuda.graph(graph):
+                outputs = function(*tensors)
+        except BaseException:
+            generator.graphsafe_set_state(state)  # it would wait for the end of the failed capture
+            raise
+        finally:
+            torch._C._cuda_clearCublasWorkspaces()
+    return [graph.replay], outputs

@@ -69,6 +69,21 @@ def function_of(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) ->
     return function, tensors
 
 
+def operations_of(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> tuple[Function, list[Tensor]]:
+    """Return the step whose turn it is on the stage uncompiled, as a function of the tensors that it holds anyway.
+
+    Dues keep what its rules ask.
+    """
+
+    def function(*_: Tensor) -> Outputs:
+        x, y, moments = stage.at(stage.tensors, dues)
+        outputs = step.operations(x, y, moments)
+        stage.end(stage.tensors, outputs[1], step.loss.denominator(outputs[0], y))
+        return outputs
+
+    return function, tensors_of(step, stage)
+
+
 def _compiled(graph: GraphModule, tensors: Sequence[Tensor]) -> Function:
     """Return the compiled graph; another one of the same operations on tensors of these kinds is not compiled again."""
     key = graph.code, _kinds(tensors), torch.get_default_dtype()
@@ -82,7 +97,10 @@ def _kinds(tensors: Sequence[Tensor]) -> tuple[object, ...]:
     """Return all of the tensors that goes into a compiled function, with which of them share memory."""
     storages = [tensor.untyped_storage().data_ptr() for tensor in tensors]
     shared = [storages.index(storage) for storage in storages]
-    return tuple((tensor.shape, tensor.stride(), tensor.dtype, i) for tensor, i in zip(tensors, shared, strict=True))
+    return tuple(
+        (tensor.shape, tensor.stride(), tensor.dtype, tensor.device, i)
+        for tensor, i in zip(tensors, shared, strict=True)
+    )
 
 
 def _make_room(cache: dict[Any, Any]) -> None:

@@ -1,6 +1,6 @@
 """Records the calls of kernels that a compiled function makes, to be made again without the function around them.
 
-Torch's private interfaces that a step needs are used here and in `tracing` alone.
+Torch's private interfaces that a step needs are used here, in `tracing` and in `cuda_graph` alone.
 """
 
 from __future__ import annotations

@@ -39,15 +39,23 @@ class Stage:
         self._forms = [(tuple(moment.scalars), moment.per_member) for moment in distinct.values()]
         values = _values(moments)
         self._are_tensors = [isinstance(value, Tensor) for value in values]
+        count = self._are_tensors.count(False)
         with torch.inference_mode(False):
-            self._counter = torch.zeros((), dtype=torch.int64, device="cpu")
+            self._counter = torch.zeros((), dtype=torch.int64, device=x.device)
             self._x, self._y = (x.new_zeros(self.rows, *x.shape), y.new_zeros(self.rows, *y.shape))
-            count = self._are_tensors.count(False)
-            self._numbers = torch.zeros(self.rows, count, dtype=torch.float64, device="cpu")
-            self._losses, self._denominators = torch.zeros(2, self.rows, len(x), dtype=torch.float64, device="cpu")
+            self._numbers = torch.zeros(self.rows, count, dtype=torch.float64, device=x.device)
+            self._losses, self._denominators = torch.zeros(2, self.rows, len(x), dtype=torch.float64, device=x.device)
             self._vectors = [value.new_zeros(self.rows, *value.shape) for value in values if isinstance(value, Tensor)]
-        self._count, self._rows = self._counter.numpy(), self._numbers.numpy()  # quicker to write for one step
+            # On a CPU these are the same tensors.
+            self._host = self._counter.cpu(), self._numbers.cpu()
+        self._count, self._rows = (tensor.numpy() for tensor in self._host)  # quicker to write for one step
         self._first = self._x[0], self._y[0]
+        self._is_elsewhere = x.device.type != "cpu"
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self._x.device
 
     @property
     def form(self) -> tuple[object, ...]:
@@ -75,6 +83,8 @@ class Stage:
             self._put_numbers([_values(moments)])
         else:
             self._count[()], self._rows[0] = 0, _values(moments)
+            if self._is_elsewhere:
+                self._send()
 
     def batch(self, row: int) -> tuple[Tensor, Tensor]:
         """Return the batch of a staged step, counted from 0."""
@@ -122,7 +132,7 @@ class Stage:
         self._y[row].copy_(self._y[0])
         for staged in (self._numbers, *self._vectors):
             staged[row].copy_(staged[0] * 1.5)
-        self._count[()] = row
+        self._counter.fill_(row)
 
     def _put_numbers(self, rows: Sequence[Sequence[Any]]) -> None:
         self._count[()] = 0
@@ -133,6 +143,13 @@ class Stage:
                     staged[i].copy_(value)
             rows = [[value for value in values if not isinstance(value, Tensor)] for values in rows]
         self._rows[: len(rows)].flat[:] = list(chain.from_iterable(rows))  # quicker than from the rows
+        if self._is_elsewhere:
+            self._send()
+
+    def _send(self) -> None:
+        """Copy the counter and the numbers to the device; what is in pageable memory may be changed at once."""
+        for there, here in zip((self._counter, self._numbers), self._host, strict=True):
+            there.copy_(here, non_blocking=True)
 
 
 def _values(moments: Sequence[Moment]) -> list[Any]:

@@ -1,6 +1,6 @@
 """Traces a training step into a graph of tensor operations, a function of every tensor that it reads or changes.
 
-Torch's private interfaces that a step needs are used here and in `recording` alone.
+Torch's private interfaces that a step needs are used here, in `recording` and in `cuda_graph` alone.
 """
 
 from __future__ import annotations
