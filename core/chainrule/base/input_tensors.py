@@ -21,7 +21,12 @@ def expect_input(owner: object, name: str, value: object, dtype: torch.dtype | N
 
 def expect_dense(owner: object, name: str, value: Tensor, device: torch.device) -> None:
     """Raise ShapeError, naming the owner, unless the tensor is dense and on the device."""
-    if value.layout != torch.strided or value.is_nested:
+    if value.is_nested:
+        raise ShapeError(
+            f"{_text(owner)}: {name} must have rows of one shape, got a nested tensor. "
+            "Pad it with torch.nested.to_padded_tensor."
+        )
+    if value.layout != torch.strided:
         raise ShapeError(
             f"{_text(owner)}: {name} must be dense, got layout {value.layout}. Convert it with .to_dense()."
         )

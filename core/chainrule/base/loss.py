@@ -15,7 +15,7 @@ from torch import Tensor
 from chainrule.arguments import flag, shown
 from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.ensemble_outputs import is_marked
-from chainrule.base.input_tensors import expect_in_domain, expect_input
+from chainrule.base.input_tensors import expect_dense, expect_in_domain, expect_input
 from chainrule.base.loss_checks import (
     check_denominator,
     check_grad_output,
@@ -265,9 +265,11 @@ class Loss(Explained, KeepsForBackward):
             if per_member or is_marked(prediction):
                 refuse_members(self, prediction, per_member)
             return prediction.unsqueeze(0), target.unsqueeze(0)
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, RuntimeError):
             expect_input(self, "prediction", prediction)
             expect_input(self, "target", target)
+            expect_dense(self, "prediction", prediction, prediction.device)
+            expect_dense(self, "target", target, prediction.device)
             raise
 
     @classmethod

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.arguments import flag
 from chainrule.base.declared_attributes import DeclaresAttributes
-from chainrule.base.input_tensors import expect_input
+from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
 from chainrule.errors import ShapeError
@@ -110,7 +110,13 @@ class NetworkStep(DeclaresAttributes):
         network = self.network
         if not isinstance(y, Tensor):
             expect_input("step", "y", y)
-        if isinstance(x, Tensor) and x.shape[:1] != y.shape[:1]:
+        try:
+            has_same_rows = not isinstance(x, Tensor) or x.shape[:1] == y.shape[:1]
+        except RuntimeError:  # nested tensors have no shape
+            expect_dense("step", "x", x, network.device)
+            expect_dense("step", "y", y, network.device)
+            raise
+        if not has_same_rows:
             raise ShapeError(
                 f"step: x and y must have the same rows, got {tuple(x.shape)} and {tuple(y.shape)}. "
                 "Pair each row of x with one of y."

@@ -1,5 +1,7 @@
 """Validation and evaluate take what train takes; data and tensors of another form are answered with the form."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,9 @@ from chainrule.optimizers import sgd
 X, Y = torch.randn(10, 2), torch.randn(10, 1)
 ROWS = TensorDataset(X, Y)
 SPARSE, META = Y.to_sparse(), Y.to("meta")
+JAGGED = torch.nested.nested_tensor([X, X[1:]], layout=torch.jagged)
+with warnings.catch_warnings(action="ignore"):  # this layout has no shape
+    NESTED = torch.nested.nested_tensor([X, X[1:]])
 LOGITS, CLASSES = torch.randn(10, 3), torch.randint(3, (10,))
 
 
@@ -25,6 +30,10 @@ def network(**settings):
 
 def fit(train=(X, Y), **settings):
     return chainrule.fit(network(), mse(), sgd(), train=train, **settings)
+
+
+def step():
+    return chainrule.training_step(network(), mse(), sgd())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +74,11 @@ def test_a_generator_validates_one_epoch():
         (lambda: network(seeds=[0, 1])(X.tolist()), "network: x must be a tensor, got [["),
         (lambda: network()(X.to("meta")), "network: x must be on cpu, got a tensor on meta."),
         (lambda: network()(X.to_sparse()), "network: x must be dense"),
+        (lambda: network()(NESTED), "network: x must have rows of one shape, got a nested tensor. Pad it with"),
+        (lambda: mse()(X, NESTED), "mse: target must have rows of one shape, got a nested tensor."),
+        (lambda: step()(JAGGED, X[:2]), "network: x must have rows of one shape, got a nested tensor."),
+        (lambda: step()(NESTED, X), "step: x must have rows of one shape, got a nested tensor."),
+        (lambda: step()(X, NESTED), "step: y must have rows of one shape, got a nested tensor."),
         (lambda: network(seeds=[0])(torch.tensor(1.0), per_member=True), "network: per_member=True needs x (M, N, …)"),
         (lambda: mse()(X, X.numpy()), "mse: target must be a tensor, got a numpy array (10, 2)."),
         (lambda: mse()(network(), Y), "mse: prediction must be a tensor, got Network("),
@@ -72,7 +86,7 @@ def test_a_generator_validates_one_epoch():
         (lambda: mse()(Y > 0, Y > 0), "mse: prediction must have a floating dtype, got torch.bool."),
         (lambda: cross_entropy()(LOGITS.long(), CLASSES), "cross_entropy: prediction must have a floating dtype"),
         (lambda: accuracy()(Y, Y), "Use binary_accuracy for one output."),
-        (lambda: chainrule.training_step(network(), mse(), sgd())(np.ones((3, 2)), Y), "network: x must be a tensor"),
+        (lambda: step()(np.ones((3, 2)), Y), "network: x must be a tensor"),
     ],
 )
 def test_data_of_another_form_is_answered_with_the_form(mistake, words):
