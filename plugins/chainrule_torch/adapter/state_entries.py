@@ -49,8 +49,8 @@ def shapes(state: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 def draw_keys(parameters: list[Tensor], states: list[dict[str, Tensor]], first: int, seed: int) -> None:
     """Give parameters the keys of their random numbers, from that of this number of a seed on."""
     keys = [random_key(seed, f"update/{first + i}") for i in range(len(parameters))]
-    rows = torch.tensor(keys, dtype=torch.int64, device="cpu").unsqueeze(2).unbind()  # (2, 1) each
-    for parameter, state, key in zip(parameters, states, rows if keys else (), strict=True):
+    rows = torch.tensor(keys, dtype=torch.int64, device="cpu").view(-1, 2, 1).unbind()
+    for parameter, state, key in zip(parameters, states, rows, strict=True):
         state[KEY] = key if parameter.is_cpu else key.to(parameter.device)
 
 
