@@ -78,18 +78,15 @@ def told(results):
     return [dataclasses.replace(result, seconds=0.0, error=None) for result in results]
 
 
-def test_results_are_those_of_one_process_in_the_order_of_the_plans(rules):
+def test_results_are_those_of_one_process_in_order_from_others_that_print_nothing_among_them(rules, capfd):
     made = plans("initializers:zeros", f"initializers:{rules}:Twos", "initializers:ones", "metrics:mae")
-    found = [told(results) for results in results_of(made)]
-    assert found == [told(run_all(plan.subject, plan.checks)) for plan in made]
-    assert [len(results) for results in found] == [6, 6, 6, 6]
-
-
-def test_the_processes_are_others_and_print_nothing_among_the_results(rules, capfd):
-    made = plans(f"initializers:{rules}:OfTheProcess", f"initializers:{rules}:Twos")
+    elsewhere = plans(f"initializers:{rules}:OfTheProcess")
+    expected = [told(run_all(plan.subject, plan.checks)) for plan in made]
     capfd.readouterr()
-    outcomes = {result.outcome for results in results_of(made) for result in results}
-    assert "passed" in outcomes
+    *found, of_others = [told(results) for results in results_of(made + elsewhere)]
+    assert found == expected
+    assert [len(results) for results in found] == [6, 6, 6, 6]
+    assert "passed" in {result.outcome for result in of_others}
     printed = capfd.readouterr()
     assert "printed by a component" in printed.err
     assert printed.out == ""

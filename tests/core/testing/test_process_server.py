@@ -22,14 +22,13 @@ def importable(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
 
 
-@pytest.fixture(params=["copied", "started"])
-def kind_of_process(request, monkeypatch):
-    """Start new servers: those that copy themselves, as on Linux, or those that do not, as elsewhere."""
-    if request.param == "started":
-        own = process_server._PROGRAM.replace(
-            "process_server.serve", "process_server._COPIES = False\nprocess_server.serve"
-        )
-        monkeypatch.setattr(process_server, "_PROGRAM", own)
+@pytest.fixture
+def without_copies(monkeypatch):
+    """Start servers that become the process that is asked for, as where a process cannot be copied."""
+    own = process_server._PROGRAM.replace(
+        "process_server.serve", "process_server._COPIES = False\nprocess_server.serve"
+    )
+    monkeypatch.setattr(process_server, "_PROGRAM", own)
     process_server.close_server()
     yield
     process_server.close_server()
@@ -59,7 +58,7 @@ def interrupt(folder, number):
     time.sleep(1)
 
 
-def test_each_is_another_process_with_the_directory_and_environment_of_now(kind_of_process, tmp_path, monkeypatch):
+def test_each_is_another_process_with_the_directory_and_environment_of_now(tmp_path, monkeypatch):
     found = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -72,12 +71,22 @@ def test_each_is_another_process_with_the_directory_and_environment_of_now(kind_
     assert len({os.getpid(), *found}) == 3
 
 
-def test_the_end_of_one_is_told_and_leaves_the_next_alone(kind_of_process, tmp_path):
+def test_the_end_of_one_is_told_and_leaves_the_next_alone(tmp_path):
     assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=7) == (7, "a line")
     assert call_in_fresh_process(f"{SERVED}raise_one", tmp_path) == (1, "ValueError: no such thing")
     assert call_in_fresh_process(f"{SERVED}die", tmp_path, by=signal.SIGKILL) == (-signal.SIGKILL, "")
     assert call_in_fresh_process(f"{SERVED}die", tmp_path, by=signal.SIGINT) == (-signal.SIGINT, "")
     assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=0) == (0, "a line")
+
+
+def test_where_a_process_cannot_be_copied_each_is_a_new_one(without_copies, tmp_path):
+    assert call_in_fresh_process(f"{SERVED}die", tmp_path, by=signal.SIGKILL) == (-signal.SIGKILL, "")
+    assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=7) == (7, "a line")
+    server = process_server._running_server().pid
+    status, printed = call_in_fresh_process(f"{SERVED}what_it_finds", tmp_path)
+    number, rest = printed.split(" ", 1)
+    assert (status, int(number)) == (0, server)
+    assert rest.endswith(" [] True")
 
 
 def test_a_server_that_was_ended_is_started_again(tmp_path):
@@ -104,7 +113,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-def test_after_an_interrupted_call_the_next_gets_its_own_answer(kind_of_process, interruptible, tmp_path):
+def test_after_an_interrupted_call_the_next_gets_its_own_answer(interruptible, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         call_in_fresh_process(f"{SERVED}interrupt", tmp_path, number=os.getpid())
     assert call_in_fresh_process(f"{SERVED}fail", tmp_path, status=4) == (4, "a line")
