@@ -97,7 +97,7 @@ class Module(Explained, KeepsForBackward):
 
     def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
         """Return the modules held as attributes, or in lists, tuples and dicts of these, each with its name."""
-        return list(held(self, (Module, ModuleLike)))
+        return list(held(self, ModuleLike))
 
     def own_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """Return the parameters held as attributes, or in lists, tuples and dicts of these, each with its name."""
@@ -184,7 +184,7 @@ class Module(Explained, KeepsForBackward):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def held(owner: object, kind: type | tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+def held(owner: object, kind: type) -> Iterator[tuple[str, Any]]:
     """Yield the objects of a kind that are attributes of the owner, or in lists, tuples and dicts of these, by name.
 
     The name of an item has its index or key after a dot: ``blocks.0``, ``heads.mean``.
@@ -193,10 +193,10 @@ def held(owner: object, kind: type | tuple[type, ...]) -> Iterator[tuple[str, An
         yield from _inside(name, value, kind)
 
 
-def _inside(name: str, value: object, kind: type | tuple[type, ...]) -> Iterator[tuple[str, Any]]:
-    if value is None or isinstance(value, bool | int | float | str | Tensor):  # a protocol is slow to say no
+def _inside(name: str, value: object, kind: type) -> Iterator[tuple[str, Any]]:
+    if value is None or isinstance(value, bool | int | float | str | Tensor):
         return
-    if isinstance(value, kind) and not isinstance(get_origin(value) or value, type):  # a class has the methods too
+    if _is_a(value, kind) and not isinstance(get_origin(value) or value, type):  # a class has the methods too
         yield name, value
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
@@ -204,6 +204,13 @@ def _inside(name: str, value: object, kind: type | tuple[type, ...]) -> Iterator
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _inside(f"{name}.{key}", item, kind)
+
+
+def _is_a(value: object, kind: type) -> bool:
+    """Return isinstance(value, kind), without the slow comparison with a protocol where one method decides."""
+    if kind is ModuleLike:
+        return isinstance(value, Module) or (hasattr(value, "forward") and isinstance(value, kind))
+    return isinstance(value, kind)
 
 
 def parts_inside(owner: object) -> Iterator[tuple[str, object]]:
