@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -139,10 +139,11 @@ def checks_of(kind: str, *, compile: bool = False) -> list[Check]:
 def apart() -> Iterator[None]:
     """Run the block on the CPU, in float32 and without autograd, apart from the caller's random state and warnings."""
     dtype = torch.get_default_dtype()
+    on_cpu = torch.get_default_device().type == "cpu"  # where it is, the context would slow every operation down
     torch.set_default_dtype(torch.float32)
     try:
         with (
-            torch.device("cpu"),
+            nullcontext() if on_cpu else torch.device("cpu"),
             torch.inference_mode(False),
             torch.no_grad(),
             torch.random.fork_rng(devices=[]),
