@@ -1,4 +1,4 @@
-"""The process whose copies `tests.interpreter` makes into commands: it imports torch, and nothing of what is tested.
+"""The process whose copies `tests.interpreter` makes into commands: it imports what they need, but nothing tested.
 
 It is started with the number of a socket. Each message brings a request, a file of JSON, and a command's stdin, stdout
 and stderr; the answer is the exit status, or "new" where a module that the command may import has the name of one that
@@ -23,6 +23,9 @@ import types
 import warnings
 from pathlib import Path
 
+NEEDED = ("torch", "typer", "rich.markdown")
+"""What most commands import, none of which reads a variable that may change when it is imported."""
+
 FOLDERS = sys.path[1:]
 SITES = {*site.getsitepackages(), site.getusersitepackages()}
 BEFORE_SITES = list(itertools.takewhile(lambda folder: folder not in SITES, FOLDERS))
@@ -32,7 +35,8 @@ def main():
     server = socket.socket(fileno=int(sys.argv[1]))
     on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is meant for the tests
     sys.path[:] = FOLDERS
-    importlib.import_module("torch")
+    for name in NEEDED:
+        importlib.import_module(name)
     imported = {name.partition(".")[0] for name in sys.modules}
     assert not any(name.startswith("chainrule") for name in imported)
     gc.freeze()  # the memory that a collection writes to is no longer shared with the copies

@@ -1,8 +1,9 @@
 """Commands of Python in processes that spare the import of torch, most of a short command's time.
 
-They are copies of one process that has imported it, and nothing of chainrule: see `tests.copied_process`. A command is
-told from one in a new process by its hash seed, which is that of all copies, and by torch in sys.modules from the
-start; tests about either, about closed streams or about the options of the interpreter start new ones.
+They are copies of one process that has imported it, typer and rich, and nothing of chainrule: see
+`tests.copied_process`. A command is told from one in a new process by its hash seed, which is that of all copies, and
+by these in sys.modules from the start; tests about either, about closed streams or about the options of the interpreter
+start new ones.
 """
 
 import atexit
@@ -21,7 +22,7 @@ READ_LATER = {
     *("CHAINRULE_DISABLE", "COLUMNS", "FORCE_COLOR", "HOME", "NO_COLOR", "PYTHONIOENCODING", "PYTHONPATH", "TERM"),
     *("TORCHINDUCTOR_CACHE_DIR", "_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR"),  # set by torch where it compiles
 }
-"""The variables that may change: neither Python nor torch reads them when it starts, or copies read them anew."""
+"""The variables that may change: Python, torch, typer and rich do not read them at the start, or copies do anew."""
 
 
 class Interpreter:
