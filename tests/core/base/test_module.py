@@ -1,4 +1,4 @@
-"""The repr of a module, which makes the same again."""
+"""The repr of a module, which makes the same again, and the modules inside it."""
 
 import pytest
 
@@ -22,3 +22,32 @@ class Gated(identity):
 )
 def test_repr_shows_the_flag_of_a_parameter_of_its_name(settings, shown):
     assert repr(Gated(**settings)) == f"Gated({shown})"
+
+
+class Alike:
+    """What has all members of a module is one, of whatever class."""
+
+    training = needs_input_grad = True
+
+    def forward(self, x):
+        return x
+
+    def backward(self, grad_output):
+        return grad_output
+
+    def named_children(self):
+        return []
+
+    def own_parameters(self):
+        return []
+
+
+class OnlyForward:
+    def forward(self, x):
+        return x
+
+
+def test_children_are_what_has_all_members_of_a_module():
+    module = Gated()
+    module._inner = [identity(), Alike(), OnlyForward(), Alike]
+    assert [name for name, _ in module.named_children()] == ["_inner.0", "_inner.1"]
