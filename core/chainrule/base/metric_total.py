@@ -19,7 +19,7 @@ class MetricTotal:
     """Sums by name, in float64 and without synchronising, or rows that are joined, for a metric that needs them."""
 
     def __init__(self, metric: Metric, members: int) -> None:
-        self._metric = metric
+        self.metric = metric
         self._members = members
         self._sums: dict[str, Tensor] = {}
         self._numbers: dict[str, float] = {}
@@ -32,14 +32,17 @@ class MetricTotal:
         Raises:
             ContractError: if the metric's sums are not what they must be.
         """
-        found = self._metric.sums(prediction, target)
+        self.add_sums(self.metric.sums(prediction, target), prediction)
+
+    def add_sums(self, found: Mapping[str, Tensor | float], prediction: Tensor) -> None:
+        """Add a batch by its sums, as `add` does."""
         if self._form is None:
             self._form = prediction.dtype, prediction.device
             self._expect_mapping(found)
         for name, value in found.items():
             if not isinstance(value, Tensor):
                 self._add_number(name, value)
-            elif self._metric.joins_rows:
+            elif self.metric.joins_rows:
                 self._expect(name, value, prediction.shape[:2])
                 self._rows.setdefault(name, []).append(value.clone())  # a captured step writes its outputs again
             elif name in self._sums and value.shape == self._sums[name].shape:
@@ -55,19 +58,19 @@ class MetricTotal:
             ContractError: if the metric returns something else.
         """
         if self._form is None:
-            raise ChainruleError(f"{label(self._metric)}: a value needs at least one batch, got none. Add one.")
+            raise ChainruleError(f"{label(self.metric)}: a value needs at least one batch, got none. Add one.")
         dtype, device = self._form
         numbers = {
             name: torch.tensor(number, dtype=torch.float64, device=device) for name, number in self._numbers.items()
         }
         rows = {name: torch.cat(parts, 1) for name, parts in self._rows.items()}
-        value = self._metric.value(self._sums | numbers | rows)
-        is_tensor, one_number = isinstance(value, Tensor), self._metric.one_number
+        value = self.metric.value(self._sums | numbers | rows)
+        is_tensor, one_number = isinstance(value, Tensor), self.metric.one_number
         if not is_tensor or value.shape[:1] != (self._members,) or (value.dim() == 1) != one_number:
             wanted = f"({self._members},)" if one_number else f"({self._members}, …) with further axes"
             got = tuple(value.shape) if is_tensor else shown(value)
             raise ContractError(
-                f"{label(self._metric)}: value must return a tensor {wanted} for {self._members} members, got {got}. "
+                f"{label(self.metric)}: value must return a tensor {wanted} for {self._members} members, got {got}. "
                 "Keep axis 0, the members; one_number says whether there are others."
             )
         return value.to(dtype) if one_number and dtype.is_floating_point else value
@@ -84,7 +87,7 @@ class MetricTotal:
     def _expect_mapping(self, found: Any) -> None:
         if not isinstance(found, Mapping) or not found:
             raise ContractError(
-                f'{label(self._metric)}: sums must return a dict of sums by name, got {shown(found)}. Return {{"rows": '
+                f'{label(self.metric)}: sums must return a dict of sums by name, got {shown(found)}. Return {{"rows": '
                 "prediction.shape[1]}, for example."
             )
 
@@ -93,15 +96,15 @@ class MetricTotal:
         before = self._sums.get(name)
         if value.shape[: len(leading)] != leading or before is not None:
             wanted = f"({', '.join(map(str, leading))}, …)" if before is None else f"{tuple(before.shape)} as before"
-            fix = "Keep its rows." if self._metric.joins_rows else "Sum over the rows alone, as with .sum(1)."
+            fix = "Keep its rows." if self.metric.joins_rows else "Sum over the rows alone, as with .sum(1)."
             raise ContractError(
-                f'{label(self._metric)}: "{name}" of sums must have shape {wanted}, got {tuple(value.shape)}. {fix}'
+                f'{label(self.metric)}: "{name}" of sums must have shape {wanted}, got {tuple(value.shape)}. {fix}'
             )
 
     def _add_number(self, name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ContractError(
-                f'{label(self._metric)}: "{name}" of sums must be a tensor (M, …) or a number, got {shown(value)}. '
+                f'{label(self.metric)}: "{name}" of sums must be a tensor (M, …) or a number, got {shown(value)}. '
                 "Return one of the two."
             )
         self._numbers[name] = self._numbers.get(name, 0) + value

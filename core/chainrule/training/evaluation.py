@@ -14,6 +14,7 @@ from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.protocols import LossLike, ModuleLike
 from chainrule.calls import explained
 from chainrule.network import Network
+from chainrule.training.batch_values import batch_values
 from chainrule.training.batches import (
     GATHERED_ELEMENTS,
     Batches,
@@ -28,12 +29,16 @@ from chainrule.training.metric_values import MetricValues
 from chainrule.training.output_kinds import warn_of_thresholds
 from chainrule.training.passed_parts import Metrics, check_parts, checked_metrics
 from chainrule.training.running_means import RunningMeans
+from chainrule.training.steps.compiled_evaluation import CompiledEvaluation
 
 CACHED_ELEMENTS = 2**18
 """The most elements of an activation for each thread, so that it stays in a core's cache from layer to layer.
 
 Where the value for all rows may depend on how they are batched, a batch has as many as memory allows.
 """
+
+SERIAL_THREADS = 2
+"""Up to so many threads a compiled evaluation, which uses one but in matrix products, is quicker for any data."""
 
 
 @explained
@@ -85,22 +90,33 @@ def values_over(
     *,
     per_member: bool,
     chosen: Chosen | None = None,
+    compiled: CompiledEvaluation | None = None,
 ) -> dict[str, Tensor]:
     """Return what `evaluate` does, for checked parts and a loss over members; errors begin with the data's name.
 
-    The network has the chosen members alone where there is a choice, and the data all of them.
+    The network has the chosen members alone where there is a choice, and the data all of them. Batches of tensors go
+    through the compiled evaluation where there is one.
     """
     means, values = RunningMeans(network.members), MetricValues(metrics, network.members)
     modes = [(module, module.training) for module in network.modules()]
     _set_modes((module, False) for module, _ in modes)
     try:
-        elements = _elements_of_a_batch(network, loss, metrics) // (chosen.built if chosen else network.members)
-        own = chosen if per_member else None
-        for inputs, target in _large_batches(name, data, network, own, elements, per_member=per_member):
-            prediction = network.module.forward(inputs)
-            mean = loss.mean(prediction, target, per_member=True)
-            means.add("loss", mean, loss.denominator(prediction, target))
-            values.add(prediction, target)
+        batches: Iterator[tuple[Tensor, Tensor]]
+        if is_pair(data):
+            if compiled:
+                compiled.follow_settings()
+            pair = (chosen.of(data[0]), chosen.of(data[1])) if chosen and per_member else data
+            x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in pair)
+            size, compiled = _batching(x, network, loss, metrics, chosen.built if chosen else network.members, compiled)
+            batches = _slices(x, y, size)
+        else:
+            own = cast("Batches", data)
+            compiled, batches = None, _given(name, own, network, chosen if per_member else None, per_member=per_member)
+        for inputs, target in batches:
+            quick = compiled(inputs, target) if compiled else None
+            batch = quick or batch_values(network, loss, inputs, target)
+            means.add("loss", batch.mean, batch.denominator)
+            values.add(batch.prediction, target, batch.sums)
     finally:
         _set_modes(modes)
     found = means.means() | values.values()
@@ -113,35 +129,51 @@ def _set_modes(modes: Iterable[tuple[ModuleLike, bool]]) -> None:
         object.__setattr__(module, "training", mode)
 
 
-def _elements_of_a_batch(network: Network, loss: LossLike, metrics: Mapping[str, MetricLike]) -> int:
-    """Return how many elements the widest layer's activation should have in a batch."""
-    if (
+def _may_be_cached(network: Network, loss: LossLike, metrics: Mapping[str, MetricLike]) -> bool:
+    """Whether batches may be small enough for a core's cache, since no value depends on how rows are batched."""
+    return (
         network.device.type == "cpu"
         and getattr(loss, "batch_independent", False)
         and all(getattr(module, "batch_independent", True) for module in network.modules())
         and all(isinstance(one, Metric) for one in metrics.values())
-    ):
-        return CACHED_ELEMENTS * torch.get_num_threads()
-    return GATHERED_ELEMENTS // 16
+    )
 
 
-def _large_batches(
-    name: str, data: Data, network: Network, chosen: Chosen | None, elements: int, *, per_member: bool
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches (M, B, …) of x and y, with activations of so many elements a member, or those of an iterable."""
-    if not is_pair(data):
-        batches = IterableBatches(name, cast("Batches", data), network, per_member=per_member)
-        for xs, ys in batches.epoch(1, chosen=chosen):
-            yield from zip(xs, ys, strict=True)
-        return
-    if chosen is not None:
-        data = chosen.of(data[0]), chosen.of(data[1])
-    check_pair(name, *data, network, per_member=per_member)
-    x, y = (network.with_member_axis(tensor, per_member=per_member) for tensor in data)
+def _batching(
+    x: Tensor,
+    network: Network,
+    loss: LossLike,
+    metrics: Mapping[str, MetricLike],
+    members: int,
+    compiled: CompiledEvaluation | None,
+) -> tuple[int, CompiledEvaluation | None]:
+    """Return the rows of a batch, and the compiled evaluation unless it would be slower than the eager one.
+
+    So many members share the memory for the widest layer's activation. Data of more than a batch for one thread is
+    evaluated eagerly by several, which a compiled function does not use.
+    """
     widths = [parameter.shape[0] for parameter in network.parameters() if len(parameter.shape) > 1]
-    size = max(1, elements // max(1, x[0, 0].numel(), *widths))
+    widest, threads = members * max(1, x.shape[2:].numel(), *widths), torch.get_num_threads()
+    if x.shape[1] * widest > CACHED_ELEMENTS and threads > SERIAL_THREADS:
+        compiled = None
+    if not _may_be_cached(network, loss, metrics):
+        return max(1, GATHERED_ELEMENTS // 16 // widest), compiled
+    size = max(1, CACHED_ELEMENTS * threads // widest)
+    return compiled.rows_of_a_batch(size) if compiled else size, compiled
+
+
+def _slices(x: Tensor, y: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield x and y (M, N, …) in batches of so many rows."""
     if size >= x.shape[1]:
         yield x, y
         return
     for start in range(0, x.shape[1], size):
         yield x[:, start : start + size], y[:, start : start + size]
+
+
+def _given(
+    name: str, data: Batches, network: Network, chosen: Chosen | None, *, per_member: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches of an iterable, (M, B, …)."""
+    for xs, ys in IterableBatches(name, data, network, per_member=per_member).epoch(1, chosen=chosen):
+        yield from zip(xs, ys, strict=True)

@@ -41,6 +41,7 @@ from chainrule.training.passed_parts import (
 from chainrule.training.run import Run
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.compiled import CompiledStep
+from chainrule.training.steps.compiled_evaluation import compiled_evaluation
 from chainrule.training.steps.eager import keep_as_ordinary_tensors
 from chainrule.training.training_step import Attachable, StepForm, make_step
 
@@ -87,7 +88,10 @@ def fit(
         clip_norm: the largest global norm of each member's gradient.
         compile: whether to compile the step, forward to update, as one function, which takes 5 to 20 seconds the first
             time. On a CUDA device it is launched as one graph; on a CPU, from 2²² parameters on, only the update rule
-            is compiled, as in `Optimizer.attach`. What cannot be compiled warns and runs eagerly.
+            is compiled, as in `Optimizer.attach`. Where the step is one function, on a CPU so is the evaluation of data
+            given as tensors, from epoch 25 on: compiling it takes a second or more, which fewer epochs do not win back.
+            With more than two threads of torch, large data is evaluated eagerly by all of them. What cannot be compiled
+            warns and runs eagerly; a metric does so without a warning.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False skips the pass over train at the end of each epoch; the curves of train then follow
             from the epoch's steps, as they always do for an iterable.
@@ -156,6 +160,8 @@ def fit(
         },
     )
     running = None if "train" in splits else metrics
+    rows = [split[1].shape[int(per_member)] for split in splits.values() if is_pair(split)]
+    evaluation = compiled_evaluation(step, metrics, rows)
     try:
         with torch.no_grad():
             saving.resume()
@@ -169,7 +175,14 @@ def fit(
                 run.show_evaluation_parameters()
                 for name, split in splits.items():
                     values[name] = values_over(
-                        f"fit: {name}", network, loss, split, metrics, per_member=per_member, chosen=run.chosen
+                        f"fit: {name}",
+                        network,
+                        loss,
+                        split,
+                        metrics,
+                        per_member=per_member,
+                        chosen=run.chosen,
+                        compiled=evaluation and evaluation.due(run.epoch),
                     )
                 record = {f"{name}_{key}": value for name, found in values.items() for key, value in found.items()}
                 run.end_epoch(record)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.metric_total import MetricTotal
-from chainrule.base.saved_tensors import version
-from chainrule.errors import ContractError
+from chainrule.training.batch_values import expect_untouched, sums_of, versions
 from chainrule.training.running_means import RunningMeans
 
 
@@ -23,21 +22,25 @@ class MetricValues:
         self._means = RunningMeans(members)
         self._names = list(metrics)
 
-    def add(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch, (M, N, …).
+    def add(
+        self, prediction: Tensor, target: Tensor, sums: Mapping[str, Mapping[str, Tensor | float]] | None = None
+    ) -> None:
+        """Add a batch, (M, N, …), with those sums of metrics that have been computed, by the metrics' names.
 
         Raises:
             ChainruleError: if a metric or a function returns anything but what it must, or the batch does not fit it.
         """
-        before = version(prediction), version(target)
         for name, total in self._totals.items():
-            total.add(prediction, target)
-            _expect_untouched(name, prediction, target, before)
+            if sums and name in sums:
+                total.add_sums(sums[name], prediction)
+            else:
+                total.add_sums(sums_of(name, total.metric, prediction, target), prediction)
+        before = versions(prediction, target)
         for name, function in self._functions.items():
             # Of tensors created under inference mode, changes are not counted.
             own = prediction.clone() if prediction.is_inference() else prediction
             self._means.add(name, function(own, target), prediction.shape[1])
-            _expect_untouched(name, prediction, target, before)
+            expect_untouched(name, prediction, target, before)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that has been added."""
@@ -56,14 +59,3 @@ class MetricValues:
         """Return the values by name, (M,) or (M, …), in the order of the metrics."""
         values = self._means.means() | {name: total.value() for name, total in self._totals.items()}
         return {name: values[name] for name in self._names}
-
-
-def _expect_untouched(name: str, prediction: Tensor, target: Tensor, before: tuple[int, int]) -> None:
-    """Raise ContractError if a metric has changed what the others, and the caller, see."""
-    now = version(prediction), version(target)
-    if now != before:
-        part = "prediction" if now[0] != before[0] else "target"
-        raise ContractError(
-            f'metric "{name}": must leave prediction and target as they are, got the {part} changed in place. '
-            "Write operations without the underscore, or change a clone()."
-        )

@@ -79,7 +79,8 @@ def first_use(name: str) -> Iterator[None]:
         shown.status(f"compiling {name}, once …", spinner="line") if shown.is_terminal else nullcontext(),
         warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler imports parts that torch deprecates
+        for category in (DeprecationWarning, FutureWarning):  # torch's compiler uses parts that torch deprecates
+            warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\._inductor")  # advice on its own choices
         yield
 

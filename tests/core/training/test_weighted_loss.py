@@ -42,9 +42,8 @@ def test_it_and_its_gradient_equal_torch(shape):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("per_member", [False, True])
 def test_an_evaluation_in_batches_divides_by_the_denominator_of_the_whole_split(reduction, per_member, monkeypatch):
-    monkeypatch.setattr(
-        "chainrule.training.evaluation._elements_of_a_batch", lambda *_: 2 * 5 * 5
-    )  # five rows at a time
+    monkeypatch.setattr("chainrule.training.evaluation.CACHED_ELEMENTS", 2 * 5 * 5)  # five rows at a time
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     network = build(seeds=[0, 1])
     x, y = (torch.stack([X, X.flip(0)]), torch.stack([Y, Y.roll(1)])) if per_member else (X, Y)
     found = evaluate(network, WeightedCrossEntropy(reduction, **SETTINGS), (x, y), per_member=per_member)

@@ -136,6 +136,11 @@ class CompiledStep:
             means.add_losses(self.step.loss, compiled.outputs[1].dtype, *compiled.stage.losses(steps))
         return steps, compiled.outputs
 
+    @property
+    def is_eager(self) -> bool:
+        """Whether the step turned out not to compile."""
+        return self._has_failed
+
     def follow_settings(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
@@ -180,7 +185,7 @@ class CompiledStep:
         if not torch.is_inference_mode_enabled():
             keep_as_ordinary_tensors(self.step.parts)
         if self._error is not None:
-            _warn(
+            warn_uncompiled(
                 "the step cannot be compiled",
                 self._error,
                 "It runs eagerly; a step that performs the same tensor operations every time compiles.",
@@ -234,12 +239,12 @@ class CompiledStep:
             self._captures_alone = True
             if self._compile(x, y, moments, variants) is not None:
                 return failure
-            _warn("the step cannot be compiled", failure, "Its operations are captured as they are.")
+            warn_uncompiled("the step cannot be compiled", failure, "Its operations are captured as they are.")
             return None
         if error is not None:
             if not is_compiled:
                 return error
-            _warn("the compiled step cannot be recorded", error, "It runs all the same, more slowly.")
+            warn_uncompiled("the compiled step cannot be recorded", error, "It runs all the same, more slowly.")
         variants.append(Compiled(stage, calls, outputs, held))
         return None
 
@@ -249,7 +254,8 @@ class CompiledStep:
         own |= {name: value.to(device) for name, value in own.items() if isinstance(value, Tensor)}
 
 
-def _warn(what: str, error: Exception, rest: str) -> None:
+def warn_uncompiled(what: str, error: Exception, rest: str) -> None:
+    """Warn that compile=True does less than it might, and what happens in its place."""
     reason = str(error).strip().partition("\n")[0].rstrip(".")
     warnings.warn(
         f"compile=True: {what} ({type(error).__name__}: {reason}). {rest}",

@@ -6,11 +6,12 @@ One of torch's private interfaces is used here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from chainrule.training.steps.eager import Outputs
+Results = TypeVar("Results", bound=Sequence[Tensor])
 
 
 def is_captured(device: torch.device) -> bool:
@@ -18,7 +19,7 @@ def is_captured(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def capture(function: Callable[..., Outputs], tensors: Sequence[Tensor]) -> tuple[list[Callable[[], object]], Outputs]:
+def capture(function: Callable[..., Results], tensors: Sequence[Tensor]) -> tuple[list[Callable[[], object]], Results]:
     """Capture a function of tensors, the last of them on a CUDA device; return the replay, and the outputs it writes.
 
     It is called before, so that libraries plan and kernels are loaded outside of the capture, which executes nothing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -39,10 +39,15 @@ def form_of(step: TrainingStep) -> Hashable:
     Raises:
         NoFormError: if a part holds a value that is neither plain nor a part of its own.
     """
-    parts = {id(part): i for i, part in enumerate(step.parts)}
-    code = code_of(*dict.fromkeys(map(type, step.parts)))
-    own = [(type(part), _described(vars(part), parts)) for part in step.parts]
-    return code, tuple(own), _form_of_updater(step.updater), torch.get_default_dtype()
+    return form_of_parts(step.parts), _form_of_updater(step.updater), torch.get_default_dtype()
+
+
+def form_of_parts(parts: Sequence[object], settings: Mapping[str, Settings] | None = None) -> Hashable:
+    """Return what `form_of` has of some parts, and of others that are settings alone, such as metrics, by name."""
+    numbers = {id(part): i for i, part in enumerate(parts)}
+    code = code_of(*dict.fromkeys(map(type, parts)))
+    own = [(type(part), _described(vars(part), numbers)) for part in parts]
+    return code, tuple(own), _described(dict(settings or {}), numbers)
 
 
 def _form_of_updater(updater: Updater) -> Hashable:

@@ -19,7 +19,7 @@ from chainrule.training.steps.tracing import compile_graph, tensors_of, trace
 Function: TypeAlias = Callable[..., Outputs]
 
 FUNCTIONS = 256
-"""The size of both caches; a compiled function takes a few megabytes."""
+"""The size of each cache; a compiled function takes a few megabytes."""
 
 _by_graph: dict[object, Function] = {}
 
@@ -49,7 +49,7 @@ def function_of(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) ->
     """
     tensors, undeclared = tensors_of(step, stage), undeclared_tensors(step.parts)
     try:
-        form: Hashable = form_of(step), stage.form, tuple(undeclared), _kinds([*undeclared.values(), *tensors])
+        form: Hashable = form_of(step), stage.form, tuple(undeclared), kinds_of([*undeclared.values(), *tensors])
     except NoFormError:
         form = None
     for known in _by_form.get(form, ()):
@@ -62,9 +62,9 @@ def function_of(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) ->
             first = [undeclared[each] if isinstance(each, str) else each for each in known.constants]
             return known.function, [*first, *tensors]
     graph, tensors, constants = trace(step, stage, dues)
-    function = _compiled(graph, tensors)
+    function = compiled(graph, tensors)
     if form is not None:
-        _make_room(_by_form)
+        make_room(_by_form)
         _by_form.setdefault(form, []).append(Known(function, list(dues), constants))
     return function, tensors
 
@@ -84,16 +84,16 @@ def operations_of(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) 
     return function, tensors_of(step, stage)
 
 
-def _compiled(graph: GraphModule, tensors: Sequence[Tensor]) -> Function:
+def compiled(graph: GraphModule, tensors: Sequence[Tensor]) -> Function:
     """Return the compiled graph; another one of the same operations on tensors of these kinds is not compiled again."""
-    key = graph.code, _kinds(tensors), torch.get_default_dtype()
+    key = graph.code, kinds_of(tensors), torch.get_default_dtype()
     if key not in _by_graph:
-        _make_room(_by_graph)
+        make_room(_by_graph)
         _by_graph[key] = compile_graph(graph, tensors)
     return _by_graph[key]
 
 
-def _kinds(tensors: Sequence[Tensor]) -> tuple[object, ...]:
+def kinds_of(tensors: Sequence[Tensor]) -> tuple[object, ...]:
     """Return all of the tensors that goes into a compiled function, with which of them share memory."""
     storages = [tensor.untyped_storage().data_ptr() for tensor in tensors]
     shared = [storages.index(storage) for storage in storages]
@@ -103,6 +103,7 @@ def _kinds(tensors: Sequence[Tensor]) -> tuple[object, ...]:
     )
 
 
-def _make_room(cache: dict[Any, Any]) -> None:
+def make_room(cache: dict[Any, Any]) -> None:
+    """Remove the oldest entry of a cache that is full."""
     if len(cache) >= FUNCTIONS:
-        del cache[next(iter(cache))]  # the oldest
+        del cache[next(iter(cache))]

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from chainrule.training.steps import cuda_graph
-from chainrule.training.steps.eager import Outputs
-from chainrule.training.steps.recording import LargeStepError, Launch, UnrepeatableError, call_into, record
-from chainrule.training.steps.stage import Stage
+from chainrule.training.steps.recording import LargeStepError, Launch, Results, UnrepeatableError, call_into, record
 
 TOLERANCE = 0.05
 """Of a tensor's change in a step; a learning rate or a step's number that stayed would make it differ by a third."""
 
 
-class Launches(NamedTuple):
+class Varied(Protocol):
+    """A stage, the last tensors of a compiled function."""
+
+    def vary(self) -> None:
+        """Let the function's next call be on another batch, with other numbers."""
+
+
+class Launches(NamedTuple, Generic[Results]):
     """Calls that, made one after the other, take a step and write its outputs into tensors that stay.
 
     Attributes:
@@ -26,11 +31,11 @@ class Launches(NamedTuple):
     """
 
     calls: Sequence[Launch]
-    outputs: Outputs
+    outputs: Results
     error: Exception | None = None
 
 
-def launches_of(function: Callable[..., Outputs], tensors: Sequence[Tensor], stage: Stage) -> Launches:
+def launches_of(function: Callable[..., Results], tensors: Sequence[Tensor], stage: Varied) -> Launches[Results]:
     """Return the launches of a compiled step on these tensors; what is done to find them out is undone.
 
     They are held against the function, bit by bit, on a second step with another batch, step number and learning rate,
@@ -40,8 +45,8 @@ def launches_of(function: Callable[..., Outputs], tensors: Sequence[Tensor], sta
     memory = _Memory(tensors)
     before = memory.copy()
     try:
-        outputs: Outputs
-        is_captured = cuda_graph.is_captured(stage.device)
+        outputs: Results
+        is_captured = cuda_graph.is_captured(tensors[-1].device)
         calls, outputs = (cuda_graph.capture if is_captured else record)(function, tensors)
         stage.vary()
         first = memory.copy()

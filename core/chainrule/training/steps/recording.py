@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import CellType, FunctionType, MethodType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ from torch._inductor.output_code import CompiledFxGraph
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from chainrule.training.steps.eager import Outputs
-
 Launch: TypeAlias = Callable[[], object]
+
+Results = TypeVar("Results", bound=Sequence[Tensor])
 
 _ALLOCATIONS = (torch.ops.aten.empty, torch.ops.aten.empty_strided)
 """Operations after which there is nothing to copy."""
@@ -39,7 +39,7 @@ class UnrepeatableError(Exception):
     """A compiled function does more than call kernels on tensors."""
 
 
-def record(function: Callable[..., Outputs], tensors: Sequence[Tensor]) -> tuple[list[Launch], Outputs]:
+def record(function: Callable[..., Results], tensors: Sequence[Tensor]) -> tuple[list[Launch], Results]:
     """Call a compiled function on these tensors, and return the calls of kernels that it made, and what it returned.
 
     Made again, these calls do what the function does, on the same tensors and into the same outputs, without the time

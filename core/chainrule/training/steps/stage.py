@@ -53,11 +53,6 @@ class Stage:
         self._is_elsewhere = x.device.type != "cpu"
 
     @property
-    def device(self) -> torch.device:
-        """Where it is."""
-        return self._x.device
-
-    @property
     def form(self) -> tuple[object, ...]:
         """All that `at` does depends on, beside the kinds of the tensors."""
         return tuple(self._numbered), tuple(self._forms), tuple(self._are_tensors)

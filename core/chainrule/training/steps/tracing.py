@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -43,10 +44,10 @@ _OPTIONS = {
 }
 
 
-class TracedStep(NamedTuple):
-    """A step's graph, called as ``graph(*tensors)``, and those tensors, the last of them those of the stage.
+class Traced(NamedTuple):
+    """A graph of operations, called as ``graph(*tensors)``, and those tensors, the last of them those of the stage.
 
-    It changes them in place, and gives the prediction and the loss (M,) before the update.
+    That of a step changes them in place, and gives the prediction and the loss (M,) before the update.
 
     Attributes:
         constants: the paths of its first tensors, which no part declares; or tensors that no part holds either.
@@ -61,7 +62,19 @@ class UntraceableError(Exception):
     """A step does more than operate on the tensors that its graph takes."""
 
 
-def trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> TracedStep:
+@contextmanager
+def random_numbers_kept() -> Iterator[None]:
+    """Put the states of Python's and numpy's global generators back at the end."""
+    python, numpy = random_states()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+@random_numbers_kept()
+def trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> Traced:
     """Trace the step whose turn it is on the stage, without side effects: deep copies of it run.
 
     The first takes the step with values, so that what the step caches is made outside of the trace. Dues keep what
@@ -71,19 +84,10 @@ def trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> Trace
         UntraceableError: if the step draws from other generators than declared ones, or changes undeclared state.
         Exception: whatever a module, loss or rule raises whose operations depend on the values of its tensors.
     """
-    python, numpy = random_states()
-    try:
-        return _trace(step, stage, dues)
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-
-
-def _trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> TracedStep:
     with torch.random.fork_rng(devices=[]):
         copy.deepcopy(step).operations(*stage.at(stage.tensors, dues))
     undeclared = undeclared_tensors(step.parts)
-    _expect_no_views(undeclared, step.updater.network.flat)
+    expect_no_views(undeclared, step.updater.network.flat)
     copied = copy.deepcopy(step, {id(tensor): tensor for tensor in undeclared.values()})
     tensors, structure = _state_of(step)
     state = len(tensors)
@@ -102,13 +106,18 @@ def _trace(step: TrainingStep, stage: Stage, dues: Sequence[Due | None]) -> Trac
         stage.end(values[state:], outputs[1], copied.loss.denominator(outputs[0], y))
         return outputs
 
+    return graph_of(operations, tensors, undeclared)
+
+
+def graph_of(operations: Callable[..., Any], tensors: list[Tensor], undeclared: Mapping[str, Tensor]) -> Traced:
+    """Return the graph of operations on these tensors, and on undeclared ones, which are given by path."""
     # On fake tensors, which have shapes but no values.
     graph = make_fx(operations, _DECOMPOSITIONS, tracing_mode="fake", _allow_non_fake_inputs=True)(*tensors)
     names = {id(tensor): name for name, tensor in undeclared.items()}
     for node in graph.graph.nodes:
         _expect_traceable(graph, node, names)
     constants = _lift_constants(graph)
-    return TracedStep(graph, [*constants, *tensors], [names.get(id(each), each) for each in constants])
+    return Traced(graph, [*constants, *tensors], [names.get(id(each), each) for each in constants])
 
 
 def tensors_of(step: TrainingStep, stage: Stage) -> list[Tensor]:
@@ -143,7 +152,7 @@ def _compiled(graph: GraphModule, inputs: Sequence[Tensor], options: Mapping[str
     return compiled
 
 
-def _expect_no_views(undeclared: Mapping[str, Tensor], flat: FlatBuffers) -> None:
+def expect_no_views(undeclared: Mapping[str, Tensor], flat: FlatBuffers) -> None:
     """Refuse a module that keeps views of its parameters, since tracing binds those to other tensors."""
     buffers = {tensor.untyped_storage().data_ptr() for tensor in (flat.data, flat.grad)}
     for name, tensor in undeclared.items():
@@ -169,13 +178,21 @@ def _expect_traceable(graph: GraphModule, node: Node, names: Mapping[int, str]) 
         return
     if torch.Tag.nondeterministic_seeded in node.target.tags:
         raise UntraceableError(f"{node.target} draws random numbers; declare a Random")
+    for base in changed_by(node):
+        if base.op == "get_attr":
+            name = names.get(id(getattr(graph, str(base.target))), "a tensor that no module holds")
+            raise UntraceableError(f"it changes {name}, which is no Buffer")
+
+
+def changed_by(node: Node) -> Iterator[Node]:
+    """Yield the tensors that a graph's operation changes in place; of a view, the one that it is a view of."""
+    if not isinstance(node.target, OpOverload):
+        return
     declared = node.target._schema.arguments
     given = node.kwargs | {argument.name: value for argument, value in zip(declared, node.args, strict=False)}
     for written in (given.get(argument.name) for argument in declared if argument.is_write):
-        base = _base(written) if isinstance(written, Node) else None
-        if base is not None and base.op == "get_attr":
-            name = names.get(id(getattr(graph, str(base.target))), "a tensor that no module holds")
-            raise UntraceableError(f"it changes {name}, which is no Buffer")
+        if isinstance(written, Node):
+            yield _base(written)
 
 
 def _base(node: Node) -> Node:
