@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -81,7 +82,12 @@ def undeclared_tensors(owners: Sequence[object]) -> dict[str, Tensor]:
 
 def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
     """Yield every container once, with the path that leads to it."""
-    found: list[tuple[str, Any]] = [(label(owner), vars(owner)) for owner in owners]
+    found: list[tuple[str, Any]] = []
+    named: Counter[str] = Counter()
+    for owner in owners:
+        name = label(owner)
+        named[name] += 1
+        found.append((name if named[name] == 1 else f"{name} {named[name]}", vars(owner)))
     seen = set()
     while found:
         path, container = found.pop()

@@ -1,0 +1,32 @@
+"""What the parts of a step hold beside what they declare is found, whatever their names."""
+
+import torch
+
+from chainrule import Module
+from chainrule.training.steps.snapshot import Snapshot, undeclared_tensors
+
+
+class Shifts(Module):
+    def __init__(self):
+        self.shift = torch.zeros(2)
+
+    def forward(self, x):
+        return x + self.shift
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+def test_tensors_of_two_modules_of_one_class_are_told_apart():
+    """Else a compiled step would take the second one's as a constant."""
+    modules = [Shifts(), Shifts()]
+    found = undeclared_tensors(modules)
+    assert found.keys() == {"shifts.shift", "shifts 2.shift"}
+    assert all(any(tensor is module.shift for tensor in found.values()) for module in modules)
+
+
+def test_a_change_is_named_by_the_module_that_has_it():
+    modules = [Shifts(), Shifts()]
+    before = Snapshot(modules)
+    modules[1].shift = torch.ones(2)
+    assert before.difference() == "shifts 2.shift"
