@@ -57,8 +57,9 @@ def together(call: Callable[[], T]) -> T:
     except RuntimeError as error:
         if isinstance(error, ChainruleError):
             raise
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise ChainruleError(
-            "distributed.fit: every process must live until the end, got one that does not answer. "
+            f"distributed.fit: every process must live until the end, got one that does not answer ({reason}). "
             "Look for its error, and start all of them again."
         ) from error
 
