@@ -28,7 +28,7 @@ def optimizer_class(name: str) -> type[RuleOptimizer]:
     if not isinstance(name, str):
         fix = "Call it with the parameters." if "torch" in shown(name) else 'Write optimizer("lion", params, …).'
         raise ArgumentError(f"optimizer: name must be that of a registered rule, got {shown(name)}. {fix}")
-    registered = _registered(name)
+    registered = name if name in _classes else _registered(name)
     factory = registry.get("optimizers", registered)
     if registered not in _classes or _classes[registered][0] is not factory:
         own = getattr(factory, "__name__", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -62,11 +62,16 @@ def _used(function: FunctionType) -> Iterator[Any]:
         if cell != CellType():  # a name that is not assigned yet
             yield cell.cell_contents
     for code in _codes(function.__code__):
-        for name in sorted({one.argval for one in dis.get_instructions(code) if one.opname == "LOAD_GLOBAL"}):
+        for name in _global_names(code):
             value = function.__globals__.get(name)
             yield value
             if isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in FOREIGN:
                 yield from (vars(value).get(attribute) for attribute in code.co_names)
+
+
+@lru_cache(maxsize=4096)
+def _global_names(code: CodeType) -> list[str]:
+    return sorted({one.argval for one in dis.get_instructions(code) if one.opname == "LOAD_GLOBAL"})
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -19,7 +19,9 @@ def expect_parameters(rule: Optimizer, params: Any) -> None:
     if hasattr(params, "module") and hasattr(params, "flat"):
         fix = f"Write {owner}(…).attach(network), or chainrule.fit(network, loss, {owner}(…))."
     elif is_iterable(params) and not isinstance(params, torch.nn.Module):
-        if not isinstance(params, list | tuple) or not any(isinstance(one, Parameter) for one in params):
+        if not isinstance(params, list | tuple) or not any(
+            issubclass(kind, Parameter) for kind in set(map(type, params))
+        ):
             return
         fix = f"Write {owner}(…).attach(network)."
     raise ArgumentError(f"{owner}: params must be parameters of torch, got {shown(params)}. {fix}")

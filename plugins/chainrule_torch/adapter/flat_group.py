@@ -13,6 +13,7 @@ from torch.autograd.graph import increment_version
 from chainrule.updates.elementwise import SLICE
 from chainrule_torch.adapter.flat_run import FlatRun, FlattenedRun, GatheredRun, LyingRun, addresses, is_dense
 from chainrule_torch.adapter.group_rule import GroupRule
+from chainrule_torch.adapter.initial_state import known_states
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.state_entries import STEP, of_the_rule
 
@@ -24,14 +25,16 @@ GATHERED_ELSEWHERE = 2**24
 
 
 class FlatGroup:
-    """The parameters of a group in runs, whose state lies in vectors; the entries of their state are views of these.
+    """The parameters of a group in runs, whose state lies in vectors.
 
     Args:
         rule: the group's rule, elementwise.
         precision: how its steps are rounded.
         parameters: those of the group.
-        states: the state of each, whose entries are kept; the views take their place.
-        apart: whether each is not to share a run with the others, such as those that have no gradient.
+        states: the state of each, whose entries are kept, and of whose entries `show` makes views; none if there are no
+            entries yet.
+        apart: whether each is not to share a run with the others, such as those that have no gradient; given at a step,
+            at which all others have theirs.
         flatten: whether the parameters and their gradients become views of vectors too.
     """
 
@@ -40,25 +43,42 @@ class FlatGroup:
         rule: GroupRule,
         precision: Precision,
         parameters: Sequence[Tensor],
-        states: Sequence[dict[str, Tensor]],
+        states: Sequence[dict[str, Tensor]] | None = None,
         apart: Sequence[bool] | None = None,
         *,
         flatten: bool = False,
     ) -> None:
-        self._parameters = list(parameters)
-        self._form = rule.form
-        counts = [float(state.get(STEP, 0.0)) for state in states]
-        kinds = list(zip(counts, map(_kinds, states), apart or [False] * len(counts), strict=True))
+        self.parameters = list(parameters)
+        self._chain, self._form = rule.chain, rule.form
+        counts = [0.0] * len(self.parameters)
+        kinds: Sequence[tuple[object, ...]] = [()] * len(self.parameters)
+        if states is not None:
+            counts, kinds = [float(state.get(STEP, 0.0)) for state in states], list(map(_kinds, states))
         self._unstepped = {i for i, count in enumerate(counts) if not count}
+        if states is None and apart is not None:  # the state of the others is as of now
+            self._unstepped = {i for i, is_apart in enumerate(apart) if is_apart}
         self._counts = torch.tensor(counts, dtype=torch.float32, device="cpu")
+        self._entries: list[tuple[Any, Sequence[Mapping[str, Tensor]], list[int]]] = []
+        each = list(zip(counts, kinds, apart or [False] * len(counts), strict=True))
+        self.runs = _flattened(self.parameters, each) if flatten else _runs(self.parameters, each)
+        self._addresses = addresses(parameters)
+        known = known_states(rule, precision, [run.data for run in self.runs])
+        for run, state in zip(self.runs, known, strict=True):
+            run.lay_out(rule, precision, state)
+        if states is not None:
+            self.show(states)
+
+    @property
+    def has_stepped(self) -> bool:
+        """Whether a parameter has taken a step."""
+        return bool(self._counts.any())
+
+    def show(self, states: Sequence[dict[str, Tensor]]) -> None:
+        """Let the entries of the parameters' states be views of the vectors, which take over what is in them before."""
         for state, count in zip(states, self._counts.unbind(), strict=True):
             state[STEP] = count
-        self.runs = _flattened(self._parameters, kinds) if flatten else _runs(self._parameters, kinds)
-        self._addresses = addresses(parameters)
         for run in self.runs:
-            own = [states[i] for i in run.members]
-            run.lay_out(rule.chain, precision, own, begins_alike=rule.begins_alike)
-        self._entries = []
+            run.show(self._chain, [states[i] for i in run.members])
         for name in [STEP, *dict.fromkeys(name for run in self.runs for name in run.state)]:
             own = [state for state in states if name in state]  # not all have what rounding leaves out
             self._entries.append((itemgetter(name), own, addresses([state[name] for state in own])))
@@ -68,7 +88,7 @@ class FlatGroup:
         try:
             return (
                 self._form is rule.form
-                and same(self._parameters, parameters)
+                and same(self.parameters, parameters)
                 and self._addresses == addresses(parameters)
                 and all(known == addresses(map(name, own)) for name, own, known in self._entries)
             )
@@ -131,21 +151,18 @@ def _runs(parameters: Sequence[Tensor], kinds: Iterable[object]) -> list[FlatRun
     """Return all parameters in runs, those of different kinds in different ones."""
     runs: list[FlatRun] = []
     gathered: dict[Any, list[list[int]]] = {}
-    filled: dict[Any, int] = {}
+    left: dict[Any, int] = {}
     for i, (parameter, kind) in enumerate(zip(parameters, kinds, strict=True)):
         size, dense = parameter.numel(), is_dense(parameter)
         if size >= GATHERED_BELOW and dense:
             runs.append(LyingRun(i, parameter))
             continue
-        place = parameter.dtype, parameter.device
-        key = (*place, kind if dense else i)
-        together = gathered.setdefault(key, [])
-        most = SLICE if parameter.device.type == "cpu" else GATHERED_ELSEWHERE
-        if not together or filled[key] + size > most:
-            together.append([])
-            filled[key] = 0
-        together[-1].append(i)
-        filled[key] += size
+        key = parameter.dtype, parameter.device, kind if dense else i
+        if size > left.get(key, -1):
+            gathered.setdefault(key, []).append([])
+            left[key] = SLICE if parameter.is_cpu else GATHERED_ELSEWHERE
+        gathered[key][-1].append(i)
+        left[key] -= size
     scratch: dict[Any, tuple[Tensor, Tensor]] = {}
     rows = [(key[:2], members) for key, together in gathered.items() for members in together]
     sizes = [sum(parameters[i].numel() for i in members) for _, members in rows]

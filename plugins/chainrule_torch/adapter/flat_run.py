@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from chainrule import ContractError, StateError
+from chainrule import StateError
 from chainrule.base.optimizer import State
 from chainrule.errors import label
 from chainrule.updates.chain import Chain
@@ -19,6 +19,7 @@ from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
 from chainrule_torch.adapter.draws import Draws
 from chainrule_torch.adapter.group_rule import GroupRule
+from chainrule_torch.adapter.initial_state import state_of, zeros
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.state_entries import KEY
 
@@ -39,12 +40,14 @@ class FlatRun(ABC):
 
     def __init__(self, members: Sequence[int], parameters: Sequence[Tensor], data: Tensor) -> None:
         self.members, self.data = members, data
-        self._held = [parameter.detach() for parameter in parameters]
-        self._sizes = [each.numel() for each in self._held]
+        self._sizes = list(map(Tensor.numel, parameters))
         self._stops = list(accumulate(self._sizes))
-        self._is_contiguous = all(map(Tensor.is_contiguous, self._held))
-        self._has_vectors = self._is_contiguous and all(each.dim() == 1 for each in self._held)
+        self._is_contiguous = all(map(Tensor.is_contiguous, parameters))
+        self._shapes = [tuple(each.shape) for each in parameters]
+        self._strides = [] if self._is_contiguous else list(map(_own_stride, parameters))
+        self._has_vectors = self._is_contiguous and all(len(shape) == 1 for shape in self._shapes)
         self.state: State = {}
+        self._states: Sequence[Mapping[str, Tensor]] = []
 
     @abstractmethod
     def _gather(self, which: Sequence[int] | None) -> None:
@@ -58,36 +61,43 @@ class FlatRun(ABC):
     def _scatter(self, which: Sequence[int] | None) -> None:
         """Let these of the members, or all, have what is in `data`."""
 
-    def lay_out(
-        self, chain: Chain, precision: Precision, states: Sequence[dict[str, Tensor]], *, begins_alike: bool
-    ) -> None:
-        """Keep the parameters' state in vectors, of which their entries become views; make what it lacks.
+    def lay_out(self, rule: GroupRule, precision: Precision, state: State | None) -> None:
+        """Keep the rule's state in vectors.
 
         Args:
-            chain: the rule.
+            rule: the group's.
             precision: how steps are rounded.
-            states: those of the parameters.
-            begins_alike: whether the rule's initial state does not depend on the parameters' values.
+            state: these vectors; None if they are to be made.
 
         Raises:
             ContractError: if an entry of the rule's has another shape than the parameter.
-            StateError: if an entry that is there has.
         """
-        if not begins_alike:
+        if state is None and not rule.begins_alike:
             self._gather(None)
-        self._precision, self._states = precision, states
-        for name, fresh in precision.begin_vector(chain, self.data).items():
-            if fresh.shape != self.data.shape:
-                raise ContractError(
-                    f"{label(chain.rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
-                    f"{tuple(self.data.shape)}, got {tuple(fresh.shape)}. "
-                    "Set elementwise = False if it is not elementwise."
-                )
+        self._precision = precision
+        self._keep(state_of(rule, precision, self.data) if state is None else state)
+
+    def _keep(self, state: State) -> None:
+        self.state = state
+        dtypes = [self.data.dtype, *(entry.dtype for entry in state.values())]
+        self._kind = f"{self.data.device} {dtypes}"  # whose hash is kept
+
+    def show(self, chain: Chain, states: Sequence[dict[str, Tensor]]) -> None:
+        """Let entries of the parameters' state be views of the vectors, which take over what is in them before.
+
+        Args:
+            chain: the rule.
+            states: those of the parameters.
+
+        Raises:
+            StateError: if an entry has another shape than the parameter.
+        """
+        vectors = {}
+        for name, vector in self.state.items():
             known = [state.get(name) for state in states]
-            kept = next((entry for entry in known if entry is not None), fresh)
-            self.state[name] = vector = fresh.to(kept.dtype)
-            views = self._shaped(vector)
-            for state, entry, view in zip(states, known, views, strict=True):
+            kept = next((entry for entry in known if entry is not None), vector)
+            vectors[name] = vector.to(kept.dtype)
+            for state, entry, view in zip(states, known, self._shaped(vectors[name]), strict=True):
                 if entry is not None and entry.shape != view.shape:
                     raise StateError(
                         f"{label(chain.rule)}: state {name!r} of a parameter must have its shape {tuple(view.shape)}, "
@@ -96,8 +106,8 @@ class FlatRun(ABC):
                 if entry is not None:
                     view.copy_(entry)
                 state[name] = view
-        dtypes = [self.data.dtype, *(entry.dtype for entry in self.state.values())]
-        self._kind = f"{self.data.device} {dtypes}"  # whose hash is kept
+        self._states = states
+        self._keep(vectors)
 
     def begin(self, chain: Chain, which: Sequence[int]) -> None:
         """Make the state of these of the members anew, from what the parameters are now."""
@@ -147,8 +157,9 @@ class FlatRun(ABC):
         if self._has_vectors:
             return list(parts)
         if self._is_contiguous:
-            return list(map(Tensor.view_as, parts, self._held))
-        return [_shaped(part, each) for part, each in zip(parts, self._held, strict=True)]
+            return list(map(torch.reshape, parts, self._shapes))  # a view, made sooner than by other methods
+        forms = zip(parts, self._shapes, self._strides, strict=True)
+        return [_shaped(part, shape, stride) for part, shape, stride in forms]
 
 
 class LyingRun(FlatRun):
@@ -164,7 +175,8 @@ class LyingRun(FlatRun):
     def _gradient(self, grads: list[Tensor], which: Sequence[int] | None) -> Tensor:
         grad = grads[0]
         if grad.stride() != self._stride:
-            grad = torch.empty_like(self._held[0]).copy_(grad)
+            (like,) = self._shaped(torch.empty_like(self.data))
+            grad = like.copy_(grad)
         return grad if self._has_vectors else _vector(grad)
 
     def _scatter(self, which: Sequence[int] | None) -> None:
@@ -183,12 +195,13 @@ class GatheredRun(FlatRun):
 
     def __init__(self, members: Sequence[int], parameters: Sequence[Tensor], data: Tensor, grad: Tensor) -> None:
         super().__init__(members, parameters, data)
-        self._is_dense = is_dense(self._held[0])
-        self._places = self._held
-        if self._is_dense and not self._has_vectors:
-            self._places = list(map(torch.ravel if self._is_contiguous else _vector, self._held))
+        self._grad, self._is_dense = grad, is_dense(parameters[0])
+        self._grads: list[Tensor] = []
+        if self._has_vectors or not self._is_dense:
+            self._places = list(map(Tensor.detach, parameters))
+        else:
+            self._places = list(map(torch.ravel if self._is_contiguous else _vector, parameters))
         self._parts = list(data.split_with_sizes(self._sizes)) if self._is_dense else self._shaped(data)
-        self._grad, self._grads = grad, self._shaped(grad)
 
     def _gather(self, which: Sequence[int] | None) -> None:
         if which is None and self._is_dense:
@@ -199,8 +212,10 @@ class GatheredRun(FlatRun):
     def _gradient(self, grads: list[Tensor], which: Sequence[int] | None) -> Tensor:
         if which is None and self._has_vectors:
             torch.cat(grads, out=self._grad)
-        else:
-            torch._foreach_copy_(_some(self._grads, which), grads)
+            return self._grad
+        if not self._grads:
+            self._grads = self._shaped(self._grad)
+        torch._foreach_copy_(_some(self._grads, which), grads)
         return self._grad
 
     def _scatter(self, which: Sequence[int] | None) -> None:
@@ -215,13 +230,12 @@ class FlattenedRun(FlatRun):
 
     def __init__(self, members: Sequence[int], parameters: Sequence[Tensor]) -> None:
         first, sizes = parameters[0], [parameter.numel() for parameter in parameters]
-        data = torch.empty(sum(sizes), dtype=first.dtype, device=first.device)
+        data, self._grad = _zeros(sum(sizes), first), _zeros(sum(sizes), first)
         for parameter, part in zip(parameters, data.split_with_sizes(sizes), strict=True):
-            view = _shaped(part, parameter)
+            view = _shaped(part, parameter.shape, _own_stride(parameter))
             parameter.data = view.copy_(parameter)
         super().__init__(members, parameters, data)
         self._parameters = list(parameters)
-        self._grad = torch.zeros_like(data)
         self._grads = self._shaped(self._grad)
         self._addresses = addresses(self._grads)
         for parameter, view in zip(self._parameters, self._grads, strict=True):
@@ -266,11 +280,20 @@ def _vector(tensor: Tensor) -> Tensor:
     return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,))
 
 
-def _shaped(vector: Tensor, like: Tensor) -> Tensor:
-    """Return a view of a vector with the shape of a tensor, and with its strides if it is dense."""
-    if like.is_contiguous() or not is_dense(like):
-        return vector.view_as(like)
-    return vector.as_strided(like.shape, like.stride())
+def _own_stride(tensor: Tensor) -> Sequence[int] | None:
+    """Return the strides of a dense tensor whose axes are in another order than in memory, else None."""
+    return None if tensor.is_contiguous() or not is_dense(tensor) else tensor.stride()
+
+
+def _shaped(vector: Tensor, shape: Sequence[int], stride: Sequence[int] | None) -> Tensor:
+    """Return a view of a vector with a shape, and with strides if they are given."""
+    return vector.reshape(shape) if stride is None else vector.as_strided(shape, stride)
+
+
+def _zeros(size: int, like: Tensor) -> Tensor:
+    if like.is_cpu:
+        return zeros([size], like.dtype)[0]
+    return torch.zeros(size, dtype=like.dtype, device=like.device)
 
 
 def _some(items: list[Item], which: Sequence[int] | None) -> list[Item]:

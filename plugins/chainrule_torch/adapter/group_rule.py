@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from chainrule.updates.moment import Moment
 from chainrule.updates.watching import is_elementwise
 from chainrule_torch.adapter.compiled_rule import CompiledRule
 from chainrule_torch.adapter.group_settings import GroupSettings
-from chainrule_torch.adapter.placement import check_placement, is_distributed
+from chainrule_torch.adapter.placement import check_placement, distributed
 from chainrule_torch.adapter.runs import TakeRows, take_rows
 from chainrule_torch.adapter.shard_trial import shares_of_sums
 
@@ -81,13 +81,16 @@ class GroupRule:
         if self._values is None or form != self.form:
             self.elementwise, self.form = is_elementwise(with_lr(rule, 1.0)), form
             self.begins_alike = self.elementwise and _reads_nothing(self.chain)
-            self.shares = shares_of_sums(rule) if any(map(is_distributed, group["params"])) else None
+            self.shares = shares_of_sums(rule) if distributed(group["params"]) else None
         self._values = values
 
-    def check(self, parameters: Iterable[Tensor]) -> None:
+    def check(self, parameters: Collection[Tensor]) -> None:
         """Raise ChainruleError unless the rule is for such parameters."""
         known, owner = self.chain.ranks, label(self.chain.rule)
+        kinds: dict[object, Tensor] = {}
         for parameter in parameters:
+            kinds.setdefault((parameter.dtype, parameter.dim()), parameter)
+        for parameter in kinds.values():
             if not parameter.is_floating_point():
                 fix = "Train torch.view_as_real of it" if parameter.is_complex() else "Convert it, as by .float()"
                 raise ChainruleError(
@@ -100,7 +103,7 @@ class GroupRule:
                     f"got shape {tuple(parameter.shape)}. "
                     "Leave it out of its param_groups, and give it to another optimizer."
                 )
-            check_placement(self.chain, parameter)
+        check_placement(self.chain, parameters, elementwise=self.elementwise)
 
     def take(self, kind: object, data: Tensor, grad: Tensor, state: State, moment: Moment) -> None:
         """Take a step of an elementwise rule on vectors, in pieces whose temporaries a processor's cache holds.

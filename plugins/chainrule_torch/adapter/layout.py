@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import MutableMapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,37 +12,69 @@ from chainrule import ChainruleError
 from chainrule.errors import label
 from chainrule_torch.adapter.flat_group import FlatGroup, same
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.placement import common_seed, is_distributed, is_one_of_several
+from chainrule_torch.adapter.initial_state import expect_state
+from chainrule_torch.adapter.placement import common_seed, distributed, is_one_of_several
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.shard_trial import draws
 from chainrule_torch.adapter.state_entries import KEY, draw_keys
+
+States: TypeAlias = MutableMapping[Tensor, dict[str, Tensor]]
+"""The state of each parameter; one that is looked for and not there is made, empty."""
+
+
+class Unread(NamedTuple):
+    """A group whose state nobody has read, and which therefore has no entries yet.
+
+    Attributes:
+        rule: that of the group.
+        parameters: those of the group.
+        first: the number of its first parameter among all.
+        seed: that of their random numbers.
+    """
+
+    rule: GroupRule
+    parameters: list[Tensor]
+    first: int
+    seed: int
 
 
 class Layout:
     """How the parameters and the state of an optimizer's groups lie in memory.
 
+    Vectors are made at a group's first step, and the entries of its parameters' states, which are views of these, when
+    the state is first read.
+
     Args:
         precision: how steps are rounded.
         flatten: whether parameters and gradients become views of vectors.
         alone: whether each parameter is stepped alone.
+        is_read: whether somebody has the state.
 
     Attributes:
         flat: the groups whose state lies in vectors, by number.
     """
 
-    def __init__(self, precision: Precision, *, flatten: bool, alone: bool) -> None:
-        self._precision, self._flatten, self._alone = precision, flatten, alone
+    def __init__(self, precision: Precision, *, flatten: bool, alone: bool, is_read: bool = False) -> None:
+        self._precision, self._flatten, self._alone, self._is_read = precision, flatten, alone, is_read
         self.flat: dict[int, FlatGroup] = {}
+        self._unread: dict[int, Unread] = {}
         self._states: list[dict[str, Tensor]] = []
 
-    def add(self, i: int, rule: GroupRule, parameters: list[Tensor], states: Sequence[dict[str, Tensor]]) -> None:
-        """Make the state of a new group.
+    def add(self, i: int, rule: GroupRule, parameters: list[Tensor], state: States) -> None:
+        """Add a group, whose state is made now or later.
 
         Raises:
-            ChainruleError: if its parameters are to be flattened, and cannot be.
+            ChainruleError: if its parameters are to be flattened, and cannot be, or if the rule makes no such state.
         """
+        first = len(state) + sum(len(each.parameters) for each in self._unread.values())
         if self._lies_flat(rule, parameters):
-            self.flat[i] = FlatGroup(rule, self._precision, parameters, states, flatten=self._flatten)
+            for dtype in {parameter.dtype for parameter in parameters}:
+                expect_state(rule, self._precision, dtype)
+            if self._flatten:
+                self.flat[i] = self._laid_out(rule, parameters)
+            self._unread[i] = Unread(rule, list(parameters), first, self.seed(rule, parameters))
+            if self._is_read or self._precision.rounded(parameters):  # which rounds by the keys that are there
+                self.show(state)
         elif self._flatten:
             reason = (
                 "one that is not"
@@ -54,17 +86,36 @@ class Layout:
                 f"{reason}. Leave flatten out."
             )
         else:
-            for parameter, state in zip(parameters, states, strict=True):
-                state.update(self._precision.begin(rule.chain, parameter))
+            states = [state[parameter] for parameter in parameters]
+            for parameter, own in zip(parameters, states, strict=True):
+                own.update(self._precision.begin(rule.chain, parameter))
+            draw_keys(parameters, states, first, self.seed(rule, parameters))
+            self._states += states
 
-    def keep(self, first: int, rule: GroupRule, parameters: list[Tensor], states: list[dict[str, Tensor]]) -> None:
-        """Give a new group's parameters, from this number on, the keys of their random numbers."""
-        draw_keys(parameters, states, first, self.seed(rule, parameters))
-        self._states += states
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def show(self, state: States) -> None:
+        """Let a state that is read have its entries."""
+        self._is_read = True
+        if not self._unread:
+            return
+        for i, (rule, parameters, first, seed) in self._unread.items():
+            states = [state[parameter] for parameter in parameters]
+            if i in self.flat:
+                self.flat[i].show(states)
+            else:
+                self.flat[i] = self._laid_out(rule, parameters, states)
+            draw_keys(parameters, states, first, seed)
+        self._unread.clear()
+        self._states = list(state.values())
 
-    def follow(
-        self, rules: Sequence[GroupRule], groups: Sequence[dict[str, Any]], state: Mapping[Tensor, dict[str, Tensor]]
-    ) -> None:
+    def replace(self) -> None:
+        """Forget a state in whose place another has been put."""
+        self.flat.clear()
+        self._unread.clear()
+        self._is_read = True
+
+    def follow(self, rules: Sequence[GroupRule], groups: Sequence[dict[str, Any]], state: States) -> None:
         """Have the groups laid out anew if another state of a parameter has been put in its place, or none."""
         states = list(state.values())
         if same(self._states, states):
@@ -78,38 +129,46 @@ class Layout:
         self._states = list(state.values())
 
     def flat_group(
-        self,
-        i: int,
-        parameters: list[Tensor],
-        rule: GroupRule,
-        grads: list[Tensor | None],
-        state: Mapping[Tensor, dict[str, Tensor]],
+        self, i: int, parameters: list[Tensor], rule: GroupRule, grads: list[Tensor | None], state: States
     ) -> FlatGroup | None:
         """Return a group as its state lies in vectors, or is laid out now, that of a first step made anew."""
-        flat = self.flat.get(i)
-        if flat is not None and not flat.is_intact(rule, parameters):
-            flat = None
-        if flat is None and not self._lies_flat(rule, parameters):
+        flat, unread = self.flat.get(i), self._unread.get(i)
+        fits = flat is not None and flat.is_intact(rule, parameters)
+        if not fits and not self._lies_flat(rule, parameters):
+            self.show(state)
             return None
-        if flat is None or flat.is_divided(grads):
-            states = [state[parameter] for parameter in parameters]
-            flat = self.flat[i] = FlatGroup(
-                rule, self._precision, parameters, states, [grad is None for grad in grads], flatten=self._flatten
-            )
+        if flat is None or not fits or flat.is_divided(grads):
+            states = None
+            if unread is None or not same(unread.parameters, parameters) or (flat is not None and flat.has_stepped):
+                self.show(state)
+                states = [state[parameter] for parameter in parameters]
+            apart = [grad is None for grad in grads]
+            flat = self.flat[i] = self._laid_out(rule, parameters, states, apart)
         return flat
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _laid_out(
+        self,
+        rule: GroupRule,
+        parameters: list[Tensor],
+        states: list[dict[str, Tensor]] | None = None,
+        apart: list[bool] | None = None,
+    ) -> FlatGroup:
+        return FlatGroup(rule, self._precision, parameters, states, apart, flatten=self._flatten)
 
     def seed(self, rule: GroupRule, parameters: list[Tensor]) -> int:
         """Return the seed of the random numbers of a group, in which replicas must not differ."""
         if not parameters or not is_one_of_several():
             return torch.initial_seed()
-        needed = any(map(self._precision.widens, parameters)) or draws(rule.chain.rule)
+        needed = self._precision.rounded(parameters) or draws(rule.chain.rule)
         return common_seed(parameters) if needed else torch.initial_seed()
 
     def _lies_flat(self, rule: GroupRule, parameters: list[Tensor]) -> bool:
         """Whether a group's state is to lie in vectors."""
+        if not rule.elementwise or self._alone:
+            return False
         is_once = len(set(map(id, parameters))) == len(parameters)  # torch steps one that is there twice as often
         # The random bits of rounding are in the order of the indices, in whatever order elements lie in memory.
-        apart = any(
-            is_distributed(each) or (self._precision.widens(each) and not each.is_contiguous()) for each in parameters
-        )
-        return rule.elementwise and is_once and not self._alone and not apart
+        rounded = self._precision.rounded(parameters)
+        return is_once and not distributed(parameters) and all(map(Tensor.is_contiguous, rounded))

@@ -15,11 +15,9 @@ from torch import Tensor
 
 from chainrule import ChainruleError
 from chainrule.base.optimizer import State
-from chainrule.base.wrapper import with_lr
 from chainrule.errors import label
 from chainrule.updates.applied_rule import initial_state
 from chainrule.updates.chain import Chain
-from chainrule.updates.watching import is_elementwise
 from chainrule_torch.adapter.shard_trial import acts_on_pieces
 
 if TYPE_CHECKING:
@@ -32,13 +30,21 @@ def is_distributed(tensor: Tensor) -> TypeGuard[DTensor]:
     return module is not None and isinstance(tensor, module.DTensor)
 
 
-def check_placement(chain: Chain, parameter: Tensor) -> None:
+def distributed(tensors: Iterable[Tensor]) -> list[DTensor]:
+    """Return those that are DTensors."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return [] if module is None else [each for each in tensors if isinstance(each, module.DTensor)]
+
+
+def check_placement(chain: Chain, parameters: Iterable[Tensor], *, elementwise: bool) -> None:
     """Raise ChainruleError if a parameter is in pieces of which the rule cannot make a step."""
-    if is_distributed(parameter) and not acts_on_pieces(chain):
+    cut = distributed(parameters)
+    if cut and not acts_on_pieces(chain):
         from chainrule_torch.adapter.shards import cut_of
 
-        cut_of(chain, parameter)
-    if getattr(parameter, "_fsdp_flattened", False) and not is_elementwise(with_lr(chain.rule, 1.0)):
+        for parameter in cut:
+            cut_of(chain, parameter)
+    if not elementwise and any(getattr(parameter, "_fsdp_flattened", False) for parameter in parameters):
         raise ChainruleError(
             f"{label(chain.rule)}: FullyShardedDataParallel hides the shapes of parameters, which only an elementwise "
             "rule can do without. Use torch.distributed.fsdp.fully_shard."

@@ -60,7 +60,15 @@ class Precision:
 
     def widens(self, parameter: Tensor) -> bool:
         """Whether a step of this parameter is computed in other tensors than its own."""
-        return parameter.dtype in FORMATS or self.state_dtype not in (None, parameter.dtype)
+        return self._widens(parameter.dtype)
+
+    def _widens(self, dtype: torch.dtype) -> bool:
+        return dtype in FORMATS or self.state_dtype not in (None, dtype)
+
+    def rounded(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """Return the parameters whose steps are computed in other tensors than their own."""
+        dtypes = {each.dtype for each in parameters}
+        return [each for each in parameters if self.widens(each)] if any(map(self._widens, dtypes)) else []
 
     def begin(self, chain: Chain, parameter: Tensor) -> State:
         """Return the initial entries of a parameter's state, in the dtypes in which they are kept."""

@@ -23,7 +23,7 @@ from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings, fields_of
 from chainrule_torch.adapter.layout import Layout
 from chainrule_torch.adapter.loading import fitting
-from chainrule_torch.adapter.placement import evaluated, is_distributed
+from chainrule_torch.adapter.placement import distributed, evaluated, is_distributed
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
 from chainrule_torch.adapter.runs import TakeRows, take_rows
@@ -35,8 +35,8 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     Every setting of the rule is a key of `param_groups` that may change between steps. A rule without weight decay
     takes ``weight_decay`` w as θ ← θ − lr w θ. The state of a parameter is that of the rule, the number of its steps
-    and the key of its random numbers; it is there from the start, and made anew at the parameter's first step, since
-    weights may be loaded in between. A setting given as a tensor of one number stays one, and may change in place.
+    and the key of its random numbers; it is made at the parameter's first step, or when `state` is read and anew at the
+    first step, since weights may be loaded in between. A setting given as a tensor of one number stays one, and may change in place.
 
     Of parameters cut by ``torch.distributed.fsdp.fully_shard`` each process keeps its piece of the state, and every
     rule steps as with whole ones; see `sharded`. All processes must make the optimizer then. Inside
@@ -102,6 +102,19 @@ class RuleOptimizer(torch.optim.Optimizer):
         given = {name: value for name, value in settings.items() if name in self._settings.fields}
         super().__init__(params, self._settings.defaults() | given | beside)
 
+    @property
+    def state(self) -> Any:
+        """The state of each parameter, whose entries are made when it is first read or stepped with."""
+        found = vars(self)["state"]
+        self._layout.show(found)
+        return found
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        if "state" in vars(self):
+            self._layout.replace()
+        vars(self)["state"] = state
+
     @torch.no_grad()
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with settings of their own.
@@ -114,22 +127,20 @@ class RuleOptimizer(torch.optim.Optimizer):
         if isinstance(param_group, dict):  # what is none, torch refuses
             self._settings.expect_known(param_group)
         super().add_param_group(param_group)
-        group, i = self.param_groups[-1], len(self.param_groups) - 1
-        parameters, before = group["params"], len(self.state)
+        group, i, state = self.param_groups[-1], len(self.param_groups) - 1, vars(self)["state"]
+        parameters = group["params"]
         try:
             rule = self._current[i] = GroupRule(self._settings, group, compile=self._compile)
             rule.check(parameters)
             if self._compile:
                 for device in {parameter.device for parameter in parameters}:
                     require_compiler(device)
-            states = [self.state[parameter] for parameter in parameters]
-            self._layout.add(i, rule, parameters, states)
+            self._layout.add(i, rule, parameters, state)
         except ChainruleError:
             self.param_groups.pop()
             for parameter in parameters:
-                self.state.pop(parameter, None)
+                state.pop(parameter, None)
             raise
-        self._layout.keep(before, rule, parameters, states)
         if self._release is not None:
             self._release.watch(parameters)
 
@@ -156,16 +167,17 @@ class RuleOptimizer(torch.optim.Optimizer):
         for each in grads:
             expect_dense(self._settings.rule, each)
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
-        self._layout.follow(rules, self.param_groups, self.state)
+        state = vars(self)["state"]
+        self._layout.follow(rules, self.param_groups, state)
         for i, (group, rule, own) in enumerate(zip(self.param_groups, rules, grads, strict=True)):
-            flat = self._layout.flat_group(i, group["params"], rule, own, self.state)
+            flat = self._layout.flat_group(i, group["params"], rule, own, state)
             try:
                 if flat is not None:
                     flat.step(rule, own)
                 else:
                     self._step_group(group, rule)
             except (RuntimeError, ContractError):  # the latter of a rule that mixed the two
-                expect_dtypes_kept(self._settings.rule, group["params"], self.state)
+                expect_dtypes_kept(self._settings.rule, group["params"], state)
                 raise
         return loss
 
@@ -205,16 +217,16 @@ class RuleOptimizer(torch.optim.Optimizer):
         return self._current[i]
 
     def _step_group(self, group: dict[str, Any], current: GroupRule) -> None:
-        chain, moments = current.chain, dict[int, Moment]()
+        chain, moments, states = current.chain, dict[int, Moment](), self.state
         rows, at = [], []
         for parameter in group["params"]:
             if parameter.grad is None:
                 continue
-            state = self.state[parameter]
+            state = states[parameter]
             if not state.get(STEP):
                 state.update(self._precision.begin(chain, parameter))
             if KEY not in state:  # of a parameter that was put into the group by hand
-                draw_keys([parameter], [state], len(self.state) - 1, self._layout.seed(current, [parameter]))
+                draw_keys([parameter], [state], len(states) - 1, self._layout.seed(current, [parameter]))
             state[STEP] += 1
             if not parameter.numel():
                 continue
@@ -224,7 +236,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             data, grad = parameter if is_distributed(parameter) else parameter.detach(), parameter.grad
             rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
-        if any(map(is_distributed, group["params"])):
+        if distributed(group["params"]):
             from chainrule_torch.adapter.sharded import take_sharded
 
             if current.compiled is not None:
@@ -235,7 +247,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def _take(self, current: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows) -> None:
         """Take a step with tensors of this process."""
-        if self._release is not None or any(self._precision.widens(row.data) for row in rows):
+        if self._release is not None or self._precision.rounded([row.data for row in rows]):
             self._precision.take(current, rows, moments, take)
         else:
             current.take_each(rows, moments, take)
@@ -288,7 +300,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         if "_settings" in state:
             self._current, self._shows_others = {}, True
-            self._layout = Layout(self._precision, flatten=self._flatten, alone=state["_release"])
+            self._layout = Layout(self._precision, flatten=self._flatten, alone=state["_release"], is_read=True)
             self._release = None
             if state["_release"]:
                 self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)

@@ -1,0 +1,73 @@
+"""The initial state of an elementwise rule in vectors, which lies in one stretch of memory where it is zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule import ContractError
+from chainrule.base.optimizer import State
+from chainrule.errors import label
+from chainrule_torch.adapter.group_rule import GroupRule
+from chainrule_torch.adapter.precision import Precision
+
+ALIGNMENT = 64
+"""Bytes at whose multiples vectors start, as all tensors of torch do."""
+
+
+def state_of(rule: GroupRule, precision: Precision, data: Tensor) -> State:
+    """Return the initial state for parameters in one vector.
+
+    Raises:
+        ContractError: if an entry has another shape.
+    """
+    state = precision.begin_vector(rule.chain, data)
+    for name, entry in state.items():
+        if entry.shape != data.shape:
+            raise ContractError(
+                f"{label(rule.chain.rule)}: state {name!r} of an elementwise rule must have the parameter's shape "
+                f"{tuple(data.shape)}, got {tuple(entry.shape)}. Set elementwise = False if it is not elementwise."
+            )
+    return state
+
+
+def expect_state(rule: GroupRule, precision: Precision, dtype: torch.dtype) -> None:
+    """Raise ContractError if the initial state for a parameter of this dtype has not its shape."""
+    state_of(rule, precision, torch.zeros(2, dtype=dtype, device="cpu"))
+
+
+def known_states(rule: GroupRule, precision: Precision, vectors: Sequence[Tensor]) -> Sequence[State | None]:
+    """Return the initial state for parameters in some vectors, where it is the same for any on a CPU; else None.
+
+    Zeros for all of them are taken from the system together: it clears memory when that is first used, and a large
+    stretch in large pages, at a fifth of the time that many small ones take.
+    """
+    if not rule.begins_alike or not all(each.is_cpu for each in vectors):
+        return [None] * len(vectors)
+    samples = {each.dtype: state_of(rule, precision, each.new_zeros(2)) for each in vectors}
+    sizes: dict[torch.dtype, list[int]] = {}
+    for each in vectors:
+        for entry in samples[each.dtype].values():
+            if not entry.any():
+                sizes.setdefault(entry.dtype, []).append(len(each))
+    left = {dtype: iter(zeros(own, dtype)) for dtype, own in sizes.items()}
+    return [
+        {
+            name: entry[:1].repeat(len(each)) if entry.any() else next(left[entry.dtype])
+            for name, entry in samples[each.dtype].items()
+        }
+        for each in vectors
+    ]
+
+
+def zeros(sizes: Sequence[int], dtype: torch.dtype) -> list[Tensor]:
+    """Return vectors of zeros of these sizes in one stretch of a CPU's memory."""
+    lengths = [size * dtype.itemsize for size in sizes]
+    padded = [-(-length // ALIGNMENT) * ALIGNMENT for length in lengths]
+    memory = torch.from_numpy(np.zeros(sum(padded) + ALIGNMENT, np.uint8))
+    start = -memory.data_ptr() % ALIGNMENT
+    parts = memory[start : start + sum(padded)].view(dtype).split_with_sizes([n // dtype.itemsize for n in padded])
+    return [part if len(part) == size else part[:size] for part, size in zip(parts, sizes, strict=True)]
