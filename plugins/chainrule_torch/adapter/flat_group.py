@@ -115,6 +115,8 @@ class FlatGroup:
 
     def step(self, rule: GroupRule, grads: Sequence[Tensor | None]) -> None:
         """Take a step with every parameter that has a gradient."""
+        if not self.parameters:
+            return
         if self._unstepped:
             self._begin(rule, grads)
         counts = self._counts.tolist()

@@ -58,7 +58,7 @@ class GroupSettings:
 
     def expect_known(self, keys: Mapping[str, Any]) -> None:
         """Raise HyperparameterError for a key that neither the rule nor torch has."""
-        known = [*self.fields, WEIGHT_DECAY, *OF_TORCH]
+        known = {*self.fields, WEIGHT_DECAY, *OF_TORCH}
         for key in keys:
             if key not in (*known, *OF_SCHEDULERS, *OF_TRAINERS):
                 raise HyperparameterError(

@@ -38,11 +38,9 @@ def fitting(optimizer: torch.optim.Optimizer, rule: Optimizer) -> Iterator[None]
                 )
 
     def keep(_: Any) -> None:  # what torch has loaded in the parameter's dtype
-        for parameter, state in before.items():
-            loaded = optimizer.state[parameter]
-            if parameter not in saved:
-                loaded.update(state)
-            for name, value in saved.get(parameter, {}).items():
+        for parameter, entries in saved.items():
+            loaded, state = optimizer.state[parameter], before.get(parameter, {})
+            for name, value in entries.items():
                 kept = torch.as_tensor(state.get(name, parameter))
                 if not isinstance(value, Tensor) or loaded[name].dtype != kept.dtype:
                     loaded[name] = torch.as_tensor(value).detach().to(kept.device, kept.dtype, copy=True)

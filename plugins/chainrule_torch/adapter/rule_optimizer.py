@@ -36,7 +36,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     Every setting of the rule is a key of `param_groups` that may change between steps. A rule without weight decay
     takes ``weight_decay`` w as θ ← θ − lr w θ. The state of a parameter is that of the rule, the number of its steps
     and the key of its random numbers; it is made at the parameter's first step, or when `state` is read and anew at the
-    first step, since weights may be loaded in between. A setting given as a tensor of one number stays one, and may change in place.
+    first step, since weights may be loaded in between. A setting given as a tensor of one number stays one, and may
+    change in place.
 
     Of parameters cut by ``torch.distributed.fsdp.fully_shard`` each process keeps its piece of the state, and every
     rule steps as with whole ones; see `sharded`. All processes must make the optimizer then. Inside
@@ -155,6 +156,9 @@ class RuleOptimizer(torch.optim.Optimizer):
             ChainruleError: for a sparse gradient, or while a CUDA graph is captured; nothing is changed then. For a
                 closure with ``release=True``.
         """
+        return (self._step if not torch.compiler.is_compiling() else self._step_uncompiled)(closure)
+
+    def _step(self, closure: Callable[[], Any] | None) -> Any:
         expect_no_capture(self._settings.rule)
         self.train()
         loss = None
@@ -180,6 +184,9 @@ class RuleOptimizer(torch.optim.Optimizer):
                 expect_dtypes_kept(self._settings.rule, group["params"], state)
                 raise
         return loss
+
+    _step_uncompiled = torch._disable_dynamo(_step)
+    """The step inside of a function that torch compiles, whose graph breaks there."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Let the next backward start from no gradient, or from 0; flattened gradients stay, as 0."""
@@ -298,6 +305,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self.defaults.pop("differentiable", None)  # torch's, which would become a key of the groups that are added
         if "_settings" in state:
             self._current, self._shows_others = {}, True
             self._layout = Layout(self._precision, flatten=self._flatten, alone=state["_release"], is_read=True)

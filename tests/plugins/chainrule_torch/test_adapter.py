@@ -227,6 +227,14 @@ def test_takes_empty_parameters_and_several_dtypes() -> None:
     assert stepper.param_groups[0]["param_names"] == ["a", "b", "c"]
 
 
+def test_a_group_may_be_empty() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    stepper = optim.sgd([{"params": []}, {"params": [parameter], "lr": 1.0}])
+    parameter.grad = torch.ones(2)
+    stepper.step()
+    assert torch.equal(parameter, torch.zeros(2))
+
+
 def test_small_parameters_of_an_elementwise_rule_share_their_operations() -> None:
     calls = []
 

@@ -95,6 +95,22 @@ def test_a_count_of_steps_may_be_a_number() -> None:
     assert [float(state["step"]) for state in stepper.state.values()] == [4, 4]
 
 
+def test_a_parameter_whose_state_was_not_saved_begins_anew() -> None:
+    parameters, stepper = adam_after()
+    saved = copy.deepcopy(stepper.state_dict())
+    del saved["state"][1]
+    stepper.load_state_dict(saved)
+    take(parameters, stepper, 1, 3)
+    assert [float(stepper.state[one]["step"]) for one in parameters] == [4, 1]
+
+
+def test_groups_of_a_copy_are_those_of_another_optimizer() -> None:
+    stepper = copy.deepcopy(adam_after()[1])
+    stepper.add_param_group({"params": [Parameter(torch.ones(2))]})
+    other = optim.adam([{**group, "params": [Parameter(torch.ones(2))]} for group in stepper.param_groups])
+    assert [group.keys() for group in other.param_groups] == [group.keys() for group in stepper.param_groups]
+
+
 def test_a_state_without_steps_gives_way_to_the_weights_of_the_first() -> None:
     parameter = Parameter(torch.zeros(3))
     stepper = optim.lookahead([parameter], inner=sgd(lr=0.0), k=1, alpha=0.5)

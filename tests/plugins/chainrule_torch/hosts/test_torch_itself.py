@@ -158,3 +158,22 @@ def test_weights_are_averaged_at_the_rate_for_it(name: str) -> None:
     assert stepper.param_groups[0]["lr"] == pytest.approx(rate)
     means = [torch.stack(each).mean(0) for each in zip(*seen, strict=True)]
     torch.testing.assert_close(weights(mean), means, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_step_inside_of_a_compiled_function_is_one_outside_of_it(name: str) -> None:
+    net = network(name)
+    stepper = stepper_for(net, name)
+    schedule = decayed(stepper)
+
+    def step(x: torch.Tensor, y: torch.Tensor) -> None:
+        loss_of(net, x, y).backward()
+        stepper.step()
+        stepper.zero_grad()
+
+    compiled = torch.compile(step, backend="eager")
+    for _ in range(2):
+        for x, y in batches():
+            compiled(x, y)
+        schedule.step()
+    torch.testing.assert_close(weights(net), plain_loop(name), rtol=0, atol=0)
