@@ -8,6 +8,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Literal, Union
 
 import numpy as np
@@ -65,6 +66,7 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
     return _copied(value)
 
 
+@lru_cache(maxsize=256)
 def takes_numbers(declared: Any) -> bool:
     """Return whether floats are of the declared type, or of a part of it."""
     if typing.get_origin(declared) is Callable:
@@ -72,11 +74,17 @@ def takes_numbers(declared: Any) -> bool:
     return declared is float or any(map(takes_numbers, typing.get_args(declared)))
 
 
+@lru_cache(maxsize=256)
+def _parts(declared: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return origin and arguments of a type."""
+    return typing.get_origin(declared), typing.get_args(declared)
+
+
 def fits(value: object, declared: Any) -> bool:
     """Return whether a value is of the declared type; a tensor is a number for each member."""
-    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if declared is float:
         return _is_number(value) or isinstance(value, Tensor)
+    origin, arguments = _parts(declared)
     if declared is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if declared in (bool, str, type(None)):
@@ -117,19 +125,21 @@ def bounds(declared: Mapping[str, Any]) -> str:
 
 def as_kept(value: Any, declared: Any) -> Any:
     """Return scalars of numpy and torch as Python's, a sequence as a declared tuple, or as a tensor (M,) of numbers."""
+    if type(value) is float:
+        return value
     if (
         isinstance(value, np.generic | np.ndarray | Tensor)
         and not value.ndim
         and getattr(value, "is_meta", False) is False
     ):
         return value.item()
-    tuples = [one for one in (declared, *typing.get_args(declared)) if typing.get_origin(one) is tuple]
-    if tuples and isinstance(value, tuple | list | np.ndarray | Tensor):
-        (inner, *_) = typing.get_args(tuples[0])
+    if not isinstance(value, tuple | list | np.ndarray | Tensor):
+        return value
+    tuples = [one for one in (declared, *_parts(declared)[1]) if typing.get_origin(one) is tuple]
+    if tuples:
+        inner, *_ = typing.get_args(tuples[0])
         return tuple(as_kept(item, inner) for item in value)
-    if takes_numbers(declared) and isinstance(value, tuple | list | np.ndarray | Tensor):
-        return _per_member(value)
-    return value
+    return _per_member(value) if takes_numbers(declared) else value
 
 
 def _per_member(values: Any) -> Any:
@@ -174,10 +184,10 @@ def _is_number(value: object) -> bool:
 
 
 def _check_bounds(owner: object, field: dataclasses.Field[Any], number: Any) -> None:
-    rules = bounds(field.metadata)
     for name, (holds, words) in _BOUNDS.items():
         bound = field.metadata.get(name)
         if bound is not None and not (_is_number(number) and holds(number, bound)):
             raise HyperparameterError(
-                f"{label(owner)}: {field.name} must be {words} {bound}, got {number!r}. Allowed: {rules}."
+                f"{label(owner)}: {field.name} must be {words} {bound}, got {number!r}. "
+                f"Allowed: {bounds(field.metadata)}."
             )

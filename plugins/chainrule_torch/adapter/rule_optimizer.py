@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo
 
 from chainrule import ChainruleError, ContractError, Optimizer
 from chainrule.arguments import expect_state
@@ -185,7 +186,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 raise
         return loss
 
-    _step_uncompiled = torch._disable_dynamo(_step)
+    _step_uncompiled = _disable_dynamo(_step)
     """The step inside of a function that torch compiles, whose graph breaks there."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
