@@ -98,14 +98,14 @@ def matrices(result: Result) -> Table:
 
 def bridge(result: Sequence[Result]) -> Table:
     title = "One step on torch's parameters: 8 M in 100 tensors (large), 1 M in 1,000 (small)"
-    table = Table("", "step", "construction", "times foreach's", "times fused's", "goal", "", title=title)
+    table = Table("", "step", "made and first step", "times foreach's", "times fused's", "goal", "", title=title)
     for row in result:
         ratios, goals = row["times_as_long"], {peer: goal for peer, goal in row["goals"].items() if goal is not None}
         cells = [spread(ratios[peer]) for peer in ("foreach", "fused")]
         goal, met = "", ""
         for peer, most in goals.items():
             goal, met = f"≤ {most:.2f} × {peer}", "met" if ratios[peer]["median"] <= most else "not met"
-        times = duration(row["seconds"]["median"]), duration(row["construction"]["median"])
+        times = duration(row["seconds"]["median"]), duration(row["beginning"]["median"])
         table.add_row(f"{row['name']}, {row['size']}", *times, *cells, goal, met)
     return table
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from chainrule.updates.elementwise import SLICE
-from chainrule_torch.adapter.flat_run import FlatRun, FlattenedRun, GatheredRun, LyingRun, addresses, is_dense
+from chainrule_torch.adapter.flat_run import FlatRun, GatheredRun, LyingRun, addresses, is_dense
+from chainrule_torch.adapter.flattened_run import FlattenedRun
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.initial_state import known_states
 from chainrule_torch.adapter.precision import Precision

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import increment_version
 
 from chainrule import StateError
 from chainrule.base.optimizer import State
@@ -19,7 +18,7 @@ from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
 from chainrule_torch.adapter.draws import Draws
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.initial_state import state_of, zeros
+from chainrule_torch.adapter.initial_state import state_of
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.state_entries import KEY
 
@@ -44,7 +43,7 @@ class FlatRun(ABC):
         self._stops = list(accumulate(self._sizes))
         self._is_contiguous = all(map(Tensor.is_contiguous, parameters))
         self._shapes = [tuple(each.shape) for each in parameters]
-        self._strides = [] if self._is_contiguous else list(map(_own_stride, parameters))
+        self._strides = [] if self._is_contiguous else list(map(own_stride, parameters))
         self._has_vectors = self._is_contiguous and all(len(shape) == 1 for shape in self._shapes)
         self.state: State = {}
         self._states: Sequence[Mapping[str, Tensor]] = []
@@ -159,7 +158,7 @@ class FlatRun(ABC):
         if self._is_contiguous:
             return list(map(torch.reshape, parts, self._shapes))  # a view, made sooner than by other methods
         forms = zip(parts, self._shapes, self._strides, strict=True)
-        return [_shaped(part, shape, stride) for part, shape, stride in forms]
+        return [shaped(part, shape, stride) for part, shape, stride in forms]
 
 
 class LyingRun(FlatRun):
@@ -207,7 +206,7 @@ class GatheredRun(FlatRun):
         if which is None and self._is_dense:
             torch.cat(self._places, out=self.data)  # in half the time
         else:
-            torch._foreach_copy_(_some(self._parts, which), _some(self._places, which))
+            torch._foreach_copy_(some(self._parts, which), some(self._places, which))
 
     def _gradient(self, grads: list[Tensor], which: Sequence[int] | None) -> Tensor:
         if which is None and self._has_vectors:
@@ -215,54 +214,11 @@ class GatheredRun(FlatRun):
             return self._grad
         if not self._grads:
             self._grads = self._shaped(self._grad)
-        torch._foreach_copy_(_some(self._grads, which), grads)
+        torch._foreach_copy_(some(self._grads, which), grads)
         return self._grad
 
     def _scatter(self, which: Sequence[int] | None) -> None:
-        torch._foreach_copy_(_some(self._places, which), _some(self._parts, which))
-
-
-class FlattenedRun(FlatRun):
-    """Parameters whose data and gradients are views of two vectors from now on.
-
-    A gradient that is none of these views is copied to its view, which takes its place.
-    """
-
-    def __init__(self, members: Sequence[int], parameters: Sequence[Tensor]) -> None:
-        first, sizes = parameters[0], [parameter.numel() for parameter in parameters]
-        data, self._grad = _zeros(sum(sizes), first), _zeros(sum(sizes), first)
-        for parameter, part in zip(parameters, data.split_with_sizes(sizes), strict=True):
-            view = _shaped(part, parameter.shape, _own_stride(parameter))
-            parameter.data = view.copy_(parameter)
-        super().__init__(members, parameters, data)
-        self._parameters = list(parameters)
-        self._grads = self._shaped(self._grad)
-        self._addresses = addresses(self._grads)
-        for parameter, view in zip(self._parameters, self._grads, strict=True):
-            if parameter.grad is not None:
-                parameter.grad = view.copy_(parameter.grad).detach()  # whose own data may be exchanged
-
-    def zero_grad(self, *, set_to_none: bool) -> None:
-        """Set the gradients to 0; others in their place are removed, or set to 0 too."""
-        self._grad.zero_()
-        for parameter, view, address in zip(self._parameters, self._grads, self._addresses, strict=True):
-            if parameter.grad is not None and parameter.grad.data_ptr() != address:
-                parameter.grad = None if set_to_none else view.detach()
-
-    def _gather(self, which: Sequence[int] | None) -> None:
-        pass
-
-    def _gradient(self, grads: Sequence[Tensor], which: Sequence[int] | None) -> Tensor:
-        known = _some(self._addresses, which)
-        if known != addresses(grads):
-            views, parameters = _some(self._grads, which), _some(self._parameters, which)
-            for parameter, grad, view, address in zip(parameters, grads, views, known, strict=True):
-                if grad.data_ptr() != address:
-                    parameter.grad = view.copy_(grad).detach()
-        return self._grad
-
-    def _scatter(self, which: Sequence[int] | None) -> None:
-        increment_version(_some(self._parameters, which))  # the vector has a version of its own
+        torch._foreach_copy_(some(self._places, which), some(self._parts, which))
 
 
 def addresses(tensors: Iterable[Tensor]) -> list[int]:
@@ -280,23 +236,18 @@ def _vector(tensor: Tensor) -> Tensor:
     return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,))
 
 
-def _own_stride(tensor: Tensor) -> Sequence[int] | None:
+def own_stride(tensor: Tensor) -> Sequence[int] | None:
     """Return the strides of a dense tensor whose axes are in another order than in memory, else None."""
     return None if tensor.is_contiguous() or not is_dense(tensor) else tensor.stride()
 
 
-def _shaped(vector: Tensor, shape: Sequence[int], stride: Sequence[int] | None) -> Tensor:
+def shaped(vector: Tensor, shape: Sequence[int], stride: Sequence[int] | None) -> Tensor:
     """Return a view of a vector with a shape, and with strides if they are given."""
     return vector.reshape(shape) if stride is None else vector.as_strided(shape, stride)
 
 
-def _zeros(size: int, like: Tensor) -> Tensor:
-    if like.is_cpu:
-        return zeros([size], like.dtype)[0]
-    return torch.zeros(size, dtype=like.dtype, device=like.device)
-
-
-def _some(items: list[Item], which: Sequence[int] | None) -> list[Item]:
+def some(items: list[Item], which: Sequence[int] | None) -> list[Item]:
+    """Return these of the items, or all."""
     return items if which is None else [items[i] for i in which]
 
 

@@ -96,9 +96,14 @@ class GroupSettings:
         return [_plain(self.rule, key, group[key]) for key in self.fields]
 
 
-def fields_of(make: Callable[..., Optimizer]) -> set[str] | None:
-    """Return the names of a rule's settings if it is made by its class."""
-    return {field.name for field in dataclasses.fields(make)} if dataclasses.is_dataclass(make) else None
+def divided(make: Callable[..., Optimizer], settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings that a rule is made with, and those of a group beside them: for a wrapper, all of others."""
+    beside = {"maximize"}
+    if dataclasses.is_dataclass(make):
+        own = {field.name for field in dataclasses.fields(make)}
+        beside |= ({*settings} if "inner" in own else {WEIGHT_DECAY}) - own
+    given = {name: value for name, value in settings.items() if name not in beside}
+    return given, {name: value for name, value in settings.items() if name in beside}
 
 
 def numbers_of(rule: Optimizer) -> dict[str, float]:

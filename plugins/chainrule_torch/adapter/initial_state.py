@@ -14,6 +14,9 @@ from chainrule.errors import label
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.precision import Precision
 
+STRETCH = 2**22
+"""Bytes from which numpy asks the system for large pages."""
+
 ALIGNMENT = 64
 """Bytes at whose multiples vectors start, as all tensors of torch do."""
 
@@ -40,11 +43,7 @@ def expect_state(rule: GroupRule, precision: Precision, dtype: torch.dtype) -> N
 
 
 def known_states(rule: GroupRule, precision: Precision, vectors: Sequence[Tensor]) -> Sequence[State | None]:
-    """Return the initial state for parameters in some vectors, where it is the same for any on a CPU; else None.
-
-    Zeros for all of them are taken from the system together: it clears memory when that is first used, and a large
-    stretch in large pages, at a fifth of the time that many small ones take.
-    """
+    """Return the initial state for parameters in some vectors, where it is the same for any on a CPU; else None."""
     if not rule.begins_alike or not all(each.is_cpu for each in vectors):
         return [None] * len(vectors)
     samples = {each.dtype: state_of(rule, precision, each.new_zeros(2)) for each in vectors}
@@ -64,7 +63,13 @@ def known_states(rule: GroupRule, precision: Precision, vectors: Sequence[Tensor
 
 
 def zeros(sizes: Sequence[int], dtype: torch.dtype) -> list[Tensor]:
-    """Return vectors of zeros of these sizes in one stretch of a CPU's memory."""
+    """Return vectors of zeros of these sizes in a CPU's memory, many of them in one stretch.
+
+    The system clears a stretch when it is first used, and in large pages, at a fifth of the time that as many small
+    pieces take.
+    """
+    if sum(sizes) * dtype.itemsize < STRETCH:
+        return [torch.zeros(size, dtype=dtype, device="cpu") for size in sizes]
     lengths = [size * dtype.itemsize for size in sizes]
     padded = [-(-length // ALIGNMENT) * ALIGNMENT for length in lengths]
     memory = torch.from_numpy(np.zeros(sum(padded) + ALIGNMENT, np.uint8))

@@ -21,7 +21,7 @@ from chainrule.updates.moment import Moment
 from chainrule_torch.adapter.capture import expect_no_capture
 from chainrule_torch.adapter.expectations import expect_dense, expect_dtypes_kept, expect_parameters
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.group_settings import GroupSettings, fields_of
+from chainrule_torch.adapter.group_settings import GroupSettings, divided
 from chainrule_torch.adapter.layout import Layout
 from chainrule_torch.adapter.loading import fitting
 from chainrule_torch.adapter.placement import distributed, evaluated, is_distributed
@@ -75,15 +75,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         flatten: bool = False,
         **settings: Any,
     ) -> None:
-        beside = {name: settings.pop(name) for name in ("maximize",) if name in settings}
         make = type(self).factory
-        own = fields_of(make)
-        if own is not None:
-            beside |= {
-                name: settings.pop(name) for name in list(settings) if name == "weight_decay" and name not in own
-            }
-            if "inner" in own:  # the settings of the rule inside
-                beside |= {name: settings.pop(name) for name in list(settings) if name not in own}
+        settings, beside = divided(make, settings)
         self._settings = GroupSettings(make(**settings))
         self._settings.expect_known(beside)
         expect_parameters(self._settings.rule, params)

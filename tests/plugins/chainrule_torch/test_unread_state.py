@@ -87,12 +87,13 @@ def test_an_optimizer_made_and_stepped_in_inference_mode_steps_outside_of_it() -
 
 
 def test_states_of_several_dtypes_are_saved_together() -> None:
-    parameters = [*with_gradients((3,)), *with_gradients((3,), dtype=torch.float64)]
+    parameters = [*with_gradients((2**20,)), *with_gradients((2**20,), dtype=torch.float64)]
     torch.save(optim.adam(parameters).state_dict(), io.BytesIO())  # refuses memory that tensors of two dtypes share
 
 
 def test_zeros_lie_in_one_stretch_of_memory_where_torchs_tensors_would_start() -> None:
-    for vectors in [zeros([3, 0, 17], torch.float64) for _ in range(20)]:
-        assert [each.tolist() for each in vectors] == [[0.0] * 3, [], [0.0] * 17]
+    for vectors in [zeros([3, 0, 2**19], torch.float64) for _ in range(20)]:
+        assert [len(each) for each in vectors] == [3, 0, 2**19]
+        assert not any(each.any() for each in vectors)
         assert [each.data_ptr() % ALIGNMENT for each in vectors if len(each)] == [0, 0]
         assert len({each.untyped_storage().data_ptr() for each in vectors}) == 1
