@@ -14,7 +14,7 @@ from chainrule.updates.elementwise import SLICE
 from chainrule_torch.adapter.flat_run import FlatRun, GatheredRun, LyingRun, addresses, is_dense
 from chainrule_torch.adapter.flattened_run import FlattenedRun
 from chainrule_torch.adapter.group_rule import GroupRule
-from chainrule_torch.adapter.initial_state import known_states
+from chainrule_torch.adapter.initial_state import vectors_of
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.state_entries import STEP, of_the_rule
 
@@ -63,7 +63,7 @@ class FlatGroup:
         each = list(zip(counts, kinds, apart or [False] * len(counts), strict=True))
         self.runs = _flattened(self.parameters, each) if flatten else _runs(self.parameters, each)
         self._addresses = addresses(parameters)
-        known = known_states(rule, precision, [run.data for run in self.runs])
+        known = vectors_of(rule, precision, [run.data for run in self.runs])
         for run, state in zip(self.runs, known, strict=True):
             run.lay_out(rule, precision, state)
         if states is not None:

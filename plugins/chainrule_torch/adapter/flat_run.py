@@ -14,6 +14,7 @@ from chainrule import StateError
 from chainrule.base.optimizer import State
 from chainrule.errors import label
 from chainrule.updates.chain import Chain
+from chainrule.updates.elementwise import SLICE
 from chainrule.updates.member_step import Tensors
 from chainrule.updates.moment import Moment
 from chainrule_torch.adapter.draws import Draws
@@ -66,15 +67,20 @@ class FlatRun(ABC):
         Args:
             rule: the group's.
             precision: how steps are rounded.
-            state: these vectors; None if they are to be made.
+            state: what `vectors_of` finds for these parameters.
 
         Raises:
             ContractError: if an entry of the rule's has another shape than the parameter.
         """
-        if state is None and not rule.begins_alike:
-            self._gather(None)
         self._precision = precision
-        self._keep(state_of(rule, precision, self.data) if state is None else state)
+        if state is not None:
+            self._keep(state)
+            if not rule.begins_alike:
+                self.begin(rule.chain, range(len(self.members)))
+            return
+        if not rule.begins_alike:
+            self._gather(None)
+        self._keep(state_of(rule, precision, self.data))
 
     def _keep(self, state: State) -> None:
         self.state = state
@@ -110,11 +116,14 @@ class FlatRun(ABC):
 
     def begin(self, chain: Chain, which: Sequence[int]) -> None:
         """Make the state of these of the members anew, from what the parameters are now."""
-        self._gather(which)
+        self._gather(None if len(which) == len(self.members) else which)
+        size = SLICE if self.data.is_cpu else max(len(self.data), 1)
         for first, stop in _spans(which, [None] * len(which)):
             span = self._span(first, stop)
-            for name, fresh in self._precision.begin_vector(chain, self.data[span]).items():
-                self.state[name][span].copy_(fresh)
+            for start in range(span.start, span.stop, size):
+                part = slice(start, min(start + size, span.stop))
+                for name, fresh in self._precision.begin_vector(chain, self.data[part]).items():
+                    self.state[name][part].copy_(fresh)
 
     def take(self, rule: GroupRule, grads: list[Tensor], moment: Moment) -> None:
         """Take a step with every member."""

@@ -42,24 +42,27 @@ def expect_state(rule: GroupRule, precision: Precision, dtype: torch.dtype) -> N
     state_of(rule, precision, torch.zeros(2, dtype=dtype, device="cpu"))
 
 
-def known_states(rule: GroupRule, precision: Precision, vectors: Sequence[Tensor]) -> Sequence[State | None]:
-    """Return the initial state for parameters in some vectors, where it is the same for any on a CPU; else None."""
-    if not rule.begins_alike or not all(each.is_cpu for each in vectors):
-        return [None] * len(vectors)
-    samples = {each.dtype: state_of(rule, precision, each.new_zeros(2)) for each in vectors}
+def vectors_of(rule: GroupRule, precision: Precision, all_data: Sequence[Tensor]) -> Sequence[State | None]:
+    """Return vectors for the state of parameters in vectors on a CPU, else None.
+
+    They hold the initial state if that is the same for any parameters, else zeros.
+    """
+    if not all(data.is_cpu for data in all_data):
+        return [None] * len(all_data)
+    samples = {data.dtype: state_of(rule, precision, data.new_zeros(2)) for data in all_data}
     sizes: dict[torch.dtype, list[int]] = {}
-    for each in vectors:
-        for entry in samples[each.dtype].values():
-            if not entry.any():
-                sizes.setdefault(entry.dtype, []).append(len(each))
+    for data in all_data:
+        for entry in samples[data.dtype].values():
+            sizes.setdefault(entry.dtype, []).append(len(data))
     left = {dtype: iter(zeros(own, dtype)) for dtype, own in sizes.items()}
-    return [
-        {
-            name: entry[:1].repeat(len(each)) if entry.any() else next(left[entry.dtype])
-            for name, entry in samples[each.dtype].items()
-        }
-        for each in vectors
-    ]
+    found = []
+    for data in all_data:
+        sample = samples[data.dtype]
+        found.append({name: next(left[entry.dtype]) for name, entry in sample.items()})
+        for name, entry in sample.items() if rule.begins_alike else ():
+            if entry.any():
+                found[-1][name].copy_(entry[:1].expand(len(data)))
+    return found
 
 
 def zeros(sizes: Sequence[int], dtype: torch.dtype) -> list[Tensor]:

@@ -57,6 +57,13 @@ def test_a_state_read_late_is_that_of_one_read_from_the_start(make: Any, flatten
         assert all(torch.equal(entry, dict(early[1:])[name]) for name, entry in late[1:])
 
 
+@pytest.mark.parametrize("flatten", [False, True])
+def test_a_state_that_starts_as_the_parameter_starts_as_all_of_it(flatten: bool) -> None:
+    parameters = with_gradients((3, 2), (2**17 + 3,))
+    stepper = optim.schedule_free_adamw(parameters, flatten=flatten)
+    assert all(torch.equal(stepper.state[parameter]["z"], parameter) for parameter in parameters)
+
+
 def test_a_model_may_be_converted_before_the_first_step() -> None:
     converted, double = (with_gradients((3,), (2, 2), dtype=dtype) for dtype in (torch.float32, torch.float64))
     stepper, other = optim.adamw(converted), optim.adamw(double)
