@@ -16,7 +16,7 @@ from chainrule_torch.adapter.initial_state import expect_state
 from chainrule_torch.adapter.placement import common_seed, distributed, is_one_of_several
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.shard_trial import draws
-from chainrule_torch.adapter.state_entries import KEY, draw_keys
+from chainrule_torch.adapter.state_entries import KEY, STEP, draw_keys
 
 States: TypeAlias = MutableMapping[Tensor, dict[str, Tensor]]
 """The state of each parameter; one that is looked for and not there is made, empty."""
@@ -118,7 +118,7 @@ class Layout:
     def follow(self, rules: Sequence[GroupRule], groups: Sequence[dict[str, Any]], state: States) -> None:
         """Have the groups laid out anew if another state of a parameter has been put in its place, or none."""
         states = list(state.values())
-        if same(self._states, states):
+        if (self._states or not self._is_read) and same(self._states, states):
             return
         pairs = zip(rules, groups, strict=True)
         all_parameters = [(rule, parameter) for rule, group in pairs for parameter in group["params"]]
@@ -141,7 +141,7 @@ class Layout:
             states = None
             if unread is None or not same(unread.parameters, parameters) or (flat is not None and flat.has_stepped):
                 self.show(state)
-                states = [state[parameter] for parameter in parameters]
+                states = [self.state_of(parameter, rule, state) for parameter in parameters]
             apart = [grad is None for grad in grads]
             flat = self.flat[i] = self._laid_out(rule, parameters, states, apart)
         return flat
@@ -156,6 +156,21 @@ class Layout:
         apart: list[bool] | None = None,
     ) -> FlatGroup:
         return FlatGroup(rule, self._precision, parameters, states, apart, flatten=self._flatten)
+
+    def state_of(self, parameter: Tensor, rule: GroupRule, state: States) -> dict[str, Tensor]:
+        """Return the state of a parameter, with a key if it was put into its group by hand."""
+        own = state[parameter]
+        if KEY not in own:
+            draw_keys([parameter], [own], len(state) - 1, self.seed(rule, [parameter]))
+        return own
+
+    def complete(self, rules: Sequence[GroupRule], groups: Sequence[dict[str, Any]], state: States) -> None:
+        """Make the state of parameters that have none: it was removed, or they were put into a group by hand."""
+        for rule, group in zip(rules, groups, strict=True):
+            for parameter in group["params"]:
+                own = self.state_of(parameter, rule, state)
+                if STEP not in own:
+                    own.update(self._precision.begin(rule.chain, parameter))
 
     def seed(self, rule: GroupRule, parameters: list[Tensor]) -> int:
         """Return the seed of the random numbers of a group, in which replicas must not differ."""

@@ -28,7 +28,7 @@ from chainrule_torch.adapter.placement import distributed, evaluated, is_distrib
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
 from chainrule_torch.adapter.runs import TakeRows, take_rows
-from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, draw_keys, of_the_rule, show_trained
+from chainrule_torch.adapter.state_entries import KEY, STEP, TRAINED, of_the_rule, show_trained
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -223,11 +223,9 @@ class RuleOptimizer(torch.optim.Optimizer):
         for parameter in group["params"]:
             if parameter.grad is None:
                 continue
-            state = states[parameter]
+            state = self._layout.state_of(parameter, current, states)
             if not state.get(STEP):
                 state.update(self._precision.begin(chain, parameter))
-            if KEY not in state:  # of a parameter that was put into the group by hand
-                draw_keys([parameter], [state], len(states) - 1, self._layout.seed(current, [parameter]))
             state[STEP] += 1
             if not parameter.numel():
                 continue
@@ -275,6 +273,15 @@ class RuleOptimizer(torch.optim.Optimizer):
                 show_trained(parameter, state)
             self._shows_others = False
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the parameters that are in a group, in which another may have taken one's place."""
+        known = {id(parameter) for group in self.param_groups for parameter in group["params"]}
+        replaced = {each: self.state.pop(each) for each in list(self.state) if id(each) not in known}
+        try:
+            return super().state_dict()
+        finally:
+            self.state.update(replaced)
+
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a saved state: bit for bit, unless this one keeps an entry in another dtype.
@@ -283,6 +290,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             StateError: if a parameter's entries or their shapes differ; nothing is changed then.
         """
         expect_state(label(self._settings.rule), state_dict)
+        rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
+        self._layout.complete(rules, self.param_groups, self.state)
         with fitting(self, self._settings.rule):
             super().load_state_dict(copy.deepcopy(state_dict))  # torch takes tensors as they are, another's too
         self._shows_others = True
