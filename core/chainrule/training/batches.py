@@ -62,8 +62,9 @@ class TensorBatches:
         for seed in {self.seeds[i] for i in members}:
             generator.manual_seed(stream_seed(seed, "batches", str(number)))
             orders[seed] = torch.randperm(self.rows, generator=generator, device="cpu")
-        first_rows = torch.tensor([i * self.offset for i in members], device="cpu")
-        indices = torch.stack([orders[self.seeds[i]] for i in members]) + first_rows.unsqueeze(1)
+        indices = torch.stack([orders[self.seeds[i]] for i in members])
+        if self.offset:
+            indices += torch.tensor([i * self.offset for i in members], device="cpu").unsqueeze(1)
         indices = indices.to(self.tensors[0].device)  # (M, N)
         whole = self.rows - self.rows % self.batch_size
         chunk = max(1, GATHERED_ELEMENTS // (self.row_elements * len(members) * self.batch_size)) * self.batch_size

@@ -56,10 +56,11 @@ class RunningMeans:
             (self._totals, values if loss.reduction == "sum" else values * denominators),
             (self._weights, denominators),
         ):
-            before = torch.as_tensor(sums.get("loss", 0.0), dtype=torch.float64, device=added.device).expand(
-                1, self._members
-            )
-            sums["loss"] = torch.cat([before, added]).cumsum(0)[-1]
+            rows, before = added, sums.get("loss")
+            if before is not None:
+                before = torch.as_tensor(before, dtype=torch.float64, device=added.device)
+                rows = torch.cat([before.expand(1, self._members), added])
+            sums["loss"] = rows.cumsum(0)[-1]
         self._dtypes["loss"] = dtype
 
     def state_dict(self) -> dict[str, Any]:
