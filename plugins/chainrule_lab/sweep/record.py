@@ -43,7 +43,7 @@ def packed(record: Record, finished: float) -> tuple[Any, ...]:
     values = np.array([value for curve in record.curves.values() for value in curve], dtype="<f8").tobytes()
     row = (
         record.key,
-        record.seed,
+        record.seed if record.seed < 2**63 else str(record.seed).encode(),  # SQLite's integers end there
         int(record.diverged),
         record.seconds,
         finished,
@@ -63,7 +63,7 @@ def unpacked(row: tuple[Any, ...]) -> Record:
     for name, length in json.loads(lengths).items():
         found[name] = numbers[place : place + length]
         place += length
-    return Record(key, seed, found, seconds, json.loads(versions))
+    return Record(key, int(seed), found, seconds, json.loads(versions))
 
 
 def _checksum(row: Sequence[Any]) -> int:

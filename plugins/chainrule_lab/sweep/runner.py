@@ -24,7 +24,7 @@ from chainrule_lab.sweep.progress import Bar
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.results import Results
 from chainrule_lab.sweep.space import SEED, Settings
-from chainrule_lab.sweep.store import Store
+from chainrule_lab.sweep.store import Store, located
 from chainrule_lab.sweep.trial import Keys, Trial, versions
 
 Make: TypeAlias = Callable[[Settings], Trial]
@@ -69,6 +69,7 @@ def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Pa
     Raises:
         ChainruleError: if a trial cannot be made or trained; what was finished before is in the store.
     """
+    store = located(store)
     keys, members = Keys(), list(_made(make, all_settings))
     keyed = [(keys.of(member.trial, member.seed), member.settings) for member in members]
     known = {key: member for (key, _), member in zip(keyed, members, strict=True)}

@@ -28,6 +28,9 @@ VERSION = 1
 PATIENCE = 60.0
 """Seconds for which a transaction waits for those of other processes."""
 
+WAIT = 0.01
+"""Seconds until the next try of what SQLite does not wait for."""
+
 AT_ONCE = 500
 """The most keys in one query; SQLite has a limit."""
 
@@ -46,6 +49,17 @@ CREATE TABLE owners (
 ) WITHOUT ROWID;
 CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 """
+
+
+def located(path: str | Path) -> Path:
+    """Return the path of a store, wherever the working folder is later.
+
+    Raises:
+        ChainruleError: if it is none.
+    """
+    if not isinstance(path, str | Path):
+        raise ChainruleError(f'sweep: store must be text or a Path, got {shown(path)}. Pass "sweep.db".')
+    return expanded("sweep", Path(path)).absolute()
 
 
 def identity_of(trials: Sequence[tuple[str, Settings]]) -> str:
@@ -80,9 +94,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
-        if not isinstance(path, str | Path):
-            raise ChainruleError(f'sweep: store must be text or a Path, got {shown(path)}. Pass "sweep.db".')
-        self.path = expanded("sweep", Path(path))
+        self.path = located(path)
         if not create and not self.path.is_file():
             raise ChainruleError(f"sweep: no such store: {self.path}.")
         with self._explained():
@@ -116,9 +128,19 @@ class Store:
             )
         if (found := self._database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(found)
-        if self._database.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            self._database.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         self._database.execute("PRAGMA synchronous = NORMAL")
+
+    def _write_ahead(self) -> None:
+        """Have writers append to a log, so that readers need not wait; SQLite itself waits for nobody here."""
+        until = time.monotonic() + PATIENCE
+        while self._database.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(WAIT)
 
     def register(self, name: str, trials: Sequence[tuple[str, Settings]]) -> str:
         """Enter a sweep of these trials, each its key and settings, and return its id; once, however often called."""

@@ -3,6 +3,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -37,6 +38,34 @@ def test_what_is_not_finite_is_kept_and_recorded_as_diverged(path):
     assert math.isnan(found["key0"].curves["train_loss"][1])
     assert found["key1"].curves["train_loss"][1] == math.inf
     assert [one.diverged for one in found.values()] == [True, True, False]
+
+
+def test_a_seed_has_any_size(path):
+    big = Record("key0", 2**70, {"train_loss": [1.0]}, 0.5, {})
+    with Store(path) as store:
+        store.save([big])
+        assert store.results(KEYS) == {"key0": big}
+
+
+class Contended(sqlite3.Connection):
+    """A connection that another one, which opens the same new store, keeps from switching to a log at first."""
+
+    refusals = 2
+
+    def execute(self, query, *arguments):
+        if query == "PRAGMA journal_mode = WAL" and self.refusals:
+            self.refusals -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        return super().execute(query, *arguments)
+
+
+def test_a_new_store_may_be_opened_by_several_at_once(path, monkeypatch):
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Contended))
+    with Store(path) as store:
+        assert store._database.refusals == 0
+        assert store._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_of_two_results_of_one_key_the_first_stays(path):

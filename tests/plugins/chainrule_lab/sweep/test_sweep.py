@@ -1,6 +1,7 @@
 """`chainrule.sweep`: equal to single runs, resumed, shared, and refused in one line."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,17 @@ def test_an_ensemble_that_fails_leaves_what_was_done_before(sweep, trained, monk
 
 def test_a_tensor_of_one_number_is_one_value(sweep):
     assert [row["lr"] for row in sweep({"lr": torch.tensor(0.5)})] == [0.5]
+
+
+def test_the_store_is_where_it_was_named_though_build_goes_elsewhere(sweep, tmp_path, monkeypatch):
+    def wandering(lr):
+        os.chdir(tmp_path / "elsewhere")
+        return build(lr)
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sweep({"lr": [0.1]}, wandering, epochs=1, store="here.db")
+    assert (tmp_path / "here.db").is_file()
 
 
 def test_callbacks_must_not_drop_members(sweep):
