@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import is_, itemgetter
 from typing import Any
@@ -60,9 +61,10 @@ class FlatGroup:
             self._unstepped = {i for i, is_apart in enumerate(apart) if is_apart}
         self._counts = torch.tensor(counts, dtype=torch.float32, device="cpu")
         self._entries: list[tuple[Any, Sequence[Mapping[str, Tensor]], list[int]]] = []
-        each = list(zip(counts, kinds, apart or [False] * len(counts), strict=True))
-        self.runs = _flattened(self.parameters, each) if flatten else _runs(self.parameters, each)
         self._addresses = addresses(parameters)
+        sharing = _earlier_at(self._addresses)
+        each = list(zip(counts, kinds, apart or [False] * len(counts), sharing, strict=True))
+        self.runs = _flattened(self.parameters, each) if flatten else _runs(self.parameters, each)
         known = vectors_of(rule, precision, [run.data for run in self.runs])
         for run, state in zip(self.runs, known, strict=True):
             run.lay_out(rule, precision, state)
@@ -177,6 +179,18 @@ def _runs(parameters: Sequence[Tensor], kinds: Iterable[object]) -> list[FlatRun
         data, grad = (vector[:size] for vector in scratch[place])
         runs.append(GatheredRun(members, [parameters[i] for i in members], data, grad))
     return runs
+
+
+def _earlier_at(places: Sequence[int]) -> list[int]:
+    """Return for each place in memory how many before it are the same: parameters there take their steps in turn."""
+    if len(set(places)) == len(places):
+        return [0] * len(places)
+    seen: Counter[int] = Counter()
+    found = []
+    for place in places:
+        found.append(seen[place])
+        seen[place] += place != 0  # where a parameter without elements lies
+    return found
 
 
 def _kinds(state: Mapping[str, Tensor]) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ from chainrule_torch.adapter.draws import Draws
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.initial_state import state_of
 from chainrule_torch.adapter.precision import Precision
-from chainrule_torch.adapter.state_entries import KEY
+from chainrule_torch.adapter.state_entries import KEY, STEP
 
 Item = TypeVar("Item")
 
@@ -100,7 +100,8 @@ class FlatRun(ABC):
         vectors = {}
         for name, vector in self.state.items():
             known = [state.get(name) for state in states]
-            kept = next((entry for entry in known if entry is not None), vector)
+            of_steps = [entry for entry, state in zip(known, states, strict=True) if state[STEP]]
+            kept = next((entry for entry in of_steps if entry is not None), vector)
             vectors[name] = vector.to(kept.dtype)
             for state, entry, view in zip(states, known, self._shaped(vectors[name]), strict=True):
                 if entry is not None and entry.shape != view.shape:

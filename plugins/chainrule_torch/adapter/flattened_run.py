@@ -36,7 +36,8 @@ class FlattenedRun(FlatRun):
         """Set the gradients to 0; others in their place are removed, or set to 0 too."""
         self._grad.zero_()
         for parameter, view, address in zip(self._parameters, self._grads, self._addresses, strict=True):
-            if parameter.grad is not None and parameter.grad.data_ptr() != address:
+            grad = parameter.grad
+            if grad is not None and (grad.layout is not torch.strided or grad.data_ptr() != address):
                 parameter.grad = None if set_to_none else view.detach()
 
     def _gather(self, which: Sequence[int] | None) -> None:

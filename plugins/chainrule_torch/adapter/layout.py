@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule import ChainruleError
 from chainrule.errors import label
 from chainrule_torch.adapter.flat_group import FlatGroup, same
+from chainrule_torch.adapter.flat_run import addresses
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.initial_state import expect_state
 from chainrule_torch.adapter.placement import common_seed, distributed, is_one_of_several
@@ -79,7 +80,8 @@ class Layout:
             reason = (
                 "one that is not"
                 if not rule.elementwise
-                else "release=True, or parameters cut among processes, there twice, or rounded and not contiguous"
+                else "release=True, or parameters cut among processes, there twice or in one place, or rounded and "
+                "not contiguous"
             )
             raise ChainruleError(
                 f"{label(rule.chain.rule)}: flatten=True must have an elementwise rule that steps vectors, got "
@@ -139,7 +141,9 @@ class Layout:
             return None
         if flat is None or not fits or flat.is_divided(grads):
             states = None
-            if unread is None or not same(unread.parameters, parameters) or (flat is not None and flat.has_stepped):
+            is_as_made = unread is not None and same(unread.parameters, parameters)
+            is_begun = flat is not None and flat.has_stepped
+            if not is_as_made or is_begun or self._precision.rounded(parameters):
                 self.show(state)
                 states = [self.state_of(parameter, rule, state) for parameter in parameters]
             apart = [grad is None for grad in grads]
@@ -184,6 +188,9 @@ class Layout:
         if not rule.elementwise or self._alone:
             return False
         is_once = len(set(map(id, parameters))) == len(parameters)  # torch steps one that is there twice as often
+        places = addresses(each for each in parameters if self._flatten and each.numel())
+        if len(set(places)) < len(places):  # which views of one vector cannot be
+            return False
         # The random bits of rounding are in the order of the indices, in whatever order elements lie in memory.
         rounded = self._precision.rounded(parameters)
         return is_once and not distributed(parameters) and all(map(Tensor.is_contiguous, rounded))

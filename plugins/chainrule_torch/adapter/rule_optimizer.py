@@ -110,6 +110,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             self._layout.replace()
         vars(self)["state"] = state
 
+    @torch.inference_mode(False)  # outside of it, state that is made within could not be changed
     @torch.no_grad()
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with settings of their own.
@@ -201,7 +202,11 @@ class RuleOptimizer(torch.optim.Optimizer):
         expect_dense(self._settings.rule, [parameter.grad])
         show_trained(parameter, self.state[parameter])
         group = self.param_groups[i]
-        self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
+        try:
+            self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
+        except (RuntimeError, ContractError):
+            expect_dtypes_kept(self._settings.rule, [parameter], self.state)
+            raise
 
     @property
     def _step_supports_amp_scaling(self) -> bool:

@@ -1,4 +1,4 @@
-"""Test parameters and state that are put in and taken out by hand, as in torch's optimizers."""
+"""Test parameters, their data and their state changed by hand, as torch's optimizers take it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 import torch
 
+from chainrule import ChainruleError, StateError
 from chainrule_torch import optim, optimizer
 
 
 def parameter(dtype: torch.dtype = torch.float32) -> torch.nn.Parameter:
     return torch.nn.Parameter(torch.ones(2, 3, dtype=dtype))
+
+
+def step(only: torch.nn.Parameter, stepper: Any) -> None:
+    only.sum().backward()
+    stepper.step()
 
 
 @pytest.mark.parametrize("settings", [{}, {"flatten": True}, {"release": True}, {"name": "muon"}])
@@ -51,20 +57,20 @@ def test_a_copy_steps_parameters_of_16_bits_whose_state_was_removed() -> None:
 
 @pytest.mark.parametrize("name", ["adam", "shampoo"])
 def test_a_saved_state_takes_the_place_of_one_that_was_removed(name: str) -> None:
-    def step(stepper: Any, grad: float) -> None:
+    def step_along(grad: float) -> None:
         only.grad = torch.arange(6.0).view(2, 3) * grad
         stepper.step()
 
     only = parameter()
     stepper = optimizer(name, [only])
-    step(stepper, 3.0)
+    step_along(3.0)
     saved, then = copy.deepcopy(stepper.state_dict()), only.detach().clone()
-    step(stepper, 0.1)
+    step_along(0.1)
     expected = only.detach().clone()
     stepper.state.clear()
     stepper.load_state_dict(saved)
     only.data.copy_(then)
-    step(stepper, 0.1)
+    step_along(0.1)
     assert torch.equal(only, expected)
 
 
@@ -74,3 +80,47 @@ def test_a_parameter_that_another_replaced_is_no_part_of_the_saved_state() -> No
     stepper.param_groups[0]["params"][0] = new
     assert [*stepper.state_dict()["state"]] == [1]
     assert one in stepper.state
+
+
+def test_two_parameters_in_one_place_both_step_there() -> None:
+    place = torch.zeros(3)
+    one, other = torch.nn.Parameter(place), torch.nn.Parameter(place)
+    stepper = optim.sgd([one, other], lr=1.0)
+    one.grad, other.grad = torch.ones(3), torch.full((3,), 2.0)
+    stepper.step()
+    assert place.tolist() == [-3.0] * 3
+    with pytest.raises(ChainruleError, match="there twice or in one place"):
+        optim.sgd([one, other], flatten=True)
+
+
+def test_flattened_gradients_are_removed_where_a_sparse_one_took_the_place() -> None:
+    table = torch.nn.Embedding(4, 2, sparse=True)
+    stepper = optim.sgd(table.parameters(), lr=1.0, flatten=True)
+    table.weight.grad = None
+    table(torch.tensor([1])).sum().backward()
+    stepper.zero_grad()
+    assert table.weight.grad is None
+
+
+@pytest.mark.parametrize("settings", [{}, {"flatten": True}, {"release": True}])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_model_may_be_converted_before_the_first_step_alone(settings: dict[str, Any], dtype: torch.dtype) -> None:
+    only = parameter()
+    stepper = optim.adam([only], lr=0.25, **settings)
+    only.data = only.data.to(dtype)
+    step(only, stepper)
+    torch.testing.assert_close(only.detach(), torch.full_like(only, 0.75))
+    assert stepper.state[only]["m"].dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    only.data = only.data.to(torch.float32 if dtype == torch.float64 else torch.float64)
+    stepper.zero_grad()
+    with pytest.raises(StateError, match="must keep dtype and device"):
+        step(only, stepper)
+
+
+def test_an_optimizer_may_be_made_in_inference_mode() -> None:
+    only = parameter()
+    with torch.inference_mode():
+        stepper = optim.adam([only], lr=0.25)
+    only.grad = torch.ones_like(only)
+    stepper.step()
+    assert torch.equal(only, torch.full_like(only, 0.75))
