@@ -208,9 +208,12 @@ def _inside(name: str, value: object, kind: type) -> Iterator[tuple[str, Any]]:
 
 def _is_a(value: object, kind: type) -> bool:
     """Return isinstance(value, kind), without the slow comparison with a protocol where one method decides."""
-    if kind is ModuleLike:
-        return isinstance(value, Module) or (hasattr(value, "forward") and isinstance(value, kind))
-    return isinstance(value, kind)
+    if kind is not ModuleLike or isinstance(value, Module):
+        return isinstance(value, kind)
+    try:
+        return hasattr(value, "forward") and isinstance(value, kind)
+    except Exception:  # noqa: BLE001  # of an object whose attributes are entries of a dict, say
+        return False
 
 
 def parts_inside(owner: object) -> Iterator[tuple[str, object]]:

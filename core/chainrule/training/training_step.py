@@ -162,7 +162,8 @@ def make_step(
 ) -> tuple[StepForm, Updater]:
     """Return the step in the form asked for, and its updater; the loss is over members, the caller named in errors."""
     compile = flag(caller, "compile", compile)
-    is_quicker = network.device.type == "cuda" or len(network.flat.data) < BELOW_PARAMETERS
+    kind = network.device.type
+    is_quicker = kind == "cuda" or (kind == "cpu" and len(network.flat.data) < BELOW_PARAMETERS)
     own_form = getattr(optimizer, "step_form", None)  # of steps that several processes take together
     whole = compile and is_quicker and own_form is None
     warn_of_probabilities(caller, network, loss)

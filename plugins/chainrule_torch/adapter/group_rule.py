@@ -80,7 +80,7 @@ class GroupRule:
         form = _form(values)
         if self._values is None or form != self.form:
             self.elementwise, self.form = is_elementwise(with_lr(rule, 1.0)), form
-            self.begins_alike = self.elementwise and _reads_nothing(self.chain)
+            self.begins_alike = self.elementwise and _begins_alike(self.chain)
             self.shares = shares_of_sums(rule) if distributed(group["params"]) else None
         self._values = values
 
@@ -152,15 +152,18 @@ class GroupRule:
         return next((i for i, (row, moment) in enumerate(pairs) if not compiled.take_row(self, row, moment)), len(rows))
 
 
-def _reads_nothing(chain: Chain) -> bool:
-    """Whether a rule's initial state does not depend on the values of the parameter."""
-    sample = torch.zeros(2, device="cpu")
-    try:
-        with torch.inference_mode(False), _Blind(sample):
-            chain.init(sample)
-    except _ReadsError:
-        return False
-    return True
+def _begins_alike(chain: Chain) -> bool:
+    """Whether a rule's initial state has one number everywhere, whatever the parameter."""
+    samples = torch.zeros(2, device="cpu"), torch.zeros(3, device="cpu")
+    found = []
+    for sample in samples:
+        try:
+            with torch.inference_mode(False), _Blind(sample):
+                found.append(chain.init(sample))
+        except _ReadsError:
+            return False
+    pairs = ([entry.flatten() for entry in entries] for entries in zip(*map(dict.values, found), strict=True))
+    return all(bool((numbers == numbers[:1]).all()) for numbers in map(torch.cat, pairs))
 
 
 class _ReadsError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -75,7 +76,8 @@ def zeros(sizes: Sequence[int], dtype: torch.dtype) -> list[Tensor]:
         return [torch.zeros(size, dtype=dtype, device="cpu") for size in sizes]
     lengths = [size * dtype.itemsize for size in sizes]
     padded = [-(-length // ALIGNMENT) * ALIGNMENT for length in lengths]
-    memory = torch.from_numpy(np.zeros(sum(padded) + ALIGNMENT, np.uint8))
-    start = -memory.data_ptr() % ALIGNMENT
-    parts = memory[start : start + sum(padded)].view(dtype).split_with_sizes([n // dtype.itemsize for n in padded])
-    return [part if len(part) == size else part[:size] for part, size in zip(parts, sizes, strict=True)]
+    memory = np.zeros(sum(padded) + ALIGNMENT, np.uint8)
+    starts = accumulate(padded, initial=-memory.ctypes.data % ALIGNMENT)
+    # Each has a storage of its own, so that none is saved or copied with the others.
+    pairs = zip(starts, lengths, strict=False)
+    return [torch.from_numpy(memory[start : start + length]).view(dtype) for start, length in pairs]

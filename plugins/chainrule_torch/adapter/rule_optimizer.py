@@ -36,8 +36,9 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     Every setting of the rule is a key of `param_groups` that may change between steps. A rule without weight decay
     takes ``weight_decay`` w as θ ← θ − lr w θ. The state of a parameter is that of the rule, the number of its steps
-    and the key of its random numbers; it is made at the parameter's first step, or when `state` is read and anew at the
-    first step, since weights may be loaded in between. A setting given as a tensor of one number stays one, and may
+    and the key of its random numbers; where it has the parameter's dtype and lies in vectors it is made at the first
+    step or when `state` is read, else at once; it is made anew at the first step, since weights may be loaded in
+    between. A setting given as a tensor of one number stays one, and may
     change in place.
 
     Of parameters cut by ``torch.distributed.fsdp.fully_shard`` each process keeps its piece of the state, and every
@@ -100,7 +101,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     @property
     def state(self) -> Any:
         """The state of each parameter, whose entries are made when it is first read or stepped with."""
-        found = vars(self)["state"]
+        found = self._own_state
         self._layout.show(found)
         return found
 
@@ -109,6 +110,14 @@ class RuleOptimizer(torch.optim.Optimizer):
         if "state" in vars(self):
             self._layout.replace()
         vars(self)["state"] = state
+
+    @property
+    def _own_state(self) -> Any:
+        """The state as it is, with no entry made."""
+        try:
+            return vars(self)["state"]
+        except KeyError:  # as of a trainer's wrapper, which is of this class and passes on what it has not
+            raise AttributeError("state") from None
 
     @torch.inference_mode(False)  # outside of it, state that is made within could not be changed
     @torch.no_grad()
@@ -123,7 +132,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         if isinstance(param_group, dict):  # what is none, torch refuses
             self._settings.expect_known(param_group)
         super().add_param_group(param_group)
-        group, i, state = self.param_groups[-1], len(self.param_groups) - 1, vars(self)["state"]
+        group, i, state = self.param_groups[-1], len(self.param_groups) - 1, self._own_state
         parameters = group["params"]
         try:
             rule = self._current[i] = GroupRule(self._settings, group, compile=self._compile)
@@ -166,7 +175,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         for each in grads:
             expect_dense(self._settings.rule, each)
         rules = [self._current_rule(i, group) for i, group in enumerate(self.param_groups)]
-        state = vars(self)["state"]
+        state = self._own_state
         self._layout.follow(rules, self.param_groups, state)
         for i, (group, rule, own) in enumerate(zip(self.param_groups, rules, grads, strict=True)):
             flat = self._layout.flat_group(i, group["params"], rule, own, state)
@@ -180,7 +189,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 raise
         return loss
 
-    _step_uncompiled = _disable_dynamo(_step)
+    _step_uncompiled = _disable_dynamo(lambda self, closure: self._step(closure))
     """The step inside of a function that torch compiles, whose graph breaks there."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -279,13 +288,20 @@ class RuleOptimizer(torch.optim.Optimizer):
             self._shows_others = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the parameters that are in a group, in which another may have taken one's place."""
+        """Return the state without that of parameters whose place in their group another has taken."""
         known = {id(parameter) for group in self.param_groups for parameter in group["params"]}
-        replaced = {each: self.state.pop(each) for each in list(self.state) if id(each) not in known}
+        whole = self.state
+        kept = {key: own for key, own in whole.items() if not isinstance(key, Tensor) or id(key) in known}
+        if len(kept) == len(whole):
+            return super().state_dict()
+        own = vars(self)
+        before = {"state": own["state"]} if "state" in own else {}
+        own["state"] = kept
         try:
             return super().state_dict()
         finally:
-            self.state.update(replaced)
+            del own["state"]
+            own |= before
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -322,6 +338,8 @@ class RuleOptimizer(torch.optim.Optimizer):
                 self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)
                 for group in self.param_groups:
                     self._release.watch(group["params"])
+        elif "state" in state:
+            self._layout.replace()
         for group in self.param_groups:  # of a state that was saved before the rule had a setting
             for key in self._settings.defaults():
                 group.setdefault(key, self.defaults[key])

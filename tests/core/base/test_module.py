@@ -47,7 +47,11 @@ class OnlyForward:
         return x
 
 
+class Entries(dict):
+    __getattr__ = dict.__getitem__
+
+
 def test_children_are_what_has_all_members_of_a_module():
     module = Gated()
-    module._inner = [identity(), Alike(), OnlyForward(), Alike]
+    module._inner = [identity(), Alike(), OnlyForward(), Alike, Entries(rate=0.1)]
     assert [name for name, _ in module.named_children()] == ["_inner.0", "_inner.1"]

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+import chainrule
 from chainrule_torch import optim
 from chainrule_torch.adapter.initial_state import ALIGNMENT, zeros
+from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 
 def with_gradients(*shapes: Any, dtype: torch.dtype = torch.float32) -> list[torch.nn.Parameter]:
@@ -103,4 +106,65 @@ def test_zeros_lie_in_one_stretch_of_memory_where_torchs_tensors_would_start() -
         assert [len(each) for each in vectors] == [3, 0, 2**19]
         assert not any(each.any() for each in vectors)
         assert [each.data_ptr() % ALIGNMENT for each in vectors if len(each)] == [0, 0]
-        assert len({each.untyped_storage().data_ptr() for each in vectors}) == 1
+        assert vectors[2].data_ptr() - vectors[0].data_ptr() == ALIGNMENT
+
+
+def test_a_wrapper_of_the_optimizers_class_that_passes_on_what_it_has_not() -> None:
+    """As Lightning's, which has no attributes of an optimizer of its own."""
+
+    class Wrapper:
+        def __init__(self, wrapped: Any) -> None:
+            self._wrapped = wrapped
+            self.__class__ = type("Wrapper", (Wrapper, type(wrapped)), {})
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._wrapped, name)
+
+    only = torch.nn.Parameter(torch.ones(3))
+    stepper = optim.adam([only])
+    wrapper: Any = Wrapper(stepper)
+    wrapper.add_param_group({"params": [torch.nn.Parameter(torch.ones(2))]})
+    only.grad = torch.ones(3)
+    stepper.step()
+    assert len(wrapper.state_dict()["state"]) == len(wrapper.state) == 2
+    wrapper.load_state_dict(stepper.state_dict())
+    assert stepper.state[only]["step"] == 1
+
+
+def test_a_state_that_is_set_takes_the_place_of_one_that_nobody_has_read() -> None:
+    only = torch.nn.Parameter(torch.ones(3))
+    stepper = optim.adam([only])
+    for _ in range(2):
+        only.grad = torch.ones(3)
+        stepper.step()
+    stepper.__setstate__({"state": defaultdict(dict)})
+    stepper.step()
+    assert stepper.state[only]["step"] == 1
+    torch.testing.assert_close(stepper.state[only]["m"], torch.full((3,), 0.1))
+
+
+def test_what_is_no_parameter_stays_in_the_saved_state() -> None:
+    stepper = optim.adam([torch.nn.Parameter(torch.ones(3))])
+    stepper.state["note"] = {"epoch": 3}
+    assert stepper.state_dict()["state"]["note"] == {"epoch": 3}
+
+
+def test_large_states_lie_in_storages_of_their_own() -> None:
+    parameters = [torch.nn.Parameter(torch.zeros(2**18)) for _ in range(8)]
+    stepper = optim.adam(parameters)
+    assert {stepper.state[each]["m"].untyped_storage().nbytes() for each in parameters} == {2**20}
+
+
+def test_an_initial_state_that_differs_from_place_to_place_does() -> None:
+    class Drawn(chainrule.Optimizer):
+        elementwise = True
+
+        def init(self, parameter: Tensor) -> Any:
+            return {"z": torch.randn(parameter.shape)}
+
+        def update(self, parameter: Tensor, grad: Tensor, state: Any, step: Any) -> Tensor:
+            return grad
+
+    only = torch.nn.Parameter(torch.zeros(8))
+    stepper = type("Made", (RuleOptimizer,), {"factory": Drawn})([only], lr=1.0)
+    assert len(stepper.state[only]["z"].unique()) == 8

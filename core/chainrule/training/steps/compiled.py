@@ -17,7 +17,7 @@ from chainrule.network import Network
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps import cuda_graph
 from chainrule.training.steps.ahead import numbers_ahead
-from chainrule.training.steps.eager import Outputs, TrainingStep, keep_as_ordinary_tensors
+from chainrule.training.steps.eager import Outputs, TrainingStep, UntraceableError, keep_as_ordinary_tensors
 from chainrule.training.steps.snapshot import Watch
 from chainrule.training.steps.stage import Stage
 from chainrule.updates.fused_rule import first_use, require_compiler
@@ -59,7 +59,8 @@ class CompiledStep:
     Steps that differ only in the values of their tensors share a function, across fits. What a function does is
     recorded, so that it is done again without Python in between. A step that cannot be compiled warns and runs eagerly.
 
-    On a CUDA device a function is recorded as one graph. What runs eagerly elsewhere is captured there too.
+    On a CUDA device a function is recorded as one graph. There other batches are captured too, and what torch cannot
+    compile, as they are.
 
     Attributes:
         variants: the compiled functions.
@@ -145,6 +146,7 @@ class CompiledStep:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
         if self._watch is not None and self._watch.sees_changes():
             self.variants, self._watch, self.batch, self.others = [], None, None, {}
+            self._captures_alone = False
 
     def _variant(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Compiled | None:
         """Return the compiled step for such a batch at these moments; None if it is taken eagerly."""
@@ -234,7 +236,8 @@ class CompiledStep:
                 function, tensors = (function_of if is_compiled else operations_of)(self.step, stage, dues)
                 calls, outputs, error = launches_of(function, tensors, stage)
         except Exception as failure:  # noqa: BLE001  # whatever keeps a plugin from being traced, it may still run eagerly
-            if not is_compiled or not cuda_graph.is_captured(x.device):
+            is_captured = is_compiled and cuda_graph.is_captured(x.device)
+            if not is_captured or isinstance(failure, UntraceableError):  # which a graph would leave out
                 return failure
             self._captures_alone = True
             if self._compile(x, y, moments, variants) is not None:

@@ -17,6 +17,10 @@ Outputs: TypeAlias = tuple[Tensor, Tensor]
 """The prediction, and the loss (M,) before the update."""
 
 
+class UntraceableError(Exception):
+    """A step does more than operate on the tensors that are declared."""
+
+
 class TrainingStep:
     """Take steps on batches (M, N, …); the loss takes and returns the member axis."""
 

@@ -15,13 +15,13 @@ from chainrule.base.protocols import LossLike
 from chainrule.errors import ContractError
 from chainrule.network import Network
 from chainrule.training.batch_values import BatchValues, batch_values, sums_of
+from chainrule.training.steps.eager import UntraceableError
 from chainrule.training.steps.evaluation_stage import EvaluationStage
 from chainrule.training.steps.form import NoFormError, form_of_parts
 from chainrule.training.steps.functions import compiled, kinds_of, make_room
 from chainrule.training.steps.snapshot import Snapshot, undeclared_tensors
 from chainrule.training.steps.tracing import (
     Traced,
-    UntraceableError,
     changed_by,
     expect_no_views,
     graph_of,

@@ -13,7 +13,7 @@ from chainrule.training.steps import cuda_graph
 from chainrule.training.steps.recording import LargeStepError, Launch, Results, UnrepeatableError, call_into, record
 
 TOLERANCE = 0.05
-"""Of a tensor's change in a step; a learning rate or a step's number that stayed would make it differ by a third."""
+"""Of a tensor's change in a step; a learning rate that stayed would make it differ by a third."""
 
 
 class Varied(Protocol):

@@ -26,7 +26,7 @@ from torch.utils import _pytree as pytree
 
 from chainrule.base.step import Due
 from chainrule.flat_buffers import FlatBuffers
-from chainrule.training.steps.eager import Outputs, TrainingStep
+from chainrule.training.steps.eager import Outputs, TrainingStep, UntraceableError
 from chainrule.training.steps.snapshot import Snapshot, random_states, undeclared_tensors
 from chainrule.training.steps.stage import Stage
 
@@ -56,10 +56,6 @@ class Traced(NamedTuple):
     graph: GraphModule
     tensors: list[Tensor]
     constants: Sequence[str | Tensor]
-
-
-class UntraceableError(Exception):
-    """A step does more than operate on the tensors that its graph takes."""
 
 
 @contextmanager
