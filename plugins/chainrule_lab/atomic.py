@@ -13,8 +13,14 @@ from chainrule import ChainruleError
 
 def check_folder(owner: str, folder: Path) -> None:
     """Raise ChainruleError if the folder cannot be created or written to."""
-    folder = _resolved(owner, folder)
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        whole = folder.resolve()
+        existing = next(path for path in (whole, *whole.parents) if path.exists())
+    except (OSError, RuntimeError) as error:  # a name that is too long; a link to itself
+        reason = getattr(error, "strerror", None) or error
+        raise ChainruleError(
+            f"{owner}: the output must be a folder, got {folder} ({reason}). Choose another."
+        ) from error
     if not existing.is_dir():
         raise ChainruleError(f"{owner}: the output must be a folder, got the file {existing}. Choose another name.")
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -52,15 +58,6 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collectio
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _resolved(owner: str, folder: Path) -> Path:
-    try:
-        return folder.resolve()
-    except (OSError, RuntimeError) as error:  # a link to itself
-        raise ChainruleError(
-            f"{owner}: the output must be a folder, got {folder} ({error}). Choose another."
-        ) from error
 
 
 def _replace(new: Path, target: Path) -> None:

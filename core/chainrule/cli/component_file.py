@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import reduce
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from chainrule.arguments import FOREIGN
 from chainrule.cli.paths import expanded
 from chainrule.errors import ChainruleError, UnknownComponentError, one_line
 from chainrule.registry.kinds import kind_or_none
+from chainrule.registry.source_files import is_file
 from chainrule.testing import Subject, subject
 from chainrule.testing.module_file import import_file
 
@@ -70,7 +72,7 @@ def object_in_file(
     if not path.endswith(".py"):
         return None
     file = expanded(owner, Path(path))
-    if not file.is_file():
+    if not is_file(file):
         raise ChainruleError(f"{owner}: no such file: {path}.")
     module = _imported(owner, file)
     if not name:
@@ -92,14 +94,14 @@ def file_hint(text: str) -> str:
         return ""
     address = text.partition(":")[2] if kind_or_none(text.partition(":")[0]) else text
     path, _, attribute = address.rpartition(":") if ":" in address else (address, "", "Class")
-    if Path(path).is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - False for too long a name
         return f"Write {Path(path) / 'FILE.py'}:{attribute}."
-    if Path(path).is_file():
+    if is_file(Path(path)):
         return "Rename the file." if ":" in address else "Put the class into a file FILE.py."
     module, _, last = path.rpartition(".")
     for stem, name in ((path, attribute), (module, last)):
         for form in (stem, stem.replace(".", "/")):  # of a path, and of a module
-            if stem and (file := Path(f"{form}.py")).is_file():
+            if stem and is_file(file := Path(f"{form}.py")):
                 return f"Write {file}:{name}."
     return _installed_file(path, attribute) if ":" in address else ""
 

@@ -33,7 +33,7 @@ def write_whole(texts: Mapping[Path, str]) -> None:
     written: dict[Path, Path] = {}
     try:
         for path, text in texts.items():
-            target = path.resolve()
+            target = _target(path)
             if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
                 raise OSError(errno.EACCES, f"no writable file at {path}")
             temporary = target.with_name(f".{target.name}.{os.getpid()}")
@@ -44,3 +44,10 @@ def write_whole(texts: Mapping[Path, str]) -> None:
     finally:
         for temporary in written:
             temporary.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from chainrule.errors import ChainruleError, UnknownComponentError
 from chainrule.registry.component import OWN_DISTRIBUTION, Component, is_valid_name
 from chainrule.registry.kinds import COMMANDS, KINDS, did_you_mean, singular
-from chainrule.registry.source_files import source_file
+from chainrule.registry.source_files import is_file, source_file
 
 
 def unknown_component(
@@ -63,7 +63,7 @@ def _undeclared(name: str, of_kind: Iterable[Component]) -> list[str]:
     """Return a hint that a file of that name exists beside the kind's components, undeclared by its package."""
     for component in of_kind if name.isidentifier() else ():
         file = source_file(component)
-        if file is not None and file.stem == component.name and (sibling := file.with_name(f"{name}.py")).is_file():
+        if file is not None and file.stem == component.name and is_file(sibling := file.with_name(f"{name}.py")):
             owner = component.distribution
             return [f"{sibling} exists, but the installed metadata of {owner} does not declare it: reinstall {owner}."]
     return []

@@ -21,6 +21,14 @@ def source_file(component: Component) -> Path | None:
     return _module_file(_address(component)[0])
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; there is none of too long a name, at which Path.is_file raises."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def summary(component: Component) -> str:
     """Return a record's summary, else the first line in the source of a docstring; empty if that cannot be read."""
     return component.summary or _summary(*_address(component), _MAX_REEXPORTS)
@@ -120,10 +128,10 @@ def _module_file(module: str) -> Path | None:
         return None
     if not rest:
         file = Path(spec.origin or "")
-        return file if file.suffix == ".py" and file.is_file() else None
+        return file if file.suffix == ".py" and is_file(file) else None
     for folder in spec.submodule_search_locations or ():
         base = Path(folder).joinpath(*rest)
         for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
-            if file.is_file():
+            if is_file(file):
                 return file
     return None

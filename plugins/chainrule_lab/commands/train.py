@@ -31,7 +31,7 @@ def train(
         from chainrule_lab.runs.description import RunDescription
         from chainrule_lab.runs.run_folder import RunFolder
         from chainrule_lab.runs.running import train as trained
-        from chainrule_lab.runs.toml_file import setting
+        from chainrule_lab.runs.toml_file import setting, title
         from chainrule_lab.strict_json import to_json
 
     path = expanded("train", description)
@@ -45,7 +45,7 @@ def train(
             has_ended = results is not None
             if results is None:
                 try:
-                    results = trained(run, folder, path.stem, _progress(run))
+                    results = trained(run, folder, title(path), _progress(run))
                 except KeyboardInterrupt:
                     if folder.checkpoint.exists():
                         echo(f"Stopped. The same command goes on from {folder.checkpoint}.", err=True)
@@ -107,4 +107,5 @@ def _best(results: dict[str, Any]) -> str:
     member = min(finite, key=lambda one: float(values[one]))
     seed = f"seed {results['seeds'][member]}" if len(set(results["seeds"])) > 1 else ""
     told = ", ".join(filter(None, [seed, in_words(results["settings"], member)]))
-    return f"Least {name}: {values[member]:.4g}, at epoch {epochs[member]} of member {member} ({told})."
+    which = f"member {member}" + (f" ({told})" if told else "")
+    return f"Least {name}: {values[member]:.4g}, at epoch {epochs[member]} of {which}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,3 +85,8 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise ChainruleError(f"{where}: values must be nested less deeply, got too many levels. Flatten it.") from error
+
+
+def title(path: Path) -> str:
+    """Return a file's name without its ending, with � for bytes that are no text."""
+    return os.fsencode(path.stem).decode("utf-8", "replace")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 from chainrule import ChainruleError
 from chainrule.arguments import shown
 from chainrule.cli.paths import expanded
+from chainrule.registry.source_files import is_file
 from chainrule_lab.sweep.claims import Claims
 from chainrule_lab.sweep.record import Record, packed, unpacked
 from chainrule_lab.sweep.space import Settings
@@ -95,7 +96,7 @@ class Store:
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
         self.path = located(path)
-        if not create and not self.path.is_file():
+        if not create and not is_file(self.path):
             raise ChainruleError(f"sweep: no such store: {self.path}.")
         with self._explained():
             self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)

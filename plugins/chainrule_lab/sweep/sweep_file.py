@@ -13,7 +13,7 @@ import torch
 from chainrule import ChainruleError, Splits
 from chainrule.arguments import integer, nearest, number, shown
 from chainrule_lab.runs.description import RunDescription
-from chainrule_lab.runs.toml_file import keys_of, read_toml
+from chainrule_lab.runs.toml_file import keys_of, read_toml, title
 from chainrule_lab.sweep.space import SEED, Interval, Settings, log_uniform, trials_of, uniform
 from chainrule_lab.sweep.trial import Trial
 
@@ -94,7 +94,7 @@ class SweepFile:
         options = _options(where, tables[SWEEP])
         settings = trials_of(spaces, options["method"], options["trials"], options["seed"], owner=where)
         make = OfDescription(run.given, where, path.parent)
-        return cls(path.stem, make, settings, options["members"], options["memory"])
+        return cls(title(path), make, settings, options["members"], options["memory"])
 
 
 @dataclass(frozen=True)

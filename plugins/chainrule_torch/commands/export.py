@@ -11,6 +11,7 @@ from chainrule import ChainruleError
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import echo, stdout_kept_for
 from chainrule.cli.paths import expanded, write_whole
+from chainrule.registry.source_files import is_file
 
 
 def export(
@@ -35,7 +36,7 @@ def export(
     Example: chainrule export lion --out lion.py
     """
     path = None if out is None else expanded("export", out)
-    if path is not None and path.exists() and not force:
+    if path is not None and is_file(path) and not force:
         raise ChainruleError(f"export: {path} must be a new file, got one that exists. Add --force to overwrite it.")
     from chainrule_torch.export.checked import checked_text
     from chainrule_torch.export.chosen import chosen

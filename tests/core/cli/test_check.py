@@ -350,3 +350,9 @@ def test_every_component_of_a_kind_is_checked(capsys, monkeypatch):
     assert {row["component"] for row in json.loads(capsys.readouterr().out)} == {
         record.key for record in registry.components("optimizers") if not record.foreign
     }
+
+
+def test_too_long_a_name_is_that_of_no_file():
+    with pytest.raises(ChainruleError, match=r"^check: no such file: aaa"):
+        subject_in_file("a" * 300 + ".py:Rule")
+    assert not file_hint("a" * 300)

@@ -85,6 +85,12 @@ def test_a_place_that_cannot_be_written_is_one_line(packages, arguments, path):
     assert names(packages.root) == ["file", "loop"]
 
 
+def test_a_file_is_not_written_to_a_link_to_itself(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        write_whole({tmp_path / "loop": "text"})
+
+
 @pytest.mark.parametrize(
     "arguments", [["new", "optimizer", "my_rule", "--directory", "out"], ["stubs", "--out", "out"]]
 )

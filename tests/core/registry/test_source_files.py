@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from chainrule import registry
+from chainrule.errors import UnknownComponentError
 from chainrule.registry import source_files
 from chainrule.registry.component import Component
 
@@ -127,3 +129,8 @@ def test_a_circle_of_imports_ends(tmp_path, monkeypatch):
     (tmp_path / "circle_b.py").write_text("from circle_a import Rule\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert source_files.summary(Component(kind="optimizers", name="rule", entry_point="circle_a:Rule")) == ""
+
+
+def test_too_long_a_name_for_a_file_is_no_component():
+    with pytest.raises(UnknownComponentError, match=r"No optimizer is registered as"):
+        registry.get("optimizers", "a" * 300)

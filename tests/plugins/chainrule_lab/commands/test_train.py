@@ -2,9 +2,11 @@
 
 import csv
 import json
+import os
 import shutil
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +14,11 @@ from typer.testing import CliRunner
 
 from chainrule import hookimpl
 from chainrule.cli.main import app
+from chainrule_lab.commands.train import _best as best_of
 from chainrule_lab.runs.description import RunDescription
 from chainrule_lab.runs.run_folder import FILES, RunFolder
 from chainrule_lab.runs.running import train
+from chainrule_lab.runs.toml_file import title
 
 DATA = """
 import torch
@@ -167,6 +171,7 @@ def test_a_missing_package_of_the_extra_says_what_to_install(work, monkeypatch):
         ),
         (["marked.toml"], "chainrule: marked.toml: epochs must be an integer of at least 1, got 0."),
         (["first.toml", "--output", "points.py"], "chainrule: train: the output must be a folder, got the file"),
+        (["first.toml", "--output", "a" * 300], "chainrule: train: the output must be a folder, got aaa"),
     ],
 )
 def test_what_is_wrong_is_one_line(work, options, message):
@@ -177,3 +182,13 @@ def test_what_is_wrong_is_one_line(work, options, message):
     assert done.exit_code == 1
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+def test_the_best_member_is_named_with_what_is_its_own():
+    results = {"best": {"least": "train_loss", "train_loss": [2.0, 1.0], "epoch": [1, 3]}, "seeds": [5, 5]}
+    assert best_of({**results, "settings": {}}) == "Least train_loss: 1, at epoch 3 of member 1."
+    assert best_of({**results, "settings": {"lr": [0.1, 0.2]}}).endswith(" of member 1 (lr 0.2).")
+
+
+def test_a_title_is_text_though_a_name_need_not_be():
+    assert title(Path(os.fsdecode(b"runs/r\xff.toml"))) == "r\N{REPLACEMENT CHARACTER}"

@@ -40,6 +40,11 @@ def test_what_is_not_finite_is_kept_and_recorded_as_diverged(path):
     assert [one.diverged for one in found.values()] == [True, True, False]
 
 
+def test_there_is_no_store_of_too_long_a_name(tmp_path):
+    with pytest.raises(ChainruleError, match="no such store"):
+        Store(tmp_path / ("a" * 300), create=False)
+
+
 def test_a_seed_has_any_size(path):
     big = Record("key0", 2**70, {"train_loss": [1.0]}, 0.5, {})
     with Store(path) as store:
