@@ -67,6 +67,7 @@ def _imported(path: str) -> Any:
         ) from error
 
 
+@torch.inference_mode(False)  # in which parameters cannot need gradients
 def _expect_same_steps(rule: Wrapped) -> None:
     """Raise ChainruleError unless the rule moves two parameters as one optimizer that keeps both."""
     generator = torch.Generator().manual_seed(0)

@@ -56,6 +56,14 @@ def test_a_fit_takes_the_steps_of_torch(kind, options):
     assert_close(ours.state_dict(), dict(expected), rtol=0, atol=1e-12)
 
 
+def test_wrapped_and_fitted_in_inference_mode_it_steps_alike():
+    plain, inferred = network(seed=0), network(seed=0)
+    fitted(plain, wrap(torch.optim.AdamW, lr=0.02), 3)
+    with torch.inference_mode():
+        fitted(inferred, wrap(torch.optim.AdamW, lr=0.02), 3)
+    assert torch.equal(plain.flat.data, inferred.flat.data)
+
+
 def test_members_take_the_steps_of_their_own_at_their_own_rates():
     ours, rates = network(seeds=[0, 1]), [0.01, 0.03]
     expected = [trained_in_torch(ours.member(i), torch.optim.Adam, {"lr": rates[i]}, 5) for i in range(2)]
