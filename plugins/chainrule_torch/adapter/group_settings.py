@@ -124,16 +124,16 @@ def numbers_of(rule: Optimizer) -> dict[str, float]:
 
 
 def _replaced(rule: Optimizer, changes: Mapping[int, dict[str, Any]], depth: int) -> Optimizer:
-    own = changes.get(depth, {})
+    fields, types = {field.name: field for field in dataclasses.fields(rule)}, declared_types(type(rule))
+    own = {
+        name: checked(rule, fields[name], types[name], value, per_member=False)
+        for name, value in changes.get(depth, {}).items()
+    }
     if isinstance(rule, Wrapper):
         inner = _replaced(rule.inner, changes, depth + 1)
         own = own if inner is rule.inner else {**own, "inner": inner}
     elif own and type(rule).__post_init__ is Optimizer.__post_init__:  # which checks each setting by itself
-        fields, types = {field.name: field for field in dataclasses.fields(rule)}, declared_types(type(rule))
-        return with_values(
-            rule,
-            {name: checked(rule, fields[name], types[name], value, per_member=False) for name, value in own.items()},
-        )
+        return with_values(rule, own)
     return dataclasses.replace(rule, **own) if own else rule
 
 

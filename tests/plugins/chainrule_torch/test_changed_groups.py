@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from chainrule import ChainruleError, StateError
+from chainrule import ChainruleError, HyperparameterError, StateError
 from chainrule_torch import optim, optimizer
 
 
@@ -124,3 +124,13 @@ def test_an_optimizer_may_be_made_in_inference_mode() -> None:
     only.grad = torch.ones_like(only)
     stepper.step()
     assert torch.equal(only, torch.full_like(only, 0.75))
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+@pytest.mark.parametrize("several", [[0.1], [0.1, 0.2, 0.3]])
+def test_a_list_in_place_of_a_number_is_refused(name: str, several: list[float]) -> None:
+    only = parameter()
+    stepper = optimizer(name, [only])
+    stepper.param_groups[0]["lr"] = several
+    with pytest.raises(HyperparameterError, match="lr must be one value"):
+        step(only, stepper)
