@@ -1,4 +1,4 @@
-"""Small real distributions in temporary folders, and processes that see them."""
+"""Small real distributions in temporary folders, processes that see them, and steps that are traced alone."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.replaying import run_again
 from tests.interpreter import STRICT
 
 
@@ -94,3 +95,20 @@ def liger(packages):
         "chainrule-liger", "[chainrule.optimizers]\nliger = liger_package:Liger\n", {"liger_package.py": LIGER}
     )
     return packages
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Run steps and evaluations as they are traced; return the list of their graphs.
+
+    To compile a graph takes seconds, and shows nothing of what a trace holds, for which steps it is taken and when it
+    is made anew. What the compiler makes of traces is tested in training/steps/test_compiled.py.
+    """
+    from chainrule.training.steps import evaluation_functions, functions, launches
+
+    graphs = []
+    monkeypatch.setattr(functions, "compile_graph", lambda graph, _: graphs.append(graph) or graph.forward)
+    monkeypatch.setattr(launches, "record", run_again)
+    for cached in ((functions, "_by_graph"), (functions, "_by_form"), (evaluation_functions, "_by_form")):
+        monkeypatch.setattr(*cached, {})
+    return graphs

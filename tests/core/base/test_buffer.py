@@ -147,6 +147,7 @@ def test_a_run_with_statistics_and_masks_resumes_to_the_bit():
         assert torch.equal(after.state_dict()[name], values), name
 
 
+@pytest.mark.usefixtures("traced")
 def test_statistics_and_masks_compile():
     pairs = [torch.cat(tensors) for tensors in zip(*batches(20), strict=True)]
     x, y = pairs[0], pairs[1][:, :2]

@@ -160,6 +160,7 @@ def test_callbacks_go_on_with_their_state(tmp_path, after):
         assert (tmp_path / "parts" / name).read_text() == (tmp_path / "whole" / name).read_text()
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("after", [3, 5])
 @pytest.mark.parametrize(
     ("settings", "seeds"),

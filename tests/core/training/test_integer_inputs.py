@@ -62,6 +62,7 @@ def test_a_fit_learns_and_its_members_are_the_single_networks():
         assert_close(net.member(i).flat.data, single.flat.data, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
 def test_a_compiled_fit_is_the_eager_one(dtype):
     (eager, expected), (compiled, got) = trained(network()), trained(network(), train=(X.to(dtype), Y), compile=True)

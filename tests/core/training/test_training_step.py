@@ -15,6 +15,8 @@ from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
 from tests.contracts.correct_modules import BatchNorm, Dropout
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 X, Y = torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 24, 8)]
 

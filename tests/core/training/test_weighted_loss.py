@@ -72,6 +72,7 @@ def test_it_takes_the_steps_that_a_loop_in_torch_takes():
     assert_close(network.state_dict(), dict(theirs.state_dict()), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("seeds", [{"seed": 3}, {"seeds": [3, 4, 5]}], ids=str)
 def test_a_compiled_fit_follows_the_eager_one(seeds):
     networks, histories = [build(**seeds), build(**seeds)], []

@@ -82,9 +82,10 @@ CASES = {
 
 
 COMPILED = "rate and schedule"
-"""The one case that compiles in the normal suite; each of the others takes as long."""
+"""The one case whose steps are traced in the normal suite; each of the others takes as long."""
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize(
     ("name", "compile"),
     [
@@ -146,6 +147,7 @@ def test_a_fused_rule_takes_numbers_per_member():
     assert_close(*ends, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("compile", [False, True])
 def test_a_rate_beyond_the_numbers_of_the_dtype_is_one_line_with_its_step(compile):
     """As at the end of a search for the rate by a schedule that grows."""

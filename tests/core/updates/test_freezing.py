@@ -102,6 +102,7 @@ def test_a_resumed_run_goes_on_to_the_bit(rule, saved_at):
         assert torch.equal(values(resumed, name), values(updater, name))
 
 
+@pytest.mark.usefixtures("traced")
 def test_a_compiled_step_follows_a_state_of_other_counts():
     x = torch.linspace(-1, 1, 8).unsqueeze(1)
     networks = [sequential(linear(1, 2), linear(2, 1)).build(seed=0) for _ in range(2)]

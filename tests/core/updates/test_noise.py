@@ -143,6 +143,7 @@ def test_a_state_of_an_earlier_step_draws_that_steps_numbers_again():
         assert_close(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("traced")
 def test_a_fit_with_noise_compiles():
     ends = []
     for compile in (False, True):

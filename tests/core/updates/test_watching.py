@@ -163,6 +163,7 @@ def test_a_norm_is_that_of_a_layer_and_a_member(seeds):
             assert_close(parameter.data[member], expected, rtol=0, atol=1e-15)
 
 
+@pytest.mark.usefixtures("traced")
 def test_fit_compiles_what_it_does_now_and_then():
     ends = []
     for compiled in (False, True):

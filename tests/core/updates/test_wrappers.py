@@ -235,13 +235,27 @@ def test_a_state_names_the_wrappers_too():
         ema(inner=adam()).attach(network).load_state_dict(saved)
 
 
-def test_many_at_once_compile_into_a_fit():
+def many_at_once():
     clipped = adaptive_clipping(inner=gradient_centralization(inner=grokfast(inner=adam(lr=0.05))), clipping=0.1)
-    rule = ema(inner=cautious(inner=trust_ratio(inner=clipped)), decay=0.5)
-    rule = accumulate(inner=lookahead(inner=swa(inner=rule, start=2, k=2), k=2), k=2)
+    return ema(inner=cautious(inner=trust_ratio(inner=clipped)), decay=0.5)
+
+
+def expect_the_same_curve_compiled(rule, make):
     ends = []
     for compile in (False, True):
-        network = build([0, 1])
-        history = chainrule.fit(network, mse(), rule, train=(X, Y), batch_size=10, epochs=4, compile=compile)
+        history = chainrule.fit(make(), mse(), rule, train=(X, Y), batch_size=10, epochs=4, compile=compile)
         ends.append(history["train_loss"])
     assert_close(*ends, rtol=1e-10, atol=1e-12)
+
+
+def test_many_at_once_compile_into_a_fit():
+    def one_matrix():
+        return linear(3, 3, bias=False).build(seeds=[0, 1], dtype=torch.float64)
+
+    expect_the_same_curve_compiled(many_at_once(), one_matrix)
+
+
+def test_those_that_act_now_and_then_are_traced_once_for_each_way_that_a_step_takes(traced):
+    rule = accumulate(inner=lookahead(inner=swa(inner=many_at_once(), start=2, k=2), k=2), k=2)
+    expect_the_same_curve_compiled(rule, lambda: build([0, 1]))
+    assert len(traced) == 3

@@ -125,16 +125,12 @@ def test_numbers_that_are_compiled_in_would_show(monkeypatch):
         test_a_compiled_step_follows_the_same_trajectory("a schedule and clipping")
 
 
-def test_steps_of_the_same_operations_are_compiled_once(monkeypatch):
-    compile, calls = torch._inductor.compile, []
-    monkeypatch.setattr(
-        "torch._inductor.compile", lambda *given, **options: calls.append(1) or compile(*given, **options)
-    )
+def test_steps_of_the_same_operations_are_compiled_once(traced):
     x, y = (tensor.flatten(0, 1) for tensor in batches(20)[0])
     for lr, seeds in ((0.013, [0, 1]), (0.017, [5, 6])):
         rule = adam(lr=lr, betas=(0.83, 0.91), schedule=lambda t: 1 / t)
         chainrule.fit(build(relu(), seeds=seeds), mse(), rule, train=(x, y), epochs=3, batch_size=8, compile=True)
-    assert len(calls) == 1
+    assert len(traced) == 1
 
 
 class RunningMean(Module):
@@ -185,7 +181,7 @@ class Masked(RunningMean):
         return grad_output * mask
 
 
-@pytest.mark.parametrize("kind", [RunningMean, Shifts, Masked])
+@pytest.mark.parametrize("kind", [Shifts, Masked])
 def test_a_module_may_change_its_buffers_and_draw_from_its_stream(kind):
     network = build(kind())
     compiled = expect_the_same_trajectory(network, sgd(lr=0.1))
@@ -425,6 +421,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_a_callback_changes_counts_from_the_next_step_on(name):
     network = build(Scaled())
@@ -449,6 +446,7 @@ class Rectified(chainrule.Optimizer):
         return grad * step["rectification"] if "rectification" in step.values else grad
 
 
+@pytest.mark.usefixtures("traced")
 def test_scalars_may_come_later():
     expect_the_same_trajectory(build(tanh()), Rectified(lr=0.1), rows=(4, 4, 4, 4, 4, 4))
 
@@ -466,6 +464,7 @@ def test_batches_whose_x_and_y_are_one_tensor_are_of_a_kind_of_their_own():
     torch.testing.assert_close(compiled.flat.data, network.flat.data, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.usefixtures("traced")
 def test_recording_leaves_no_fake_tensor_in_a_cache():
     network = build()
     shapes = [4, *range(5, 75), 4]  # more than ops keeps, so that the first shape is made anew
@@ -481,7 +480,7 @@ def test_fits_in_several_threads_all_compile():
     x, y = (tensor.flatten(0, 1) for tensor in batches(16)[0])
 
     def train(momentum):
-        network = build(tanh())
+        network = linear(3, 2).build(seeds=[0, 1], dtype=torch.float64)
         chainrule.fit(network, mse(), sgd(momentum=momentum), train=(x, y), batch_size=8, epochs=3, compile=True)
         return network
 

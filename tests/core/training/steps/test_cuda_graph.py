@@ -18,21 +18,11 @@ from chainrule.training.steps.launches import launches_of
 from chainrule.training.steps.stage import Stage
 from chainrule.updates.moment import Moment
 from tests.contracts.correct_modules import BatchNorm, Dropout
+from tests.core.replaying import run_again
 
 RULES = [adam(schedule=lambda t: 1 / t), rmsprop(lr=torch.tensor([1e-3, 1e-2])), sgd(lr=0.1, momentum=0.9)]
 
 NOT_COMPILED = pytest.warns(CompileWarning, match="cannot be compiled.*Its operations are captured as they are")
-
-
-def run_again(function, tensors):
-    """Do as a CUDA graph does: run the function before, and write what every replay gives into the same tensors."""
-    outputs = tuple(output.clone() for output in function(*tensors))
-
-    def replay():
-        for kept, new in zip(outputs, function(*tensors), strict=True):
-            kept.copy_(new)
-
-    return [replay], outputs
 
 
 @pytest.fixture

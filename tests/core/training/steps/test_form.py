@@ -105,6 +105,7 @@ def test_what_cannot_be_described_has_no_form():
         form_of(step)
 
 
+@pytest.mark.usefixtures("traced")
 def test_a_second_fit_is_not_traced_and_trains_alike(monkeypatch):
     x = torch.randn(24, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = torch.arange(24) % 2
