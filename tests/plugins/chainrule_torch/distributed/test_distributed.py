@@ -99,7 +99,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     answers = {"adamw": {}, "lamb": both, "prodigy": {"flat": f"prodigy: {flat}{advice[0]}"}}
     assert [each.pop("refused flatten") for each in refused] == [
         "adamw: flatten=True must have an elementwise rule that steps vectors, got release=True, or parameters "
-        "cut among processes, there twice, or rounded and not contiguous. Leave flatten out."
+        "cut among processes, there twice or in one place, or rounded and not contiguous. Leave flatten out."
     ] * 2
     assert refused == [{f"refused {name}": answer for name, answer in answers.items()}] * 2
 
