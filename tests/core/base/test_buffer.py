@@ -148,7 +148,7 @@ def test_a_run_with_statistics_and_masks_resumes_to_the_bit():
 
 
 @pytest.mark.usefixtures("traced")
-def test_statistics_and_masks_compile():
+def test_statistics_and_masks_of_a_traced_fit_are_those_of_the_eager_one():
     pairs = [torch.cat(tensors) for tensors in zip(*batches(20), strict=True)]
     x, y = pairs[0], pairs[1][:, :2]
     eager, compiled = build(seeds=[1, 2]), build(seeds=[1, 2])

@@ -62,12 +62,20 @@ def test_a_fit_learns_and_its_members_are_the_single_networks():
         assert_close(net.member(i).flat.data, single.flat.data, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.usefixtures("traced")
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
-def test_a_compiled_fit_is_the_eager_one(dtype):
+def expect_a_compiled_fit_to_be_the_eager_one(dtype):
     (eager, expected), (compiled, got) = trained(network()), trained(network(), train=(X.to(dtype), Y), compile=True)
     assert_close(compiled.flat.data, eager.flat.data, rtol=1e-9, atol=1e-9)
     assert_close(got["train_loss"], expected["train_loss"], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
+def test_a_traced_fit_is_the_eager_one(dtype):
+    expect_a_compiled_fit_to_be_the_eager_one(dtype)
+
+
+def test_a_compiled_fit_of_bytes_which_torch_may_take_for_a_mask_is_the_eager_one():
+    expect_a_compiled_fit_to_be_the_eager_one(torch.uint8)
 
 
 @pytest.mark.parametrize("compile", [False, True])

@@ -144,7 +144,7 @@ def test_a_state_of_an_earlier_step_draws_that_steps_numbers_again():
 
 
 @pytest.mark.usefixtures("traced")
-def test_a_fit_with_noise_compiles():
+def test_a_traced_fit_with_noise_follows_the_eager_one():
     ends = []
     for compile in (False, True):
         network = sequential(linear(3, 4), tanh(), linear(4, 3)).build(seeds=[0, 1], dtype=torch.float64)

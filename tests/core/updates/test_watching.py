@@ -164,7 +164,7 @@ def test_a_norm_is_that_of_a_layer_and_a_member(seeds):
 
 
 @pytest.mark.usefixtures("traced")
-def test_fit_compiles_what_it_does_now_and_then():
+def test_a_traced_fit_does_what_is_due_now_and_then():
     ends = []
     for compiled in (False, True):
         network = sequential(linear(3, 5), tanh(), linear(5, 3)).build(seeds=[0, 1], dtype=torch.float64)
