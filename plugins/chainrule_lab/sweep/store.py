@@ -97,7 +97,7 @@ class Store:
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
         self.path = located(path)
         if not create and not is_file(self.path):
-            raise ChainruleError(f"sweep: no such store: {self.path}.")
+            raise ChainruleError(f"sweep: no such store: {path}.")
         with self._explained():
             self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         try:

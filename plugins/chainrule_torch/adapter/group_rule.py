@@ -162,8 +162,8 @@ def _begins_alike(chain: Chain) -> bool:
                 found.append(chain.init(sample))
         except _ReadsError:
             return False
-    pairs = ([entry.flatten() for entry in entries] for entries in zip(*map(dict.values, found), strict=True))
-    return all(bool((numbers == numbers[:1]).all()) for numbers in map(torch.cat, pairs))
+    pairs = zip(*map(dict.values, found), strict=True)
+    return all(len({number for entry in pair for number in entry.flatten().tolist()}) <= 1 for pair in pairs)
 
 
 class _ReadsError(Exception):
