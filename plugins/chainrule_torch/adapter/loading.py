@@ -1,4 +1,4 @@
-"""How a saved state takes the place of a present one."""
+"""How a state is saved, and how a saved one takes the place of a present one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ from chainrule.errors import label
 from chainrule_torch.adapter.expectations import expect_saved
 from chainrule_torch.adapter.placement import placed_as
 from chainrule_torch.adapter.state_entries import KEY, STEP, shapes
+
+
+@contextmanager
+def without_replaced(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Leave out meanwhile the state of parameters whose place in their group another has taken."""
+    known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    kept = {key: own for key, own in optimizer.state.items() if not isinstance(key, Tensor) or id(key) in known}
+    if len(kept) == len(optimizer.state):
+        yield
+        return
+    attributes = vars(optimizer)
+    before = {"state": attributes["state"]} if "state" in attributes else {}  # a wrapper has none of its own
+    attributes["state"] = kept
+    try:
+        yield
+    finally:
+        del attributes["state"]
+        attributes |= before
 
 
 @contextmanager

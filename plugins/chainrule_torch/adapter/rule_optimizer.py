@@ -23,7 +23,7 @@ from chainrule_torch.adapter.expectations import expect_dense, expect_dtypes_kep
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings, divided
 from chainrule_torch.adapter.layout import Layout
-from chainrule_torch.adapter.loading import fitting
+from chainrule_torch.adapter.loading import fitting, without_replaced
 from chainrule_torch.adapter.placement import distributed, evaluated, is_distributed
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
@@ -289,19 +289,8 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state without that of parameters whose place in their group another has taken."""
-        known = {id(parameter) for group in self.param_groups for parameter in group["params"]}
-        whole = self.state
-        kept = {key: own for key, own in whole.items() if not isinstance(key, Tensor) or id(key) in known}
-        if len(kept) == len(whole):
+        with without_replaced(self):
             return super().state_dict()
-        own = vars(self)
-        before = {"state": own["state"]} if "state" in own else {}
-        own["state"] = kept
-        try:
-            return super().state_dict()
-        finally:
-            del own["state"]
-            own |= before
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
