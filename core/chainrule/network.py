@@ -197,14 +197,14 @@ class Network(NetworkParts):
         return x
 
     def check_input(self, x: Tensor) -> None:
-        """Check x (M, N, …) against the layers' rules, once for each new shape and dtype.
+        """Check x (M, N, …) against the layers' rules, once for each new shape, dtype and device.
 
         Raises:
             ShapeError: if x does not fit.
             ChainruleError: within torch.autocast.
         """
         self.expect_no_autocast()
-        form = (x.shape[2:], x.dtype)
+        form = (x.shape[2:], x.dtype, x.device)
         if KeepsForBackward.replacements != self._replacements:
             self.expect_same_parts()  # which forgets the shapes that fitted the settings so far
         if form in self._known_inputs:
@@ -275,7 +275,7 @@ class Network(NetworkParts):
     @property
     def known_inputs(self) -> list[tuple[torch.Size, torch.dtype]]:
         """The shapes of one input, and their dtypes, that the network was called with."""
-        return list(self._known_inputs)
+        return [form[:2] for form in self._known_inputs]
 
     @explained
     def summary(self, input_shape: Sequence[int] | None = None) -> str:

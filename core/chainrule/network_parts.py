@@ -54,7 +54,8 @@ class NetworkParts(DeclaresAttributes):
 
     def _look_inside(self) -> None:
         # Once, since checking attributes against a protocol is slow.
-        self._known_inputs: dict[tuple[torch.Size, torch.dtype], None] = {}  # in the order of the first calls
+        # In the order of the first calls.
+        self._known_inputs: dict[tuple[torch.Size, torch.dtype, torch.device], None] = {}
         self._replacements = KeepsForBackward.replacements
         self._modules = [inner for _, inner in named_modules(self.module)]
         self._named_parameters = dict(named_parameters(self.module))

@@ -90,7 +90,7 @@ class Workload:
         return np.array(losses)
 
 
-SMALL = Workload("small", "MLP 2-16-32-2, batch 20, one network", (2, 16, 32, 2), 20, 50, 10, uses_circle=True)
+SMALL = Workload("small", "MLP 2-16-32-2, batch 20, one network", (2, 16, 32, 2), 20, 50, 60, uses_circle=True)
 ENSEMBLE = Workload(
     "ensemble", "the same, ensemble of 100, per member", (2, 16, 32, 2), 20, 50, 3, members=100, uses_circle=True
 )

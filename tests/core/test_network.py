@@ -160,6 +160,13 @@ def test_a_gradient_of_another_shape_than_the_output_is_refused():
         network.backward(torch.zeros(4, 1))
 
 
+def test_an_input_on_another_device_is_refused_after_one_of_its_shape_on_the_networks():
+    network = linear(3, 2).build(seed=0)
+    network(torch.zeros(4, 3))
+    with pytest.raises(ShapeError, match=r"^network: x must be on cpu, got a tensor on meta\."):
+        network(torch.zeros(4, 3, device="meta"))
+
+
 class Holds(Module):
     """Hold parts in whatever it is given, and do nothing."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -58,6 +59,17 @@ def as_command(name: str, declared: Any) -> Any:
         ) from error
 
 
+def expect_values(arguments: Sequence[str]) -> None:
+    """Raise ChainruleError for an option's value that is empty, as a shell's unset variable is.
+
+    An empty path would be the working folder.
+    """
+    for argument, following in pairwise([*arguments, "-"]):
+        option, has_value, value = argument.partition("=")
+        if option.startswith("--") and not (value if has_value else following):
+            raise ChainruleError(f'{option}: a value must not be empty, got "". Write one, or leave {option} out.')
+
+
 class CommandGroup(TyperGroup):
     """The commands of chainrule and its plugins."""
 
@@ -78,6 +90,7 @@ class CommandGroup(TyperGroup):
             sys.exit(1)
 
     def _run(self, arguments: list[str], *rest: Any, **settings: Any) -> Any:
+        expect_values(arguments)
         try:
             return super().main(arguments, *rest, **settings)
         except ModuleNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tomllib
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         ChainruleError: if it cannot be read, or is not TOML; the message has the line.
     """
     try:
+        if path.is_char_device():  # such as /dev/zero, which has no end
+            raise OSError(errno.ENODEV, "a device")
         text = path.read_bytes().decode("utf-8-sig")  # some editors begin it with a byte order mark
     except UnicodeDecodeError as error:
         raise ChainruleError(

@@ -27,6 +27,7 @@ JAX = ("jax", "optax")
 PEERS = {
     "fit": Entry("chainrule.fit", "chainrule_fit:Fit", {}),
     "fit_compiled": Entry("chainrule.fit, compile=True", "chainrule_fit:Fit", {"compile": True}),
+    "step": Entry("chainrule.training_step, compile=True", "chainrule_loop:Step", {}),
     "loop": Entry("chainrule, loop by hand", "chainrule_loop:Loop", {}),
     "torch": Entry("torch, eager", "torch_adam:TorchAdam", {}),
     "torch_fused": Entry("torch, fused=True", "torch_adam:TorchAdam", {"fused": True}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from workloads import Array, Workload
 
+import chainrule
 from chainrule.activations import relu
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy
@@ -66,3 +67,19 @@ class Loop(Peer):
 
     def weights(self) -> list[Array]:
         return [parameter.data.numpy().copy() for parameter in self.network.parameters()]
+
+
+class Step(Loop):
+    """The loop with `training_step`; it trains one network, of an ensemble the first."""
+
+    trains_ensembles = False
+
+    def reset(self) -> None:
+        load(self.network, self.first_weights())
+        self.step = chainrule.training_step(self.network, self.loss, adam(lr=self.workload.lr), compile=True)
+
+    def run(self, epochs: int) -> None:
+        step = self.step
+        for _ in range(epochs):
+            for x, y in self.batches:
+                step(x, y)

@@ -49,6 +49,16 @@ def test_a_wrong_use_ends_with_2(packages):
     assert "Did you mean 'list'?" in packages.chainrule("lits").stderr
 
 
+@pytest.mark.parametrize("arguments", [["stubs", "--out", ""], ["stubs", "--out="]])
+def test_an_option_without_a_value_is_refused_before_anything_is_written(packages, arguments):
+    done = packages.chainrule(*arguments)
+    assert (done.returncode, done.stderr) == (
+        1,
+        'chainrule: --out: a value must not be empty, got "". Write one, or leave --out out.\n',
+    )
+    assert not list(packages.root.iterdir())
+
+
 def test_a_malformed_variable_is_an_error_of_the_help_too(packages):
     done = packages.chainrule("--help", CHAINRULE_DISABLE="liger")
     assert done.returncode == 1

@@ -158,6 +158,7 @@ def test_a_missing_package_of_the_extra_says_what_to_install(work, monkeypatch):
     ("options", "message"),
     [
         (["none.toml"], "chainrule: none.toml: the file must be one that can be read, got No such file or directory."),
+        ([os.devnull], f"chainrule: {os.devnull}: the file must be one that can be read, got a device. Name another."),
         (["first.toml", "--set", "optimizer"], "chainrule: --set: a setting must be KEY=VALUE, got 'optimizer'."),
         (["first.toml", "--set", "a b=1"], "chainrule: first.toml: a key must be names with dots, got 'a b'."),
         (["first.toml", "--set", "epochs=many"], "chainrule: first.toml: epochs must be an integer of at least 1, got"),
