@@ -72,10 +72,17 @@ def first_use(name: str) -> Iterator[None]:
     """Show in a terminal that something is being compiled; one thread compiles at a time, whatever it compiles.
 
     Neither torch's compiler nor Python's filters of warnings, which are changed meanwhile, are made for several.
+
+    What torch keeps on disk is code for vectors of one length, but does not say which: found by a processor with
+    others, as in a shared home folder, it computes wrong numbers or writes beyond its memory. A tag tells them apart.
     """
+    from torch.compiler import config
+
     shown = console(stderr=True)
+    vectors = torch.backends.cpu.get_cpu_capability()
     with (
         _compiling,
+        config.patch(cache_key_tag=config.cache_key_tag + vectors),  # type: ignore[attr-defined]  # added on import
         shown.status(f"compiling {name}, once …", spinner="line") if shown.is_terminal else nullcontext(),
         warnings.catch_warnings(),
     ):
