@@ -89,7 +89,7 @@ def test_what_another_library_says_is_one_line_of_one_sentence(tmp_path):
             ["adam", "--against", "torch", "--tolerance", "nan"],
             "diff: --tolerance must be a number of at least 0, got nan",
         ),
-        (["adam", "--against", ""], 'No component is registered as "".'),
+        (["adam", "--against", ""], '--against: a value must not be empty, got "".'),
         (["adam", "--against", "nothing.py:Rule"], "diff: no such file: nothing.py."),
         (["adam", "--against", "torch.py:Rule"], "diff: no such file: torch.py."),
         (["adam", "--against", "adom"], 'No component is registered as "adom"'),
