@@ -138,6 +138,11 @@ def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:
     An expected shape that begins with ``...`` admits any leading axes: ``expect_shape(self, shape, (..., 3))``. Axes
     that are not known, None and ``...``, fit.
     """
+    if not isinstance(input_shape, tuple | list):
+        raise ContractError(
+            f"{label(owner)}: the shape of x must be a tuple, got {shown(input_shape)}. "
+            "Return one from output_shape of the module before."
+        )
     got, wanted = (shape[1:] if shape[:1] == (...,) else shape for shape in (input_shape, expected))
     is_open, admits_more = input_shape[:1] == (...,), expected[:1] == (...,)
     too_short, too_long = len(got) < len(wanted) and not is_open, len(got) > len(wanted) and not admits_more

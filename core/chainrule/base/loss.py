@@ -19,6 +19,7 @@ from chainrule.base.input_tensors import expect_dense, expect_in_domain, expect_
 from chainrule.base.loss_checks import (
     check_denominator,
     check_grad_output,
+    check_gradient,
     check_rows,
     check_tensors,
     check_terms,
@@ -66,10 +67,12 @@ class Loss(Explained, KeepsForBackward):
         **dict.fromkeys(("to", "cpu", "cuda", "parameters"), "A loss has no tensors; leave it out."),
         "zero_grad": "Write network.zero_grad().",
         "item": "The call returns the value: loss(prediction, target).item().",
+        **dict.fromkeys(("reduction", "members"), "Call super().__init__(reduction, members=members) in its __init__."),
     }
 
     _scale: float | Tensor = 1.0
     _returned: torch.Size | None = None
+    _predicted: torch.Size | None = None
     _counted: tuple[tuple[torch.Size, torch.Size], int] = ((torch.Size(), torch.Size()), 0)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -155,7 +158,7 @@ class Loss(Explained, KeepsForBackward):
         if not self.members:
             value = value[0]
         own = self.__dict__  # setting attributes would take longer
-        own["_scale"], own["_returned"] = scale, value.shape
+        own["_scale"], own["_returned"], own["_predicted"] = scale, value.shape, prediction.shape
         if not per_member:
             answer_backward(value)
         return value
@@ -172,14 +175,16 @@ class Loss(Explained, KeepsForBackward):
         Raises:
             BackwardError: if there was no call before.
             ShapeError: if grad_output has another shape.
+            ContractError: if `gradient` does not return a tensor of the prediction's shape.
             ChainruleError: for weights of terms that depend on several rows.
         """
-        if grad_output is None:
-            grad, scale = self.gradient(), self._scale
-        else:
-            if self._saved is not None and self._returned is not None:  # else gradient() has the better error
-                check_grad_output(self, grad_output, self._returned)
-            grad, scale = self.gradient(), self._scale * (grad_output if self.members else grad_output.unsqueeze(0))
+        if grad_output is not None and self._saved is not None and self._returned is not None:  # else gradient() raises
+            check_grad_output(self, grad_output, self._returned)
+        grad, scale = self.gradient(), self._scale
+        if getattr(grad, "shape", None) != self._predicted:
+            check_gradient(self, grad, self._predicted)
+        if grad_output is not None:
+            scale = scale * (grad_output if self.members else grad_output.unsqueeze(0))
         if isinstance(scale, Tensor) and self.class_axis is not None and scale.dim() > 1:
             grad.mul_(scale.unsqueeze(self.class_axis))
         elif isinstance(scale, Tensor):
@@ -280,7 +285,7 @@ class Loss(Explained, KeepsForBackward):
         return [(cls(reduction), prediction, target) for reduction in ("mean", "sum")]
 
     def __getstate__(self) -> dict[str, object]:
-        left_out = ("_scale", "_returned", "_counted", "_followers")
+        left_out = ("_scale", "_returned", "_predicted", "_counted", "_followers")
         return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     def __repr__(self) -> str:

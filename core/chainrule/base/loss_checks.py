@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.input_tensors import expect_dense
-from chainrule.errors import ChainruleError, ShapeError, label
+from chainrule.errors import ChainruleError, ContractError, ShapeError, label
 
 if TYPE_CHECKING:
     from chainrule.base.loss import Loss
@@ -52,6 +52,10 @@ def check_tensors(loss: Loss, prediction: Tensor, target: Tensor, error: Excepti
 
 def check_terms(loss: Loss, prediction: Tensor, terms: Tensor) -> None:
     """Raise ShapeError unless `forward` returned terms (M, N, …), whose axes are the prediction's first ones."""
+    if not isinstance(terms, Tensor):
+        raise ContractError(
+            f"{label(loss)}: forward must return a tensor of terms (M, N, …), got a {type(terms).__name__}. Return it."
+        )
     shape, axis = prediction.shape, loss.class_axis
     wanted = shape[: terms.dim()] if axis is None else torch.Size([*shape[:axis], *shape[axis + 1 :]])
     fits = terms.shape == wanted if loss.batch_independent else terms.shape[:1] == shape[:1]
@@ -72,6 +76,16 @@ def check_denominator(loss: Loss, prediction: Tensor, denominator: float | Tenso
         raise ShapeError(
             f"{label(loss)}: denominator must return a number other than 0 or a tensor (M,) = ({len(prediction)},), "
             f"got {got}. Sum over the rows of each member, as with .sum(1)."
+        )
+
+
+def check_gradient(loss: Loss, grad: Tensor, predicted: torch.Size | None) -> None:
+    """Raise ContractError unless `gradient` returned a tensor of the prediction's shape."""
+    if predicted is not None:
+        got = tuple(grad.shape) if isinstance(grad, Tensor) else f"a {type(grad).__name__}"
+        raise ContractError(
+            f"{label(loss)}: gradient must return a tensor of the prediction's shape {tuple(predicted)}, got {got}. "
+            "Return the gradient of the sum of the terms."
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from chainrule.arguments import shown
 from chainrule.base.buffer import Buffer
-from chainrule.base.class_attributes import check_class_attributes
+from chainrule.base.class_attributes import check_class_attributes, check_methods
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
@@ -69,6 +69,7 @@ class Module(Explained, KeepsForBackward):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_class_attributes(cls, Module)
+        check_methods(cls, Module, "forward", "backward", "output_shape")
         for name, value in vars(cls).items():
             if isinstance(value, Parameter | Buffer | Random | Module):
                 raise ContractError(

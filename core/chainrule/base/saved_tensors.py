@@ -13,7 +13,17 @@ from chainrule.calls import ExplainsAttributes
 from chainrule.errors import BackwardError, FrozenSettingError, label
 
 BOOKKEEPING = frozenset(
-    {"_saved", "_versions", "_scale", "_returned", "_counted", "_followers", "_constructed", "needs_input_grad"}
+    {
+        "_saved",
+        "_versions",
+        "_scale",
+        "_returned",
+        "_predicted",
+        "_counted",
+        "_followers",
+        "_constructed",
+        "needs_input_grad",
+    }
 )
 """Attributes that the core sets by itself."""
 

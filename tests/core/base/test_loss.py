@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import BackwardError, ChainruleError, HyperparameterError, Loss, ShapeError, label
+from chainrule import BackwardError, ChainruleError, ContractError, HyperparameterError, Loss, ShapeError, fit, label
+from chainrule.layers import linear
 from chainrule.losses import bce, bce_with_logits, cross_entropy, dice, focal, mse, nll, poisson_nll
+from chainrule.optimizers import sgd
 from tests.contracts.correct_modules import ErrorSpread, WeightedCrossEntropy
 
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
@@ -178,6 +180,57 @@ def test_a_forward_that_returns_no_terms_is_refused(loss, shape) -> None:
             "forward must return terms (M, N, …), a shape that the prediction's begins with, "
             f"got {shape} for (1, 3, 2). Leave the sum over the terms to the core."
         )
+
+
+class Gives(mse):
+    """Give these terms, and this gradient, in place of true ones."""
+
+    def __init__(self, terms=None, gradient=None):
+        super().__init__()
+        self.terms, self.found = terms, gradient
+
+    def forward(self, prediction, target):
+        own = super().forward(prediction, target)
+        return self.terms(own) if self.terms else own
+
+    def gradient(self):
+        return self.found(super().gradient())
+
+
+@pytest.mark.parametrize(("terms", "got"), [(lambda _: None, "a NoneType"), (lambda _: 1.0, "a float")])
+def test_a_forward_that_returns_no_tensor_is_refused(terms, got) -> None:
+    with pytest.raises(
+        ContractError, match=f"^gives: forward must return a tensor of terms .*, got {got}\\. Return it"
+    ):
+        Gives(terms)(ROWS, ZEROS)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "got"),
+    [
+        (lambda grad: grad.mean(2, keepdim=True), r"\(1, 3, 1\)"),
+        (lambda grad: grad[0], r"\(3, 2\)"),
+        (lambda _: None, "a NoneType"),
+        (lambda grad: (grad,), "a tuple"),
+    ],
+)
+def test_a_gradient_of_another_form_is_refused_also_where_it_could_be_broadcast(gradient, got) -> None:
+    loss = Gives(gradient=gradient)
+    loss(ROWS, ZEROS)
+    loss.mean(ROWS[:2], ZEROS[:2])  # which does not change what backward returns
+    rule = r"gradient must return a tensor of the prediction's shape \(1, 3, 2\)"
+    with pytest.raises(ContractError, match=f"^gives: {rule}, got {got}\\."):
+        loss.backward()
+
+
+class Unfinished(mse):
+    def __init__(self):
+        self.delta = 1.0
+
+
+def test_a_loss_whose_constructor_leaves_out_its_parents_is_told_to_call_it() -> None:
+    with pytest.raises(ChainruleError, match=r'^unfinished: has no "reduction"\. Call super\(\)\.__init__\(reduction'):
+        fit(linear(2, 2).build(), Unfinished(), sgd(), train=(ROWS, ZEROS), epochs=1)
 
 
 class Divides(mse):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from chainrule import Parameter
+from chainrule import ContractError, Parameter
 from chainrule.activations import identity
 from chainrule.initializers import zeros
+from chainrule.layers import linear, sequential
 
 
 class Gated(identity):
@@ -22,6 +23,21 @@ class Gated(identity):
 )
 def test_repr_shows_the_flag_of_a_parameter_of_its_name(settings, shown):
     assert repr(Gated(**settings)) == f"Gated({shown})"
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("forward", lambda self, x, y: x), ("backward", lambda self: None), ("output_shape", lambda self: (2,))],
+)
+def test_a_method_with_other_arguments_than_its_parents_is_refused(name, method):
+    with pytest.raises(ContractError, match=f"^other: {name} must take"):
+        type("Other", (identity,), {name: method})
+
+
+def test_a_module_that_returns_no_shape_is_told_of_by_the_next():
+    nothing = type("Nothing", (identity,), {"output_shape": lambda self, input_shape: None})
+    with pytest.raises(ContractError, match="linear: the shape of x must be a tuple, got None"):
+        sequential(nothing(), linear(2, 2)).build()
 
 
 class Alike:
