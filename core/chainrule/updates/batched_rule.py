@@ -54,6 +54,7 @@ class BatchedRule:
         form = tuple(moment.scalars), tuple(vectors_of(moment))
         if form != self._form:
             self._form, self._known = form, _recordings(self._rule, self._tensors, self._values, form)
+            self._moment = TensorMoment(self._tensors[0].data.device)  # a number takes no (M,), nor the reverse
         t = int(moment.t)
         for due, known in self._known:
             if due.holds_at(t):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -70,29 +70,33 @@ class Clock:
         lr, taken = self._rate(t), t - missed
         return Moment(taken, lr, self._scalars(taken), None, self._is_per_member or isinstance(lr, Tensor))
 
-    def ahead(self, ts: range, missed: int, names: Collection[str]) -> list[Numbers]:
-        """Return t, lr and scalars of the moments of several steps, up to the first unlike the others.
+    def ahead(self, ts: range, missed: int, moment: Moment) -> list[Numbers]:
+        """Return t, lr and scalars of the moments of several steps, up to the first of another form than this moment.
 
-        It ends before a step for which `at` raises, or whose scalars have other names than these.
+        It ends before a step for which `at` raises, whose scalars have other names, or other numbers per member.
         """
         if len(self.chain.layers) == 1 and not self._is_per_member:
-            found = self._ahead(ts, missed, names, self.chain.inner.scalars)
+            found = self._ahead(ts, missed, moment, self.chain.inner.scalars)
             if {type(value) for numbers in found for value in numbers[2:]} <= {float, int}:
                 return found  # checked together, which is quicker
-        return self._ahead(ts, missed, names, self._scalars)
+        return self._ahead(ts, missed, moment, self._scalars)
 
     def _ahead(
-        self, ts: range, missed: int, names: Collection[str], scalars: Callable[[int], Mapping[str, Any]]
+        self, ts: range, missed: int, moment: Moment, scalars: Callable[[int], Mapping[str, Any]]
     ) -> list[Numbers]:
         found: list[Numbers] = []
+        names = moment.scalars.keys()
         fixed = self.lr if self._schedule is None else None
+        may_change_form = self._is_per_member or fixed is None
+        form = [isinstance(value, Tensor) for value in (moment.lr, *moment.scalars.values())]
         with suppress(Exception):  # which `at` raises when it is that step's turn
             for t in ts:
                 lr = self._rate(t) if fixed is None else fixed
                 named = scalars(t - missed)
-                if named.keys() != names:
+                numbers = (lr, *named.values())
+                if named.keys() != names or (may_change_form and [isinstance(one, Tensor) for one in numbers] != form):
                     break
-                found.append((t - missed, lr, *named.values()))
+                found.append((t - missed, *numbers))
         return found
 
     def _rate(self, t: int) -> LearningRate:

@@ -36,11 +36,16 @@ def own_step(t: Any, stride: int) -> Any:
 
 
 def holds_at(recorded: Sequence[Moment], moments: Sequence[Moment]) -> bool:
-    """Whether operations recorded at some moments are right at others: same scalars, same answers of `Step.every`."""
+    """Whether operations recorded at some moments are right at others.
+
+    These have the same scalars, the same of their numbers per member, and the same answers of `Step.every`.
+    """
     for one, other in zip(recorded, moments, strict=True):
         if one.due and not one.due.holds_at(int(other.t)):
             return False
         if one.scalars.keys() != other.scalars.keys():
+            return False
+        if (one.per_member or other.per_member) and vectors_of(one).keys() != vectors_of(other).keys():
             return False
     return True
 

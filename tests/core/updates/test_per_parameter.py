@@ -280,7 +280,7 @@ def test_what_can_not_be_recorded_runs_all_the_same(monkeypatch):
     assert_close(*ends, rtol=0, atol=1e-12)
 
 
-def test_scalars_and_rates_of_another_form_are_recorded_anew():
+def test_scalars_and_rates_may_change_their_form_and_back():
     class Later(Optimizer):
         def scalars(self, t):
             return {"late": 2.0} if t > 2 else {}
@@ -292,10 +292,12 @@ def test_scalars_and_rates_of_another_form_are_recorded_anew():
     for seeds in ([0, 1, 2], [0], [1], [2]):
         network = linear(3, 2).build(seeds=seeds, dtype=torch.float64)
         updater = Later(lr=0.1).attach(network)
-        for t in range(5):
+        for t in range(6):
             network.flat.grad.fill_(1.0 + t)
             if t == 3:
                 updater.set_lr(torch.tensor([0.1, 0.2, 0.3])[seeds])
+            if t == 5:
+                updater.set_lr(0.1)
             updater.step()
         ends.append(network)
     for i, single in enumerate(ends[1:]):

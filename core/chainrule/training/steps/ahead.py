@@ -21,7 +21,7 @@ def numbers_ahead(updater: Updater, recorded: Sequence[Moment], most: int) -> li
     for counted, moment in zip(updater.clocks, recorded, strict=True):
         if counted != last:
             clock, missed = last = counted
-            parts.append(clock.ahead(ts, missed, moment.scalars.keys()))
+            parts.append(clock.ahead(ts, missed, moment))
         if due := moment.due:
             parts[-1] = list(takewhile(lambda numbers: due.holds_at(int(numbers[0])), parts[-1]))
     return parts[0] if len(parts) == 1 else [tuple(chain.from_iterable(step)) for step in zip(*parts, strict=False)]

@@ -88,6 +88,19 @@ def test_they_end_before_scalars_of_other_names():
     assert [numbers[0] for numbers in following(updater, recorded, 7)] == [2, 3]
 
 
+def rates(t):
+    return torch.tensor([1.0, 0.5]) if t >= 6 else 1.0
+
+
+def test_they_end_before_a_number_becomes_one_for_each_member():
+    updater = updater_of(adam(lr=0.1, schedule=rates))
+    recorded = updater.advance()
+    assert [numbers[0] for numbers in following(updater, recorded, 7)] == [4, 5]
+    updater.t = 5
+    recorded = updater.advance()
+    assert len(following(updater, recorded, 7)) == 7
+
+
 def test_no_moment_is_made_for_a_coming_step(monkeypatch):
     """A moment takes longer than a whole step of a small network."""
     updater = updater_of(adam(lr=0.1, schedule=fall))

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import CompileWarning, ShapeError
+from chainrule import CompileWarning, ShapeError, param_groups
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy
-from chainrule.optimizers import adam
+from chainrule.optimizers import adam, sgd
 from chainrule.training.steps import functions, launches, recording, stage
 from chainrule.training.steps.compiled import CompiledStep
 from chainrule.training.steps.eager import TrainingStep
@@ -86,6 +86,25 @@ def test_a_staged_step_follows_the_eager_one():
         for x, y in zip(xs, ys, strict=True):
             eager(x, y)
     torch.testing.assert_close(state_of(compiled), state_of(eager), rtol=1e-9, atol=1e-12)
+
+
+def test_each_rule_keeps_its_rate_where_another_is_given_one_for_each_member(traced):
+    """The k-th number for each member belongs to one rule at some steps, and to the other at the next ones."""
+    each = torch.tensor([1.0, 0.25])
+    rules = {
+        "*.weight": sgd(lr=0.1, schedule=lambda t: each if t <= 4 else 1.0),
+        "*.bias": sgd(lr=0.1, schedule=lambda t: 1.0 if t <= 4 else each),
+    }
+    xs, ys = stacked(8)
+    steps = []
+    for kind in (CompiledStep, TrainingStep):
+        network = build()
+        step = kind(network, loss().over_members(), param_groups(rules).attach(network))
+        with torch.inference_mode():
+            step.take_all(xs, ys) if kind is CompiledStep else [step(*batch) for batch in zip(xs, ys, strict=True)]
+        steps.append(step)
+    torch.testing.assert_close(*map(state_of, steps), rtol=1e-9, atol=1e-12)
+    assert len(traced) == 2
 
 
 @pytest.mark.parametrize("evaluate_train", [True, False])
