@@ -14,6 +14,7 @@ from chainrule.arguments import shown
 from chainrule.base.buffer import Buffer
 from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.module import named_held, named_modules, named_parameters
+from chainrule.base.ordinary_tensors import ordinary
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
@@ -244,9 +245,9 @@ class NetworkParts(DeclaresAttributes):
             parameter.grad.copy_(grad)
         own = [buffer for _, buffer in self.named_buffers() if not buffer.shared]
         for buffer, values in zip(own, tensors["buffers"], strict=True):
-            buffer.bind(values)
+            buffer.bind(ordinary(values))
         for stream, key in zip(self._named_streams.values(), tensors["keys"], strict=True):
-            stream.bind(key.T.contiguous(), stream.counter, self.dtype)
+            stream.bind(ordinary(key.T.contiguous()), stream.counter, self.dtype)
 
     def _state(self) -> dict[str, Tensor]:
         """Return the tensors that a state holds, with their member axis; a shared buffer has one member."""

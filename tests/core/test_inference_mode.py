@@ -1,13 +1,14 @@
 """Nothing needs autograd: all works in torch's inference mode, and what lasts can be used outside of it."""
 
 import copy
+import pickle
 
 import pytest
 import torch
 
 from chainrule import fit
 from chainrule.activations import tanh
-from chainrule.layers import linear, sequential
+from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import cross_entropy
 from chainrule.optimizers import adam
 
@@ -57,8 +58,14 @@ def test_fit_gives_the_same_bits(settings, validation):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("take", [copy.deepcopy, lambda network: network.member(0)])
-def test_copies_made_in_it_can_be_trained_outside_of_it(take):
+@pytest.mark.parametrize(
+    "take",
+    [copy.deepcopy, lambda network: network.member(0), lambda network: pickle.loads(pickle.dumps(network))],  # noqa: S301
+    ids=["a copy", "a member", "what was saved"],
+)
+@pytest.mark.parametrize("part", [tanh, lambda: batch_norm(4), lambda: dropout(0.1)], ids=["none", "buffers", "draws"])
+def test_copies_made_in_it_can_be_trained_outside_of_it(take, part):
+    network = sequential(part(), linear(4, 3)).build(seeds=[0, 1], dtype=torch.float64)
     with torch.inference_mode():
-        taken = take(build(seeds=[0, 1]))
+        taken = take(network)
     loop(taken, adam().attach(taken))

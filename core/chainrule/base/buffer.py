@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule.arguments import shown
 from chainrule.base.declarations import checked_initializer, checked_shape
 from chainrule.base.declared_attributes import DeclaresAttributes
+from chainrule.base.ordinary_tensors import ordinary
 from chainrule.base.protocols import InitializerLike
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError, ShapeError
@@ -84,6 +85,11 @@ class Buffer(DeclaresAttributes):
 
     def __copy__(self) -> Buffer:
         return copy.deepcopy(self)  # a shallow one would share the values
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if "data" in state:
+            self.bind(ordinary(state["data"]))
 
     def __repr__(self) -> str:
         return f"Buffer({', '.join(map(str, self.shape))})"

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 import torch
 from torch import Tensor
 
+from chainrule.base.ordinary_tensors import ordinary
 from chainrule.calls import ExplainsAttributes
 from chainrule.errors import ChainruleError
 
@@ -145,7 +146,7 @@ class Random(ExplainsAttributes, Distributions):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "key" in state:
-            self.bind(**state)
+            self.bind(ordinary(state["key"]), ordinary(state["counter"]), state["dtype"])
 
     def __repr__(self) -> str:
         return "Random()"
