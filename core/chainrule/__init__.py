@@ -120,6 +120,8 @@ def __getattr__(name: str) -> Any:
         value: Any = _version()
     elif name in _PUBLIC:
         value = getattr(import_module(f"chainrule.{_PUBLIC[name]}"), name)
+    elif not name.startswith("_") and find_spec(f"{__name__}.{name}"):
+        value = import_module(f"{__name__}.{name}")
     else:
         value = _of_plugin(name)
     globals()[name] = value
@@ -128,12 +130,15 @@ def __getattr__(name: str) -> Any:
 
 def _of_plugin(name: str) -> Any:
     """Return the function that a plugin adds under this name by the group ``chainrule.functions``."""
-    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:  # `from chainrule import ops` asks first
+    hint = ""
+    if not name.startswith("_"):
         from chainrule.registry import components, get
 
         if any(component.name == name for component in components("functions")):
             return get("functions", name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+        kinds = [component.kind for component in components() if component.name == name.lower()]
+        hint = f". Write from chainrule.{kinds[0]} import {name.lower()}" if kinds else ""
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

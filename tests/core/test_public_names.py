@@ -40,6 +40,15 @@ def test_an_unknown_name_raises_attribute_error():
         chainrule.optimiser  # noqa: B018
 
 
+def test_a_component_asked_of_the_package_is_found_where_it_is_imported_from():
+    with pytest.raises(AttributeError, match=r"no attribute 'Adam'\. Write from chainrule\.optimizers import adam$"):
+        chainrule.Adam  # noqa: B018
+
+
+def test_modules_need_no_import_of_their_own(packages):
+    assert packages.python("import chainrule; print(chainrule.layers.linear.__name__)") == "Linear\n"
+
+
 def test_the_version_is_that_of_the_installed_package():
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", chainrule.__version__)
 
