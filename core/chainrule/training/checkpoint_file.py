@@ -121,7 +121,7 @@ class CheckpointFile:
             reason = getattr(error, "strerror", None) or error
             raise ChainruleError(
                 f"fit: checkpoint must be a file that can be written, got {path} ({reason}). "
-                "Make room for it, or choose another; what was written before is kept."
+                "Make that possible, or choose another path; what was written before is kept."
             ) from error
 
 

@@ -55,7 +55,7 @@ def packed(record: Record, finished: float) -> tuple[Any, ...]:
 
 def unpacked(row: tuple[Any, ...]) -> Record:
     """Return the record of a row, or raise ValueError if it is damaged."""
-    if row[-1] != _checksum(row[:-1]):
+    if not isinstance(row[-2], bytes) or row[-1] != _checksum(row[:-1]):
         raise ValueError(f"a damaged result {row[0]}")
     key, seed, _, seconds, _, versions, curves, _ = row
     lengths, _, values = curves.partition(b"\n")

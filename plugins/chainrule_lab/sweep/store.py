@@ -244,11 +244,22 @@ class Store:
         try:
             yield
         except sqlite3.OperationalError as error:
+            kind = error.sqlite_errorcode & 0xFF  # without what SQLite adds to tell those of a kind apart
+            if kind == sqlite3.SQLITE_BUSY:
+                raise ChainruleError(
+                    f"sweep: {self.path} must not stay locked by another process, got that for {PATIENCE:.0f} s. "
+                    "End that process, or name another file."
+                ) from error
+            if kind == sqlite3.SQLITE_ERROR:  # of a table or column that is not there
+                raise self._no_store(error) from error
             raise ChainruleError(
                 f"sweep: {self.path} must be a file that can be read and written, got {error}. "
-                "Make room for it, or name another."
+                "Make that possible, or name another."
             ) from error
         except (sqlite3.Error, ValueError) as error:
-            raise ChainruleError(
-                f"sweep: {self.path} must be a sweep's store, got {error}. Restore a copy of it, or name another file."
-            ) from error
+            raise self._no_store(error) from error
+
+    def _no_store(self, error: Exception) -> ChainruleError:
+        return ChainruleError(
+            f"sweep: {self.path} must be a sweep's store, got {error}. Restore a copy of it, or name another file."
+        )

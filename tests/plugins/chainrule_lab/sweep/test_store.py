@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from chainrule import ChainruleError
+from chainrule_lab.sweep import store
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.store import VERSION, Store
 
@@ -166,6 +167,29 @@ def test_a_flipped_bit_in_a_result_is_found(path):
     content[content.index(record_bytes(1234.5)) + 3] ^= 1
     path.write_bytes(content)
     refused(path, "sweep.db must be a sweep's store, got a damaged result key0")
+
+
+@pytest.mark.parametrize(
+    ("statement", "got"),
+    [
+        ("UPDATE results SET curves = 'text'", "a damaged result key0"),
+        ("ALTER TABLE results RENAME TO others", "no such table: results"),
+    ],
+)
+def test_a_store_that_something_else_has_changed_is_refused(path, statement, got):
+    with Store(path) as store:
+        store.save([record("key0")])
+    edit(path, statement)
+    refused(path, f"sweep.db must be a sweep's store, got {got}. Restore a copy of it")
+
+
+def test_a_store_that_another_process_keeps_locked_is_refused_after_a_while(path, monkeypatch):
+    Store(path).close()
+    monkeypatch.setattr(store, "PATIENCE", 0.01)
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        refused(path, "sweep.db must not stay locked by another process, got that for 0 s. End that process")
+    other.close()
 
 
 def record_bytes(value):
