@@ -20,10 +20,10 @@ class Soap(Optimizer):
               ``L ← β₂ L + (1 − β₂) g gᵀ``, ``R ← β₂ R + (1 − β₂) gᵀ g``; at steps n + 1, 2 n + 1, …, where n is
               precondition_every, ``Qₗ ← qr(L Qₗ)``, ``Qᵣ ← qr(R Qᵣ)``, one power iteration
     Variant:  as in the authors' code, the first step sets L, R and Q alone, Qₗ and Qᵣ to the singular vectors of g, the
-              largest first (and to what unit vectors add to them), and eps stands outside the root; unlike there, the
-              columns of Q keep their order, as in the paper. Where L or R lacks full rank at a renewal, rounding
-              decides the columns of Q beyond its rank. Vectors, and sides longer than max_side, are not rotated. A
-              kernel is a matrix (out, rest)
+              largest first (beyond its rank, to what the reflections that make these of unit vectors make of the rest),
+              and eps stands outside the root; unlike there, the columns of Q keep their order, as in the paper. Where L
+              or R lacks full rank at a renewal, rounding decides the columns of Q beyond its rank. Vectors, and sides
+              longer than max_side, are not rotated. A kernel is a matrix (out, rest)
     Source:   Vyas et al. 2024, arXiv:2409.11321, Algorithms 3 and 4
     """
 
@@ -88,10 +88,11 @@ def _rotated_back(x: Tensor, state: State) -> Tensor:
 
 
 def _singular_vectors(x: Tensor) -> Tensor:
-    """Return the left singular vectors, completed by unit vectors to a basis that rounding does not decide."""
-    vectors, _, _ = torch.linalg.svd(
+    """Return the left singular vectors of values above rounding, completed to a basis that rounding does not decide."""
+    vectors, values, _ = torch.linalg.svd(
         x.nan_to_num(0.0, 0.0, 0.0), full_matrices=False
     )  # it refuses NaN, for all members
-    unit = torch.eye(len(x), dtype=x.dtype, device=x.device)
-    basis: Tensor = torch.linalg.qr(torch.cat([vectors, unit], 1))[0]
+    least = max(x.shape) * torch.finfo(x.dtype).eps * values[:1]
+    rest = x.new_zeros(len(x), len(x) - vectors.shape[1])  # a column of zeros adds no reflection
+    basis: Tensor = torch.linalg.qr(torch.cat([vectors * (values > least), rest], 1))[0]
     return basis
