@@ -34,7 +34,8 @@ from chainrule.ops import expect_module, expect_tensor
 class Network(NetworkParts):
     """A built module whose parameters are views of two flat buffers: one model, or an ensemble of M.
 
-    Created by `Module.build`.
+    Created by `Module.build`. It serves one thread at a time: a call keeps what backward needs, and `evaluate` switches
+    it to eval mode meanwhile; give each thread a copy.
 
     Attributes:
         module: the module, which sees the member axis.
