@@ -69,3 +69,9 @@ class TrainingHooks(KeepsState):
     @hookspec
     def chainrule_fit_end(self, run: Any, error: BaseException | None) -> None:
         """Called once, after the last step or after the error that ended the fit, an error of a callback included."""
+
+
+def unmarked_hooks(plugin: object, specs: type) -> list[str]:
+    """Return the hooks that an object has as methods or functions without `hookimpl`, which pluggy would pass over."""
+    named = {name: getattr(plugin, name, None) for name in vars(specs) if name.startswith(f"{PROJECT}_")}
+    return [name for name, function in named.items() if callable(function) and not hasattr(function, f"{PROJECT}_impl")]

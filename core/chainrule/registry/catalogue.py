@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from chainrule.base.hookspecs import PROJECT, CatalogueHooks
+from chainrule.base.hookspecs import PROJECT, CatalogueHooks, unmarked_hooks
 from chainrule.errors import (
     AmbiguousComponentError,
     BlockedComponentError,
@@ -220,6 +220,7 @@ class Catalogue:
                     plugin = self.load(module)
                     self.manager.register(plugin, name=name)
                     self.manager.check_pending()
+                    self._expect_hooks(plugin)
                     contributed += self._components_from(plugin, module)
                     self.check_modules += self._check_modules_from(plugin, module)
             except BrokenComponentError as error:
@@ -229,6 +230,14 @@ class Catalogue:
                 if self.manager.has_plugin(name):
                     self.manager.unregister(name=name)
         return contributed
+
+    def _expect_hooks(self, plugin: Any) -> None:
+        """Raise TypeError unless a registered plugin has hooks, each of them marked."""
+        if unmarked := unmarked_hooks(plugin, CatalogueHooks):
+            raise TypeError(f"its hooks must be marked with @chainrule.hookimpl, got {', '.join(unmarked)} without it")
+        if not self.manager.get_hookcallers(plugin):
+            hooks = " or ".join(vars(self.manager.hook))
+            raise TypeError(f"it must be a module that implements {hooks}, got {plugin!r}")
 
     def _components_from(self, plugin: Any, module: Component) -> list[Component]:
         """Call one module's hook and return its records, with their distribution filled in."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pluggy
 
 from chainrule.arguments import shown
-from chainrule.base.hookspecs import PROJECT, TrainingHooks
+from chainrule.base.hookspecs import PROJECT, TrainingHooks, unmarked_hooks
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
 
 INSTEAD = {"drop": "Call run.drop([…]).", "stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
@@ -86,8 +86,13 @@ def implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
     A manager of its own tells it from others by identity, where one manager would take equal callbacks for the same.
 
     Raises:
-        CallbackError: if there are none, or one is not as the hook is declared.
+        CallbackError: if there are none, or one is unmarked or not as the hook is declared.
     """
+    if unmarked := unmarked_hooks(callback, TrainingHooks):
+        raise CallbackError(
+            f"{label(callback)}: hooks must be marked with @chainrule.hookimpl, overrides included, got "
+            f"{', '.join(unmarked)} without it. Mark each."
+        )
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(TrainingHooks)
     try:

@@ -27,6 +27,16 @@ class Unmarked:
 
 
 @wrong("callback_implements_a_training_hook")
+class OneUnmarked:
+    """Do nothing, once unmarked."""
+
+    @hookimpl
+    def chainrule_step_end(self) -> None: ...
+
+    def chainrule_epoch_end(self) -> None: ...
+
+
+@wrong("callback_implements_a_training_hook")
 class Misspelt:
     """Do nothing at the end of a stop."""
 

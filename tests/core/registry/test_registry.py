@@ -232,6 +232,12 @@ class TestHooks:
             ("1 / 0", "ZeroDivisionError"),
             (CONTRIBUTION.replace("components():", "component():"), "unknown hook 'chainrule_component'"),
             (CONTRIBUTION.replace("components():", "components(extra):"), "extra"),
+            (CONTRIBUTION.replace("@hookimpl\n", ""), "with @chainrule.hookimpl, got chainrule_components without it"),
+            (
+                CONTRIBUTION + "def chainrule_checks(): pass\n",
+                "with @chainrule.hookimpl, got chainrule_checks without it",
+            ),
+            ("", "must be a module that implements chainrule_checks or chainrule_components, got <module"),
             (CONTRIBUTION.replace("'optimizers'", "'optimisers'"), "must return Components of a known kind"),
             (CONTRIBUTION.replace("    return [", "    return [3, "), "must return Components of a known kind, got 3"),
             (CONTRIBUTION.replace("    return [", "    raise OSError('disk')\n    return ["), "OSError: disk"),
@@ -249,6 +255,12 @@ class TestHooks:
         )
         assert printed.startswith("True 1 hooks:a_broken (broken_hooks) of bridges 1.0 cannot be loaded: ")
         assert cause in printed
+
+    def test_an_entry_point_that_names_the_function_is_reported(self, packages):
+        points = "[chainrule.hooks]\nbridge = bridge_hooks:chainrule_components\n"
+        packages.add("bridge", points, {"bridge_hooks.py": self.CONTRIBUTION})
+        printed = packages.python("from chainrule import registry\nprint(*registry.problems())")
+        assert "it must be a module that implements chainrule_checks or chainrule_components, got <function" in printed
 
 
 class TestUnknownNames:

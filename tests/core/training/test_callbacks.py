@@ -211,6 +211,11 @@ class Unmarked:
         pass
 
 
+class UnmarkedOverride(Recorder):
+    def chainrule_epoch_end(self, run, epoch, metrics):
+        super().chainrule_epoch_end(run, epoch, metrics)
+
+
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
@@ -218,7 +223,9 @@ class Unmarked:
         (UnknownArgument(), r"^unknown_argument: hooks must have .* Argument\(s\) {'nonsense'}"),
         (Yields(), r"^yields: hooks must be plain functions, got chainrule_epoch_end with yield or async"),
         (Waits(), r"^waits: hooks must be plain functions, got chainrule_epoch_end with yield or async"),
-        (Unmarked(), r"^unmarked: .* implements no training hook. Mark its methods with @chainrule\."),
+        (Unmarked(), r"^unmarked: hooks must be marked with @chainrule.hookimpl, .* got chainrule_epoch_end without"),
+        (UnmarkedOverride([], "a"), r"^unmarked_override: hooks must be marked .* got chainrule_epoch_end without it"),
+        (object(), r"^object: .* implements no training hook. Mark its methods with @chainrule\."),
     ],
 )
 def test_a_callback_that_would_never_be_called_raises(callback, message):

@@ -48,9 +48,9 @@ def callback_is_documented(subject: Subject) -> None:
 
 @check("callbacks", once=True, cause="a method without @chainrule.hookimpl, or a misspelt hook name or argument.")
 def callback_implements_a_training_hook(subject: Subject) -> None:
-    """At least one method is marked with hookimpl, and each marked method has a training hook's name and arguments.
+    """At least one method is marked with hookimpl; all marked methods are training hooks, and all named so are marked.
 
-    A misspelt hook would never be called.
+    A misspelt or unmarked hook would never be called.
     """
     for callback in subject.make_examples():
         with _aside():
