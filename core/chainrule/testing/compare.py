@@ -18,6 +18,9 @@ FEW_PLACES = 10
 TO_DIFFERENCES, TO_AUTOGRAD = 1e-6, 1e-11
 """How far a gradient may be from central differences, which have about six correct digits, and from autograd's."""
 
+WIDER = (4, 30)
+"""Factors by which inputs near 1 come to where bounded and piecewise functions have their other pieces."""
+
 
 def expect(holds: bool, message: str) -> None:
     """Raise CheckFailed with the message unless the condition holds."""

@@ -87,6 +87,15 @@ class GradientInLowerPrecision(Mse):
         return grad.float().to(grad.dtype)
 
 
+@wrong("wide_loss_gradient_agrees_with_autograd")
+class LinearPartForgottenInGradient(Mse):
+    """e² up to |e| = 10 and 20 |e| − 100 beyond."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        square = super().forward(prediction, target)
+        return square.where(square <= 100, 20 * square.sqrt() - 100)
+
+
 @wrong("value_is_per_member")
 class SummedOverMembers(Mse):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

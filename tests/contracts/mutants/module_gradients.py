@@ -129,6 +129,28 @@ class WeightGradientInLowerPrecision(Linear):
         return input_grad
 
 
+@wrong("wide_gradients_agree_with_autograd")
+class UpperBoundForgottenInBackward(Module):
+    """min(max(x, 0), 6), whose derivative beyond 6 is 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return x.clamp(0, 6)
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return grad_output * (x > 0)
+
+
+@wrong("wide_gradients_agree_with_autograd")
+class LargeInputsClippedInWeightGradient(Square):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        self.weight.grad.add_(torch.bmm(grad_output.mT, x.clamp(-5, 5)))
+        self.bias.grad.add_(grad_output.sum(1))
+        return torch.bmm(grad_output, self.weight.data)
+
+
 @wrong("parameter_gradients_accumulate")
 class OverwritesWeightGradient(Linear):
     def backward(self, grad_output: Tensor) -> Tensor | None:

@@ -10,13 +10,14 @@ from torch import Tensor
 from chainrule.base.loss import Loss
 from chainrule.errors import BackwardError
 from chainrule.testing.check import NotApplicable, check
-from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, central_difference, expect_close, expect_error
+from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, WIDER, central_difference, expect_close, expect_error
 from chainrule.testing.losses.trials import (
     REDUCTIONS,
     LossExample,
     every_reduction,
     expect_independent,
     gradient,
+    reflected,
     three_members,
     with_reduction,
 )
@@ -53,6 +54,19 @@ def loss_gradient_agrees_with_autograd(example: LossExample) -> None:
         got = gradient(loss, prediction, target)
         what = f'dL/dprediction for reduction="{reduction}"'
         expect_close(what, got, expected, tolerance=TO_AUTOGRAD, of=prediction)
+
+
+@check("losses", cause="a branch of forward for larger errors, such as a linear one, that gradient omits.")
+def wide_loss_gradient_agrees_with_autograd(example: LossExample) -> None:
+    """Backward agrees with autograd to 1e-9 for predictions 4 and 30 times as large, where torch can trace forward.
+
+    Those outside of the domain are reflected at its ends.
+    """
+    loss, prediction, target = example
+    for factor in WIDER:
+        wide = reflected(loss, factor * prediction)
+        got, expected = gradient(loss, wide, target), traced_gradient(loss, wide, target)
+        expect_close(f"dL/dprediction for predictions times {factor}", got, expected, tolerance=1e-9, of=wide)
 
 
 def traced_gradient(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.testing.check import NotApplicable, check
-from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, central_difference, expect, expect_close
+from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, WIDER, central_difference, expect, expect_close
 from chainrule.testing.modules.trials import Example, Pass, Trial, declares, expect_same_pass, given, make_trial, trials
 
 FALSE_START = 0.5
@@ -64,14 +64,33 @@ def gradients_agree_with_autograd(example: Example) -> None:
     Central differences have about six correct digits; autograd reveals errors too small for them.
     """
     for trial in trials(example):
-        got = trial.run()
-        tensors = traced_gradients(trial)
-        if "x" in tensors:
-            expected = tensors.pop("x")
-            expect_close("dL/dx", given(got.input_grad), expected, tolerance=TO_AUTOGRAD, of=trial.x)
-        for name, expected in tensors.items():
-            what = f"the gradient of {name}"
-            expect_close(what, got.parameter_grads[name], expected, tolerance=TO_AUTOGRAD, of=trial.x)
+        _expect_autograds(trial, tolerance=TO_AUTOGRAD)
+
+
+@check("layers", "activations", cause="a branch of forward for larger inputs, such as a bound, that backward omits.")
+def wide_gradients_agree_with_autograd(example: Example) -> None:
+    """Every gradient agrees with autograd to 1e-9 for inputs 4 and 30 times as large, where torch can trace forward.
+
+    Beyond a bound or a threshold a function has another derivative, which inputs near 0 do not reach.
+    """
+    module, inputs = example
+    if isinstance(inputs, Tensor):
+        raise NotApplicable("its examples are inputs, so others may not fit")
+    if not declares(module, "finite"):
+        raise NotApplicable("it is not finite for every input, as declared")
+    trial = make_trial(example, members=3)
+    for factor in WIDER:
+        _expect_autograds(trial.given(factor * trial.x), f" for inputs times {factor}", tolerance=1e-9)
+
+
+def _expect_autograds(trial: Trial, when: str = "", *, tolerance: float) -> None:
+    """Raise CheckFailed unless every gradient agrees with autograd's; `when` follows its name in the message."""
+    got, expected = trial.run(), traced_gradients(trial)
+    if "x" in expected:
+        expect_close(f"dL/dx{when}", given(got.input_grad), expected.pop("x"), tolerance=tolerance, of=trial.x)
+    for name, grad in expected.items():
+        what = f"the gradient of {name}{when}"
+        expect_close(what, got.parameter_grads[name], grad, tolerance=tolerance, of=trial.x)
 
 
 def traced_gradients(trial: Trial) -> dict[str, Tensor]:
