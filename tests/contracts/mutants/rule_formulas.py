@@ -80,6 +80,18 @@ class MomentumUsedBeforeItsUpdate(Sgd):
         return grad + self.momentum * self.momentum * before
 
 
+@wrong("trajectory_follows_the_reference", reference=reference_of(Sgd))
+class DoubledForKernels(Sgd):
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return super().update(parameter, grad if parameter.dim() != 4 else 2 * grad, state, step)
+
+
+@wrong("float32_steps_agree_with_float64")
+class DoubledInFloat32(Sgd):
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return super().update(parameter, grad if grad.dtype == torch.float64 else 2 * grad, state, step)
+
+
 @wrong("trajectory_follows_the_reference", reference=reference_of(Adadelta))
 class StepSizeFromTheNewMean(Adadelta):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:

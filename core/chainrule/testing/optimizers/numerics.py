@@ -209,7 +209,7 @@ def extreme_gradients_stay_finite(rule: Optimizer) -> None:
 def a_step_moves_every_parameter(rule: Optimizer) -> None:
     """Five steps with nonzero gradients change every element in place, to finite values.
 
-    Parameters are 0-d, single elements, vectors, matrices and of rank 3, as far as the rule allows, in both dtypes.
+    Parameters are single elements and of ranks 0 to 4, as far as the rule allows, in both dtypes.
     """
     for dtype in (torch.float64, torch.float32):
         network = weights(rule, dtype=dtype)
@@ -223,6 +223,18 @@ def a_step_moves_every_parameter(rule: Optimizer) -> None:
             expect(parameter.data.data_ptr() == place, f"{what} must be updated in place, got another memory address.")
             stayed = int((values == before[name]).sum())
             expect(not stayed, f"{what} must change in all {values.numel()} elements, got {stayed} unchanged.")
+
+
+@check(
+    "optimizers", cause="a branch on the dtype, a computation in lower precision, or eps below the smallest float32."
+)
+def float32_steps_agree_with_float64(rule: Optimizer) -> None:
+    """Each step on float32 parameters leads where it does in float64, to 1e-4; references are followed in float64."""
+    steps = STEPS * Chain(rule).stride
+    wide, narrow = (positions(rule, weights(rule, dtype=dtype), steps) for dtype in (torch.float64, torch.float32))
+    for t, (expected, got) in enumerate(zip(wide, narrow, strict=True), start=1):
+        rounded = {name: values.float() for name, values in expected.items()}
+        expect_same(f"in float32 after step {t}", got, rounded, tolerance=1e-4)
 
 
 @check("optimizers", cause="view(…) in place of reshape(…), or an assumption about strides.")

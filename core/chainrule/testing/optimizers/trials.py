@@ -25,7 +25,7 @@ from chainrule.updates.updater import Updater
 
 Shape = tuple[int, ...]
 
-SHAPES: tuple[Shape, ...] = ((), (1,), (4,), (3, 2), (2, 2, 3))
+SHAPES: tuple[Shape, ...] = ((), (1,), (4,), (3, 2), (2, 2, 3), (2, 3, 1, 2))
 """The parameter shapes of trials, the smallest first."""
 
 STEPS = 5
