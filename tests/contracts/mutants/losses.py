@@ -191,6 +191,12 @@ class LogProbabilityItself(CrossEntropy):
 
 
 @wrong("value_is_non_negative_unless_declared")
+class BelowZeroAtTheTarget(Mse):
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return super().forward(prediction, target) - 0.3
+
+
+@wrong("value_is_non_negative_unless_declared")
 class DeclaredNegative(Mse):
     non_negative = False
 

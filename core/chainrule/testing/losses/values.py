@@ -128,25 +128,30 @@ def recorded_mean_changes_nothing(example: LossExample) -> None:
 @check(
     "losses",
     once=True,
-    cause="a wrong sign, or log-probabilities that can exceed 0; such a loss declares non_negative = False.",
+    cause="a wrong sign, an offset, or log-probabilities that can exceed 0; such a loss declares non_negative = False.",
 )
 def value_is_non_negative_unless_declared(subject: Subject) -> None:
-    """The loss is at least 0, unless it declares non_negative = False; then an example falls below 0 at least once."""
+    """The loss is at least 0 up to rounding, also at the target, unless it declares non_negative = False.
+
+    Then an example falls below 0 at least once.
+    """
     examples = subject.make_examples()
     lowest = torch.tensor([value for example in examples for value in _values(example)]).min().item()  # NaN if any is
     if all(loss.non_negative for loss, *_ in examples):
-        expect(lowest >= 0, f"the loss must be at least 0, got {lowest:g}.")
+        expect(lowest >= -1e-12, f"the loss must be at least 0, got {lowest:g}.")
     else:
         expect(lowest < 0, f"a loss with non_negative = False must fall below 0, got a minimum of {lowest:g}.")
 
 
 def _values(example: LossExample) -> list[float]:
     loss, prediction, target = example
-    scales = (1.0, 0.1, 10.0, -1.0, -10.0)
+    predictions = [prediction * scale for scale in (1.0, 0.1, 10.0, -1.0, -10.0)]
+    if target.shape == prediction.shape:
+        predictions.append(target.to(prediction))  # a perfect prediction, where distances are lowest
     return [
-        loss(reflected(loss, prediction[i : i + 1] * scale), target[i : i + 1]).min().item()
+        loss(reflected(loss, tried[i : i + 1]), target[i : i + 1]).min().item()
+        for tried in predictions
         for i in range(len(target))
-        for scale in scales
     ]
 
 
