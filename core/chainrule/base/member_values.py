@@ -12,7 +12,7 @@ from torch import Tensor
 from chainrule.base.settings import Settings
 
 Values = dict[str, Tensor]
-"""Tensors (M,) by name: ``lr``, ``betas.1``, ``inner.eps``."""
+"""Tensors (M,) by name: ``lr``, ``betas.1``, ``inner.eps``, ``ranges.0.1``."""
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -21,14 +21,18 @@ def member_values(settings: Settings) -> Values:
     """Return every number that is given per member."""
     found: Values = {}
     for field in dataclasses.fields(settings):  # type: ignore[arg-type]  # every subclass is a dataclass
-        value = getattr(settings, field.name)
-        if isinstance(value, Tensor):
-            found[field.name] = value
-        elif isinstance(value, Settings):
-            found |= {f"{field.name}.{name}": tensor for name, tensor in member_values(value).items()}
-        elif isinstance(value, tuple):
-            found |= {f"{field.name}.{i}": item for i, item in enumerate(value) if isinstance(item, Tensor)}
+        _collect(field.name, getattr(settings, field.name), found)
     return found
+
+
+def _collect(name: str, value: object, found: Values) -> None:
+    if isinstance(value, Tensor):
+        found[name] = value
+    elif isinstance(value, Settings):
+        found |= {f"{name}.{inner}": tensor for inner, tensor in member_values(value).items()}
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            _collect(f"{name}.{i}", item, found)
 
 
 def with_values(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings:
@@ -36,21 +40,27 @@ def with_values(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings
     if not values:
         return settings
     other = copy.copy(settings)
-    inside: dict[str, dict[str, Any]] = {}
-    for name, value in values.items():
-        field, _, rest = name.partition(".")
-        if rest:
-            inside.setdefault(field, {})[rest] = value
-        else:
-            object.__setattr__(other, field, value)  # frozen, and already checked
-    for field, own in inside.items():
-        before = getattr(settings, field)
-        if isinstance(before, Settings):
-            after: Any = with_values(before, own)
-        else:
-            after = tuple(own.get(str(i), item) for i, item in enumerate(before))
-        object.__setattr__(other, field, after)
+    for field, own in _by_part(values).items():
+        object.__setattr__(other, field, _replaced(getattr(settings, field), own))  # frozen, and already checked
     return other
+
+
+def _by_part(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the values by the first part of their names, then by the rest, which is empty for the part itself."""
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = value
+    return parts
+
+
+def _replaced(value: Any, own: Mapping[str, Any]) -> Any:
+    if "" in own:
+        return own[""]
+    if isinstance(value, Settings):
+        return with_values(value, own)
+    parts = _by_part(own)
+    return tuple(_replaced(item, parts[str(i)]) if str(i) in parts else item for i, item in enumerate(value))
 
 
 def of_each_member(settings: AnySettings, members: int) -> list[AnySettings]:

@@ -25,6 +25,8 @@ _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "below": (operator.lt, "below"),
 }
 
+_UNIONS = (Union, types.UnionType)
+
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
@@ -68,16 +70,21 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
 
 @lru_cache(maxsize=256)
 def takes_numbers(declared: Any) -> bool:
-    """Return whether floats are of the declared type, or of a part of it."""
-    if typing.get_origin(declared) is Callable:
-        return False
-    return declared is float or any(map(takes_numbers, typing.get_args(declared)))
+    """Return whether floats are of the declared type, one of its union, or items of its tuple; not so for a list."""
+    origin, arguments = _parts(declared)
+    return declared is float or (origin in (tuple, *_UNIONS) and any(map(takes_numbers, arguments)))
 
 
 @lru_cache(maxsize=256)
 def _parts(declared: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return origin and arguments of a type."""
     return typing.get_origin(declared), typing.get_args(declared)
+
+
+def _item_types(declared: Any, count: int) -> tuple[Any, ...]:
+    """Return the types of a declared tuple's items, which are as many as a value has where any number may stand."""
+    arguments = typing.get_args(declared)
+    return arguments[:1] * count if arguments[1:] == (Ellipsis,) else arguments
 
 
 def fits(value: object, declared: Any) -> bool:
@@ -92,10 +99,11 @@ def fits(value: object, declared: Any) -> bool:
     if origin is Literal:
         return any(value == allowed and type(value) is type(allowed) for allowed in arguments)
     if origin is tuple:
-        if arguments[1:] == (Ellipsis,):
-            return isinstance(value, tuple) and all(fits(item, arguments[0]) for item in value)
-        return isinstance(value, tuple) and len(value) == len(arguments) and all(map(fits, value, arguments))
-    if origin in (Union, types.UnionType):
+        if not isinstance(value, tuple):
+            return False
+        items = _item_types(declared, len(value))
+        return len(items) == len(value) and all(map(fits, value, items))
+    if origin in _UNIONS:
         return any(fits(value, argument) for argument in arguments if argument is not Tensor)
     return True
 
@@ -110,8 +118,8 @@ def in_words(declared: Any) -> str:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin is tuple:
         count = "" if arguments[1:] == (Ellipsis,) else f"{len(arguments)} "
-        return f"a tuple of {count}{'integers' if arguments[0] is int else 'numbers'}"
-    if origin in (Union, types.UnionType):
+        return f"a tuple of {count}{'integers' if arguments[:1] == (int,) else 'numbers'}"
+    if origin in _UNIONS:
         return " or ".join(in_words(argument) for argument in arguments if argument is not Tensor)
     return getattr(declared, "__name__", str(declared))
 
@@ -135,10 +143,11 @@ def as_kept(value: Any, declared: Any) -> Any:
         return value.item()
     if not isinstance(value, tuple | list | np.ndarray | Tensor):
         return value
-    tuples = [one for one in (declared, *_parts(declared)[1]) if typing.get_origin(one) is tuple]
+    origin, arguments = _parts(declared)
+    tuples = [one for one in (arguments if origin in _UNIONS else [declared]) if typing.get_origin(one) is tuple]
     if tuples:
-        inner, *_ = typing.get_args(tuples[0])
-        return tuple(as_kept(item, inner) for item in value)
+        items = _item_types(tuples[0], len(value))
+        return tuple(map(as_kept, value, items)) if len(items) == len(value) else tuple(value)
     return _per_member(value) if takes_numbers(declared) else value
 
 
@@ -168,15 +177,24 @@ def _copied(value: Any) -> Any:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    yield from (item for item in (value if isinstance(value, tuple) else [value]) if isinstance(item, Tensor))
+    return (item for item in _items(value) if isinstance(item, Tensor))
 
 
 def _numbers(value: Any) -> Iterator[Any]:
-    for item in value if isinstance(value, tuple | list) else [value]:
+    for item in _items(value):
         if isinstance(item, Tensor):
             yield from item.tolist()
         elif item is not None:
             yield item
+
+
+def _items(value: Any) -> Iterator[Any]:
+    """Yield what stands in a tuple or list, and in those inside it; any other value itself."""
+    if not isinstance(value, tuple | list):
+        yield value
+        return
+    for item in value:
+        yield from _items(item)
 
 
 def _is_number(value: object) -> bool:

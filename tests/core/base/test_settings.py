@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import HyperparameterError, Initializer, Optimizer, hyperparameter
+from chainrule.base.member_values import of_each_member
 from chainrule.base.setting_values import bounds
 from chainrule.initializers import constant, xavier_normal, xavier_uniform
 from chainrule.optimizers import adam, rmsprop, sgd
@@ -272,3 +274,41 @@ def test_settings_with_tensors_compare_by_value():
     assert hash(one) == hash(other)
     assert one != adam(betas=(torch.tensor([0.1, 0.3]), 0.9))
     assert one != adam()
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [Sequence[float], Iterable[float], list[float], list[float] | None, list[tuple[float, float]]],
+    ids=str,
+)
+def test_a_sequence_that_is_not_declared_as_a_number_is_one_value_for_all_members(declared):
+    class Weighted(Optimizer):
+        weights: declared = None
+
+    pairs = [(1.0, 3.0), (2.0, 4.0)]
+    assert Weighted(weights=pairs[0]).weights == (1.0, 3.0)
+    assert Weighted(weights=pairs).weights == pairs
+    with pytest.raises(HyperparameterError, match=r"^weighted: weights must be one value for all members, got"):
+        Weighted(weights=torch.tensor([1.0, 3.0]))
+
+
+class Nested(Optimizer):
+    none: tuple[()] = ()
+    mixed: tuple[int, float, tuple[float, float]] = (1, 2.0, (3.0, 4.0))
+    ranges: tuple[tuple[float, float], ...] = hyperparameter(default=((1.0, 2.0),), at_least=0)
+
+
+def test_each_item_of_a_tuple_is_held_to_its_own_type():
+    kept = Nested(none=[], mixed=[1, [0.5, 0.25], [3.0, 4.0]])
+    assert kept.none == ()
+    assert kept.mixed[1].tolist() == [0.5, 0.25]
+    assert kept.mixed[2] == (3.0, 4.0)
+    with pytest.raises(HyperparameterError, match=r"^nested: none must be a tuple of 0 numbers, got \(1,\)\."):
+        Nested(none=(1,))
+
+
+def test_numbers_in_tuples_inside_tuples_have_the_bounds_and_may_differ_by_member():
+    with pytest.raises(HyperparameterError, match=r"^nested: ranges must be at least 0, got -1\.0\. Allowed:"):
+        Nested(ranges=((1.0, 2.0), (3.0, -1.0)))
+    rule = Nested(ranges=((1.0, 2.0), (3.0, [4.0, 5.0])))
+    assert [one.ranges for one in of_each_member(rule, 2)] == [((1, 2), (3, 4)), ((1, 2), (3, 5))]
