@@ -8,8 +8,8 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from typing import Any, Literal, Union
+from functools import lru_cache, reduce
+from typing import Any, Final, Literal, NewType, Union
 
 import numpy as np
 import torch
@@ -66,6 +66,20 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
         if not isinstance(number, str):  # a word in place of a number
             _check_bounds(owner, field, number)
     return _copied(value)
+
+
+def unwrapped(declared: Any) -> Any:
+    """Return a type without Final, and those that NewType and type statements name, also inside unions and tuples."""
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin is Final:
+        return unwrapped(arguments[0])
+    if isinstance(declared, NewType):
+        return unwrapped(declared.__supertype__)
+    if hasattr(declared, "__value__"):  # of a type statement, from Python 3.12 on
+        return unwrapped(declared.__value__)
+    if origin is tuple:
+        return tuple[tuple(map(unwrapped, arguments))]  # type: ignore[misc]
+    return reduce(operator.or_, map(unwrapped, arguments)) if origin in _UNIONS else declared
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from chainrule.arguments import number, shown
 from chainrule.base.annotations import own_annotations
-from chainrule.base.setting_values import checked
+from chainrule.base.setting_values import checked, unwrapped
 from chainrule.calls import Explained, explain_construction, explained, signature_of
 from chainrule.errors import FrozenSettingError, HyperparameterError, label
 
@@ -191,9 +191,10 @@ def declared_types(cls: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
         owner = next(parent for parent in cls.__mro__ if field.name in own_annotations(parent))
-        annotated = types.SimpleNamespace(__annotations__={field.name: field.type})
+        annotated = type("", (), {"__annotations__": {field.name: field.type}})
         try:
-            found |= typing.get_type_hints(annotated, dict(_globals_of(owner)))
+            (hint,) = typing.get_type_hints(annotated, dict(_globals_of(owner))).values()
+            found[field.name] = unwrapped(hint)
         except Exception:  # noqa: BLE001 - evaluating an annotation may raise anything
             known = field.default is not dataclasses.MISSING and field.default is not None
             found[field.name] = type(field.default) if known else Any

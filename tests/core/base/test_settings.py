@@ -1,13 +1,14 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Final, Literal, NewType
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import TypeAliasType
 
 from chainrule import HyperparameterError, Initializer, Optimizer, hyperparameter
 from chainrule.base.member_values import of_each_member
@@ -312,3 +313,32 @@ def test_numbers_in_tuples_inside_tuples_have_the_bounds_and_may_differ_by_membe
         Nested(ranges=((1.0, 2.0), (3.0, -1.0)))
     rule = Nested(ranges=((1.0, 2.0), (3.0, [4.0, 5.0])))
     assert [one.ranges for one in of_each_member(rule, 2)] == [((1, 2), (3, 4)), ((1, 2), (3, 5))]
+
+
+Rate = NewType("Rate", float)
+Rates = TypeAliasType("Rates", tuple[Rate, Rate])  # as of the statement type Rates = …
+
+
+class Renamed(Optimizer):
+    fixed: Final[float] = hyperparameter(default=0.5, below=1)
+    text: "Final[float]"
+    rate: Rate = hyperparameter(default=Rate(0.5), below=1)
+    rates: Rates | None = None
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"fixed": "x"}, "fixed must be a number"),
+        ({"fixed": 2.0}, "fixed must be below 1"),
+        ({"text": None}, "text must be a number"),
+        ({"rate": None}, "rate must be a number"),
+        ({"rate": 2.0}, "rate must be below 1"),
+        ({"rates": (0.5, "x")}, "rates must be a tuple of 2 numbers or None"),
+    ],
+    ids=str,
+)
+def test_a_type_in_final_or_of_another_name_is_checked_as_what_it_is(settings, rule):
+    with pytest.raises(HyperparameterError, match=f"^renamed: {rule}, got "):
+        Renamed(**{"text": 0.5, **settings})
+    assert Renamed(text=0.5, rate=[0.25, 0.5]).rate.tolist() == [0.25, 0.5]
