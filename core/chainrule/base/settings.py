@@ -76,7 +76,7 @@ class Settings(Explained):
 
     Raises:
         HyperparameterError: if a setting is not of its declared type, or outside its bounds; for a class, if a field
-            is redeclared without its type, or the class has a constructor of its own.
+            is redeclared without its type, or the class has a constructor or an equality of its own.
     """
 
     _keyword_only: ClassVar[bool] = False
@@ -92,6 +92,12 @@ class Settings(Explained):
                 f"{label(cls)}: settings must be declared as fields, got an __init__. "
                 "Write them as name: float = hyperparameter(default=1.0), and further checks in __post_init__."
             )
+        for name, by_settings in {"__eq__": Settings.__eq__, "__hash__": Settings.__hash__}.items():
+            if vars(cls).get(name, by_settings) is not by_settings:
+                raise HyperparameterError(
+                    f"{label(cls)}: instances must be equal by their settings, got an {name}. Leave it out."
+                )
+            setattr(cls, name, by_settings)  # those of a mixin may be others
         inherited = {
             field.name: field
             for parent in reversed(cls.__mro__[1:])

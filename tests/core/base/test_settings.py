@@ -342,3 +342,29 @@ def test_a_type_in_final_or_of_another_name_is_checked_as_what_it_is(settings, r
     with pytest.raises(HyperparameterError, match=f"^renamed: {rule}, got "):
         Renamed(**{"text": 0.5, **settings})
     assert Renamed(text=0.5, rate=[0.25, 0.5]).rate.tolist() == [0.25, 0.5]
+
+
+class Identical:
+    def __eq__(self, other):
+        return self is other
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    name: str = "a"
+
+
+@pytest.mark.parametrize("mixin", [Identical, Named])
+def test_settings_with_a_mixin_are_equal_and_hashed_by_all_of_them(mixin):
+    class Mixed(mixin, Optimizer):
+        count: int = 1
+
+    assert Mixed() == Mixed()
+    assert hash(Mixed()) == hash(Mixed())
+    assert Mixed(count=2) != Mixed()
+
+
+@pytest.mark.parametrize("name", ["__eq__", "__hash__"])
+def test_an_equality_of_ones_own_is_refused(name):
+    with pytest.raises(HyperparameterError, match=rf"^own: instances must be equal by .*, got an {name}\. Leave it"):
+        type("Own", (Optimizer,), {name: lambda self, *other: True})
