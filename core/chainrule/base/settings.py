@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import sys
 import types
@@ -76,7 +77,8 @@ class Settings(Explained):
 
     Raises:
         HyperparameterError: if a setting is not of its declared type, or outside its bounds; for a class, if a field
-            is redeclared without its type, or the class has a constructor or an equality of its own.
+            is redeclared without its type or named as a method, or the class has a constructor or an equality of its
+            own.
     """
 
     _keyword_only: ClassVar[bool] = False
@@ -105,6 +107,9 @@ class Settings(Explained):
             for field in dataclasses.fields(parent)
         }
         annotated = own_annotations(cls)
+        for name in sorted((vars(cls).keys() | annotated.keys()) - inherited.keys()):
+            if not name.startswith("__") and inspect.isroutine(getattr(super(cls, cls), name, None)):
+                _expect_method(cls, name, is_field="ClassVar" not in str(annotated.get(name, "ClassVar")))
         for name in sorted(inherited.keys() & vars(cls).keys()):
             value = vars(cls)[name]
             if "ClassVar" in str(annotated.get(name)):
@@ -148,6 +153,16 @@ class Settings(Explained):
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))
+
+
+def _expect_method(cls: type, name: str, *, is_field: bool) -> None:
+    """Raise HyperparameterError if a class has a field or a value where its parent has a method."""
+    value = vars(cls).get(name)
+    if is_field or not (callable(value) or hasattr(value, "__get__")):
+        got = "a field" if is_field else f"{name} = {shown(value)}"
+        raise HyperparameterError(
+            f"{label(cls)}: {name} must be a method, as of its parent, got {got}. Name it otherwise: {name}_value."
+        )
 
 
 def _refuse_change(settings: Settings, name: str, *value: object) -> None:

@@ -1,6 +1,8 @@
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partialmethod
 from typing import Final, Literal, NewType
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import TypeAliasType
 
-from chainrule import HyperparameterError, Initializer, Optimizer, hyperparameter
+from chainrule import HyperparameterError, Initializer, Metric, Optimizer, Schedule, Wrapper, hyperparameter
 from chainrule.base.member_values import of_each_member
 from chainrule.base.setting_values import bounds
 from chainrule.initializers import constant, xavier_normal, xavier_uniform
@@ -368,3 +370,31 @@ def test_settings_with_a_mixin_are_equal_and_hashed_by_all_of_them(mixin):
 def test_an_equality_of_ones_own_is_refused(name):
     with pytest.raises(HyperparameterError, match=rf"^own: instances must be equal by .*, got an {name}\. Leave it"):
         type("Own", (Optimizer,), {name: lambda self, *other: True})
+
+
+NOT_METHODS = [
+    (Optimizer, {"__annotations__": {"init": float}, "init": 0.1}, "init", "a field"),
+    (Optimizer, {"__annotations__": {"attach": float}}, "attach", "a field"),
+    (Optimizer, {"examples": 3}, "examples", "examples = 3"),
+    (Wrapper, {"__annotations__": {"after_step": "int"}, "after_step": 1}, "after_step", "a field"),
+    (Metric, {"__annotations__": {"value": float}, "value": 1.0}, "value", "a field"),
+    (Schedule, {"__call__": 1.0, "examples": None}, "examples", "examples = None"),
+]
+
+
+@pytest.mark.parametrize(("parent", "body", "name", "got"), NOT_METHODS, ids=[name for _, _, name, _ in NOT_METHODS])
+def test_a_method_of_the_parent_stays_one(parent, body, name, got):
+    message = f"own: {name} must be a method, as of its parent, got {got}. Name it otherwise: {name}_value."
+    with pytest.raises(HyperparameterError, match=f"^{re.escape(message)}$"):
+        type("Own", (parent,), body)
+
+
+def test_a_field_may_hold_a_function_and_a_method_may_be_wrapped():
+    class Shaped(Optimizer):
+        shape: Callable[[float], float] = abs
+        init = partialmethod(sgd.init)
+
+    class Other(Shaped):
+        shape: Callable[[float], float] = math.exp
+
+    assert Other().shape(0.0) == 1.0
