@@ -55,7 +55,7 @@ def hyperparameter(
     if search is not None:
         if not isinstance(search, tuple) or len(search) != 2:
             raise HyperparameterError(
-                f"hyperparameter: search must be two numbers, got {shown(search)}. Pass (1e-5, 1e-1), for example."
+                f"hyperparameter: search must be a tuple of two numbers, got {shown(search)}. Pass (1e-5, 1e-1)."
             )
         for end in search:
             number("hyperparameter", "each end of search", end)
