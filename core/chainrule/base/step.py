@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from chainrule.base.random_numbers import Ahead, StepRandom
-from chainrule.errors import ContractError
+from chainrule.calls import no_attribute
+from chainrule.errors import ContractError, UnknownAttributeError
 
 
 class Due(dict[tuple[int, int], bool]):
@@ -104,3 +105,11 @@ class Step:
                 )
             self._stream = StepRandom(self.key, self.t, self.dtype, layer=self._layer, ahead=self._ahead)
         return self._stream
+
+
+def step_has_no(step: Step, name: str) -> UnknownAttributeError:
+    """Return the error for an attribute that a step does not have; a `__getattr__` would slow those that it has."""
+    is_value = name in step.values
+    return UnknownAttributeError(
+        f'{step.rule}: step has no "{name}". Write step["{name}"].' if is_value else no_attribute(step, name)
+    )

@@ -36,7 +36,9 @@ class FrozenState(dict[str, Tensor]):
 
 def expect_state(owner: str, returned: Any) -> None:
     """Raise ContractError unless `init` returned tensors by name."""
-    if not isinstance(returned, dict) or not all(isinstance(entry, Tensor) for entry in returned.values()):
+    if not isinstance(returned, dict) or not all(
+        isinstance(name, str) and isinstance(entry, Tensor) for name, entry in returned.items()
+    ):
         raise ContractError(
             f"{owner}: init must return a dict of tensors by name, got {_shown(returned)}. "
             'Return {"m": torch.zeros_like(parameter)}, for example.'
@@ -47,8 +49,8 @@ def expect_numbers(owner: str, returned: Any) -> None:
     """Raise ContractError unless `scalars` returned numbers by name."""
     fits = isinstance(returned, (dict, Mapping))
     if fits:
-        for value in returned.values():  # all(…) would take three times as long
-            if not isinstance(value, _NUMBERS):
+        for name, value in returned.items():  # all(…) would take three times as long
+            if not isinstance(name, str) or not isinstance(value, _NUMBERS):
                 fits = False
     if not fits:
         raise ContractError(
@@ -60,7 +62,7 @@ def expect_numbers(owner: str, returned: Any) -> None:
 def expect_sums(owner: str, returned: Any) -> None:
     """Raise ContractError unless `reduce` returned 0-dim tensors by name."""
     if not isinstance(returned, Mapping) or not all(
-        isinstance(value, Tensor) and value.dim() == 0 for value in returned.values()
+        isinstance(name, str) and isinstance(value, Tensor) and value.dim() == 0 for name, value in returned.items()
     ):
         raise ContractError(
             f"{owner}: reduce must return a dict of 0-dim tensors by name, got {_shown(returned)}. "

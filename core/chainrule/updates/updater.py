@@ -15,6 +15,7 @@ from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.member_rows import Chosen
 from chainrule.base.optimizer import LearningRate, Optimizer
 from chainrule.base.parameter import Parameter
+from chainrule.base.step import Step, step_has_no
 from chainrule.base.wrapper import with_lr
 from chainrule.calls import explained
 from chainrule.errors import BackwardError, ChainruleError, label
@@ -165,8 +166,13 @@ class Updater(DeclaresAttributes):
         """Update every parameter at the given moments: the part of a step that consists of tensor operations only."""
         if self.clip_norm is not None:
             clip_gradients([p for applied in self.applied_rules for p in applied.parameters], self.clip_norm)
-        for applied, moment in zip(self.applied_rules, moments, strict=True):
-            applied.apply(moment)
+        try:
+            for applied, moment in zip(self.applied_rules, moments, strict=True):
+                applied.apply(moment)
+        except AttributeError as error:
+            if isinstance(error.obj, Step) and error.name:
+                raise step_has_no(error.obj, error.name) from error
+            raise
 
     @explained
     def set_lr(self, lr: LearningRate, group: str | None = None) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from chainrule import ContractError, HyperparameterError, Optimizer, Wrapper, hyperparameter
+from chainrule import ContractError, HyperparameterError, Optimizer, UnknownAttributeError, Wrapper, hyperparameter
 from chainrule.layers import linear
 from chainrule.optimizers import sgd
 from chainrule.testing import checks_of, run_all, subject
@@ -47,6 +47,11 @@ class NumberState(Rule):
         return {"count": 0.0}
 
 
+class NumberedState(Rule):
+    def init(self, parameter):
+        return {0: torch.zeros_like(parameter)}
+
+
 class NoState(Rule):
     def init(self, parameter):
         pass
@@ -65,6 +70,11 @@ class WordScalar(Rule):
         return {"bias": "one"}
 
 
+class NumberedScalar(Rule):
+    def scalars(self, t):
+        return {0: 1.0}
+
+
 class NoScalars(Rule):
     def scalars(self, t):
         pass
@@ -78,6 +88,11 @@ class VectorSum(Rule):
 class NumberSum(Rule):
     def reduce(self, parameter, grad, state, step):
         return {"square": 1.0}
+
+
+class NumberedSum(Rule):
+    def reduce(self, parameter, grad, state, step):
+        return {0: grad.sum()}
 
 
 class Unwritten(Optimizer):
@@ -109,12 +124,15 @@ class Mean(Wrapper):
         (Single(), "single: update must return .* and torch.float64, got shape .* and torch.float32."),
         (ListState(), "list_state: init must return a dict of tensors by name, got a list."),
         (NumberState(), "number_state: init must return a dict of tensors by name, got {'count': a float}."),
+        (NumberedState(), "numbered_state: init must return a dict of tensors by name, got {0: shape (2, 3)"),
         (NoState(), "no_state: init must return a dict of tensors by name, got None."),
         (Unknown(), 'unknown: step["bais"] must be a name that scalars or reduce returns, got one of neither.'),
         (WordScalar(), "word_scalar: scalars must return a dict of numbers by name, got {'bias': a str}."),
+        (NumberedScalar(), "numbered_scalar: scalars must return a dict of numbers by name, got {0: a float}."),
         (NoScalars(), "no_scalars: scalars must return a dict of numbers by name, got None."),
         (VectorSum(), "vector_sum: reduce must return a dict of 0-dim tensors by name, got {'square': shape (2, 3)"),
         (NumberSum(), "number_sum: reduce must return a dict of 0-dim tensors by name, got {'square': a float}."),
+        (NumberedSum(), "numbered_sum: reduce must return a dict of 0-dim tensors by name, got {0: shape ()"),
         (Unwritten(), "unwritten: a rule needs an update, got none."),
         (Flattened(inner=sgd()), "flattened: change_gradient must return a gradient .* got shape (6,) and"),
         (
@@ -130,6 +148,38 @@ def test_it_is_one_line_that_names_the_rule(rule, message, seeds):
     with pytest.raises(ContractError, match="^" + re.escape(message).replace(r"\.\*", ".*")) as caught:
         rule.attach(network).step()
     assert "\n" not in str(caught.value)
+
+
+class Dotted(Unknown):
+    def update(self, parameter, grad, state, step):
+        return grad * step.bias
+
+
+class Misspelt(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad * step.randm.normal(grad.shape)
+
+
+class OfTensor(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad.sqare()
+
+
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+@pytest.mark.parametrize(
+    ("rule", "error", "message"),
+    [
+        (Dotted(), UnknownAttributeError, r'^dotted: step has no "bias"\. Write step\["bias"\]\.$'),
+        (Misspelt(), UnknownAttributeError, r'^step: has no "randm"\. Did you mean "random"\?$'),
+        (OfTensor(), AttributeError, "^'Tensor' object has no attribute 'sqare'"),
+    ],
+    ids=lambda case: type(case).__name__ if isinstance(case, Optimizer) else "",
+)
+def test_an_attribute_that_a_step_lacks_is_answered_with_what_to_write(rule, error, message, seeds):
+    network = linear(3, 2, bias=False).build(seeds=seeds)
+    network.flat.grad.fill_(1.0)
+    with pytest.raises(error, match=message):
+        rule.attach(network).step()
 
 
 def test_evaluation_parameters_have_the_parameters_shape():
