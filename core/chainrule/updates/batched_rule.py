@@ -107,10 +107,18 @@ class BatchedRule:
         except RuntimeError as error:
             if not str(error).startswith("vmap:"):
                 raise
-            raise ContractError(
-                f"{label(self._rule)}: a rule on several members must not depend on a tensor's value, as by if or "
-                ".item(). Use torch.where, or set vmappable = False for a loop over the members."
-            ) from error
+            raise ContractError(f"{label(self._rule)}: a rule on several members {_refused(str(error))}") from error
+
+
+def _refused(error: str) -> str:
+    """Return the rule that an error of torch.vmap stands for, and the fix."""
+    loop = "set vmappable = False for a loop over the members."
+    if "random" in error:
+        return "must draw from step.random, got a random operation of torch. Write step.random.normal(parameter.shape)."
+    if any(form in error for form in ("data-dependent", ".item()", "dynamic shape")):
+        return f"must not depend on a tensor's value, as by if, .item() or a mask. Use torch.where, or {loop}"
+    reason, *_ = error.removeprefix("vmap: ").partition(". ")
+    return f"must act as torch.vmap can batch it, got: {reason}. Write it otherwise, or {loop}"
 
 
 def _recordings(

@@ -283,11 +283,44 @@ class Items(Rule):
         return grad / max(grad.norm().item(), 1.0)
 
 
-@pytest.mark.parametrize("kind", [Branches, Items])
+class Noise(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad + torch.rand_like(grad)
+
+
+class InPlace(Rule):
+    def update(self, parameter, grad, state, step):
+        return torch.zeros(grad.shape, dtype=grad.dtype).copy_(grad)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            Noise,
+            "noise: a rule on several members must draw from step.random, got a random operation of torch. "
+            "Write step.random.normal(parameter.shape).",
+        ),
+        (InPlace, "in_place: a rule on several members must act as torch.vmap can batch it, got: inplace arithmetic"),
+    ],
+)
+def test_what_cannot_be_batched_over_members_is_told_as_what_it_is(kind, message):
+    network = linear(3, 2).build(seeds=[0, 1])
+    network.flat.grad.fill_(1.0)
+    with pytest.raises(ContractError, match=f"^{re.escape(message)}"):
+        kind().attach(network).step()
+
+
+class Masks(Rule):
+    def update(self, parameter, grad, state, step):
+        return grad * grad[grad > 0].sum()
+
+
+@pytest.mark.parametrize("kind", [Branches, Items, Masks])
 def test_a_branch_on_a_value_is_told_where_it_fails(kind):
     network = linear(3, 2).build(seeds=[0, 1])
     network.flat.grad.fill_(1.0)
-    message = r"^(branches|items): a rule on several members must not depend on a tensor's value.* Use torch\.where"
+    message = r"members must not depend on a tensor's value, as by if, \.item\(\) or a mask\. Use torch\.where, or set"
     with pytest.raises(ContractError, match=message):
         kind().attach(network).step()
     looped = type("Looped", (kind,), {"vmappable": False})
