@@ -14,6 +14,7 @@ from chainrule_torch.adapter.flat_group import FlatGroup, same
 from chainrule_torch.adapter.flat_run import addresses
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.initial_state import expect_state
+from chainrule_torch.adapter.modes import outside_of_modes
 from chainrule_torch.adapter.placement import common_seed, distributed, is_one_of_several
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.shard_trial import draws
@@ -94,13 +95,14 @@ class Layout:
             draw_keys(parameters, states, first, self.seed(rule, parameters))
             self._states += states
 
-    @torch.inference_mode(False)
-    @torch.no_grad()
     def show(self, state: States) -> None:
         """Let a state that is read have its entries."""
         self._is_read = True
-        if not self._unread:
-            return
+        if self._unread:
+            self._make_entries(state)
+
+    @outside_of_modes()
+    def _make_entries(self, state: States) -> None:
         for i, (rule, parameters, first, seed) in self._unread.items():
             states = [state[parameter] for parameter in parameters]
             if i in self.flat:
@@ -150,8 +152,7 @@ class Layout:
             flat = self.flat[i] = self._laid_out(rule, parameters, states, apart)
         return flat
 
-    @torch.inference_mode(False)
-    @torch.no_grad()
+    @outside_of_modes()
     def _laid_out(
         self,
         rule: GroupRule,

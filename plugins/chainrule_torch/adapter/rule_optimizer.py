@@ -24,6 +24,7 @@ from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.group_settings import GroupSettings, divided
 from chainrule_torch.adapter.layout import Layout
 from chainrule_torch.adapter.loading import fitting, without_replaced
+from chainrule_torch.adapter.modes import outside_of_modes, without_autocast
 from chainrule_torch.adapter.placement import distributed, evaluated, is_distributed
 from chainrule_torch.adapter.precision import Precision
 from chainrule_torch.adapter.release import GradientRelease
@@ -119,8 +120,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         except KeyError:  # as of a trainer's wrapper, which is of this class and passes on what it has not
             raise AttributeError("state") from None
 
-    @torch.inference_mode(False)  # outside of it, state that is made within could not be changed
-    @torch.no_grad()
+    @outside_of_modes()
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with settings of their own.
 
@@ -171,6 +171,11 @@ class RuleOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        with without_autocast():
+            self._step_groups()
+        return loss
+
+    def _step_groups(self) -> None:
         grads = [[parameter.grad for parameter in group["params"]] for group in self.param_groups]
         for each in grads:
             expect_dense(self._settings.rule, each)
@@ -187,7 +192,6 @@ class RuleOptimizer(torch.optim.Optimizer):
             except (RuntimeError, ContractError):  # the latter of a rule that mixed the two
                 expect_dtypes_kept(self._settings.rule, group["params"], state)
                 raise
-        return loss
 
     _step_uncompiled = _disable_dynamo(lambda self, closure: self._step(closure))
     """The step inside of a function that torch compiles, whose graph breaks there."""
@@ -212,7 +216,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         show_trained(parameter, self.state[parameter])
         group = self.param_groups[i]
         try:
-            self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
+            with without_autocast():
+                self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
         except (RuntimeError, ContractError):
             expect_dtypes_kept(self._settings.rule, [parameter], self.state)
             raise
@@ -239,7 +244,8 @@ class RuleOptimizer(torch.optim.Optimizer):
                 continue
             state = self._layout.state_of(parameter, current, states)
             if not state.get(STEP):
-                state.update(self._precision.begin(chain, parameter))
+                with outside_of_modes():
+                    state.update(self._precision.begin(chain, parameter))
             state[STEP] += 1
             if not parameter.numel():
                 continue
@@ -292,7 +298,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         with without_replaced(self):
             return super().state_dict()
 
-    @torch.no_grad()
+    @outside_of_modes()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a saved state: bit for bit, unless this one keeps an entry in another dtype.
 
