@@ -13,7 +13,7 @@ from chainrule import Optimizer, StateError
 from chainrule.errors import label
 from chainrule_torch.adapter.expectations import expect_saved
 from chainrule_torch.adapter.placement import placed_as
-from chainrule_torch.adapter.state_entries import KEY, STEP, shapes
+from chainrule_torch.adapter.state_entries import KEY, STEP, as_tensor, shapes
 
 
 @contextmanager
@@ -59,9 +59,9 @@ def fitting(optimizer: torch.optim.Optimizer, rule: Optimizer) -> Iterator[None]
         for parameter, entries in saved.items():
             loaded, state = optimizer.state[parameter], before.get(parameter, {})
             for name, value in entries.items():
-                kept = torch.as_tensor(state.get(name, parameter))
+                kept = as_tensor(state.get(name, parameter))
                 if not isinstance(value, Tensor) or loaded[name].dtype != kept.dtype:
-                    loaded[name] = torch.as_tensor(value).detach().to(kept.device, kept.dtype, copy=True)
+                    loaded[name] = as_tensor(value).detach().to(kept.device, kept.dtype, copy=True)
                 if name not in (STEP, KEY):
                     loaded[name] = placed_as(parameter, loaded[name])
 

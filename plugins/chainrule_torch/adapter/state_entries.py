@@ -43,7 +43,12 @@ def of_the_rule(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def shapes(state: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shape of each entry that is saved; a number has that of a tensor of one."""
-    return {name: tuple(torch.as_tensor(value).shape) for name, value in sorted(state.items()) if name != TRAINED}
+    return {name: tuple(as_tensor(value).shape) for name, value in sorted(state.items()) if name != TRAINED}
+
+
+def as_tensor(value: Any) -> Tensor:
+    """Return an entry as a tensor where it lies, a number as one on the CPU, whatever the default device."""
+    return value if isinstance(value, Tensor) else torch.tensor(value, device="cpu")
 
 
 def draw_keys(parameters: list[Tensor], states: list[dict[str, Tensor]], first: int, seed: int) -> None:

@@ -50,3 +50,12 @@ def test_state_made_in_inference_mode_changes_outside_of_it(name: str, dtype: to
         stepper.load_state_dict(stepper.state_dict())
     step(parameter, stepper)
     assert float(stepper.state[parameter]["step"]) == 3
+
+
+def test_a_loaded_state_lies_where_its_parameter_does_whatever_the_default_device() -> None:
+    parameter, stepper = made("adam", torch.bfloat16)
+    step(parameter, stepper)
+    with torch.device("meta"):
+        stepper.load_state_dict(stepper.state_dict())
+    step(parameter, stepper)
+    assert {entry.device.type for entry in stepper.state[parameter].values()} == {"cpu"}
