@@ -61,10 +61,10 @@ class FlatGroup:
             self._unstepped = {i for i, is_apart in enumerate(apart) if is_apart}
         self._counts = torch.tensor(counts, dtype=torch.float32, device="cpu")
         self._entries: list[tuple[Any, Sequence[Mapping[str, Tensor]], list[int]]] = []
-        self._addresses = addresses(parameters)
-        sharing = _earlier_at(self._addresses)
+        sharing = _earlier_at(addresses(parameters))
         each = list(zip(counts, kinds, apart or [False] * len(counts), sharing, strict=True))
         self.runs = _flattened(self.parameters, each) if flatten else _runs(self.parameters, each)
+        self._addresses = addresses(parameters)  # to which flattening has moved them
         known = vectors_of(rule, precision, [run.data for run in self.runs])
         for run, state in zip(self.runs, known, strict=True):
             run.lay_out(rule, precision, state)

@@ -115,6 +115,16 @@ def test_other_data_of_a_gradient_is_stepped_with() -> None:
     assert torch.equal(parameter.detach(), torch.full((3,), -5.0))
 
 
+def test_parameters_stay_where_they_were_flattened() -> None:
+    first, second = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(2, 2))
+    stepper = optim.sgd([first, second], lr=1.0, flatten=True)
+    places = first.data_ptr(), second.data_ptr()
+    for _ in range(2):
+        first.grad, second.grad = torch.ones(3), torch.ones(2, 2)
+        stepper.step()
+        assert (first.data_ptr(), second.data_ptr()) == places
+
+
 def test_other_data_is_flattened_again() -> None:
     nets = model(), model()
     for net, flatten in zip(nets, (False, True), strict=True):
