@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import is_, itemgetter
 from typing import Any
@@ -17,6 +16,7 @@ from chainrule_torch.adapter.flattened_run import FlattenedRun
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.initial_state import vectors_of
 from chainrule_torch.adapter.precision import Precision
+from chainrule_torch.adapter.shared_memory import turns
 from chainrule_torch.adapter.state_entries import STEP, of_the_rule
 
 GATHERED_BELOW = 2**14
@@ -61,8 +61,7 @@ class FlatGroup:
             self._unstepped = {i for i, is_apart in enumerate(apart) if is_apart}
         self._counts = torch.tensor(counts, dtype=torch.float32, device="cpu")
         self._entries: list[tuple[Any, Sequence[Mapping[str, Tensor]], list[int]]] = []
-        sharing = _earlier_at(addresses(parameters))
-        each = list(zip(counts, kinds, apart or [False] * len(counts), sharing, strict=True))
+        each = list(zip(counts, kinds, apart or [False] * len(counts), turns(parameters), strict=True))
         self.runs = _flattened(self.parameters, each) if flatten else _runs(self.parameters, each)
         self._addresses = addresses(parameters)  # to which flattening has moved them
         known = vectors_of(rule, precision, [run.data for run in self.runs])
@@ -179,18 +178,6 @@ def _runs(parameters: Sequence[Tensor], kinds: Iterable[object]) -> list[FlatRun
         data, grad = (vector[:size] for vector in scratch[place])
         runs.append(GatheredRun(members, [parameters[i] for i in members], data, grad))
     return runs
-
-
-def _earlier_at(places: Sequence[int]) -> list[int]:
-    """Return for each place in memory how many before it are the same: parameters there take their steps in turn."""
-    if len(set(places)) == len(places):
-        return [0] * len(places)
-    seen: Counter[int] = Counter()
-    found = []
-    for place in places:
-        found.append(seen[place])
-        seen[place] += place != 0  # where a parameter without elements lies
-    return found
 
 
 def _kinds(state: Mapping[str, Tensor]) -> tuple[object, ...]:

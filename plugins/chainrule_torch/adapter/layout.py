@@ -11,13 +11,14 @@ from torch import Tensor
 from chainrule import ChainruleError
 from chainrule.errors import label
 from chainrule_torch.adapter.flat_group import FlatGroup, same
-from chainrule_torch.adapter.flat_run import addresses
 from chainrule_torch.adapter.group_rule import GroupRule
 from chainrule_torch.adapter.initial_state import expect_state
 from chainrule_torch.adapter.modes import outside_of_modes
 from chainrule_torch.adapter.placement import common_seed, distributed, is_one_of_several
 from chainrule_torch.adapter.precision import Precision
+from chainrule_torch.adapter.rounding import FORMATS
 from chainrule_torch.adapter.shard_trial import draws
+from chainrule_torch.adapter.shared_memory import turns
 from chainrule_torch.adapter.state_entries import KEY, STEP, draw_keys
 
 States: TypeAlias = MutableMapping[Tensor, dict[str, Tensor]]
@@ -69,7 +70,8 @@ class Layout:
             ChainruleError: if its parameters are to be flattened, and cannot be, or if the rule makes no such state.
         """
         first = len(state) + sum(len(each.parameters) for each in self._unread.values())
-        if self._lies_flat(rule, parameters):
+        obstacle = self._obstacle(rule, parameters)
+        if obstacle is None:
             for dtype in {parameter.dtype for parameter in parameters}:
                 expect_state(rule, self._precision, dtype)
             if self._flatten:
@@ -78,17 +80,12 @@ class Layout:
             if self._is_read or self._precision.rounded(parameters):  # which rounds by the keys that are there
                 self.show(state)
         elif self._flatten:
-            reason = (
-                "one that is not"
-                if not rule.elementwise
-                else "release=True, or parameters cut among processes, there twice or in one place, or rounded and "
-                "not contiguous"
-            )
             raise ChainruleError(
                 f"{label(rule.chain.rule)}: flatten=True must have an elementwise rule that steps vectors, got "
-                f"{reason}. Leave flatten out."
+                f"{obstacle}. Leave flatten out."
             )
         else:
+            self._expect_apart(rule, parameters)
             states = [state[parameter] for parameter in parameters]
             for parameter, own in zip(parameters, states, strict=True):
                 own.update(self._precision.begin(rule.chain, parameter))
@@ -138,7 +135,7 @@ class Layout:
         """Return a group as its state lies in vectors, or is laid out now, that of a first step made anew."""
         flat, unread = self.flat.get(i), self._unread.get(i)
         fits = flat is not None and flat.is_intact(rule, parameters)
-        if not fits and not self._lies_flat(rule, parameters):
+        if not fits and self._obstacle(rule, parameters):
             self.show(state)
             return None
         if flat is None or not fits or flat.is_divided(grads):
@@ -184,14 +181,27 @@ class Layout:
         needed = self._precision.rounded(parameters) or draws(rule.chain.rule)
         return common_seed(parameters) if needed else torch.initial_seed()
 
-    def _lies_flat(self, rule: GroupRule, parameters: list[Tensor]) -> bool:
-        """Whether a group's state is to lie in vectors."""
-        if not rule.elementwise or self._alone:
-            return False
-        is_once = len(set(map(id, parameters))) == len(parameters)  # torch steps one that is there twice as often
-        places = addresses(each for each in parameters if self._flatten and each.numel())
-        if len(set(places)) < len(places):  # which views of one vector cannot be
-            return False
+    def _obstacle(self, rule: GroupRule, parameters: list[Tensor]) -> str | None:
+        """Return what keeps a group's state from lying in vectors, if anything does."""
+        if not rule.elementwise:
+            return "one that is not"
+        if self._alone:
+            return "release=True"
+        if len(set(map(id, parameters))) < len(parameters):  # torch steps one that is there twice as often
+            return "a parameter that is there twice"
+        if distributed(parameters):
+            return "parameters cut among processes"
+        if self._flatten and any(turns(parameters)):  # which views of one vector cannot
+            return "parameters that share memory"
         # The random bits of rounding are in the order of the indices, in whatever order elements lie in memory.
-        rounded = self._precision.rounded(parameters)
-        return is_once and not distributed(parameters) and all(map(Tensor.is_contiguous, rounded))
+        if not all(map(Tensor.is_contiguous, self._precision.rounded(parameters))):
+            return "a parameter that is rounded and not contiguous"
+        return None
+
+    def _expect_apart(self, rule: GroupRule, parameters: list[Tensor]) -> None:
+        """Raise ChainruleError for parameters that share memory if the rule steps copies of all of them together."""
+        if rule.chain.has_sums and any(turns([each for each in parameters if each.dtype in FORMATS])):
+            raise ChainruleError(
+                f"{label(rule.chain.rule)}: parameters of 16 bits must share no memory under a rule with sums, got "
+                "some that do. Give it one of them, or convert the model, as by .float()."
+            )

@@ -12,6 +12,7 @@ from chainrule.updates.chain import Chain
 from chainrule.updates.elementwise import SLICE
 from chainrule.updates.member_step import Tensors, take_all
 from chainrule.updates.moment import Moment
+from chainrule_torch.adapter.shared_memory import turns
 
 TakeRows: TypeAlias = Callable[[Chain, Sequence[Tensors], Sequence[Moment]], None]
 """Takes a step with parameters, or with pieces of them."""
@@ -31,10 +32,13 @@ def take_in_runs(chain: Chain, rows: Sequence[Tensors], moments: Sequence[Moment
 
 
 def runs(rows: Sequence[Tensors], moments: Sequence[Moment]) -> Iterator[tuple[list[Tensors], Moment]]:
-    """Yield parameters of one moment, dtype and device, of at most SLICE elements unless it is one parameter."""
+    """Yield parameters of one moment, dtype and device, of at most SLICE elements unless it is one parameter.
+
+    Those that share memory are in different runs.
+    """
     open_runs: dict[object, tuple[list[Tensors], Moment, int]] = {}
-    for row, moment in zip(rows, moments, strict=True):
-        kind, size = (moment.t, row.data.dtype, row.data.device), row.data.numel()
+    for row, moment, turn in zip(rows, moments, turns([row.data for row in rows]), strict=True):
+        kind, size = (moment.t, row.data.dtype, row.data.device, turn), row.data.numel()
         run, _, filled = open_runs.get(kind, ([], moment, 0))
         if run and filled + size > SLICE:
             yield run, moment

@@ -82,15 +82,30 @@ def test_a_parameter_that_another_replaced_is_no_part_of_the_saved_state() -> No
     assert one in stepper.state
 
 
-def test_two_parameters_in_one_place_both_step_there() -> None:
-    place = torch.zeros(3)
-    one, other = torch.nn.Parameter(place), torch.nn.Parameter(place)
-    stepper = optim.sgd([one, other], lr=1.0)
-    one.grad, other.grad = torch.ones(3), torch.full((3,), 2.0)
+@pytest.mark.parametrize("settings", [{}, {"release": True}])
+def test_parameters_that_share_memory_all_step_there(settings: dict[str, Any]) -> None:
+    table = torch.zeros(8)
+    parts = [torch.nn.Parameter(table[part]) for part in (slice(0, 4), slice(2, 6), slice(2, 6), slice(6, 8))]
+    stepper = optim.sgd(parts, lr=1.0, **settings)
+    for part in parts:
+        part.grad = torch.ones_like(part)
     stepper.step()
-    assert place.tolist() == [-3.0] * 3
-    with pytest.raises(ChainruleError, match="there twice or in one place"):
-        optim.sgd([one, other], flatten=True)
+    assert table.tolist() == [-1.0, -1.0, -3.0, -3.0, -2.0, -2.0, -1.0, -1.0]
+
+
+def test_parameters_of_16_bits_in_one_place_both_step_there() -> None:
+    place = torch.zeros(4, 3, dtype=torch.bfloat16)
+    one, other = torch.nn.Parameter(place.mT), torch.nn.Parameter(place.mT)
+    stepper = optim.sgd([one, other], lr=1.0)
+    one.grad, other.grad = torch.ones_like(one), torch.full_like(one, 2.0)
+    stepper.step()
+    assert torch.equal(place, torch.full_like(place, -3.0))
+
+
+def test_copies_of_shared_memory_are_not_stepped_together() -> None:
+    place = torch.zeros(4, dtype=torch.bfloat16)
+    with pytest.raises(ChainruleError, match="prodigy: parameters of 16 bits must share no memory"):
+        optim.prodigy([torch.nn.Parameter(place[:3]), torch.nn.Parameter(place[2:])])
 
 
 def test_flattened_gradients_are_removed_where_a_sparse_one_took_the_place() -> None:

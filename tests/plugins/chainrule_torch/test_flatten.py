@@ -153,7 +153,16 @@ def test_autograd_knows_of_a_step() -> None:
         (lambda p: optim.adam([p], flatten=True, release=True), "adam: flatten=True must have .*, got release=True"),
         (
             lambda _: optim.adam([torch.nn.Parameter(torch.ones(2, 3).bfloat16().mT)], flatten=True),
-            "adam: flatten=True must .* rounded",
+            "adam: flatten=True must .*, got a parameter that is rounded and not contiguous",
+        ),
+        (
+            lambda _: optim.adam(map(torch.nn.Parameter, torch.ones(6).unfold(0, 4, 2)), flatten=True),
+            "adam: flatten=True must .*, got parameters that share memory",
+        ),
+        pytest.param(
+            lambda p: optim.adam([p, p], flatten=True),
+            "adam: flatten=True must .*, got a parameter that is there twice",
+            marks=pytest.mark.filterwarnings("ignore:optimizer contains .* duplicate parameters"),
         ),
         (lambda p: optim.adam([p], flatten="yes"), "adam: flatten must be True or False, got 'yes'"),
     ],
