@@ -13,7 +13,8 @@ from typing import Any
 
 from chainrule import Wrapper, registry
 from chainrule.arguments import shown
-from chainrule.errors import ArgumentError
+from chainrule.calls import expect_bound
+from chainrule.errors import ArgumentError, label
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 _classes: dict[str, tuple[Callable[..., Any], type[RuleOptimizer]]] = {}
@@ -53,10 +54,13 @@ def _constructor(factory: Callable[..., Any], title: str) -> Callable[..., None]
             raise ArgumentError(
                 f"{title}: takes params alone by position, got {got}. Write {title}(model.parameters(), lr=…)."
             )
+        if takes is not None:
+            expect_bound(label(factory), takes, (), {k: value for k, value in settings.items() if k != "params"})
         RuleOptimizer.__init__(self, *params, **settings)
 
+    takes = None
     if dataclasses.is_dataclass(factory):
-        *own, others = inspect.signature(RuleOptimizer.__init__).parameters.values()
+        itself, params, *own, others = inspect.signature(RuleOptimizer.__init__).parameters.values()
         known = dict(inspect.signature(factory).parameters)
         around = isinstance(factory, type) and issubclass(factory, Wrapper)
         beside = {"maximize": False} if around else {"weight_decay": 0.0, "maximize": False}
@@ -66,8 +70,10 @@ def _constructor(factory: Callable[..., Any], title: str) -> Callable[..., None]
         inside = [others] if around else []  # the settings of the rule inside a wrapper
         hints = _hints(RuleOptimizer.__init__) | _hints(factory)
         all_of_them = [
-            each.replace(annotation=hints.get(each.name, each.annotation)) for each in (*own, *known.values(), *inside)
+            each.replace(annotation=hints.get(each.name, each.annotation))
+            for each in (itself, params, *own, *known.values(), *inside)
         ]
+        takes = inspect.Signature([*known.values(), *own, *inside])
         __init__.__signature__ = inspect.Signature(all_of_them)  # type: ignore[attr-defined]
     return __init__
 

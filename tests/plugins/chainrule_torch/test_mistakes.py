@@ -27,6 +27,12 @@ def model():
         (lambda: optimizer(torch.optim.Adam, model().parameters()), "Call it with the parameters."),
         (lambda: optim.Lion(), "Lion: takes params alone by position, got none. Write Lion(model.parameters(), lr=…)."),
         (lambda: optim.Lion(model().parameters(), 0.1), "got 0.1 too. Write Lion(model.parameters(), lr=…)."),
+        (
+            lambda: optim.Adam(model().parameters(), foreach=True),
+            'adam: takes no argument "foreach". It takes lr, schedule, betas, eps, weight_decay, maximize, rounding, '
+            "state_dtype, release, compile, flatten.",
+        ),
+        (lambda: optim.Adam(model().parameters(), flaten=True), 'argument "flaten". Did you mean "flatten"?'),
         (lambda: optim.Lion(model()), "got Sequential of torch.nn. Pass model.parameters()."),
         (lambda: optim.Lion(torch.tensor(1.0)), "lion: params must be parameters of torch, got"),
         (lambda: optim.Lion(None), "lion: params must be parameters of torch, got None. Pass model.parameters()."),
