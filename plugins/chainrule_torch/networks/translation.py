@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from chainrule import ChainruleError, Module, ModuleLike, Network, create
 from chainrule.arguments import advice, shown
@@ -109,6 +110,11 @@ def _expect_separate(module: nn.Module) -> None:
 def _ours(module: nn.Module, name: str) -> Any:
     """Return the layer for a module of torch with this dotted name, not built."""
     place = name or "the module"
+    if isinstance(module, LazyModuleMixin):  # which has hooks of torch's own
+        raise ChainruleError(
+            f"from_torch: {place} must have its shapes, got {type(module).__name__} before its first call. "
+            "Call the module once."
+        )
     if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
         raise ChainruleError(
             f"from_torch: {place} must have no hooks, got {type(module).__name__} with some. Remove them first."

@@ -306,6 +306,7 @@ REFUSED = [
     ),
     (nn.Sequential(nn.Softmax()), "0, Softmax, does not fit its twin: softmax: dim must be an integer, got None."),
     (tied(), "a tensor must belong to one module, got 0.weight as 1.weight too."),
+    (nn.LazyLinear(2), "the module must have its shapes, got LazyLinear before its first call. Call the module once."),
     (hooked(), "0 must have no hooks, got Linear with some."),
     (
         nn.Sequential(nn.Linear(2, 2, dtype=torch.float32), nn.Linear(2, 2, dtype=torch.float64)),
