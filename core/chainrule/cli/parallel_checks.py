@@ -59,9 +59,9 @@ def results_of(plans: Sequence[Plan]) -> Iterator[Iterable[Result]]:
         pool.shutdown(cancel_futures=True)
 
 
-def _awaited(plan: Plan, results: Future[list[Result]]) -> Iterator[Result]:
+def _awaited(plan: Plan, results: Future[list[Result]]) -> list[Result]:
     try:
-        yield from results.result()
+        return results.result()
     except BrokenProcessPool as error:
         raise ChainruleError(
             f"check: {plan.subject.label}, or one near it, ended the process that checked it. "

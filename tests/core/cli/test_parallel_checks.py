@@ -104,6 +104,7 @@ def test_the_end_of_a_process_is_one_line(rules, kind):
     made = plans(f"initializers:{rules}:{kind}", f"initializers:{rules}:Twos")
     with pytest.raises(ChainruleError) as caught:
         _ = [list(results) for results in results_of(made)]
+    assert multiprocessing.active_children() == []  # the pool is closed as the error is raised
     assert str(caught.value) == (
         f"check: initializers:{kind.lower()}, or one near it, ended the process that checked it. "
         f"Check them one by one, such as chainrule check initializers:{rules}:{kind}."
