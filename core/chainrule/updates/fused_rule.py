@@ -125,5 +125,7 @@ def _kernel(*_: object) -> Callable[..., Any]:
         chain.apply(data, chain.change_gradient(data, grad, states, steps), states, steps)
 
     options: dict[str, Any] = {"dynamic": False, "isolate_recompiles": True, "recompile_limit": 64}
+    # A later compilation, as for a rate of another form, is not within `first_use`, whose tag its key lacks.
+    options["options"] = {"aot_inductor.metadata": {"vectors": torch.backends.cpu.get_cpu_capability()}}
     compiled: Callable[..., Any] = torch.compile(kernel, fullgraph=True, **options)
     return compiled
