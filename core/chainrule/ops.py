@@ -9,7 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from chainrule.arguments import advice, flag, integer, number, shown
+from chainrule.arguments import advice, flag, integer, number
+from chainrule.arguments import shown as shown
 from chainrule.base.declarations import expect_schedule as expect_schedule
 from chainrule.base.module import Module, Shape
 from chainrule.base.parameter import Parameter

@@ -7,6 +7,7 @@ import operator
 from typing import Any
 
 from chainrule import HyperparameterError
+from chainrule.ops import shown
 
 
 def checked_number(owner: str, name: str, value: Any, *, at_least: float = -math.inf, below: float = math.inf) -> float:
@@ -15,7 +16,9 @@ def checked_number(owner: str, name: str, value: Any, *, at_least: float = -math
     is_number = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
     if not is_number or not at_least <= found < below:
         bounds = [f"of at least {at_least}"] + ([f"below {below}"] if below < math.inf else [])
-        raise HyperparameterError(f"{owner}: {name} must be a number {' and '.join(bounds)}, got {value!r}. Pass one.")
+        raise HyperparameterError(
+            f"{owner}: {name} must be a number {' and '.join(bounds)}, got {shown(value)}. Pass one."
+        )
     return float(found)
 
 
@@ -27,6 +30,6 @@ def checked_count(owner: str, name: str, value: Any, *, at_least: int) -> int:
         found = -1
     if found < at_least:
         raise HyperparameterError(
-            f"{owner}: {name} must be an integer of at least {at_least}, got {value!r}. Pass 10, for example."
+            f"{owner}: {name} must be an integer of at least {at_least}, got {shown(value)}. Pass 10, for example."
         )
     return found

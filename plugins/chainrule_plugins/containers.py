@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule import ChainruleError, Module, ModuleLike, label
-from chainrule.ops import expect_module
+from chainrule.ops import expect_module, shown
 
 
 class Container(Module):
@@ -27,7 +27,7 @@ class Container(Module):
         for module in inside:
             if sum(module is other for other in inside) > 1:
                 raise ChainruleError(
-                    f"{name}: a module must appear once, got {module!r} twice. Create a second one; "
+                    f"{name}: a module must appear once, got {shown(module)} twice. Create a second one; "
                     "to share weights, give both the same Parameter."
                 )
 

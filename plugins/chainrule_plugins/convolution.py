@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chainrule import HyperparameterError, Module, Parameter, Shape, ShapeError, label
 from chainrule.initializers import uniform
-from chainrule.ops import expect_flag, expect_shape, expect_size, expect_word
+from chainrule.ops import expect_flag, expect_shape, expect_size, expect_word, shown
 from chainrule_plugins.channels import merged, split
 from chainrule_plugins.padding import Sides, pad, pad_backward, padded_sizes
 from chainrule_plugins.sizes import sizes_by_axis
@@ -150,7 +150,7 @@ def paddings(
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, str) and padding != "valid":
         raise ShapeError(
-            f'{label(owner)}: padding must be "same", "valid" or {axes} integers of at least 0, got {padding!r}. '
+            f'{label(owner)}: padding must be "same", "valid" or {axes} integers of at least 0, got {shown(padding)}. '
             "Pass one of these, or one integer for every axis."
         )
     sizes = sizes_by_axis(owner, "padding", 0 if isinstance(padding, str) else padding, axes, at_least=0)

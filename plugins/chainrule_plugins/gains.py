@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from chainrule import HyperparameterError, Initializer, hyperparameter, label
+from chainrule.ops import shown
 
 GAINS = {
     "linear": 1.0,
@@ -31,7 +32,7 @@ class ScaledByGain(Initializer):
         super().__post_init__()
         if isinstance(self.gain, str) and self.gain not in GAINS:
             raise HyperparameterError(
-                f"{label(self)}: gain must be a number or one of {', '.join(GAINS)}, got {self.gain!r}. "
+                f"{label(self)}: gain must be a number or one of {', '.join(GAINS)}, got {shown(self.gain)}. "
                 "Pass its number."
             )
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 from weakref import WeakValueDictionary
 
 from chainrule import ChainruleError, hookimpl, label
+from chainrule.ops import shown
 
 
 class LineFile:
@@ -26,7 +27,7 @@ class LineFile:
         owner = label(self)
         if not isinstance(path, str | Path) or not str(path):
             raise ChainruleError(
-                f'{owner}: the path must be text or a Path, got {path!r}. Pass "{self.example_path}", for example.'
+                f'{owner}: the path must be text or a Path, got {shown(path)}. Pass "{self.example_path}", for example.'
             )
         try:
             self.path = Path(path).expanduser()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule import ShapeError, label
-from chainrule.ops import expect_size
+from chainrule.ops import expect_size, shown
 
 
 def repeated(value: object, axes: int) -> tuple[Any, ...]:
@@ -27,7 +27,7 @@ def by_axis(owner: object, name: str, value: Any, axes: int) -> tuple[Any, ...]:
     if len(values) != axes:
         numbers = f"{axes} numbers" if axes > 1 else "1 number"
         fix = f"Pass one number, or {axes}." if axes > 1 else "Pass one."
-        raise ShapeError(f"{label(owner)}: {name} must have {numbers}, got {value!r}. {fix}")
+        raise ShapeError(f"{label(owner)}: {name} must have {numbers}, got {shown(value)}. {fix}")
     return values
 
 
@@ -43,5 +43,5 @@ def expect_sizes(owner: object, name: str, sizes: int | Sequence[int]) -> tuple[
     if not isinstance(sizes, Sequence):
         return (expect_size(owner, name, sizes),)
     if not sizes:
-        raise ShapeError(f"{label(owner)}: {name} must have at least one size, got {sizes!r}. Pass 3, or (3, 4).")
+        raise ShapeError(f"{label(owner)}: {name} must have at least one size, got {shown(sizes)}. Pass 3, or (3, 4).")
     return tuple(expect_size(owner, name, size) for size in sizes)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule import CallbackError, HyperparameterError, Run
+from chainrule.ops import shown
 
 Mode = Literal["min", "max"]
 
@@ -23,13 +24,13 @@ class WatchedCurve:
     def __init__(self, owner: str, monitor: str, mode: Mode | None) -> None:
         if not isinstance(monitor, str):
             raise HyperparameterError(
-                f'{owner}: monitor must be the name of a curve, got {monitor!r}. Pass "validation_loss".'
+                f'{owner}: monitor must be the name of a curve, got {shown(monitor)}. Pass "validation_loss".'
             )
         if mode is None and monitor.endswith("loss"):
             mode = "min"
         if mode not in ("min", "max"):
             raise HyperparameterError(
-                f'{owner}: mode must be "min" or "max" for the curve {monitor}, got {mode!r}. '
+                f'{owner}: mode must be "min" or "max" for the curve {monitor}, got {shown(mode)}. '
                 'Pass "max" if more of it is better.'
             )
         self.owner, self.monitor = owner, monitor

@@ -13,6 +13,7 @@ from rich.table import Column
 from torch import Tensor
 
 from chainrule import ChainruleError, Run, console, hookimpl
+from chainrule.ops import shown
 
 REFRESH = 0.1
 """Seconds between two lines sent to a notebook; a terminal's bar is drawn as often."""
@@ -26,7 +27,7 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         if not isinstance(console, Console | None):
-            raise ChainruleError(f"progress: console must be one of rich's, got {console!r}. Leave it out.")
+            raise ChainruleError(f"progress: console must be one of rich's, got {shown(console)}. Leave it out.")
         self.console = console
         self._bar: Bar | None = None
         self._line: _NotebookLine | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule import ChainruleError, Run, hookimpl
+from chainrule.ops import shown
 
 
 class Tensorboard:
@@ -20,7 +21,7 @@ class Tensorboard:
 
     def __init__(self, log_dir: str | Path = "runs") -> None:
         if not isinstance(log_dir, str | Path) or not str(log_dir):
-            raise ChainruleError(f'tensorboard: log_dir must be text or a Path, got {log_dir!r}. Pass "runs".')
+            raise ChainruleError(f'tensorboard: log_dir must be text or a Path, got {shown(log_dir)}. Pass "runs".')
         self.log_dir = log_dir
         self._writers: list[Any] = []
 

@@ -9,7 +9,7 @@ from typing import Any
 from chainrule import Module, ModuleLike, ShapeError, create, label
 from chainrule.layers import dropout as dropout_layer
 from chainrule.layers import linear
-from chainrule.ops import expect_flag, expect_module, expect_number, expect_size
+from chainrule.ops import expect_flag, expect_module, expect_number, expect_size, shown
 from chainrule_plugins.layers.sequential import Sequential
 
 
@@ -31,7 +31,8 @@ class Mlp(Sequential):
     ) -> None:
         if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
             raise ShapeError(
-                f"mlp: sizes must be two or more, from input to output, got {sizes!r}. Pass [2, 16, 1], for example."
+                f"mlp: sizes must be two or more, from input to output, got {shown(sizes)}. "
+                "Pass [2, 16, 1], for example."
             )
         self.sizes = [expect_size(self, "every size", size) for size in sizes]
         self.bias = expect_flag(self, "bias", bias)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from chainrule import HyperparameterError, Module, Shape, ShapeError
-from chainrule.ops import expect_integer, expect_number, expect_word
+from chainrule.ops import expect_integer, expect_number, expect_word, shown
 from chainrule_plugins import padding as sides
 
 MODES = ("constant", "reflect", "replicate", "circular")
@@ -32,11 +32,13 @@ class Pad(Module):
         self.mode = expect_word(self, "mode", mode, MODES)
         numbers = list(padding) if isinstance(padding, Sequence) else [padding]
         if isinstance(padding, Sequence) and len(padding) not in (2, 4, 6):
-            raise ShapeError(f"pad: padding must be 1, 2, 4 or 6 numbers, got {padding!r}. Pass a pair for each axis.")
+            raise ShapeError(
+                f"pad: padding must be 1, 2, 4 or 6 numbers, got {shown(padding)}. Pass a pair for each axis."
+            )
         numbers = [expect_integer(self, "padding", number) for number in numbers]
         if mode != "constant" and min(numbers) < 0:
             raise ShapeError(
-                f'pad: padding must be at least 0 with mode="{mode}", got {padding!r}. Crop with mode="constant".'
+                f'pad: padding must be at least 0 with mode="{mode}", got {shown(padding)}. Crop with mode="constant".'
             )
         self.padding = tuple(numbers) if isinstance(padding, Sequence) else numbers[0]
         self.value = expect_number(self, "value", value)

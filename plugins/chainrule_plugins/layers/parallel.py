@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chainrule import ChainruleError, Module, ModuleLike, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_integer, expect_tensor, expect_word, with_members
+from chainrule.ops import expect_axis, expect_integer, expect_tensor, expect_word, shown, with_members
 from chainrule_plugins.containers import Container
 
 
@@ -33,7 +33,7 @@ class Parallel(Container):
         self.dim = expect_integer(self, "dim", dim)
         if len({getattr(module, "integer_inputs", False) for module in modules}) > 1:
             raise ChainruleError(
-                f"parallel: modules must all take integers, or all floats, got {self!r}. "
+                f"parallel: modules must all take integers, or all floats, got {shown(self)}. "
                 "Put what takes integers in front."
             )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_integer, expect_size, with_members
+from chainrule.ops import expect_axis, expect_integer, expect_size, shown, with_members
 
 
 class Unflatten(Module):
@@ -27,7 +27,7 @@ class Unflatten(Module):
         sizes = tuple(unflattened_size) if isinstance(unflattened_size, Sequence) else ()
         if not sizes or sizes.count(-1) > 1:
             raise ShapeError(
-                f"unflatten: unflattened_size must be sizes, at most one of them -1, got {unflattened_size!r}. "
+                f"unflatten: unflattened_size must be sizes, at most one of them -1, got {shown(unflattened_size)}. "
                 "Pass (2, 3), or (2, -1)."
             )
         self.unflattened_size = tuple(
