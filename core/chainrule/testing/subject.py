@@ -87,7 +87,7 @@ def subject(
         kind = kind_named(kind) if kind is not None else _kind_of(component)
         if (kinds := kinds_of_class(component)) and kind not in kinds:
             raise ChainruleError(
-                f"check: {name} must be one of the {kind}, got one of the {' or '.join(kinds)}. Leave the kind out."
+                f"{name}: must be one of the {kind}, got one of the {' or '.join(kinds)}. Leave the kind out."
             )
     _expect_use(kind, reference=reference, input_shape=input_shape, inputs=inputs)
 
@@ -167,16 +167,17 @@ def _kind_of(component: Any) -> str:
         return next(iter(kinds))
     if kinds_of_class(type(component)):
         raise ChainruleError(
-            f"check: a component must be a name, a class or a factory, got {shown(component)}. "
-            f"Pass its class {type(component).__name__}, and its arguments after that."
+            f"{label(component)}: a component must be a name, a class or a factory, got an instance "
+            f"{shown(component)}. Pass its class {type(component).__name__}, and its arguments after that."
         )
     if any(hasattr(method, "chainrule_impl") for _, method in inspect.getmembers(component)):
         return "callbacks"
     if isinstance(component, type) and _takes_one_number(component):
         return "schedules"
     raise ChainruleError(
-        f"check: {getattr(component, '__qualname__', component)} does not inherit from a parent class such as "
-        "chainrule.Optimizer, so its kind is unknown. Inherit from one, or pass kind=… or KIND:FILE.py:Class."
+        f"{getattr(component, '__qualname__', component)}: must inherit from a parent class such as "
+        f"chainrule.Optimizer, got {shown(component)} of no kind. "
+        "Inherit from one, or pass kind=… or KIND:FILE.py:Class."
     )
 
 

@@ -101,7 +101,7 @@ def test_what_does_not_end_in_py_names_no_file(text):
         (":", '" names no class.'),
         (":Donw", 'check: no "Donw" in {0}. Write {0}:Down or'),
         (":number", "number in {0} must be a class or a function that returns a component, got 3."),
-        (":Part", "Part does not inherit from a parent class such as chainrule.Optimizer, so its kind is unknown."),
+        (":Part", "Part: must inherit from a parent class such as chainrule.Optimizer, got the class Part"),
         (":factory", "or pass kind=… or KIND:FILE.py:Class."),
     ],
 )

@@ -34,7 +34,7 @@ CHECK = checks_of("optimizers")[0]
         (lambda: parametrize_checks(lr=0.1), "parametrize_checks: needs component, got none."),
         (lambda: subject(adam()), "Pass its class Adam, and its arguments after that."),
         (lambda: parametrize_checks(linear(2, 3)), "Pass its class Linear, and its arguments after that."),
-        (lambda: subject(adam, kind="losses"), "adam must be one of the losses, got one of the optimizers."),
+        (lambda: subject(adam, kind="losses"), "adam: must be one of the losses, got one of the optimizers."),
         (
             lambda: subject(adam, reference=3),
             "subject: reference must be a function (rule, parameter, gradients), got 3",
