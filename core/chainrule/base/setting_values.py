@@ -7,7 +7,7 @@ import operator
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
 from typing import Any, Final, Literal, NewType, Union
 
@@ -58,6 +58,9 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
     given = value if isinstance(value, int | float | str) else given
     if not fits(value, declared):
         default = "" if field.default is dataclasses.MISSING else f" The default is {field.default!r}."
+        if field.default is None and value is None:
+            written = declared if typing.get_origin(declared) else getattr(declared, "__name__", declared)
+            default = f" Declare {field.name} as {written} | None."
         raise HyperparameterError(
             f"{label(owner)}: {field.name} must be {in_words(declared)}, got {shown(given)}."
             f"{(_meant(declared, given) if per_member else '') or default or ' Pass one.'}"
@@ -117,6 +120,8 @@ def fits(value: object, declared: Any) -> bool:
             return False
         items = _item_types(declared, len(value))
         return len(items) == len(value) and all(map(fits, value, items))
+    if origin in (list, Sequence) and arguments:
+        return isinstance(value, tuple | list) and all(fits(item, arguments[0]) for item in value)
     if origin in _UNIONS:
         return any(fits(value, argument) for argument in arguments if argument is not Tensor)
     return True
@@ -130,12 +135,22 @@ def in_words(declared: Any) -> str:
         return words[declared]
     if origin is Literal:
         return f"one of {', '.join(map(repr, arguments))}"
-    if origin is tuple:
-        count = "" if arguments[1:] == (Ellipsis,) else f"{len(arguments)} "
-        return f"a tuple of {count}{'integers' if arguments[:1] == (int,) else 'numbers'}"
+    if origin in (tuple, list, Sequence):
+        return f"a {origin.__name__.lower()} of {_items_in_words(arguments, counted=origin is tuple)}"
     if origin in _UNIONS:
         return " or ".join(in_words(argument) for argument in arguments if argument is not Tensor)
     return getattr(declared, "__name__", str(declared))
+
+
+def _items_in_words(arguments: tuple[Any, ...], *, counted: bool) -> str:
+    """Return the types of items as messages name them: "2 numbers", "integers", "items, each a tuple of 2 numbers"."""
+    plural = {float: "numbers", int: "integers", str: "texts"}
+    kinds = {item for item in arguments if item is not Ellipsis}
+    count = f"{len(arguments)} " if counted and Ellipsis not in arguments else ""
+    if len(kinds) > 1:
+        return f"{count}items: {', '.join(map(in_words, arguments))}"
+    words = [plural.get(kind) or f"items, each {in_words(kind)}" for kind in kinds]
+    return f"{count}{words[0] if words else 'items'}"
 
 
 def bounds(declared: Mapping[str, Any]) -> str:
@@ -158,10 +173,14 @@ def as_kept(value: Any, declared: Any) -> Any:
     if not isinstance(value, tuple | list | np.ndarray | Tensor):
         return value
     origin, arguments = _parts(declared)
-    tuples = [one for one in (arguments if origin in _UNIONS else [declared]) if typing.get_origin(one) is tuple]
-    if tuples:
-        items = _item_types(tuples[0], len(value))
-        return tuple(map(as_kept, value, items)) if len(items) == len(value) else tuple(value)
+    for one in arguments if origin in _UNIONS else [declared]:
+        kind, items = _parts(one)
+        if kind is tuple:
+            items = _item_types(one, len(value))
+            return tuple(map(as_kept, value, items)) if len(items) == len(value) else tuple(value)
+        if kind in (list, Sequence) and items and not isinstance(value, Tensor):
+            kept = [as_kept(item, items[0]) for item in value]
+            return tuple(kept) if isinstance(value, tuple) else kept
     return _per_member(value) if takes_numbers(declared) else value
 
 
@@ -184,10 +203,12 @@ def _meant(declared: Any, given: object) -> str:
 
 
 def _copied(value: Any) -> Any:
-    """Return the value with copies of its tensors, since settings do not change with what they were given."""
+    """Return the value with copies of its tensors, lists and dicts: settings do not change with what was given."""
     if isinstance(value, Tensor):
         return value.detach().clone()
-    return tuple(map(_copied, value)) if type(value) is tuple else value
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return type(value)(map(_copied, value)) if type(value) in (tuple, list) else value
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -3,7 +3,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partialmethod
-from typing import Final, Literal, NewType
+from typing import Final, List, Literal, NewType  # noqa: UP035
 
 import numpy as np
 import pytest
@@ -280,17 +280,22 @@ def test_settings_with_tensors_compare_by_value():
 
 
 @pytest.mark.parametrize(
-    "declared",
-    [Sequence[float], Iterable[float], list[float], list[float] | None, list[tuple[float, float]]],
+    ("declared", "value"),
+    [
+        (Sequence[float], (1.0, 3.0)),
+        (List, [1.0, 3.0]),  # noqa: UP006  # as some authors write it
+        (Iterable[float], (1.0, 3.0)),
+        (list[float], [1.0, 3.0]),
+        (list[float] | None, [1.0, 3.0]),
+        (list[tuple[float, float]], [(1.0, 3.0), (2.0, 4.0)]),
+    ],
     ids=str,
 )
-def test_a_sequence_that_is_not_declared_as_a_number_is_one_value_for_all_members(declared):
+def test_a_sequence_that_is_not_declared_as_a_number_is_one_value_for_all_members(declared, value):
     class Weighted(Optimizer):
         weights: declared = None
 
-    pairs = [(1.0, 3.0), (2.0, 4.0)]
-    assert Weighted(weights=pairs[0]).weights == (1.0, 3.0)
-    assert Weighted(weights=pairs).weights == pairs
+    assert Weighted(weights=value).weights == value
     with pytest.raises(HyperparameterError, match=r"^weighted: weights must be one value for all members, got"):
         Weighted(weights=torch.tensor([1.0, 3.0]))
 
@@ -306,8 +311,48 @@ def test_each_item_of_a_tuple_is_held_to_its_own_type():
     assert kept.none == ()
     assert kept.mixed[1].tolist() == [0.5, 0.25]
     assert kept.mixed[2] == (3.0, 4.0)
-    with pytest.raises(HyperparameterError, match=r"^nested: none must be a tuple of 0 numbers, got \(1,\)\."):
+    with pytest.raises(HyperparameterError, match=r"^nested: none must be a tuple of 0 items, got \(1,\)\."):
         Nested(none=(1,))
+
+
+class Listed(Optimizer):
+    counts: list[int] | None = None
+    names: tuple[str, ...] = ()
+    weights: Sequence[float] = ()
+    pairs: list[tuple[float, bool]] | None = None
+    by_name: dict[str, float] | None = None
+    undeclared: list[int] = None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"counts": [1, 2.5]}, "counts must be a list of integers or None, got [1, 2.5]."),
+        ({"names": "abc"}, "names must be a tuple of texts, got 'abc'."),
+        ({"weights": [1.0, "x"]}, "weights must be a sequence of numbers, got [1.0, 'x']."),
+        ({"weights": "abc"}, "weights must be a sequence of numbers, got 'abc'."),
+        (
+            {"pairs": [(1.0, 2)]},
+            "pairs must be a list of items, each a tuple of 2 items: a number, True or False or None",
+        ),
+        ({}, "undeclared must be a list of integers, got None. Declare undeclared as list[int] | None."),
+    ],
+    ids=str,
+)
+def test_each_item_of_a_list_is_held_to_its_type(settings, message):
+    with pytest.raises(HyperparameterError) as caught:
+        Listed(**settings)
+    assert str(caught.value).startswith(f"listed: {message}")
+
+
+def test_a_list_is_kept_as_a_copy_with_pythons_numbers_and_so_is_a_dict():
+    counts, by_name = [1, 2], {"head": 0.5}
+    rule = Listed(counts=counts, by_name=by_name, undeclared=[3])
+    counts.append(3)
+    by_name["head"] = 0.25
+    assert rule.counts == [1, 2]
+    assert Listed(counts=np.array([1, 2]), undeclared=[np.int64(3)]) == Listed(counts=[1, 2], undeclared=[3])
+    assert rule.by_name == {"head": 0.5}
 
 
 def test_numbers_in_tuples_inside_tuples_have_the_bounds_and_may_differ_by_member():
