@@ -8,6 +8,7 @@ import typing
 from functools import cache
 from typing import Any, ClassVar
 
+from chainrule.arguments import shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.declared_attributes import NEAR
 from chainrule.base.setting_values import fits, in_words
@@ -18,7 +19,7 @@ from chainrule.errors import ContractError, label
 def check_class_attributes(cls: type, parent: type) -> None:
     """Raise ContractError if the class gives a class variable of its parent another type, or misspells its name.
 
-    So for attributes in slots, where nothing finds, copies or watches them.
+    So for a value in the place of a method, and for attributes in slots, where nothing finds, copies or watches them.
     """
     declared_slots = [vars(ancestor).get("__slots__", ()) for ancestor in cls.__mro__]
     slots = [name for names in declared_slots for name in ((names,) if isinstance(names, str) else names)]
@@ -27,6 +28,9 @@ def check_class_attributes(cls: type, parent: type) -> None:
             f"{label(cls)}: attributes must stand in __dict__, where they are found, got __slots__ with "
             f'"{slots[0]}". Leave __slots__ out.'
         )
+    for name, value in vars(cls).items():
+        if not name.startswith("__") and inspect.isroutine(getattr(parent, name, None)):
+            expect_method(cls, name, value)
     annotated, declared = own_annotations(cls), _class_variables(parent)
     for name in sorted(vars(cls).keys() & declared.keys()):
         value = vars(cls)[name]
@@ -45,6 +49,15 @@ def check_class_attributes(cls: type, parent: type) -> None:
                 f"{label(cls)}: {name} is not part of the contract. "
                 f'Did you mean "{public[near[0]]}"? Begin the names of your own attributes with an underscore.'
             )
+
+
+def expect_method(owner: object, name: str, value: object) -> None:
+    """Raise ContractError if a value that stands where a parent has a method is none."""
+    if not (callable(value) or hasattr(value, "__get__")):
+        raise ContractError(
+            f"{label(owner)}: {name} must be a method, as of its parent, got {name} = {shown(value)}. "
+            f"Name it otherwise: {name}_value."
+        )
 
 
 def check_methods(cls: type, parent: type, *names: str) -> None:

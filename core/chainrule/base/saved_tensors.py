@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from chainrule.arguments import shown
+from chainrule.base.class_attributes import expect_method
 from chainrule.base.reassigned_settings import checked_setting, expect_read, is_argument
 from chainrule.calls import ExplainsAttributes
 from chainrule.errors import BackwardError, FrozenSettingError, label
@@ -46,6 +48,8 @@ class KeepsForBackward(ExplainsAttributes):
 
     def __setattr__(self, name: str, value: object) -> None:
         own = self.__dict__
+        if inspect.isroutine(getattr(type(self), name, None)):
+            expect_method(self, name, value)
         if "_constructed" in own:
             if name not in own:
                 expect_read(self, name)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from chainrule import ContractError, Parameter
+from chainrule import ContractError, Module, Parameter
 from chainrule.activations import identity
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
+from chainrule.losses import mse
 
 
 class Gated(identity):
@@ -32,6 +33,35 @@ def test_repr_shows_the_flag_of_a_parameter_of_its_name(settings, shown):
 def test_a_method_with_other_arguments_than_its_parents_is_refused(name, method):
     with pytest.raises(ContractError, match=f"^other: {name} must take"):
         type("Other", (identity,), {name: method})
+
+
+def train_in_the_class():
+    return type("Of", (Module,), {"train": True})
+
+
+def parameters_in_the_constructor():
+    Named("parameters")
+
+
+def mean_of_a_loss():
+    mse().mean = 3.0
+
+
+class Named(Module):
+    def __init__(self, name):
+        setattr(self, name, 3)
+
+    def forward(self, x):
+        return x
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+@pytest.mark.parametrize("given", [train_in_the_class, parameters_in_the_constructor, mean_of_a_loss])
+def test_a_value_in_the_place_of_a_method_is_refused(given):
+    with pytest.raises(ContractError, match=f"{given.__name__.split('_')[0]} must be a method, as of its parent, got"):
+        given()
 
 
 def test_a_module_that_returns_no_shape_is_told_of_by_the_next():
