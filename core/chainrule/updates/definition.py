@@ -3,55 +3,101 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.wrapper import layers_of
 
-FOREIGN = ("chainrule", "torch", "numpy")
+FOREIGN = frozenset({"chainrule", "torch", "numpy", *sys.stdlib_module_names} - {"__main__"})
 """Packages that nobody edits beside a running fit."""
+
+CONSTANTS = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 
 
 def definition(rule: Optimizer) -> tuple[object, ...]:
     """Return the code of a rule's methods and of all functions that they call by name, with the constants these use.
 
-    In a notebook a class may be changed in place, and a function or a constant that it uses defined anew, while the
-    class and its settings stay the same.
+    In a notebook a class may be changed in place, and a function or a constant that it uses defined anew, or a setting
+    of a dict or an object, while the class and its settings stay the same.
     """
-    return code_of(*map(type, layers_of(rule)))
+    layers = layers_of(rule)
+    functions = [value for layer in layers for value in vars(layer).values() if callable(value)]
+    return code_of(*map(type, layers), *functions)
 
 
-def code_of(*classes: type) -> tuple[object, ...]:
-    """Return the code of these classes' methods, and of what they use, as `definition` does."""
-    kinds = [kind for each in classes for kind in each.__mro__ if kind.__module__.partition(".")[0] not in FOREIGN]
-    found = [value for kind in kinds for name, value in vars(kind).items() if not name.startswith("__")]
-    parts: list[object] = []
-    seen: set[int] = set()
+def code_of(*owners: object) -> tuple[object, ...]:
+    """Return the code of functions and of classes' methods, and of what they use, as `definition` does."""
+    return tuple(map(_identified, used_by(*owners)))
+
+
+def _identified(value: Any) -> object:
+    if isinstance(value, FunctionType):
+        return value.__code__
+    if isinstance(value, np.ndarray | np.generic):
+        return value.dtype, value.shape, value.tobytes()
+    return id(value) if isinstance(value, Tensor) else repr(value)  # its values are read from it at every step
+
+
+def used_by(*owners: object) -> Iterator[Any]:
+    """Yield functions and the methods of classes, with all functions and constants that these use by name.
+
+    What they use uses others in turn; constants in tuples, lists, sets, dicts, classes and objects are among them.
+    """
+    found: list[Any] = list(owners)
+    seen: dict[int, Any] = {}  # which keeps them, so that no other has the same id
     while found:
         value = found.pop()
-        if isinstance(value, FunctionType):
-            if id(value) not in seen and value.__module__.partition(".")[0] not in FOREIGN:
-                seen.add(id(value))
-                parts.append(value.__code__)
-                found += _used(value)
-        elif isinstance(value, partial):
-            found += [value.func, *value.args, *value.keywords.values()]
-        elif isinstance(value, property):
-            found.append(value.fget)
-        elif isinstance(value, tuple | list):
-            found += value
-        elif isinstance(value, int | float | str | None):
-            parts.append(repr(value))
-        elif isinstance(value, Tensor):
-            parts.append(id(value))
-        if callable(value):
-            found.append(getattr(value, "__wrapped__", None))  # what a decorator was applied to
-    return tuple(parts)
+        if isinstance(value, CONSTANTS):
+            yield value
+        elif id(value) not in seen:
+            seen[id(value)] = value
+            is_code = isinstance(value, FunctionType) and not _is_foreign(value)
+            if is_code or isinstance(value, Tensor | np.ndarray | np.generic):
+                yield value
+            found += _inside(value)
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Yield what an object consists of, as far as somebody may edit it."""
+    if isinstance(value, Mapping):
+        yield from (part for item in value.items() for part in item)
+    elif isinstance(value, tuple | list):
+        yield from value
+    elif isinstance(value, set | frozenset):
+        yield from sorted(value, key=repr)
+    elif isinstance(value, partial):
+        yield from (value.func, value.args, value.keywords)
+    elif isinstance(value, property):
+        yield value.fget
+    elif isinstance(value, MethodType | classmethod | staticmethod):
+        yield from (value.__func__, getattr(value, "__self__", None))
+    elif isinstance(value, type):
+        for kind in value.__mro__:
+            if not _is_foreign(kind):
+                own = vars(kind).items()
+                yield from (item for name, item in own if name == "__call__" or not name.startswith("__"))
+    elif isinstance(value, FunctionType):
+        if not _is_foreign(value):
+            yield from _used(value)
+    elif isinstance(value, SimpleNamespace) or not _is_foreign(type(value)):
+        yield type(value)
+        yield getattr(value, "__dict__", None)
+        for name in (name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())):
+            yield getattr(value, name, None)
+    if callable(value):
+        yield getattr(value, "__wrapped__", None)  # what a decorator was applied to
+
+
+def _is_foreign(value: Any) -> bool:
+    return str(getattr(value, "__module__", "")).partition(".")[0] in FOREIGN
 
 
 def _used(function: FunctionType) -> Iterator[Any]:
@@ -62,11 +108,20 @@ def _used(function: FunctionType) -> Iterator[Any]:
         if cell != CellType():  # a name that is not assigned yet
             yield cell.cell_contents
     for code in _codes(function.__code__):
-        for name in _global_names(code):
-            value = function.__globals__.get(name)
+        yield from _named(code, function.__globals__)
+
+
+def _named(code: CodeType, around: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the values of the global names in some code; of modules, what they have under any name in it."""
+    found = [around.get(name) for name in _global_names(code)]
+    modules: list[ModuleType] = []
+    while found:
+        value = found.pop()
+        if not isinstance(value, ModuleType):
             yield value
-            if isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in FOREIGN:
-                yield from (vars(value).get(attribute) for attribute in code.co_names)
+        elif value not in modules and value.__name__.partition(".")[0] not in FOREIGN:
+            modules.append(value)
+            found += [vars(value).get(name) for name in code.co_names]
 
 
 @lru_cache(maxsize=4096)

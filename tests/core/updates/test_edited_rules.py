@@ -2,6 +2,7 @@
 
 import types
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -13,11 +14,36 @@ from chainrule.updates.watching import is_elementwise
 
 helpers = types.ModuleType("helpers")
 helpers.scaled = lambda grad: grad
+helpers.constants = types.ModuleType("constants")
+helpers.constants.helpers = helpers  # as where two modules import each other
+helpers.constants.factor = 1.0
 times = 1.0
+names = {"times": 1.0}
+space = types.SimpleNamespace(inner=types.SimpleNamespace(times=1.0))
+numbers = np.ones(2)
+tensor = torch.ones(())
+
+
+class Config:
+    times = 1.0
+
+
+class Factor:
+    __slots__ = ("times",)
+
+    def __init__(self):
+        self.times = 1.0
+
+    def __call__(self, grad):
+        return grad * self.times * outer
+
+
+factor, outer = Factor(), 1.0
 
 
 def direction_of(grad):
-    return helpers.scaled(grad) * times
+    scale = names["times"] * space.inner.times * Config.times * float(numbers[0]) * helpers.constants.factor
+    return factor(helpers.scaled(grad)) * times * scale * tensor
 
 
 def twice(grad):
@@ -45,12 +71,23 @@ EDITS = {
     "a function": (None, "direction_of", twice),
     "a constant": (None, "times", 2.0),
     "a function of a module": (helpers, "scaled", twice),
+    "a constant of a module in a module": (helpers.constants, "factor", 2.0),
+    "an item of a dict": (names, "times", 2.0),
+    "an attribute of an object in an object": (space.inner, "times", 2.0),
+    "an attribute of a class": (Config, "times", 2.0),
+    "a slot of an object": (factor, "times", 2.0),
+    "what an object uses that is called": (None, "outer", 2.0),
+    "an element of an array": (numbers, 0, 2.0),
+    "a tensor": (None, "tensor", torch.tensor(2.0)),
 }
 
 
 def edit(monkeypatch, owner, name, value):
-    if owner is None:
-        monkeypatch.setitem(globals(), name, value)
+    owner = globals() if owner is None else owner
+    if isinstance(owner, dict):
+        monkeypatch.setitem(owner, name, value)
+    elif isinstance(owner, np.ndarray):
+        monkeypatch.setitem(globals(), "numbers", np.full(2, value))
     else:
         monkeypatch.setattr(owner, name, value)
 

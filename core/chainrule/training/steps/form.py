@@ -81,5 +81,5 @@ def _described(value: Any, parts: Mapping[int, int]) -> Any:
     if isinstance(value, Settings):
         return type(value), code_of(type(value)), _described(vars(value), parts)
     if isinstance(value, FunctionType) and value.__closure__ is None:
-        return value, value.__code__
+        return value, code_of(value)
     raise NoFormError(f"a {type(value).__name__}")
