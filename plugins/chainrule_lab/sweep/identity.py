@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.saved_tensors import BOOKKEEPING
+from chainrule.updates.definition import used_by
 
 PLAIN = (bool, int, str, bytes, complex, type(None), torch.dtype, torch.device, torch.Size, range)
 """Types whose values are shown as they are."""
@@ -30,15 +31,16 @@ def digest(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()[:32]
 
 
-def text_of(value: Any, seen: dict[int, int] | None = None) -> str:
+def text_of(value: Any, seen: dict[int, int] | None = None, codes: dict[Any, str] | None = None) -> str:
     """Return text with all that a value holds, and with the code of classes and functions outside the framework.
 
     Args:
         value: anything.
         seen: numbers of the objects around it by identity, which tell shared ones from equal ones.
+        codes: gets the texts of classes and functions; found there, they are not made again.
     """
-    seen = {} if seen is None else seen
-    text = partial(text_of, seen=seen)
+    seen, codes = {} if seen is None else seen, {} if codes is None else codes
+    text = partial(text_of, seen=seen, codes=codes)
     if type(value) in PLAIN:
         return f"{type(value).__name__} {value!r}"
     if type(value) is float:
@@ -52,7 +54,7 @@ def text_of(value: Any, seen: dict[int, int] | None = None) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{text(key)}: {text(one)}' for key, one in value.items())}}}"
     if isinstance(value, type):
-        return code_of(value)
+        return _known_code(value, codes)
     if id(value) in seen:
         return f"shared {seen[id(value)]}"
     seen[id(value)] = len(seen)
@@ -60,34 +62,49 @@ def text_of(value: Any, seen: dict[int, int] | None = None) -> str:
         return f"partial {text([value.func, value.args, value.keywords])}"
     if isinstance(value, FunctionType):
         bound = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
-        return f"{code_of(value)} {text([bound, value.__defaults__, value.__kwdefaults__])}"
+        return f"{_known_code(value, codes)} {text([bound, value.__defaults__, value.__kwdefaults__])}"
     if hasattr(value, "__dict__") and not inspect.isroutine(value):
         own = {name: one for name, one in vars(value).items() if name not in BOOKKEEPING}
         kind: Any = type(value)  # mypy takes a class of classes for one without a hash
-        return f"{code_of(kind)} {text(own)}"
+        return f"{_known_code(kind, codes)} {text(own)}"
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
-@cache
-def code_of(code: Any) -> str:
-    """Return the name of a class or function with a digest of its code, and of the code of a class's parents.
+def _known_code(code: Any, codes: dict[Any, str]) -> str:
+    if code not in codes:
+        codes[code] = code_of(code)
+    return codes[code]
 
-    Comments, docstrings and layout are no part of it.
+
+def code_of(code: Any) -> str:
+    """Return the name of a class or function with a digest of its code and of what that uses by name.
+
+    That is the code of parents and of functions, and constants, also in dicts, lists, classes and objects. Comments,
+    docstrings and layout are no part of it.
     """
     name = f"{code.__module__}.{code.__qualname__}"
-    sources = [
-        _source(one)
-        for one in (code.__mro__ if isinstance(code, type) else (code,))
-        if (one.__module__ or "").partition(".")[0] not in KNOWN_BY_VERSION
-    ]
-    return f"{name} {digest(' '.join(sources))}" if any(sources) else name
+    parents = [] if not isinstance(code, type) else [_source(kind) for kind in code.__mro__ if not _is_known(kind)]
+    found = [*parents, *(_text_of_used(value) for value in used_by(code) if not _is_known(value))]
+    return f"{name} {digest(' '.join(found))}" if any(found) else name
 
 
+def _text_of_used(value: Any) -> str:
+    """Return the text of a function or of a constant, such as a number, a word that is of an Enum, or a tensor."""
+    if isinstance(value, FunctionType):
+        return _source(value.__code__)
+    return _text_of_numbers(value) if isinstance(value, Tensor | np.ndarray | np.generic) else repr(value)
+
+
+def _is_known(value: Any) -> bool:
+    return isinstance(value, type | FunctionType) and (value.__module__ or "").partition(".")[0] in KNOWN_BY_VERSION
+
+
+@cache
 def _source(code: Any) -> str:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
     except (OSError, TypeError, SyntaxError):  # without a file, or a lambda in the middle of a line
-        return _instructions(code.__code__) if isinstance(code, FunctionType) else ""
+        return _instructions(code) if isinstance(code, CodeType) else ""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node, clean=False) is not None:
             node.body[:1] = [ast.Pass()]

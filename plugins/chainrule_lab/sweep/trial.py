@@ -62,6 +62,7 @@ class Keys:
 
     def __init__(self) -> None:
         self._shared: dict[int, tuple[object, str]] = {}  # kept with the objects, whose identities stay taken
+        self._codes: dict[Any, str] = {}
 
     def of(self, trial: Trial, seed: int) -> str:
         """Return what a result is found by: a digest of all that it depends on, the same in every process."""
@@ -79,7 +80,7 @@ class Keys:
 
     def _text(self, value: object) -> str:
         if id(value) not in self._shared:
-            self._shared[id(value)] = value, digest(text_of(value))
+            self._shared[id(value)] = value, digest(text_of(value, codes=self._codes))
         return self._shared[id(value)][1]
 
 

@@ -1,0 +1,80 @@
+"""The text by which a result is found follows the code of a component and of all that it uses."""
+
+import importlib
+import sys
+
+import pytest
+
+from chainrule_lab.sweep.identity import text_of
+
+SOURCE = '''
+"""A rule of a third party."""
+from enum import Enum
+from types import SimpleNamespace
+
+import numpy as np
+
+from chainrule import Optimizer
+
+CONFIG = {"scale": 2.0, "words": ["a", "b"]}
+SPACE = SimpleNamespace(inner=SimpleNamespace(power=1))
+WEIGHTS = np.array([1.0, 2.0])
+
+
+class Kind(Enum):
+    SMALL = 1
+
+
+def scaled(grad):
+    """Return the gradient, scaled."""
+    return grad * CONFIG["scale"] * SPACE.inner.power * float(WEIGHTS[0]) * Kind.SMALL.value
+
+
+class Mine(Optimizer):
+    """Descend."""
+
+    def update(self, parameter, grad, state, step):
+        return scaled(grad)
+'''
+
+
+@pytest.fixture
+def text_with(tmp_path, monkeypatch):
+    made = []
+
+    def text(*edit):
+        """Return the text of a rule of a module with one edit; the module has one name, as after a restart."""
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(folder)
+        (folder / "a_third_party.py").write_text(SOURCE.replace(*edit) if edit else SOURCE)
+        monkeypatch.syspath_prepend(folder)
+        sys.modules.pop("a_third_party", None)
+        return text_of(importlib.import_module("a_third_party").Mine())
+
+    yield text
+    sys.modules.pop("a_third_party", None)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("return scaled(grad)", "return -scaled(grad)"),
+        ("return grad * CONFIG", "return -grad * CONFIG"),
+        ('"scale": 2.0', '"scale": 3.0'),
+        ('["a", "b"]', '["a", "c"]'),
+        ("power=1", "power=2"),
+        ("[1.0, 2.0]", "[3.0, 2.0]"),
+        ("SMALL = 1", "SMALL = 2"),
+    ],
+    ids=str,
+)
+def test_an_edit_of_what_a_rule_uses_is_another_text(text_with, edit):
+    assert text_with(*edit) != text_with()
+
+
+@pytest.mark.parametrize(
+    "edit", [("Return the gradient, scaled.", "Scale."), ("class Kind", "# a comment\nclass Kind")]
+)
+def test_a_docstring_or_comment_is_none(text_with, edit):
+    assert text_with(*edit) == text_with()
