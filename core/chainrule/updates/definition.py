@@ -94,6 +94,7 @@ def _inside(value: Any) -> Iterator[Any]:
             yield getattr(value, name, None)
     if callable(value):
         yield getattr(value, "__wrapped__", None)  # what a decorator was applied to
+        yield f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
 
 
 def _is_foreign(value: Any) -> bool:

@@ -22,6 +22,7 @@ names = {"times": 1.0}
 space = types.SimpleNamespace(inner=types.SimpleNamespace(times=1.0))
 numbers = np.ones(2)
 tensor = torch.ones(())
+function = torch.square
 
 
 class Config:
@@ -43,7 +44,7 @@ factor, outer = Factor(), 1.0
 
 def direction_of(grad):
     scale = names["times"] * space.inner.times * Config.times * float(numbers[0]) * helpers.constants.factor
-    return factor(helpers.scaled(grad)) * times * scale * tensor
+    return factor(helpers.scaled(function(grad))) * times * scale * tensor
 
 
 def twice(grad):
@@ -78,6 +79,7 @@ EDITS = {
     "a slot of an object": (factor, "times", 2.0),
     "what an object uses that is called": (None, "outer", 2.0),
     "an element of an array": (numbers, 0, 2.0),
+    "a function of torch": (None, "function", torch.exp2),
     "a tensor": (None, "tensor", torch.tensor(2.0)),
 }
 
