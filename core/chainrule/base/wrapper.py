@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any, ClassVar
 
@@ -107,6 +108,14 @@ def with_lr(rule: Optimizer, lr: LearningRate) -> Optimizer:
     if isinstance(rule, Wrapper):
         return dataclasses.replace(rule, inner=with_lr(rule.inner, lr))
     return dataclasses.replace(rule, lr=lr)
+
+
+def with_any_lr(rule: Optimizer) -> Optimizer:
+    """Return the rule with learning rate 1, be it allowed or not: equal for rules that differ in theirs alone."""
+    other = copy.copy(rule)
+    name, value = ("inner", with_any_lr(rule.inner)) if isinstance(rule, Wrapper) else ("lr", 1.0)
+    object.__setattr__(other, name, value)
+    return other
 
 
 def period_of(wrapper: Wrapper) -> int:

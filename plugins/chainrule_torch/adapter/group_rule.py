@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from chainrule import ChainruleError, ShapeError
 from chainrule.base.optimizer import State
 from chainrule.base.step import Step
-from chainrule.base.wrapper import with_lr
+from chainrule.base.wrapper import with_any_lr
 from chainrule.errors import label
 from chainrule.updates.chain import Chain
 from chainrule.updates.clock import Clock
@@ -79,7 +79,7 @@ class GroupRule:
         self.clock = Clock(self.chain, 1, self._first.device, self._first.dtype)
         form = _form(values)
         if self._values is None or form != self.form:
-            self.elementwise, self.form = is_elementwise(with_lr(rule, 1.0)), form
+            self.elementwise, self.form = is_elementwise(with_any_lr(rule)), form
             self.begins_alike = self.elementwise and _begins_alike(self.chain)
             self.shares = shares_of_sums(rule) if distributed(group["params"]) else None
         self._values = values

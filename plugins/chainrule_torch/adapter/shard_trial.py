@@ -12,7 +12,7 @@ from torch import Tensor
 from chainrule import Optimizer
 from chainrule.base.random_streams import random_stream
 from chainrule.base.step import Due
-from chainrule.base.wrapper import with_lr
+from chainrule.base.wrapper import with_any_lr
 from chainrule.updates.chain import Chain
 from chainrule.updates.definition import definition
 from chainrule.updates.member_step import Tensors, added
@@ -34,12 +34,12 @@ NO_KEY = torch.empty(0, device="cpu")
 @lru_cache(maxsize=1)  # for all parameters of a group
 def acts_on_pieces(chain: Chain) -> bool:
     """Return whether a rule may act on each piece of a parameter alone, but for its sums."""
-    return is_elementwise(with_lr(chain.rule, 1.0)) or shares_of_sums(chain.rule) is not None
+    return is_elementwise(with_any_lr(chain.rule)) or shares_of_sums(chain.rule) is not None
 
 
 def draws(rule: Optimizer) -> bool:
     """Return whether a rule draws random numbers. In doubt it does."""
-    rule = with_lr(rule, 1.0)
+    rule = with_any_lr(rule)
     return _draws(rule, definition(rule))
 
 
@@ -64,7 +64,7 @@ def shares_of_sums(rule: Optimizer) -> frozenset[str] | None:
 
     None for a rule without sums, and for one that is not elementwise but for them. In doubt it is not.
     """
-    rule = with_lr(rule, 1.0)
+    rule = with_any_lr(rule)
     return _shares_of_sums(rule, definition(rule))
 
 

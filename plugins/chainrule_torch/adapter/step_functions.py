@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.member_values import with_values
-from chainrule.base.wrapper import with_lr
+from chainrule.base.wrapper import with_any_lr
 from chainrule.errors import label
 from chainrule.updates.definition import definition
 from chainrule.updates.fused_rule import first_use
@@ -39,7 +39,7 @@ class StepFunctions:
     def __init__(self, rule: GroupRule) -> None:
         self.form = rule.form
         fields = numbers_of(rule.chain.rule)
-        anyone = with_values(with_lr(rule.chain.rule, 1.0), dict.fromkeys(fields, 0.0))
+        anyone = with_values(with_any_lr(rule.chain.rule), dict.fromkeys(fields, 0.0))
         self._key: Hashable = anyone, definition(anyone), torch.get_num_threads(), torch.get_default_dtype()
         try:
             hash(self._key)

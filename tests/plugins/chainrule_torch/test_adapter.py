@@ -257,6 +257,20 @@ def test_small_parameters_of_an_elementwise_rule_share_their_operations() -> Non
     assert all(torch.equal(each, -each.grad) for each in parameters if each.grad is not None)
 
 
+def test_a_rule_steps_whose_learning_rate_may_not_be_1() -> None:
+    class Bounded(chainrule.Optimizer):
+        lr: float = chainrule.hyperparameter(default=0.25, below=0.5)
+
+        def update(self, parameter: Tensor, grad: Tensor, state: Any, step: Any) -> Tensor:
+            return grad
+
+    parameter = torch.nn.Parameter(torch.zeros(3))
+    stepper = type("Made", (RuleOptimizer,), {"factory": Bounded})([parameter])
+    parameter.grad = torch.ones(3)
+    stepper.step()
+    assert parameter.tolist() == [-0.25] * 3
+
+
 def test_a_scaler_skips_a_step_of_infinite_gradients() -> None:
     parameter = torch.nn.Parameter(torch.ones(3))
     stepper, scaler = optim.adam([parameter]), torch.amp.GradScaler("cpu")

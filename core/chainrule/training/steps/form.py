@@ -13,7 +13,7 @@ from chainrule.base.member_values import member_values, with_values
 from chainrule.base.parameter import Parameter
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.base.settings import Settings
-from chainrule.base.wrapper import with_lr
+from chainrule.base.wrapper import with_any_lr
 from chainrule.training.steps.eager import TrainingStep
 from chainrule.training.steps.snapshot import DECLARED
 from chainrule.updates.definition import code_of, definition
@@ -54,7 +54,7 @@ def _form_of_updater(updater: Updater) -> Hashable:
     numbers = {parameter: i for i, parameter in enumerate(updater.network.parameters())}
     rules = []
     for applied in updater.applied_rules:
-        rule = with_lr(with_values(applied.rule, dict.fromkeys(member_values(applied.rule), 0.0)), 1.0)
+        rule = with_any_lr(with_values(applied.rule, dict.fromkeys(member_values(applied.rule), 0.0)))
         rules.append((rule, definition(rule), tuple(numbers[parameter] for parameter in applied.parameters)))
     return tuple(rules), updater.clip_norm, frozenset(updater.network.frozen)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import Module, param_groups
+from chainrule import Module, Optimizer, hyperparameter, param_groups
 from chainrule.activations import relu, tanh
 from chainrule.layers import dropout, linear, sequential
 from chainrule.losses import cross_entropy
@@ -47,6 +47,19 @@ def step_of(rule=None, *, width=4, activation=tanh, p=0.5, weight=(1.0, 2.0), cl
 def test_steps_that_differ_in_seeds_and_rates_alone_have_one_form():
     assert form_of(step_of()) == form_of(step_of(adam(lr=0.1)))
     assert hash(form_of(step_of())) == hash(form_of(copy.deepcopy(step_of())))
+
+
+class Bounded(Optimizer):
+    lr: float = hyperparameter(default=0.1, below=0.5)
+    power: float = hyperparameter(default=0.5, above=0)
+
+    def update(self, parameter, grad, state, step):
+        return grad.sign() * grad.abs() ** self.power
+
+
+def test_a_learning_rate_that_may_not_be_1_is_left_out_too():
+    assert form_of(step_of(Bounded(power=[0.5, 1.0]))) == form_of(step_of(Bounded(lr=0.2, power=[0.25, 1.0])))
+    assert form_of(step_of(ema(inner=Bounded()))) == form_of(step_of(ema(inner=Bounded(lr=0.2))))
 
 
 @pytest.mark.parametrize(
