@@ -133,7 +133,7 @@ class Updater(DeclaresAttributes):
     @explained
     @torch.inference_mode()  # a tenth quicker
     def step(self) -> None:
-        """Update every parameter from its accumulated gradient.
+        """Update every parameter from its accumulated gradient; a step that fails does not count.
 
         Raises:
             ChainruleError: within torch.autocast.
@@ -145,7 +145,12 @@ class Updater(DeclaresAttributes):
                 "updater: step must follow a backward, got a call of the network and no gradient. "
                 "Write network.backward(loss.backward()) before it."
             )
-        self.apply(self.advance())
+        counted = self.t
+        try:
+            self.apply(self.advance())
+        except BaseException:
+            self.t = counted
+            raise
 
     def advance(self) -> list[Moment]:
         """Count a step, and return the moment for each applied rule."""

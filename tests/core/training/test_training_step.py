@@ -2,17 +2,19 @@
 
 import copy
 import pickle
+import signal
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 import chainrule
-from chainrule import ChainruleError, ContractError, Module, ShapeError, fit, training_step
+from chainrule import ChainruleError, ContractError, HyperparameterError, Module, ShapeError, fit, training_step
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
-from chainrule.optimizers import adam, ema, lookahead, sgd
+from chainrule.optimizers import adam, ema, lamb, lookahead, sgd
+from chainrule.training.steps import functions
 from tests.contracts.correct_modules import BatchNorm, Dropout
 
 pytestmark = pytest.mark.usefixtures("traced")
@@ -177,6 +179,47 @@ def test_a_step_that_fails_does_not_count(compile):
         step(X, labels + 1)
     assert step.updater.t == 1
     assert all(map(torch.equal, network.state_dict().values(), before.values()))
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_step_whose_schedule_fails_does_not_count(compile):
+    step = training_step(build(), mse(), sgd(schedule=lambda t: [1.0, -1.0][t == 2]), compile=compile)
+    step(X, Y)
+    for take in (lambda: step(X, Y), step.updater.step):
+        with pytest.raises(HyperparameterError, match=r"schedule\(2\) must be a finite number of at least 0"):
+            take()
+        assert step.updater.t == 1
+
+
+def test_a_step_that_is_interrupted_while_it_compiles_does_not_count(monkeypatch):
+    step = training_step(build(), mse(), sgd(), compile=True)
+    monkeypatch.setattr(functions, "compile_graph", lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        step(X, Y)
+    assert step.updater.t == 0
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda step: (step.network.freeze("0.*"), step.updater.state_dict(), step.network.unfreeze("0.*")),
+        lambda step: [
+            step.updater.load_state_dict(step.updater.state_dict() | {"missed": missed})
+            for missed in ({"0.weight": 1}, {})
+        ],
+    ],
+)
+def test_what_comes_back_to_what_it_was_between_steps_counts(between):
+    """Since then the rule has its state in other tensors."""
+    ends = []
+    for compile in (False, True):
+        step = training_step(build(), mse(), lamb(lr=0.1), compile=compile)
+        step(X, Y)
+        between(step)
+        step(X, Y)
+        step(X, Y)
+        ends.append([step.network.flat.data, step.updater.state_dict()["state"]])
+    assert_close(*ends, rtol=1e-10, atol=1e-12)
 
 
 class Plateau:

@@ -84,12 +84,18 @@ class CompiledStep:
 
         There need be no inference mode around it, which takes longer than to detach x and y.
         """
-        moments = self.step.updater.advance()
-        compiled = self._variant(x, y, moments)
-        if compiled is None:
-            return self._take(x, y, moments)
-        compiled.stage.put_one(x, y, moments)
-        self._run(compiled, 1)
+        updater = self.step.updater
+        counted = updater.t
+        try:
+            moments = updater.advance()
+            compiled = self._variant(x, y, moments)
+            if compiled is None:
+                return self._take(x, y, moments)
+            compiled.stage.put_one(x, y, moments)
+            self._run(compiled, 1)
+        except BaseException:
+            updater.t = counted
+            raise
         return compiled.outputs
 
     def take_all(self, xs: Tensor, ys: Tensor, means: RunningMeans | None = None) -> Outputs:
@@ -119,7 +125,9 @@ class CompiledStep:
         try:
             moments = updater.advance()
             compiled = self._variant(xs[0], ys[0], moments)
-            if compiled is not None:
+            if compiled is None:
+                outputs = self._take(xs[0], ys[0], moments)
+            else:
                 following = numbers_ahead(updater, compiled.moments, min(compiled.stage.rows, len(xs)) - 1)
                 steps += len(following)
                 updater.t += len(following)
@@ -128,7 +136,6 @@ class CompiledStep:
             updater.t = counted
             raise
         if compiled is None:
-            outputs = self._take(xs[0], ys[0], moments)
             if means is not None:
                 means.add_loss(self.step.loss, *outputs, ys[0])
             return 1, outputs
@@ -183,7 +190,7 @@ class CompiledStep:
     def _take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
         """Take a step eagerly, and say so if it is since the step cannot be compiled."""
         with torch.inference_mode():
-            outputs = self.step.take(x, y, moments)  # a mistake in the step surfaces as it is
+            outputs = self.step.operations(x, y, moments)  # a mistake in the step surfaces as it is
         if not torch.is_inference_mode_enabled():
             keep_as_ordinary_tensors(self.step.parts)
         if self._error is not None:

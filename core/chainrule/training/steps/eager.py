@@ -32,15 +32,12 @@ class TrainingStep:
         self.updater = updater
 
     def __call__(self, x: Tensor, y: Tensor) -> Outputs:
-        """Take one step, and return the prediction and the value of the loss (M,) before the update."""
-        return self.take(x, y, self.updater.advance())
-
-    def take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
-        """Take the step that the updater has counted; one that fails does not count."""
+        """Take a step, and return the prediction and the loss (M,) before the update; one that fails does not count."""
+        counted = self.updater.t
         try:
-            return self.operations(x, y, moments)
+            return self.operations(x, y, self.updater.advance())
         except BaseException:
-            self.updater.t -= 1
+            self.updater.t = counted
             raise
 
     def follow_settings(self) -> None:

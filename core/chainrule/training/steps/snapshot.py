@@ -55,17 +55,18 @@ class Watch:
         self._snapshot = Snapshot(owners)
         self._updater = updater
         self._settings = updater.settings
-        self._flat = updater.network.flat
+        self._flat, self._applied = updater.network.flat, updater.applied_rules
         self._count = KeepsForBackward.changes
 
     def sees_changes(self) -> bool:
         """Return whether something has changed since it was created."""
         count, self._count = self._count, KeepsForBackward.changes
         is_counted = count != self._count
-        are_others = self._updater.network.flat is not self._flat
+        updater = self._updater
+        are_others = updater.network.flat is not self._flat or updater.applied_rules is not self._applied
         return (
             are_others
-            or self._updater.settings != self._settings
+            or updater.settings != self._settings
             or bool(self._snapshot.difference(among_random=False, uncounted=not is_counted))
         )
 
