@@ -54,8 +54,10 @@ def _form_of_updater(updater: Updater) -> Hashable:
     numbers = {parameter: i for i, parameter in enumerate(updater.network.parameters())}
     rules = []
     for applied in updater.applied_rules:
-        rule = with_any_lr(with_values(applied.rule, dict.fromkeys(member_values(applied.rule), 0.0)))
-        rules.append((rule, definition(rule), tuple(numbers[parameter] for parameter in applied.parameters)))
+        per_member = member_values(applied.rule)
+        rule = with_any_lr(with_values(applied.rule, dict.fromkeys(per_member, 0.0)))
+        parameters = tuple(numbers[parameter] for parameter in applied.parameters)
+        rules.append((rule, tuple(per_member), definition(rule), parameters))
     return tuple(rules), updater.clip_norm, frozenset(updater.network.frozen)
 
 

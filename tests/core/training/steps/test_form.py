@@ -62,6 +62,12 @@ def test_a_learning_rate_that_may_not_be_1_is_left_out_too():
     assert form_of(step_of(ema(inner=Bounded()))) == form_of(step_of(ema(inner=Bounded(lr=0.2))))
 
 
+def test_another_number_per_member_is_another_form():
+    one, other, none = ({"momentum": [0.5, 0.9]}, {"weight_decay": [0.5, 0.9]}, {})
+    forms = [form_of(step_of(sgd(**{"momentum": 0.0, "weight_decay": 0.0} | given))) for given in (one, other, none)]
+    assert len(set(forms)) == 3
+
+
 @pytest.mark.parametrize(
     "other",
     [
