@@ -282,7 +282,7 @@ class Loss(Explained, KeepsForBackward):
         """Return instances for the conformance kit, each with a sample prediction (N, …) and a target that fits it."""
         generator = torch.Generator("cpu").manual_seed(0)
         prediction, target = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64, device="cpu")
-        return [(cls(reduction), prediction, target) for reduction in ("mean", "sum")]
+        return [(cls(reduction=reduction), prediction, target) for reduction in ("mean", "sum")]
 
     def __getstate__(self) -> dict[str, object]:
         left_out = ("_scale", "_returned", "_predicted", "_counted", "_followers")

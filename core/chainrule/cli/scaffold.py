@@ -38,6 +38,10 @@ def check_name(kind: str, name: str) -> None:
     """Raise ChainruleError if a new component of a kind cannot have this name."""
     if not is_valid_name(name):
         raise ChainruleError(f'new: the name must match {NAME_RULE}, got "{name}". Choose another.')
+    if name.startswith("test"):
+        raise ChainruleError(
+            f'new: the name must not begin with test, got "{name}". Choose another, since pytest takes it for a test.'
+        )
     taken = [component for component in registry.components(kind) if component.name == name]
     if taken:
         raise ChainruleError(

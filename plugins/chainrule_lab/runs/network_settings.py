@@ -64,7 +64,7 @@ def read_network_settings(place: Place, given: Mapping[str, Any]) -> NetworkSett
         ChainruleError: if a value does not fit, or seeds are given beside seed or members.
     """
     seeds: dict[str, Any] = {name: given[name] for name in ("seed", "seeds", "members") if name in given}
-    if isinstance(seeds.get("seeds"), dict):
+    if not isinstance(seeds.get("seeds", []), list):
         seeds["seeds"] = _range(place.at("seeds"), seeds["seeds"])
     seeds = seeds if "seeds" in seeds else {"seed": 0, **seeds}
     dtype = given.get("dtype", str(torch.get_default_dtype()).removeprefix("torch."))
@@ -84,12 +84,15 @@ def read_network_settings(place: Place, given: Mapping[str, Any]) -> NetworkSett
     return NetworkSettings(seeds, dtype, device, freeze)
 
 
-def _range(place: Place, given: dict[str, Any]) -> list[int]:
+def _range(place: Place, given: object) -> list[int]:
     """Return the seeds that ``{ range = 10 }`` or ``{ range = [10, 20] }`` stands for."""
-    bounds = given.get("range") if given.keys() == {"range"} else None
+    bounds = given.get("range") if isinstance(given, dict) and given.keys() == {"range"} else None
     limits = [0, bounds] if isinstance(bounds, int) else bounds
     if not isinstance(limits, list) or len(limits) != 2 or not all(type(one) is int for one in limits):
-        raise place.error(f"must be a list, or {{ range = 10 }}, got {shown(given)}. Write {{ range = 10 }}.")
+        raise place.error(
+            f"must be a list, or {{ range = 10 }}, got {shown(given)}. "
+            f"Write {{ range = {given if type(given) is int and 0 < given <= MOST else 10} }}."
+        )
     if not 0 < limits[1] - limits[0] <= MOST:
         raise place.error(f"must be 1 to {MOST} seeds, got {limits[1] - limits[0]}. Write {{ range = 10 }}.")
     return list(range(*limits))

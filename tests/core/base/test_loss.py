@@ -242,6 +242,15 @@ class Divides(mse):
         return self.given
 
 
+def test_the_examples_of_a_loss_with_a_setting_before_the_reduction_are_of_both_reductions() -> None:
+    class Scaled(mse):
+        def __init__(self, factor: float = 2.0, reduction: str = "mean", *, members: bool = False) -> None:
+            super().__init__(reduction, members=members)
+            self.factor = factor
+
+    assert [loss.reduction for loss, _, _ in Loss.examples.__func__(Scaled)] == ["mean", "sum"]
+
+
 @pytest.mark.parametrize(
     ("denominator", "got"),
     [

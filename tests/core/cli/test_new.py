@@ -170,6 +170,7 @@ REFUSED = {
     "an exception": (["layer", "exception"], USED),
     "a name of the example": (["schedule", "adam"], USED),
     "a function of the example": (["loss", "print"], USED),
+    "what pytest collects": (["layer", "test_x"], 'the name must not begin with test, got "test_x"'),
     "a name too long": (["layer", "a" * 300], "must be writable, got File name too long"),
     "a license": (["optimizer", "fresh", "--license", "gpl"], "--license must be one of mit, bsd-3-clause, none"),
     "no folder above": (["optimizer", "fresh", "--directory", "no/fresh"], "must be in an existing folder"),

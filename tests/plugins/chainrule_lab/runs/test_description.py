@@ -116,6 +116,7 @@ def test_the_network_is_built_with_its_seeds_and_frozen_parameters():
         ({"callbacks.0.patienc": 3}, 'RUN.toml: callbacks.0: early_stopping: takes no argument "patienc". Did you'),
         ({"metrics": ["accuracy", "accuracy"]}, "RUN.toml: metrics: fit: the names of metrics must be different"),
         ({"epochs": -1}, "RUN.toml: epochs must be an integer of at least 1, got -1."),
+        ({"seeds": 2}, "RUN.toml: seeds must be a list, or { range = 10 }, got 2. Write { range = 2 }."),
         ({"seeds": [1, 2]}, "RUN.toml: seeds must stand alone, got [1, 2] with seed=None and members=2."),
         ({"dtype": "float16"}, "RUN.toml: dtype must be float32 or float64, got 'float16'."),
         ({"data.sed": 1}, 'RUN.toml: data takes no "sed". Did you mean "seed"?'),
