@@ -164,7 +164,8 @@ class Module(Explained, KeepsForBackward):
 
         For a shape, that of one input without the batch axis, the kit draws normal numbers. Where these would not do,
         as for integers or for a logarithm, give a tensor (N, …) of at least two inputs, all different: batches are made
-        of its rows, in several orders and with repetitions.
+        of its rows, in several orders and with repetitions. By default it is one of input shape (4,), to which the kit
+        adds one of (3, 4) where there are no parameters and `output_shape` takes it.
         """
         return [(cls(), (4,))]
 

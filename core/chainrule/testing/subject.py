@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from chainrule import registry
 from chainrule.arguments import shown
+from chainrule.base.module import Module
 from chainrule.base.wrapper import layers_of
 from chainrule.calls import explained, signature_of
 from chainrule.errors import ChainruleError, ShapeError, label
@@ -95,7 +97,7 @@ def subject(
         of_class = not args and not settings and hasattr(found, "examples")
         if kind in ("layers", "activations"):
             given = inputs if inputs is not None else (4,) if input_shape is None else input_shape
-            made = found.examples() if of_class else [(found(*args, **settings), given)]
+            made = _examples_of(found) if of_class else [(found(*args, **settings), given)]
             return [_with_inputs(*example) for example in made]
         if kind in ("losses", "metrics"):
             return [
@@ -124,6 +126,17 @@ def _expect_use(kind: str, **given: Any) -> None:
         )
     if given["inputs"] is not None and not isinstance(given["inputs"], Tensor):
         raise ChainruleError(f"subject: inputs must be a tensor (N, …), got {shown(given['inputs'])}. Make it one.")
+
+
+def _examples_of(layer: Any) -> list[tuple[Any, Any]]:
+    """Return the examples of a layer; where these are its parent's, one with further axes too, if it may have them."""
+    made = list(layer.examples())
+    inherited: Any = Module.examples
+    if getattr(layer.examples, "__func__", None) is inherited.__func__ and not made[0][0].parameters():
+        with suppress(ShapeError):
+            made[0][0].output_shape((3, 4))
+            made.append((layer(), (3, 4)))
+    return made
 
 
 def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:

@@ -256,3 +256,17 @@ class LargeGradientsClipped(Tanh):
 class SmallGradientsDropped(Linear):
     def backward(self, grad_output: Tensor) -> Tensor | None:
         return super().backward(grad_output.masked_fill(grad_output.abs() < 1e-5, 0))
+
+
+@wrong("input_gradient_agrees_with_differences")
+class SummedOverTheFirstAxisOfARow(Module):
+    """A softmax right for rows of one axis; examples() is the parent's, whose input has one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.softmax(-1)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (y,) = self.saved_tensors()
+        return y * (grad_output - (y * grad_output).sum(2, keepdim=True))
