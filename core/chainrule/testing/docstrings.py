@@ -11,7 +11,8 @@ from chainrule.testing.compare import expect
 
 def expect_sections(component: Any, sections: Sequence[str]) -> None:
     """Raise CheckFailed unless the docstring begins with a sentence and has every section, with content."""
-    text = inspect.cleandoc(vars(component).get("__doc__") or "")
+    own = vars(component).get("__doc__") if isinstance(component, type) else component.__doc__  # a class inherits one
+    text = inspect.cleandoc(own or "")
     first = text.partition("\n")[0]
     expect(first.endswith("."), f"the docstring must begin with a sentence, got {first!r}.")
     for section in sections:
