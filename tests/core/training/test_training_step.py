@@ -181,6 +181,17 @@ def test_a_step_that_fails_does_not_count(compile):
     assert all(map(torch.equal, network.state_dict().values(), before.values()))
 
 
+@pytest.mark.parametrize("x", [X[:, :2], X.float()])
+def test_a_first_batch_that_fails_leaves_the_step_to_be_compiled_for_the_next(x, traced):
+    step = training_step(build(), mse(), sgd(), compile=True)
+    for batch in ((x, Y), (X, Y[:, :2])):
+        with pytest.raises(ShapeError):
+            step(*batch)
+    step(X, Y)
+    assert len(traced) == 1
+    assert step.updater.t == 1
+
+
 @pytest.mark.parametrize("compile", [False, True])
 def test_a_step_whose_schedule_fails_does_not_count(compile):
     step = training_step(build(), mse(), sgd(schedule=lambda t: [1.0, -1.0][t == 2]), compile=compile)

@@ -189,8 +189,14 @@ class CompiledStep:
 
     def _take(self, x: Tensor, y: Tensor, moments: Sequence[Moment]) -> Outputs:
         """Take a step eagerly, and say so if it is since the step cannot be compiled."""
-        with torch.inference_mode():
-            outputs = self.step.operations(x, y, moments)  # a mistake in the step surfaces as it is
+        try:
+            with torch.inference_mode():
+                outputs = self.step.operations(x, y, moments)
+        except BaseException:  # a mistake in the step, or of a batch, which tells nothing about other batches
+            self._error = None
+            if not self.variants:
+                self.batch, self._watch = None, None
+            raise
         if not torch.is_inference_mode_enabled():
             keep_as_ordinary_tensors(self.step.parts)
         if self._error is not None:
