@@ -8,7 +8,7 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar
@@ -123,6 +123,9 @@ class Settings(Explained):
             declared = {key: said for key, said in field.metadata.items() if said is not None}
             field.metadata = types.MappingProxyType({**inherited[name].metadata, **declared})
             setattr(cls, name, field)
+        for value in vars(cls).values():
+            if isinstance(value, dataclasses.Field):
+                _make_default(value)
         try:
             with _module_of(cls):
                 dataclasses.dataclass(frozen=True, kw_only=cls._keyword_only, eq=False)(cls)
@@ -153,6 +156,12 @@ class Settings(Explained):
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))
+
+
+def _make_default(field: dataclasses.Field[Any]) -> None:
+    """Let a field have what its factory makes as its default, unless that can change, as a list."""
+    if field.default_factory is not dataclasses.MISSING and isinstance(made := field.default_factory(), Hashable):
+        field.default, field.default_factory = made, dataclasses.MISSING
 
 
 def _expect_method(cls: type, name: str, *, is_field: bool) -> None:

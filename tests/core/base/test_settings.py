@@ -443,3 +443,15 @@ def test_a_field_may_hold_a_function_and_a_method_may_be_wrapped():
         shape: Callable[[float], float] = math.exp
 
     assert Other().shape(0.0) == 1.0
+
+
+def test_what_a_factory_makes_is_the_default_that_is_shown_and_checked():
+    class Made(Optimizer):
+        pair: tuple[float, float] = dataclasses.field(default_factory=lambda: (0.5, 0.25))
+        several: list[float] = dataclasses.field(default_factory=lambda: [1.0])
+
+    assert {field.name: field.default for field in dataclasses.fields(Made)}["pair"] == (0.5, 0.25)
+    with pytest.raises(HyperparameterError, match=r"got 'x'\. The default is \(0\.5, 0\.25\)\."):
+        Made(pair="x")
+    assert Made().several == [1.0]
+    assert Made().several is not Made().several
