@@ -27,6 +27,7 @@ from chainrule.base.loss_checks import (
 )
 from chainrule.base.no_backward import answer_backward
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
+from chainrule.base.setting_values import equal
 from chainrule.calls import Explained, explained, signature_of
 from chainrule.errors import HyperparameterError, ShapeError, label
 
@@ -294,14 +295,10 @@ class Loss(Explained, KeepsForBackward):
         shown = [
             f"{name}={value.tolist() if isinstance(value, Tensor) else value!r}"
             for name, value, default in others
-            if name not in ("reduction", "members") and not _is_same(value, default)
+            if name not in ("reduction", "members") and not equal(value, default)
         ]
         settings = [f'reduction="{self.reduction}"', *shown, f"members={self.members}"]
         return f"{type(self).__name__}({', '.join(settings)})"
-
-
-def _is_same(value: object, default: object) -> bool:
-    return value is default or (type(value) is type(default) and not isinstance(value, Tensor) and value == default)
 
 
 def _rows(terms: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from chainrule.base.annotations import own_annotations
 from chainrule.base.declared_attributes import not_to_be_set
+from chainrule.base.setting_values import equal
 from chainrule.calls import signature_of
 from chainrule.errors import FrozenSettingError, UnknownAttributeError, label
 
@@ -117,12 +118,10 @@ def _differ(one: Any, other: Any) -> bool:
     """Whether two objects made alike hold different values; functions are taken for the same."""
     if type(one) is not type(other):
         return True
-    if isinstance(one, Tensor):
-        return one.shape != other.shape or not bool((one == other).all())
     if isinstance(one, list | tuple):
         return len(one) != len(other) or any(map(_differ, one, other))
     if isinstance(one, dict):
         return one.keys() != other.keys() or any(_differ(one[key], other[key]) for key in one)
-    if hasattr(one, "__dict__") and not callable(one):
+    if hasattr(one, "__dict__") and not callable(one) and not isinstance(one, Tensor):
         return _differ(vars(one), vars(other))
-    return not callable(one) and bool(one != other)
+    return not callable(one) and not equal(one, other)

@@ -71,6 +71,19 @@ def checked(owner: object, field: dataclasses.Field[Any], declared: Any, value: 
     return _copied(value)
 
 
+def equal(one: Any, other: Any) -> bool:
+    """Return whether two values are of one type and equal, tensors and arrays in all of their elements."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Tensor):
+        return one.dtype == other.dtype and one.device == other.device and torch.equal(one, other)
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)
+
+
 def unwrapped(declared: Any) -> Any:
     """Return a type without Final, and those that NewType and type statements name, also inside unions and tuples."""
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)

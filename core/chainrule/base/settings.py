@@ -13,12 +13,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
-
 from chainrule.arguments import number, shown
 from chainrule.base.annotations import own_annotations
-from chainrule.base.setting_values import checked, unwrapped
+from chainrule.base.setting_values import checked, equal, unwrapped
 from chainrule.calls import Explained, explain_construction, explained, signature_of
 from chainrule.errors import FrozenSettingError, HyperparameterError, label
 
@@ -150,7 +147,7 @@ class Settings(Explained):
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
-            _is_same(getattr(self, field.name), getattr(other, field.name))
+            equal(getattr(self, field.name), getattr(other, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
         )
 
@@ -183,14 +180,6 @@ def _refuse_change(settings: Settings, name: str, *value: object) -> None:
         f"{owner}: attributes must stay as they are, got {'an assignment to' if value else 'a deletion of'} {name}."
         f"{fix}{f' {settings._changes}' if settings._changes else ''}"
     )
-
-
-def _is_same(mine: object, theirs: object) -> bool:
-    if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
-        return torch.equal(mine, theirs)
-    if isinstance(mine, tuple) and isinstance(theirs, tuple):
-        return len(mine) == len(theirs) and all(map(_is_same, mine, theirs))
-    return type(mine) is type(theirs) and bool(mine == theirs)
 
 
 @contextmanager

@@ -279,6 +279,14 @@ def test_settings_with_tensors_compare_by_value():
     assert one != adam()
 
 
+def test_settings_with_arrays_compare_by_value():
+    class Weighted(Optimizer):
+        weights: np.ndarray | None = None
+
+    assert Weighted(weights=np.ones(2)) == Weighted(weights=np.ones(2))
+    assert Weighted(weights=np.ones(2)) != Weighted(weights=np.zeros(2))
+
+
 @pytest.mark.parametrize(
     ("declared", "value"),
     [

@@ -14,6 +14,7 @@ from chainrule.base.buffer import Buffer
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
+from chainrule.base.setting_values import equal
 from chainrule.errors import label
 from chainrule.updates.updater import Updater
 
@@ -120,7 +121,7 @@ def _items(container: Any) -> dict[Any, Any]:
 
 
 def _is_same(now: object, then: object) -> bool:
-    return now is then or (type(now) is type(then) and not isinstance(now, Tensor) and bool(now == then))
+    return now is then or (not isinstance(now, Tensor) and equal(now, then))
 
 
 def random_states() -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
 """What the parts of a step hold beside what they declare is found, whatever their names."""
 
+import numpy as np
 import torch
 
 from chainrule import Module
@@ -30,3 +31,13 @@ def test_a_change_is_named_by_the_module_that_has_it():
     before = Snapshot(modules)
     modules[1].shift = torch.ones(2)
     assert before.difference() == "shifts 2.shift"
+
+
+def test_another_array_is_a_change_and_an_equal_one_is_none():
+    module = Shifts()
+    module.shift = np.ones(2)
+    before = Snapshot([module])
+    module.shift = np.ones(2)
+    assert before.difference() is None
+    module.shift = np.array([1.0, 2.0])
+    assert before.difference() == "shifts.shift"
