@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -272,9 +272,19 @@ class CompiledStep:
 
 def warn_uncompiled(what: str, error: Exception, rest: str) -> None:
     """Warn that compile=True does less than it might, and what happens in its place."""
-    reason = str(error).strip().partition("\n")[0].rstrip(".")
+    reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
+    said = " ".join(map(str, _causes(error)))
+    if "data-dependent" in said or "trying to get a value out of" in said:
+        reason = "what it does depends on a tensor's value, as by if, .item() or a mask"
     warnings.warn(
-        f"compile=True: {what} ({type(error).__name__}: {reason}). {rest}",
+        f"compile=True: {what} ({reason}). {rest}",
         CompileWarning,
         stacklevel=levels_to_the_caller(),
     )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those from which it followed."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

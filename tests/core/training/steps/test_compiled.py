@@ -335,7 +335,7 @@ REASONS = {
     Rebinds: "it changes rebinds.shift",
     Undeclared: "it changes undeclared.last, which is no Buffer",
     Hides: "it changes hides.hidden.0, which is no Buffer",
-    Decides: "data-dependent|trying to get a value out of",
+    Decides: "what it does depends on a tensor's value",
     Draws: "aten.rand.* draws random numbers; declare a Random",
     CountsInside: "it changes counts_inside.counts.calls",
     RebindsInside: "it changes rebinds_inside.kept.means.0",

@@ -189,7 +189,7 @@ class Remembers(Decides):
 
 
 REASONS = {
-    Decides: "data-dependent|trying to get a value out of",
+    Decides: "what it does depends on a tensor's value",
     Counts: "it changes a tensor that it is given, such as a Buffer, in eval mode",
     Remembers: "it changes remembers.last in eval mode",
 }
