@@ -280,7 +280,10 @@ class Loss(Explained, KeepsForBackward):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
-        """Return instances for the conformance kit, each with a sample prediction (N, …) and a target that fits it."""
+        """Return instances for the conformance kit, each with a sample prediction (N, …) and a target that fits it.
+
+        By default predictions are (5, 3), to which the kit adds one of (4, 3, 2) if the loss takes it.
+        """
         generator = torch.Generator("cpu").manual_seed(0)
         prediction, target = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64, device="cpu")
         return [(cls(reduction=reduction), prediction, target) for reduction in ("mean", "sum")]

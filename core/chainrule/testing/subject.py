@@ -13,6 +13,7 @@ from torch import Tensor
 
 from chainrule import registry
 from chainrule.arguments import shown
+from chainrule.base.loss import Loss
 from chainrule.base.module import Module
 from chainrule.base.wrapper import layers_of
 from chainrule.calls import explained, signature_of
@@ -100,9 +101,12 @@ def subject(
             made = _examples_of(found) if of_class else [(found(*args, **settings), given)]
             return [_with_inputs(*example) for example in made]
         if kind in ("losses", "metrics"):
+            samples = list(found.examples()) + (
+                _further_examples_of_loss(found) if kind == "losses" and of_class else []
+            )
             return [
                 _with_rows(loss if of_class else found(*args, **settings), prediction, target)
-                for loss, prediction, target in found.examples()
+                for loss, prediction, target in samples
             ]
         instances: list[Any] = list(found.examples()) if of_class else [found(*args, **settings)]
         if kind == "optimizers":
@@ -131,12 +135,29 @@ def _expect_use(kind: str, **given: Any) -> None:
 def _examples_of(layer: Any) -> list[tuple[Any, Any]]:
     """Return the examples of a layer; where these are its parent's, one with further axes too, if it may have them."""
     made = list(layer.examples())
-    inherited: Any = Module.examples
-    if getattr(layer.examples, "__func__", None) is inherited.__func__ and not made[0][0].parameters():
+    if _inherits_examples(layer, Module) and not made[0][0].parameters():
         with suppress(ShapeError):
             made[0][0].output_shape((3, 4))
             made.append((layer(), (3, 4)))
     return made
+
+
+def _further_examples_of_loss(loss: Any) -> list[tuple[Any, Any, Any]]:
+    """Return an example with further axes for a loss whose examples are its parent's, if it takes them."""
+    if not _inherits_examples(loss, Loss):
+        return []
+    made, *_ = loss.examples()[0]
+    generator = torch.Generator("cpu").manual_seed(0)
+    prediction, target = torch.randn(2, 4, 3, 2, generator=generator, dtype=torch.float64, device="cpu")
+    try:
+        made(prediction, target)
+    except Exception:  # noqa: BLE001 - it is a loss of fewer axes
+        return []
+    return [(loss(reduction="mean"), prediction, target)]
+
+
+def _inherits_examples(component: Any, parent: Any) -> bool:
+    return getattr(component.examples, "__func__", None) is parent.examples.__func__
 
 
 def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:

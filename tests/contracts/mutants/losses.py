@@ -374,3 +374,12 @@ class OneRowAlone(Mse):
     @classmethod
     def examples(cls) -> list[tuple[Loss, Tensor, Tensor]]:
         return [(loss, prediction[:1], target[:1]) for loss, prediction, target in super().examples()]
+
+
+@wrong("loss_gradient_agrees_with_differences")
+class MeanOverTheFirstAxisOfARow(Mse):
+    """Right for rows of one axis, as in the examples, which are the parent's."""
+
+    def gradient(self) -> Tensor:
+        grad = super().gradient()
+        return grad * grad.shape[-1] / grad.shape[2]
