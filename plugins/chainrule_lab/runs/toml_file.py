@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,16 +39,20 @@ def read_toml(path: Path) -> dict[str, Any]:
 def setting(text: str) -> tuple[str, Any]:
     """Return key and value of ``KEY=VALUE``; a value that is not TOML is text, so that a name needs no quotes.
 
+    Python's True and False are taken for TOML's true and false.
+
     Raises:
         ChainruleError: if it has no key.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ChainruleError(f"--set: a setting must be KEY=VALUE, got {shown(text)}. Write optimizer.lr=3e-4.")
+    value = value.strip()
+    value = value.lower() if value in ("True", "False") else value
     try:
         return key.strip(), _parsed("--set", f"value = {value}")["value"]
     except ChainruleError:
-        return key.strip(), value.strip()
+        return key.strip(), value
 
 
 def keys_of(owner: str, dotted: str) -> tuple[str, ...]:
@@ -83,9 +88,10 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         what, _, place = str(error).removesuffix(")").rpartition(" (")
         at = f" {place}" if what else ""
-        raise ChainruleError(
-            f"{where}: the file must be TOML, got this{at}: {what or place}. Mend it there."
-        ) from error
+        line = re.search(r"line (\d+)", at)
+        has_python = line and re.search(r"\b(True|False)\b", text.splitlines()[int(line[1]) - 1])
+        fix = "TOML writes true and false." if has_python else "Mend it there."
+        raise ChainruleError(f"{where}: the file must be TOML, got this{at}: {what or place}. {fix}") from error
     except RecursionError as error:
         raise ChainruleError(f"{where}: values must be nested less deeply, got too many levels. Flatten it.") from error
 

@@ -71,7 +71,7 @@ class SweepFile:
                 tables[SWEEP][".".join(rest)] = value
             else:
                 of_run[key] = value
-        run = RunDescription.of(given, where=where, folder=path.parent).with_values(of_run)
+        run = RunDescription.of(given, where=where, folder=path.parent, values=of_run)
         for key in OF_MEMBERS:
             if key in run.given:
                 raise ChainruleError(

@@ -18,7 +18,7 @@ from chainrule_lab.commands.train import _best as best_of
 from chainrule_lab.runs.description import RunDescription
 from chainrule_lab.runs.run_folder import FILES, RunFolder
 from chainrule_lab.runs.running import train
-from chainrule_lab.runs.toml_file import title
+from chainrule_lab.runs.toml_file import setting, title
 
 DATA = """
 import torch
@@ -170,6 +170,11 @@ def test_a_missing_package_of_the_extra_says_what_to_install(work, monkeypatch):
             ["twice.toml"],
             "chainrule: twice.toml: the file must be TOML, got this at line 2, column 6: Cannot declare (",
         ),
+        (
+            ["python.toml"],
+            "chainrule: python.toml: the file must be TOML, got this at line 2, column 11: Invalid value. "
+            "TOML writes true and false.",
+        ),
         (["marked.toml"], "chainrule: marked.toml: epochs must be an integer of at least 1, got 0."),
         (["first.toml", "--output", "points.py"], "chainrule: train: the output must be a folder, got the file"),
         (["first.toml", "--output", "a" * 300], "chainrule: train: the output must be a folder, got aaa"),
@@ -177,12 +182,20 @@ def test_a_missing_package_of_the_extra_says_what_to_install(work, monkeypatch):
 )
 def test_what_is_wrong_is_one_line(work, options, message):
     (work / "broken.toml").write_text("epochs = 1\nseed = \n")
+    (work / "python.toml").write_text("epochs = 1\ncompile = True\n")
     (work / "twice.toml").write_text("[data]\n[data]\n")
     (work / "marked.toml").write_text('task = "circle"\noptimizer = "adam"\nepochs = 0\n', encoding="utf-8-sig")
     done = chainrule_train(*options)
     assert done.exit_code == 1
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("a=True", True), ("a= False", False), ("a=true", True), ("a=Truth", "Truth")]
+)
+def test_pythons_true_and_false_are_tomls(text, value):
+    assert setting(text) == ("a", value)
 
 
 def test_the_best_member_is_named_with_what_is_its_own():

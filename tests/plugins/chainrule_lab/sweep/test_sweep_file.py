@@ -73,6 +73,10 @@ def test_options_and_values_take_the_place_of_the_files(read):
     assert sweep.make({}).fit["epochs"] == 7
 
 
+def test_a_value_takes_the_place_of_one_that_does_not_fit(read):
+    assert read('"optimizer.lr" = [0.1]\n[data]\nsed = 1', data={"seed": 1}).make({})
+
+
 def test_a_trial_is_the_run_with_its_values(read):
     make = pickle.loads(pickle.dumps(read("epochs = [3]").make))  # noqa: S301
     trial = make({"optimizer.lr": 0.3, "network.1": "tanh", "network.0.out_features": 4})
