@@ -18,6 +18,7 @@ class Bar:
         shown = console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
+        self._name = name
         self._task = self._progress.add_task(name, total=trials, completed=finished)
 
     def epochs(self, members: int, epochs: int) -> Callable[[], None]:
@@ -31,6 +32,11 @@ class Bar:
     def finished(self, trials: int) -> None:
         """Show that so many trials are finished."""
         self._progress.update(self._task, completed=trials)
+
+    def wait_for_others(self, waits: bool) -> None:
+        """Say whether what is missing is trained by another process."""
+        added = ", waiting for another process" if waits else ""
+        self._progress.update(self._task, description=f"{self._name}{added}")
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -81,8 +81,9 @@ def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Pa
             chunks = _planned({key: known[key] for key in missing}, keys, workers)
             tasks = _Tasks(opened, make, known, bar)
             while missing:
-                if not tasks.run(chunks, workers.executor):
-                    time.sleep(WAIT)  # another process has claimed what is missing
+                bar.wait_for_others(waits := not tasks.run(chunks, workers.executor))
+                if waits:
+                    time.sleep(WAIT)
                 missing = opened.missing(missing)
                 left = set(missing)
                 chunks = [kept for chunk in chunks if (kept := [key for key in chunk if key in left])]

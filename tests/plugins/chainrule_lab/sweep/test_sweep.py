@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.progress import Progress
 
 import chainrule
 from chainrule.activations import relu, tanh
@@ -13,7 +14,7 @@ from chainrule.callbacks import early_stopping, successive_halving
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
-from chainrule_lab.sweep import ensembles, log_uniform
+from chainrule_lab.sweep import ensembles, log_uniform, runner
 from chainrule_lab.sweep.store import Store
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -219,3 +220,14 @@ def test_the_example_of_the_page_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(page.partition("```python\n")[2].partition("```")[0], {"__name__": "page"})  # noqa: S102
     assert capsys.readouterr().out.startswith("Results(sweep: 60 trials, 0 diverged")
+
+
+def test_it_says_that_it_waits_for_what_another_process_has_claimed(sweep, monkeypatch):
+    claim, refusals, said = Store.claim, [set()], []
+    monkeypatch.setattr(Store, "claim", lambda store, keys: refusals.pop() if refusals else claim(store, keys))
+    monkeypatch.setattr(runner, "WAIT", 0.0)
+    monkeypatch.setattr(Progress, "update", lambda bar, task, **shown: said.append(shown.get("description")))
+    assert len(sweep({"lr": [0.5]})) == 1
+    said = [each for each in said if each]
+    assert "waiting for another process" in said[0]
+    assert "waiting" not in said[-1]
