@@ -10,6 +10,7 @@ from torch import Tensor
 from chainrule.base.protocols import LossLike
 from chainrule.network import Network
 from chainrule.ops import expect_tensor
+from chainrule.training.steps.gradient_shapes import gradient_shapes_checked
 from chainrule.updates.moment import Moment
 from chainrule.updates.updater import Updater
 
@@ -30,6 +31,7 @@ class TrainingStep:
         self.network = network
         self.loss = loss
         self.updater = updater
+        self._has_passed = False
 
     def __call__(self, x: Tensor, y: Tensor) -> Outputs:
         """Take a step, and return the prediction and the loss (M,) before the update; one that fails does not count."""
@@ -52,6 +54,14 @@ class TrainingStep:
 
     def accumulate(self, x: Tensor, y: Tensor) -> Outputs:
         """Add the batch's gradient to that of every parameter, and return the prediction and the loss (M,)."""
+        if self._has_passed:
+            return self._pass(x, y)
+        with gradient_shapes_checked(self.network.modules()):
+            outputs = self._pass(x, y)
+        self._has_passed = True
+        return outputs
+
+    def _pass(self, x: Tensor, y: Tensor) -> Outputs:
         prediction = self.module.forward(x)
         expect_tensor(self.module, prediction)
         value = self.loss(prediction, y, per_member=True)
