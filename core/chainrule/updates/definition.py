@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dis
+import re
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from numbers import Number
+from types import CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,12 @@ from torch import Tensor
 
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.wrapper import layers_of
+from chainrule.calls import Explained
 
 FOREIGN = frozenset({"chainrule", "torch", "numpy", *sys.stdlib_module_names} - {"__main__"})
 """Packages that nobody edits beside a running fit."""
 
-CONSTANTS = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+CONSTANTS = (Number, str, bytes, type(None), type(...), range, slice, torch.dtype, torch.device, np.dtype)
 
 
 def definition(rule: Optimizer) -> tuple[object, ...]:
@@ -67,12 +71,17 @@ def used_by(*owners: object) -> Iterator[Any]:
 
 def _inside(value: Any) -> Iterator[Any]:
     """Yield what an object consists of, as far as somebody may edit it."""
-    if isinstance(value, Mapping):
+    is_mapping = isinstance(value, dict | MappingProxyType) or (
+        isinstance(value, Mapping) and not _is_foreign(type(value))  # os.environ decides nothing
+    )
+    if is_mapping or isinstance(value, tuple | list | deque | set | frozenset):
+        yield f"{type(value).__name__} of {len(value)}"
+    if is_mapping:
         yield from (part for item in value.items() for part in item)
-    elif isinstance(value, tuple | list):
+    elif isinstance(value, tuple | list | deque):
         yield from value
     elif isinstance(value, set | frozenset):
-        yield from sorted(value, key=repr)
+        yield from sorted(value, key=lambda item: re.sub(" at 0x[0-9a-f]+", "", repr(item)))
     elif isinstance(value, partial):
         yield from (value.func, value.args, value.keywords)
     elif isinstance(value, property):
@@ -82,8 +91,7 @@ def _inside(value: Any) -> Iterator[Any]:
     elif isinstance(value, type):
         for kind in value.__mro__:
             if not _is_foreign(kind):
-                own = vars(kind).items()
-                yield from (item for name, item in own if name == "__call__" or not name.startswith("__"))
+                yield from (item for name, item in vars(kind).items() if _counts(kind, name, item))
     elif isinstance(value, FunctionType):
         if not _is_foreign(value):
             yield from _used(value)
@@ -93,8 +101,17 @@ def _inside(value: Any) -> Iterator[Any]:
         for name in (name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())):
             yield getattr(value, name, None)
     if callable(value):
-        yield getattr(value, "__wrapped__", None)  # what a decorator was applied to
-        yield f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
+        if hasattr(value, "__wrapped__"):
+            yield value.__wrapped__  # what a decorator was applied to
+        if not isinstance(value, FunctionType) or _is_foreign(value):
+            yield f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
+
+
+def _counts(kind: type, name: str, member: object) -> bool:
+    """Whether a member of a class may decide what is computed; operators of components are those of their parents."""
+    if not name.startswith("__"):
+        return True
+    return name == "__call__" if issubclass(kind, Explained) else isinstance(member, FunctionType)
 
 
 def _is_foreign(value: Any) -> bool:

@@ -39,12 +39,22 @@ class Factor:
         return grad * self.times * outer
 
 
-factor, outer = Factor(), 1.0
+class Scale:
+    def __mul__(self, grad):
+        return grad
+
+
+def twice_by(scale, grad):
+    return 2 * grad
+
+
+factor, outer, lags, nested = Factor(), 1.0, range(1), [[1], [1, 1]]
 
 
 def direction_of(grad):
     scale = names["times"] * space.inner.times * Config.times * float(numbers[0]) * helpers.constants.factor
-    return factor(helpers.scaled(function(grad))) * times * scale * tensor
+    scaled = factor(helpers.scaled(function(grad))) * times * scale * tensor
+    return Scale() * scaled * (lags.stop * len(nested[0]))
 
 
 def twice(grad):
@@ -79,6 +89,9 @@ EDITS = {
     "a slot of an object": (factor, "times", 2.0),
     "what an object uses that is called": (None, "outer", 2.0),
     "an element of an array": (numbers, 0, 2.0),
+    "an operator of an object": (Scale, "__mul__", twice_by),
+    "a range": (None, "lags", range(2)),
+    "how lists are nested": (None, "nested", [[1, 1], [1]]),
     "a function of torch": (None, "function", torch.exp2),
     "a tensor": (None, "tensor", torch.tensor(2.0)),
 }
