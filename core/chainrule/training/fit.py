@@ -91,7 +91,8 @@ def fit(
             is compiled, as in `Optimizer.attach`. Where the step is one function, on a CPU so is the evaluation of data
             given as tensors, from epoch 25 on: compiling it takes a second or more, which fewer epochs do not win back.
             With more than two threads of torch, large data is evaluated eagerly by all of them. What cannot be compiled
-            warns and runs eagerly; a metric does so without a warning.
+            warns and runs eagerly; a metric does so without a warning. Callbacks may change settings and attributes,
+            but not global constants that a component reads, which are those of the beginning.
         per_member: whether each member has its own data, with M in front of every shape.
         evaluate_train: False skips the pass over train at the end of each epoch; the curves of train then follow
             from the epoch's steps, as they always do for an iterable.
