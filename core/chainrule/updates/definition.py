@@ -7,6 +7,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 from numbers import Number
 from types import CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
@@ -66,7 +67,9 @@ def used_by(*owners: object) -> Iterator[Any]:
             is_code = isinstance(value, FunctionType) and not _is_foreign(value)
             if is_code or isinstance(value, Tensor | np.ndarray | np.generic):
                 yield value
-            found += _inside(value)
+            with suppress(Exception):  # of an object that cannot be read whole, such as a config that lacks a value
+                for part in _inside(value):
+                    found.append(part)
 
 
 def _inside(value: Any) -> Iterator[Any]:
@@ -101,8 +104,7 @@ def _inside(value: Any) -> Iterator[Any]:
         for name in (name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())):
             yield getattr(value, name, None)
     if callable(value):
-        if hasattr(value, "__wrapped__"):
-            yield value.__wrapped__  # what a decorator was applied to
+        yield getattr(value, "__dict__", {}).get("__wrapped__")  # what a decorator was applied to
         if not isinstance(value, FunctionType) or _is_foreign(value):
             yield f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
 

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from chainrule import Optimizer
 from chainrule.layers import linear
 from chainrule.updates import fused_rule
+from chainrule.updates.definition import definition
 from chainrule.updates.watching import is_elementwise
 
 helpers = types.ModuleType("helpers")
@@ -142,3 +143,21 @@ def test_a_fused_kernel_is_made_anew_for_an_edited_rule_alone(what, monkeypatch)
     fused_rule.FusedRule(Rule(), network.flat.data, network.flat.grad, {})
     assert len(kernels) == 2
     fused_rule._kernel.cache_clear()  # of functions that were not compiled
+
+
+class Odd(dict):
+    """Raise for what is missing, as some configs do."""
+
+    __slots__ = ("unset",)
+    __getattr__ = dict.__getitem__
+
+    def items(self):
+        yield "times", self["times"]
+        raise ValueError("a value is missing")
+
+
+def test_what_cannot_be_read_whole_is_read_as_far_as_it_can(monkeypatch):
+    monkeypatch.setitem(globals(), "names", Odd(times=1.0))
+    before = definition(Rule())
+    names["times"] = 2.0
+    assert definition(Rule()) != before
