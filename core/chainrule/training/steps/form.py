@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.base.buffer import Buffer
 from chainrule.base.member_values import member_values, with_values
 from chainrule.base.parameter import Parameter
+from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.base.settings import Settings
 from chainrule.base.wrapper import with_any_lr
 from chainrule.training.steps.eager import TrainingStep
-from chainrule.training.steps.snapshot import DECLARED
 from chainrule.updates.definition import code_of, definition
 from chainrule.updates.updater import Updater
 
@@ -61,21 +62,20 @@ def _form_of_updater(updater: Updater) -> Hashable:
     return tuple(rules), updater.clip_norm, frozenset(updater.network.frozen)
 
 
-def _described(value: Any, parts: Mapping[int, int]) -> Any:
+def _described(value: Any, parts: dict[int, int]) -> Any:
+    """Return what a value holds; parts have numbers by identity, which tell shared objects from equal ones."""
     if isinstance(value, KeepsForBackward):
         if id(value) not in parts:
             raise NoFormError(f"a {type(value).__name__} that is no part of the network")
         return KeepsForBackward, parts[id(value)]
     if isinstance(value, PLAIN):
         return type(value), repr(value) if isinstance(value, float) else value
-    if isinstance(value, Parameter):
-        return Parameter, value.shape
+    if isinstance(value, Parameter | Buffer | Random):
+        return type(value), getattr(value, "shape", None), parts.setdefault(id(value), len(parts))
     if isinstance(value, Tensor):
         if value.numel() > VALUES:
             raise NoFormError(f"a tensor of {value.numel()} elements")
         return Tensor, value.shape, value.dtype, value.numpy(force=True).tobytes()
-    if isinstance(value, DECLARED):
-        return type(value)
     if isinstance(value, dict):
         return dict, tuple((key, _described(item, parts)) for key, item in value.items() if key not in BOOKKEEPING)
     if isinstance(value, list | tuple):

@@ -9,7 +9,7 @@ import chainrule
 from chainrule import Module, Optimizer, hyperparameter, param_groups
 from chainrule.activations import relu, tanh
 from chainrule.layers import dropout, linear, sequential
-from chainrule.losses import cross_entropy
+from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, ema, sgd
 from chainrule.training.steps import functions
 from chainrule.training.steps.eager import TrainingStep
@@ -66,6 +66,18 @@ def test_another_number_per_member_is_another_form():
     one, other, none = ({"momentum": [0.5, 0.9]}, {"weight_decay": [0.5, 0.9]}, {})
     forms = [form_of(step_of(sgd(**{"momentum": 0.0, "weight_decay": 0.0} | given))) for given in (one, other, none)]
     assert len(set(forms)) == 3
+
+
+def tied(one, other):
+    layers = [linear(3, 3) for _ in range(3)]
+    layers[other].weight = layers[one].weight
+    network = sequential(*layers).build(dtype=torch.float64)
+    return TrainingStep(network, mse().over_members(), adam().attach(network))
+
+
+def test_which_layers_share_a_parameter_is_part_of_the_form():
+    assert form_of(tied(0, 1)) == form_of(tied(0, 1))
+    assert len({form_of(tied(*pair)) for pair in ((0, 1), (0, 2), (1, 2))}) == 3
 
 
 @pytest.mark.parametrize(
