@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import inspect
 import re
-import textwrap
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import lru_cache, partial
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -21,9 +19,6 @@ from chainrule.updates.definition import used_by
 
 PLAIN = (bool, int, str, bytes, complex, type(None), torch.dtype, torch.device, torch.Size, range)
 """Types whose values are shown as they are."""
-
-KNOWN_BY_VERSION = ("abc", "builtins", "chainrule", "numpy", "torch", "typing")
-"""Packages whose version, or Python's, stands for their code."""
 
 
 def digest(text: str | bytes) -> str:
@@ -79,41 +74,34 @@ def _known_code(code: Any, codes: dict[Any, str]) -> str:
 def code_of(code: Any) -> str:
     """Return the name of a class or function with a digest of its code and of what that uses by name.
 
-    That is the code of parents and of functions, and constants, also in dicts, lists, classes and objects. Comments,
-    docstrings and layout are no part of it.
+    That is the code of parents and of functions, as Python has loaded it, and constants, also in dicts, lists, classes
+    and objects. Comments, docstrings and layout are no part of it; Python's version is.
     """
-    name = f"{code.__module__}.{code.__qualname__}"
-    parents = [] if not isinstance(code, type) else [_source(kind) for kind in code.__mro__ if not _is_known(kind)]
-    found = [*parents, *(_text_of_used(value) for value in used_by(code) if not _is_known(value))]
-    return f"{name} {digest(' '.join(found))}" if any(found) else name
+    return f"{code.__module__}.{code.__qualname__} {digest(' '.join(map(_text_of_used, used_by(code))))}"
 
 
 def _text_of_used(value: Any) -> str:
     """Return the text of a function or of a constant, such as a number, a word that is of an Enum, or a tensor."""
     if isinstance(value, FunctionType):
-        return _source(value.__code__)
+        return f"{value.__qualname__} {_instructions(value.__code__, value.__doc__)}"
     return _text_of_numbers(value) if isinstance(value, Tensor | np.ndarray | np.generic) else repr(value)
 
 
-def _is_known(value: Any) -> bool:
-    return isinstance(value, type | FunctionType) and (value.__module__ or "").partition(".")[0] in KNOWN_BY_VERSION
+@lru_cache(maxsize=4096)
+def _instructions(code: CodeType, docstring: str | None = None) -> str:
+    """Return the text of a function's code; names of arguments and of what is looked up are part of it."""
+    first = code.co_consts[:1] == (docstring,) and docstring is not None
+    names = code.co_names, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], code.co_freevars
+    constants = list(map(_text_of_constant, code.co_consts[1 if first else 0 :]))
+    return f"{code.co_code.hex()} {code.co_exceptiontable.hex()} {names} {constants}"
 
 
-@cache
-def _source(code: Any) -> str:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
-    except (OSError, TypeError, SyntaxError):  # without a file, or a lambda in the middle of a line
-        return _instructions(code) if isinstance(code, CodeType) else ""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node, clean=False) is not None:
-            node.body[:1] = [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _instructions(code: CodeType) -> str:
-    constants = [_instructions(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {constants}"
+def _text_of_constant(value: Any) -> str:
+    if isinstance(value, CodeType):
+        return _instructions(value)
+    if isinstance(value, frozenset):
+        return str(sorted(map(_text_of_constant, value)))
+    return str(list(map(_text_of_constant, value))) if isinstance(value, tuple) else repr(value)
 
 
 def _text_of_numbers(value: Any) -> str:

@@ -1,7 +1,9 @@
 """The text by which a result is found follows the code of a component and of all that it uses."""
 
 import importlib
+import linecache
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +80,17 @@ def test_an_edit_of_what_a_rule_uses_is_another_text(text_with, edit):
 )
 def test_a_docstring_or_comment_is_none(text_with, edit):
     assert text_with(*edit) == text_with()
+
+
+def test_functions_of_one_line_are_told_apart():
+    one, other, again = lambda t: 1 / t, lambda t: 2 / t, lambda t: 1 / t
+    assert text_of(one).split()[1] != text_of(other).split()[1]
+    assert text_of(one).split()[1] == text_of(again).split()[1]
+
+
+def test_it_is_the_code_that_was_loaded_whatever_the_file_has_become(text_with):
+    before = text_with()
+    module = sys.modules["a_third_party"]
+    Path(module.__file__).write_text(SOURCE.replace("return grad * CONFIG", "return -grad * CONFIG"))
+    linecache.checkcache()
+    assert text_of(module.Mine()) == before
