@@ -41,20 +41,20 @@ class Mine(Optimizer):
 
 
 @pytest.fixture
-def text_with(tmp_path, monkeypatch):
+def rule_with(tmp_path, monkeypatch):
     made = []
 
-    def text(*edit):
-        """Return the text of a rule of a module with one edit; the module has one name, as after a restart."""
+    def made_from(*edit):
+        """Return a rule of a module with one edit; the module has one name, as after a restart."""
         folder = tmp_path / str(len(made))
         folder.mkdir()
         made.append(folder)
         (folder / "a_third_party.py").write_text(SOURCE.replace(*edit) if edit else SOURCE)
         monkeypatch.syspath_prepend(folder)
         sys.modules.pop("a_third_party", None)
-        return text_of(importlib.import_module("a_third_party").Mine())
+        return importlib.import_module("a_third_party").Mine()
 
-    yield text
+    yield made_from
     sys.modules.pop("a_third_party", None)
 
 
@@ -71,15 +71,15 @@ def text_with(tmp_path, monkeypatch):
     ],
     ids=str,
 )
-def test_an_edit_of_what_a_rule_uses_is_another_text(text_with, edit):
-    assert text_with(*edit) != text_with()
+def test_an_edit_of_what_a_rule_uses_is_another_text(rule_with, edit):
+    assert text_of(rule_with(*edit)) != text_of(rule_with())
 
 
 @pytest.mark.parametrize(
     "edit", [("Return the gradient, scaled.", "Scale."), ("class Kind", "# a comment\nclass Kind")]
 )
-def test_a_docstring_or_comment_is_none(text_with, edit):
-    assert text_with(*edit) == text_with()
+def test_a_docstring_or_comment_is_none(rule_with, edit):
+    assert text_of(rule_with(*edit)) == text_of(rule_with())
 
 
 def test_functions_of_one_line_are_told_apart():
@@ -88,9 +88,10 @@ def test_functions_of_one_line_are_told_apart():
     assert text_of(one).split()[1] == text_of(again).split()[1]
 
 
-def test_it_is_the_code_that_was_loaded_whatever_the_file_has_become(text_with):
-    before = text_with()
-    module = sys.modules["a_third_party"]
-    Path(module.__file__).write_text(SOURCE.replace("return grad * CONFIG", "return -grad * CONFIG"))
+def test_it_is_the_code_that_was_loaded_whatever_the_file_has_become(rule_with):
+    rule, edit = rule_with(), ("return grad * CONFIG", "return -grad * CONFIG")
+    file = Path(sys.modules["a_third_party"].__file__)
+    file.write_text(SOURCE.replace(*edit))
     linecache.checkcache()
-    assert text_of(module.Mine()) == before
+    assert text_of(rule) != text_of(rule_with(*edit))
+    assert text_of(rule) == text_of(rule_with())
