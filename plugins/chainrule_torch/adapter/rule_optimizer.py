@@ -324,7 +324,8 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.defaults.pop("differentiable", None)  # torch's, which would become a key of the groups that are added
+        if "differentiable" not in self._settings.defaults():
+            self.defaults.pop("differentiable", None)  # torch's, which would become a key of the groups that are added
         if "_settings" in state:
             self._current, self._shows_others = {}, True
             self._layout = Layout(self._precision, flatten=self._flatten, alone=state["_release"], is_read=True)

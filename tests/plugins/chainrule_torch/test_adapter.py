@@ -130,7 +130,7 @@ def test_the_first_step_starts_from_the_weights_it_finds() -> None:
     assert torch.equal(parameter, torch.full((3,), 5.0))
 
 
-@pytest.mark.parametrize("name", ["adam", "lion", "prodigy", "sgld", "schedule_free_adamw"])
+@pytest.mark.parametrize("name", ["adam", "lion", "prodigy", "sgld", "schedule_free_adamw", "torch_adamw"])
 def test_a_saved_run_goes_on_bit_for_bit(name: str) -> None:
     net, settings = model(), {"temperature": 0.1} if name == "sgld" else {}
     stepper = optimizer(name, net.parameters(), **settings)
@@ -154,16 +154,17 @@ def test_state_keeps_its_dtype_when_it_is_loaded() -> None:
     assert stepper.state[parameter]["random_key"].dtype == torch.int64
 
 
+@pytest.mark.parametrize("name", ["adam", "torch_adam"])
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # noqa: S301
-def test_copies_go_on_alike(copied: Any) -> None:
+def test_copies_go_on_alike(copied: Any, name: str) -> None:
     net = model()
-    stepper = optim.Adam(net.parameters(), lr=0.1)
+    stepper = optimizer(name, net.parameters(), lr=0.1)
     train(net, stepper, 2)
     other, theirs = copied((net, stepper))
     train(net, stepper, 2, 2)
     train(other, theirs, 2, 2)
     assert torch.equal(values(net), values(other))
-    assert type(theirs) is optim.adam
+    assert type(theirs) is type(stepper)
 
 
 def test_evaluates_with_other_parameters_until_training_goes_on() -> None:
