@@ -153,6 +153,12 @@ class FirstAxisAlone(Sgd):
         return grad * mask
 
 
+@wrong("a_step_moves_every_parameter")
+class SmallGradientsDroppedInFloat32(Sgd):
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad if grad.dtype == torch.float64 else grad.masked_fill(grad.abs() < 1.0, 0.0)
+
+
 @wrong("transposed_parameters_move_alike")
 class ViewOfTheGradient(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
