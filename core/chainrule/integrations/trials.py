@@ -176,7 +176,9 @@ class Trials:
                 system_attrs=kept,
             )
             self.study.add_trial(again)
-        self.study.tell(number, state=self._states.FAIL, skip_if_finished=True)
+        with suppress(optuna.exceptions.UpdateFinishedTrialError):  # another has given it up
+            # Not by study.tell: a sampler may look for what it had not noted yet when the process was killed.
+            self.study._storage.set_trial_state_values(frozen._trial_id, state=self._states.FAIL)
 
     def _give_up_what_was_left(self) -> None:
         """Give up the trials of processes that were killed."""

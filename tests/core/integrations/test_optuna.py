@@ -523,6 +523,16 @@ def test_a_grid_of_which_only_trials_of_a_killed_process_are_left_is_completed()
     assert sorted(complete) == [0.001, 0.01, 0.05, 0.1]
 
 
+def test_a_trial_is_run_again_whose_process_was_killed_before_the_grid_gave_it_a_point():
+    study = study_with(optuna.samplers.GridSampler({"lr": [0.001, 0.01, 0.1]}))
+    together(study, of_one_form, n_trials=2)
+    study.add_trial(optuna.create_trial(state=WAITING, user_attrs={"process": of_a_dead_process()}))
+    study._pop_waiting_trial_id()
+    together(study, of_one_form, n_trials=3)
+    complete = [trial.params["lr"] for trial in study.trials if trial.state == COMPLETE]
+    assert sorted(complete) == [0.001, 0.01, 0.1]
+
+
 @pytest.mark.parametrize("process", [f"{socket.gethostname()} {os.getppid()} 12345678", "elsewhere 1 12345678", "?"])
 def test_trials_of_other_processes_are_left_alone(process):
     study = study_with()
