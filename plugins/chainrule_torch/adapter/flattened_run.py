@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
+from torch.utils.dlpack import from_dlpack
 
 from chainrule_torch.adapter.flat_run import FlatRun, addresses, own_stride, shaped, some
 from chainrule_torch.adapter.initial_state import zeros
@@ -23,7 +24,7 @@ class FlattenedRun(FlatRun):
         data, self._grad = _zeros(sum(sizes), first), _zeros(sum(sizes), first)
         for parameter, part in zip(parameters, data.split_with_sizes(sizes), strict=True):
             view = shaped(part, parameter.shape, own_stride(parameter))
-            parameter.data = view.copy_(parameter)
+            parameter.data = _apart(view.copy_(parameter))
         super().__init__(members, parameters, data)
         self._parameters = list(parameters)
         self._grads = self._shaped(self._grad)
@@ -54,6 +55,11 @@ class FlattenedRun(FlatRun):
 
     def _scatter(self, which: Sequence[int] | None) -> None:
         increment_version(some(self._parameters, which))  # the vector has a version of its own
+
+
+def _apart(view: Tensor) -> Tensor:
+    """Return the view's memory as a tensor with a storage of its own: safetensors saves one tensor of each alone."""
+    return from_dlpack(view.detach()) if view.numel() else view
 
 
 def _zeros(size: int, like: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -32,8 +33,10 @@ def expect_equal(one: torch.nn.Module, other: torch.nn.Module) -> None:
         assert torch.equal(a, b)
 
 
-def storages(tensors: Any) -> int:
-    return len({each.untyped_storage().data_ptr() for each in tensors})
+def stretches(tensors: Any) -> int:
+    """The number of stretches of memory in which tensors lie, one after the other."""
+    spans = sorted((each.data_ptr(), each.data_ptr() + each.numel() * each.element_size()) for each in tensors)
+    return 1 + sum(start != stop for (_, stop), (start, _) in pairwise(spans))
 
 
 @pytest.mark.parametrize("by_module", [False, True])
@@ -43,9 +46,19 @@ def test_weights_are_the_same_to_the_bit(make: Any, by_module: bool) -> None:
     for net, flatten in zip(nets, (False, True), strict=True):
         stepper = make(net.parameters(), lr=0.1, flatten=flatten)
         train(net, stepper, zero=net if by_module else None)
-        assert storages(net.parameters()) == (1 if flatten else 6)
-        assert storages(each.grad for each in net.parameters()) == (1 if flatten else 6)
+        assert stretches(net.parameters()) == (1 if flatten else 6)
+        assert stretches(each.grad for each in net.parameters()) == (1 if flatten else 6)
     expect_equal(*nets)
+
+
+def test_each_parameter_has_a_storage_of_its_own() -> None:
+    """Of several in one, safetensors saves one alone, as shared."""
+    net = model()
+    whole = sum(each.numel() for each in net.parameters())
+    optim.sgd(net.parameters(), flatten=True).step()
+    sizes = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() // 4 for each in net.parameters()}
+    assert sum(sizes.values()) == whole
+    assert len(sizes) == len(list(net.parameters()))
 
 
 def test_gradients_stay_and_are_set_to_zero() -> None:
@@ -54,7 +67,7 @@ def test_gradients_stay_and_are_set_to_zero() -> None:
     assert all(each.grad is None for each in net.parameters())
     train(net, stepper, 1)
     stepper.zero_grad()
-    assert storages(each.grad for each in net.parameters()) == 1
+    assert stretches(each.grad for each in net.parameters()) == 1
     assert not any(each.grad.any() for each in net.parameters())
 
 
@@ -87,7 +100,7 @@ def test_copies_go_on_alike_and_apart(copied: Any) -> None:
     train(net, stepper, 2, 2)
     train(other, theirs, 2, 2)
     expect_equal(net, other)
-    assert storages([*net.parameters(), *other.parameters()]) == 2
+    assert stretches([*net.parameters(), *other.parameters()]) == 2
 
 
 def test_saved_states_are_those_of_parameters_that_are_not_flattened() -> None:
@@ -133,7 +146,7 @@ def test_other_data_is_flattened_again() -> None:
         net.double().float()
         train(net, stepper, 2, 2)
     expect_equal(*nets)
-    assert storages(nets[1].parameters()) == 1
+    assert stretches(nets[1].parameters()) == 1
 
 
 def test_autograd_knows_of_a_step() -> None:
