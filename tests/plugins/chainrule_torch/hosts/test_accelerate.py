@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from chainrule_torch import optim
+
 from .small import RULES, batches, decayed, loss_of, network, plain_loop, stepper_for, weights, whole_loss
 
 accelerate = pytest.importorskip("accelerate", reason="accelerate is not installed; the extra hosts has it")
@@ -84,3 +86,13 @@ def test_starts_from_weights_that_are_loaded_after_preparing() -> None:
         theirs.zero_grad()
     epoch(accelerator, net, stepper, loader)
     assert all(map(torch.equal, weights(net), weights(other)))
+
+
+def test_a_saved_model_has_every_parameter_though_they_are_flattened(tmp_path: Path) -> None:
+    accelerator = accelerate.Accelerator(cpu=True)
+    net = network("adam")
+    net, stepper = accelerator.prepare(net, optim.adamw(net.parameters(), flatten=True))
+    epoch(accelerator, net, stepper, batches())
+    accelerator.save_model(net, str(tmp_path))
+    saved = pytest.importorskip("safetensors.torch").load_file(tmp_path / "model.safetensors")
+    torch.testing.assert_close(saved, dict(net.state_dict()), rtol=0, atol=0)
