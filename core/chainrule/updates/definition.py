@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import re
 import sys
+import sysconfig
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial, singledispatchmethod
 from numbers import Number
 from types import CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
@@ -21,10 +23,13 @@ from chainrule.base.optimizer import Optimizer
 from chainrule.base.wrapper import layers_of
 from chainrule.calls import Explained
 
-FOREIGN = frozenset({"chainrule", "torch", "numpy", *sys.stdlib_module_names} - {"__main__"})
-"""Packages that nobody edits beside a running fit."""
+FOREIGN = frozenset({"chainrule", "torch", "numpy"})
+"""Packages that nobody edits beside a running fit, beside Python's own and those that are installed."""
 
-CONSTANTS = (Number, str, bytes, type(None), type(...), range, slice, torch.dtype, torch.device, np.dtype)
+CONSTANTS = (Number, str, bytes, bytearray, type(None), type(...), range, slice, torch.dtype, torch.device, np.dtype)
+
+LONGEST = 2000
+"""The most characters that stand for an object of another package."""
 
 
 def definition(rule: Optimizer) -> tuple[object, ...]:
@@ -54,59 +59,72 @@ def _identified(value: Any) -> object:
 def used_by(*owners: object) -> Iterator[Any]:
     """Yield functions and the methods of classes, with all functions and constants that these use by name.
 
-    What they use uses others in turn; constants in tuples, lists, sets, dicts, classes and objects are among them.
+    What they use uses others in turn; constants in tuples, lists, sets, dicts, classes and objects are among them. Of
+    an installed package that is none of the owners' own, only the names of what is used.
     """
+    kinds = [kind for owner in owners for kind in (owner.__mro__ if isinstance(owner, type) else (owner,))]
+    own = {_package(kind) for kind in kinds} - FOREIGN - sys.stdlib_module_names
+    is_foreign = lru_cache(maxsize=None)(lambda package: package not in own and _is_foreign(package))
     found: list[Any] = list(owners)
-    seen: dict[int, Any] = {}  # which keeps them, so that no other has the same id
+    seen: dict[int, tuple[int, Any]] = {}  # with the objects, so that no other has the same id
     while found:
         value = found.pop()
         if isinstance(value, CONSTANTS):
             yield value
-        elif id(value) not in seen:
-            seen[id(value)] = value
-            is_code = isinstance(value, FunctionType) and not _is_foreign(value)
+        elif id(value) in seen:
+            yield f"the same as {seen[id(value)][0]}"
+        else:
+            seen[id(value)] = len(seen), value
+            is_code = isinstance(value, FunctionType) and not is_foreign(_package(value))
             if is_code or isinstance(value, Tensor | np.ndarray | np.generic):
                 yield value
             with suppress(Exception):  # of an object that cannot be read whole, such as a config that lacks a value
-                for part in _inside(value):
+                for part in _inside(value, is_foreign):
                     found.append(part)
 
 
-def _inside(value: Any) -> Iterator[Any]:
+def _inside(value: Any, is_foreign: Callable[[str], bool]) -> Iterator[Any]:
     """Yield what an object consists of, as far as somebody may edit it."""
-    is_mapping = isinstance(value, dict | MappingProxyType) or (
-        isinstance(value, Mapping) and not _is_foreign(type(value))  # os.environ decides nothing
-    )
-    if is_mapping or isinstance(value, tuple | list | deque | set | frozenset):
+    if isinstance(value, dict | MappingProxyType):
         yield f"{type(value).__name__} of {len(value)}"
-    if is_mapping:
         yield from (part for item in value.items() for part in item)
     elif isinstance(value, tuple | list | deque):
+        yield f"{type(value).__name__} of {len(value)}"
         yield from value
     elif isinstance(value, set | frozenset):
-        yield from sorted(value, key=lambda item: re.sub(" at 0x[0-9a-f]+", "", repr(item)))
+        yield f"{type(value).__name__} of {len(value)}"
+        yield from sorted(value, key=_without_address)
     elif isinstance(value, partial):
         yield from (value.func, value.args, value.keywords)
     elif isinstance(value, property):
         yield value.fget
+    elif isinstance(value, cached_property | singledispatchmethod):
+        yield value.func
     elif isinstance(value, MethodType | classmethod | staticmethod):
         yield from (value.__func__, getattr(value, "__self__", None))
-    elif isinstance(value, type):
-        for kind in value.__mro__:
-            if not _is_foreign(kind):
-                yield from (item for name, item in vars(kind).items() if _counts(kind, name, item))
     elif isinstance(value, FunctionType):
-        if not _is_foreign(value):
-            yield from _used(value)
-    elif isinstance(value, SimpleNamespace) or not _is_foreign(type(value)):
+        if is_foreign(_package(value)):
+            yield _name(value)
+        else:
+            yield from _used(value, is_foreign)
+    elif isinstance(value, type):
+        yield from (_name(kind) for kind in value.__mro__[:1])
+        for kind in value.__mro__:
+            if not is_foreign(_package(kind)):
+                yield from (item for name, item in vars(kind).items() if _counts(kind, name, item))
+    elif isinstance(value, Mapping) and not is_foreign(_package(type(value))):
+        yield from (part for item in value.items() for part in item)
+    elif isinstance(value, SimpleNamespace) or not is_foreign(_package(type(value))):
         yield type(value)
         yield getattr(value, "__dict__", None)
         for name in (name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())):
             yield getattr(value, name, None)
-    if callable(value):
-        yield getattr(value, "__dict__", {}).get("__wrapped__")  # what a decorator was applied to
-        if not isinstance(value, FunctionType) or _is_foreign(value):
-            yield f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
+    elif hasattr(value, "__wrapped__"):
+        yield value.__wrapped__  # what functools.lru_cache, for one, was applied to
+    elif inspect.isroutine(value) or isinstance(value, np.ufunc):
+        yield _name(value)
+    elif not isinstance(value, Tensor | np.ndarray | np.generic | ModuleType | Mapping):
+        yield _without_address(value)[:LONGEST]
 
 
 def _counts(kind: type, name: str, member: object) -> bool:
@@ -116,37 +134,66 @@ def _counts(kind: type, name: str, member: object) -> bool:
     return name == "__call__" if issubclass(kind, Explained) else isinstance(member, FunctionType)
 
 
-def _is_foreign(value: Any) -> bool:
-    return str(getattr(value, "__module__", "")).partition(".")[0] in FOREIGN
+def _without_address(value: object) -> str:
+    return re.sub(" at 0x[0-9a-f]+", "", repr(value))
 
 
-def _used(function: FunctionType) -> Iterator[Any]:
-    """Yield the defaults of a function, and what it takes from the functions and the module around it."""
+def _name(value: Any) -> str:
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
+
+
+def _package(value: Any) -> str:
+    """Return the name of the package in which a class or a function was written."""
+    module = value.__globals__.get("__name__") if isinstance(value, FunctionType) else getattr(value, "__module__", "")
+    return str(module).partition(".")[0]
+
+
+@lru_cache(maxsize=1024)
+def _is_foreign(package: str) -> bool:
+    """Whether nobody edits a package beside a running fit: one of Python's own, or installed among others'."""
+    module = sys.modules.get(package)
+    places = [*getattr(module, "__path__", ()), getattr(module, "__file__", None) or ""]
+    if package in FOREIGN or package in sys.builtin_module_names:
+        return package != "__main__"
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return package != "__main__" and any(str(place).startswith(tuple(folders)) for place in places)
+
+
+def _used(function: FunctionType, is_foreign: Callable[[str], bool]) -> Iterator[Any]:
+    """Yield what belongs to a function, and what it takes from the functions and the modules around it."""
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
+    yield from vars(function).values()  # what a decorator was applied to, and its own attributes
     for cell in function.__closure__ or ():
         if cell != CellType():  # a name that is not assigned yet
             yield cell.cell_contents
     for code in _codes(function.__code__):
-        yield from _named(code, function.__globals__)
+        yield from _named(code, function.__globals__, is_foreign)
 
 
-def _named(code: CodeType, around: Mapping[str, Any]) -> Iterator[Any]:
+def _named(code: CodeType, around: Mapping[str, Any], is_foreign: Callable[[str], bool]) -> Iterator[Any]:
     """Yield the values of the global names in some code; of modules, what they have under any name in it."""
-    found = [around.get(name) for name in _global_names(code)]
+    names, imports = _names(code)
+    found = [around.get(name) for name in names]
+    found += [
+        sys.modules.get(f"{prefix}{name}") for name in imports for prefix in ("", f"{around.get('__package__')}.")
+    ]
     modules: list[ModuleType] = []
     while found:
         value = found.pop()
         if not isinstance(value, ModuleType):
             yield value
-        elif value not in modules and value.__name__.partition(".")[0] not in FOREIGN:
+        elif value not in modules and not is_foreign(value.__name__.partition(".")[0]):
             modules.append(value)
             found += [vars(value).get(name) for name in code.co_names]
 
 
 @lru_cache(maxsize=4096)
-def _global_names(code: CodeType) -> list[str]:
-    return sorted({one.argval for one in dis.get_instructions(code) if one.opname == "LOAD_GLOBAL"})
+def _names(code: CodeType) -> tuple[list[str], list[str]]:
+    """Return the global names that some code reads, and the modules that it imports."""
+    read = [(one.opname, one.argval) for one in dis.get_instructions(code)]
+    names, imports = ({name for kind, name in read if kind == wanted} for wanted in ("LOAD_GLOBAL", "IMPORT_NAME"))
+    return sorted(names), sorted(imports)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -1,6 +1,8 @@
 """A rule that was edited while its class stays, as in a notebook, is applied as it is now."""
 
+import sys
 import types
+from pathlib import PurePath
 
 import numpy as np
 import pytest
@@ -49,13 +51,24 @@ def twice_by(scale, grad):
     return 2 * grad
 
 
+def counted(grad):
+    import helpers_imported_within
+
+    return grad * counted.times * helpers_imported_within.times
+
+
+counted.times = 1.0
+within = sys.modules["helpers_imported_within"] = types.ModuleType("helpers_imported_within")
+within.times = 1.0
 factor, outer, lags, nested = Factor(), 1.0, range(1), [[1], [1, 1]]
+pair, path = (1, 1), PurePath("a")
+pairs = [pair]
 
 
 def direction_of(grad):
     scale = names["times"] * space.inner.times * Config.times * float(numbers[0]) * helpers.constants.factor
     scaled = factor(helpers.scaled(function(grad))) * times * scale * tensor
-    return Scale() * scaled * (lags.stop * len(nested[0]))
+    return counted(Scale() * scaled * (lags.stop * len(nested[0]) * len(pairs) * len(str(path))))
 
 
 def twice(grad):
@@ -93,6 +106,10 @@ EDITS = {
     "an operator of an object": (Scale, "__mul__", twice_by),
     "a range": (None, "lags", range(2)),
     "how lists are nested": (None, "nested", [[1, 1], [1]]),
+    "an attribute of a function": (counted, "times", 2.0),
+    "what a function imports": (within, "times", 2.0),
+    "how often an object stands in a list": (None, "pairs", [pair, pair]),
+    "an object of Python's own": (None, "path", PurePath("ab")),
     "a function of torch": (None, "function", torch.exp2),
     "a tensor": (None, "tensor", torch.tensor(2.0)),
 }
