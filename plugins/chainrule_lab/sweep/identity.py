@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import random
 import re
-from collections.abc import Mapping
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -41,27 +44,61 @@ def text_of(value: Any, seen: dict[int, int] | None = None, codes: dict[Any, str
     if type(value) is float:
         return value.hex()
     if isinstance(value, Tensor | np.ndarray | np.generic):
-        return _text_of_numbers(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(text, value))}]"
-    if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(map(text, value)))}}}"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{text(key)}: {text(one)}' for key, one in value.items())}}}"
+        return _text_of_numbers(value) if str(value.dtype) != "object" else text(value.tolist())
     if isinstance(value, type):
         return _known_code(value, codes)
+    if (contents := _contents(value, text)) is not None and type(value).__module__ in ("builtins", "collections"):
+        return contents
     if id(value) in seen:
         return f"shared {seen[id(value)]}"
     seen[id(value)] = len(seen)
     if type(value) is partial:
         return f"partial {text([value.func, value.args, value.keywords])}"
+    if isinstance(value, MethodType):
+        return f"method {text([value.__func__, value.__self__])}"
     if isinstance(value, FunctionType):
         bound = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
         return f"{_known_code(value, codes)} {text([bound, value.__defaults__, value.__kwdefaults__])}"
-    if hasattr(value, "__dict__") and not inspect.isroutine(value):
-        own = {name: one for name, one in vars(value).items() if name not in BOOKKEEPING}
-        kind: Any = type(value)  # mypy takes a class of classes for one without a hash
-        return f"{_known_code(kind, codes)} {text(own)}"
+    if inspect.isroutine(value) or hasattr(value, "__wrapped__"):  # the latter of functools.lru_cache
+        return text(value.__wrapped__) if hasattr(value, "__wrapped__") else _without_address(value)
+    if (drawn := _state_of_generator(value)) is not None:
+        return f"{type(value).__name__} {text(drawn)}"
+    own = {name: one for name, one in _attributes(value).items() if name not in BOOKKEEPING}
+    kind: Any = type(value)  # mypy takes a class of classes for one without a hash
+    if kind.__module__.partition(".")[0] in sys.stdlib_module_names - {"types", "__main__"} or not (own or contents):
+        return f"{_known_code(kind, codes)} {_without_address(value)}"  # a logger, for one, leads to all others
+    return f"{_known_code(kind, codes)} {contents or ''} {text(own)}"
+
+
+def _contents(value: Any, text: Callable[[Any], str]) -> str | None:
+    """Return the text of what a container holds, or of a number or word of a class of its own; None for all else."""
+    if isinstance(value, list | tuple | deque):
+        return f"[{', '.join(map(text, value))}]"
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(text, value)))}}}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{text(key)}: {text(one)}' for key, one in value.items())}}}"
+    base = next((base for base in (int, float, str, bytes) if isinstance(value, base)), None)
+    return None if base is None else base.__repr__(value)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    slots = {name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())} - {"__weakref__"}
+    return {name: getattr(value, name) for name in sorted(slots) if hasattr(value, name)} | getattr(
+        value, "__dict__", {}
+    )
+
+
+def _state_of_generator(value: Any) -> Any:
+    """Return the state of a generator of random numbers; None for anything else."""
+    if isinstance(value, torch.Generator | np.random.RandomState):
+        return value.get_state()
+    if isinstance(value, np.random.Generator):
+        return value.bit_generator.state
+    return value.getstate() if isinstance(value, random.Random) else None
+
+
+def _without_address(value: Any) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
@@ -105,7 +142,9 @@ def _text_of_constant(value: Any) -> str:
 
 
 def _text_of_numbers(value: Any) -> str:
-    array = value.detach().cpu().contiguous() if isinstance(value, Tensor) else np.ascontiguousarray(value)
+    if isinstance(value, Tensor):
+        value = value.detach().to_dense().resolve_conj().resolve_neg()
+    array = value.cpu().contiguous() if isinstance(value, Tensor) else np.ascontiguousarray(value)
     raw = array.flatten().view(torch.uint8).numpy().tobytes() if isinstance(array, Tensor) else array.tobytes()
     return f"{tuple(array.shape)} {array.dtype} {digest(raw)}"
 

@@ -2,10 +2,16 @@
 
 import importlib
 import linecache
+import logging
+import random
 import sys
+from collections import deque
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from chainrule_lab.sweep.identity import text_of
 
@@ -95,3 +101,55 @@ def test_it_is_the_code_that_was_loaded_whatever_the_file_has_become(rule_with):
     linecache.checkcache()
     assert text_of(rule) != text_of(rule_with(*edit))
     assert text_of(rule) == text_of(rule_with())
+
+
+class Factor:
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+    def times(self, x):
+        return self.value * x
+
+
+class Rate(float):
+    pass
+
+
+class Table(dict):
+    pass
+
+
+def table(extra):
+    found = Table(a=1)
+    found.extra = extra
+    return found
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Factor,
+        lambda value: Factor(value).times,
+        lambda value: lru_cache(lambda x, y=value: x * y),
+        Rate,
+        table,
+        lambda value: np.random.default_rng(int(value)),
+        lambda value: torch.Generator().manual_seed(int(value)),
+        lambda value: random.Random(value),  # noqa: S311
+        lambda value: deque(np.full(10_000, value)),
+        lambda value: np.array([value, "a"], dtype=object),
+        lambda value: torch.full((2, 2), value).to_sparse(),
+    ],
+)
+def test_what_an_object_holds_is_in_its_text_alike_each_time(made):
+    assert text_of(made(1.0)) == text_of(made(1.0)) != text_of(made(2.0))
+
+
+def test_a_logger_is_known_by_its_name():
+    """It leads to all others, and to what they write to."""
+    before = text_of({"log": logging.getLogger("mine")})
+    logging.getLogger("another").addHandler(logging.NullHandler())
+    assert text_of({"log": logging.getLogger("mine")}) == before
+    assert len(before) < 200
