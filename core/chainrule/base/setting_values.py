@@ -81,7 +81,12 @@ def equal(one: Any, other: Any) -> bool:
         return one.dtype == other.dtype and np.array_equal(one, other)
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(equal, one, other))
-    return bool(one == other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(value, other[key]) for key, value in one.items())
+    try:
+        return bool(one == other)
+    except (RuntimeError, TypeError, ValueError):  # of an object with tensors or arrays in it
+        return hasattr(one, "__dict__") and equal(vars(one), vars(other))
 
 
 def unwrapped(declared: Any) -> Any:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import integer, shown
+from chainrule.base.global_generators import random_states
 from chainrule.base.hookspecs import KeepsState
 from chainrule.errors import CallbackError, ChainruleError, StateError, label, one_line
 from chainrule.training.batches import Data, is_pair
@@ -21,7 +22,6 @@ from chainrule.training.run import Run
 from chainrule.training.run_settings import described, difference, settings_of
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.compiled import CompiledStep
-from chainrule.training.steps.snapshot import random_states
 from chainrule.training.training_step import StepForm
 
 PARTS = ("settings", "parts", "run", "values", "batch", "callbacks", "order")

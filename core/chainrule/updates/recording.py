@@ -12,6 +12,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 from torch.overrides import TorchFunctionMode
 
+from chainrule.base.global_generators import random_numbers_kept, random_states
+
 Replay = Callable[..., Any]
 
 _ATEN = torch.ops.aten
@@ -39,10 +41,14 @@ def record(operations: Callable[..., object], inputs: Sequence[Tensor]) -> Repla
     """Return a function of tensors like these that performs the operations, none of which runs now.
 
     Raises:
-        Exception: whatever arises if the operations depend on the values of tensors.
+        Exception: whatever arises if the operations depend on the values of tensors, or on drawn numbers.
     """
-    # On fake tensors, which have shapes but no values.
-    graph = make_fx(operations, tracing_mode="fake")(*inputs)
+    with random_numbers_kept():
+        before = random_states()
+        # On fake tensors, which have shapes but no values.
+        graph = make_fx(operations, tracing_mode="fake")(*inputs)
+        if random_states() != before:
+            raise RuntimeError("they draw from Python's or numpy's generator, whose numbers would be constants")
     for node in graph.graph.find_nodes(op="get_attr"):
         raise RuntimeError(f"{node.target} is a tensor that is neither a parameter nor state")
     _simplify(graph)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import random
 import re
 import sys
 from collections import deque
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.base.global_generators import state_of_generator
 from chainrule.base.saved_tensors import BOOKKEEPING
 from chainrule.updates.definition import used_by
 
@@ -61,7 +61,7 @@ def text_of(value: Any, seen: dict[int, int] | None = None, codes: dict[Any, str
         return f"{_known_code(value, codes)} {text([bound, value.__defaults__, value.__kwdefaults__])}"
     if inspect.isroutine(value) or hasattr(value, "__wrapped__"):  # the latter of functools.lru_cache
         return text(value.__wrapped__) if hasattr(value, "__wrapped__") else _without_address(value)
-    if (drawn := _state_of_generator(value)) is not None:
+    if (drawn := state_of_generator(value)) is not None:
         return f"{type(value).__name__} {text(drawn)}"
     own = {name: one for name, one in _attributes(value).items() if name not in BOOKKEEPING}
     kind: Any = type(value)  # mypy takes a class of classes for one without a hash
@@ -87,15 +87,6 @@ def _attributes(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in sorted(slots) if hasattr(value, name)} | getattr(
         value, "__dict__", {}
     )
-
-
-def _state_of_generator(value: Any) -> Any:
-    """Return the state of a generator of random numbers; None for anything else."""
-    if isinstance(value, torch.Generator | np.random.RandomState):
-        return value.get_state()
-    if isinstance(value, np.random.Generator):
-        return value.bit_generator.state
-    return value.getstate() if isinstance(value, random.Random) else None
 
 
 def _without_address(value: Any) -> str:

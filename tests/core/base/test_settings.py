@@ -3,6 +3,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partialmethod
+from types import SimpleNamespace
 from typing import Final, List, Literal, NewType  # noqa: UP035
 
 import numpy as np
@@ -279,10 +280,21 @@ def test_settings_with_tensors_compare_by_value():
     assert one != adam()
 
 
+@dataclasses.dataclass
+class Pair:
+    one: torch.Tensor
+
+
 def test_settings_with_arrays_compare_by_value():
     class Weighted(Optimizer):
         weights: np.ndarray | None = None
 
+    class Held(Optimizer):
+        held: object = None
+
+    for made in (lambda value: {"a": value}, lambda value: SimpleNamespace(a=value), Pair):
+        assert Held(held=made(torch.ones(2))) == Held(held=made(torch.ones(2)))
+        assert Held(held=made(torch.ones(2))) != Held(held=made(torch.zeros(2)))
     assert Weighted(weights=np.ones(2)) == Weighted(weights=np.ones(2))
     assert Weighted(weights=np.ones(2)) != Weighted(weights=np.zeros(2))
 

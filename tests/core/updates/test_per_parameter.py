@@ -1,7 +1,9 @@
 """Rules that are not elementwise: each parameter of one member in its own shape, and sums over a whole network."""
 
 import dataclasses
+import random
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -278,6 +280,25 @@ def test_what_can_not_be_recorded_runs_all_the_same(monkeypatch):
             updater.step()
         ends.append(network.flat.data)
     assert_close(*ends, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.rand])
+def test_numbers_of_a_shared_generator_are_drawn_anew_at_each_step(draw):
+    class Draws(Optimizer):
+        elementwise = False
+
+        def update(self, parameter, grad, state, step):
+            return grad * draw()
+
+    network = linear(3, 2).build(seeds=[0, 1, 2], dtype=torch.float64)
+    updater = Draws(lr=0.1).attach(network)
+    steps = set()
+    for _ in range(4):
+        before = network.flat.data[0].item()
+        network.flat.grad.copy_(torch.arange(24.0) + 1)
+        updater.step()
+        steps.add(round(network.flat.data[0].item() - before, 9))
+    assert len(steps) == 4
 
 
 def test_scalars_and_rates_may_change_their_form_and_back():

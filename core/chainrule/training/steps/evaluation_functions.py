@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from chainrule.base.global_generators import random_numbers_kept
 from chainrule.base.metric import Metric
 from chainrule.base.protocols import LossLike
 from chainrule.errors import ContractError
@@ -25,7 +26,6 @@ from chainrule.training.steps.tracing import (
     changed_by,
     expect_no_views,
     graph_of,
-    random_numbers_kept,
 )
 
 Function: TypeAlias = Callable[..., Sequence[Tensor]]

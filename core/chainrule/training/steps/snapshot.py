@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import random
+import inspect
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from chainrule.base.buffer import Buffer
+from chainrule.base.global_generators import random_states, state_of_generator
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
@@ -30,14 +30,24 @@ class Snapshot:
         counted = {id(vars(owner)) for owner in owners if isinstance(owner, KeepsForBackward)}
         self._uncounted = [one for one in self._containers if id(one[1]) not in counted and not _holds_parts(one[1])]
         self._random = random_states()
+        self._drawn = [
+            (f"{path}.{key}", value, state)
+            for path, container, _ in self._containers
+            for key, value in _items(container).items()
+            if (state := state_of_generator(value)) is not None
+        ]
 
     def difference(self, *, among_random: bool = True, uncounted: bool = False) -> str | None:
         """Return the path of the first value that has changed (tensors by identity, the rest by equality), or None.
 
-        With uncounted=True it looks only where a change is not counted: into lists, dicts, sets and foreign objects.
+        A generator of random numbers that was drawn from has changed too, but only where among_random. With
+        uncounted=True it looks only where a change is not counted: into lists, dicts, sets and foreign objects.
         """
         if among_random and random_states() != self._random:
             return "the state of Python's or numpy's random numbers"
+        for path, generator, before in self._drawn if among_random else ():
+            if not equal(state_of_generator(generator), before):
+                return path
         for path, container, before in self._uncounted if uncounted else self._containers:
             now, then = _items(container), _items(before)
             for key in now.keys() | then.keys():
@@ -101,7 +111,7 @@ def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
         for key, value in _items(container).items():
             if isinstance(value, dict | list | set | tuple):
                 found.append((f"{path}.{key}", value))
-            elif hasattr(value, "__dict__") and not isinstance(value, DECLARED) and not callable(value):
+            elif hasattr(value, "__dict__") and not isinstance(value, DECLARED) and not inspect.isroutine(value):
                 found.append((f"{path}.{key}", vars(value)))
 
 
@@ -122,9 +132,3 @@ def _items(container: Any) -> dict[Any, Any]:
 
 def _is_same(now: object, then: object) -> bool:
     return now is then or (not isinstance(now, Tensor) and equal(now, then))
-
-
-def random_states() -> tuple[Any, Any]:
-    """Return the states of Python's and numpy's global generators."""
-    kind, keys, *rest = np.random.get_state(legacy=True)
-    return random.getstate(), (kind, tuple(map(int, keys)), *rest)

@@ -6,12 +6,9 @@ Torch's private interfaces that a step needs are used here, in `recording` and i
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch._guards import TracingContext, tracing
@@ -24,10 +21,11 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 
+from chainrule.base.global_generators import random_numbers_kept
 from chainrule.base.step import Due
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.training.steps.eager import Outputs, TrainingStep, UntraceableError
-from chainrule.training.steps.snapshot import Snapshot, random_states, undeclared_tensors
+from chainrule.training.steps.snapshot import Snapshot, undeclared_tensors
 from chainrule.training.steps.stage import Stage
 
 THIN = 4
@@ -56,17 +54,6 @@ class Traced(NamedTuple):
     graph: GraphModule
     tensors: list[Tensor]
     constants: Sequence[str | Tensor]
-
-
-@contextmanager
-def random_numbers_kept() -> Iterator[None]:
-    """Put the states of Python's and numpy's global generators back at the end."""
-    python, numpy = random_states()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 @random_numbers_kept()

@@ -1,6 +1,9 @@
 """What the parts of a step hold beside what they declare is found, whatever their names."""
 
+import random
+
 import numpy as np
+import pytest
 import torch
 
 from chainrule import Module
@@ -41,3 +44,39 @@ def test_another_array_is_a_change_and_an_equal_one_is_none():
     assert before.difference() is None
     module.shift = np.array([1.0, 2.0])
     assert before.difference() == "shifts.shift"
+
+
+class Power:
+    def __init__(self):
+        self.power = 1
+
+    def __call__(self, x):
+        return x**self.power
+
+
+def test_an_attribute_of_an_object_that_can_be_called_is_looked_at():
+    module = Shifts()
+    module.shift = Power()
+    before = Snapshot([module])
+    module.shift.power = 2
+    assert before.difference(uncounted=True) == "shifts.shift.power"
+
+
+@pytest.mark.parametrize(
+    ("generator", "draw"),
+    [
+        (np.random.default_rng(0), lambda one: one.normal()),
+        (np.random.Generator(np.random.MT19937(0)), lambda one: one.normal()),
+        (np.random.RandomState(0), lambda one: one.rand()),
+        (random.Random(0), lambda one: one.random()),  # noqa: S311
+        (torch.Generator(), lambda one: torch.rand(1, generator=one)),
+    ],
+)
+def test_a_generator_has_changed_that_was_drawn_from(generator, draw):
+    module = Shifts()
+    module.shift = generator
+    before = Snapshot([module])
+    assert before.difference() is None
+    draw(generator)
+    assert before.difference() == "shifts.shift"
+    assert before.difference(among_random=False) is None
