@@ -22,6 +22,10 @@ DECLARED = (Tensor, Parameter, Buffer, Random, type)
 """Kinds of object whose inside is not looked at, since tensors that a module declares may change."""
 
 
+BUILT_IN = (int, float, complex, str, bytes, type(None))
+"""Kinds of value that hold nothing."""
+
+
 class Snapshot:
     """A copy of the Python state reachable from some objects, to detect later changes."""
 
@@ -113,6 +117,8 @@ def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
                 found.append((f"{path}.{key}", value))
             elif hasattr(value, "__dict__") and not isinstance(value, DECLARED) and not inspect.isroutine(value):
                 found.append((f"{path}.{key}", vars(value)))
+            elif _slots(value) and not isinstance(value, (*DECLARED, *BUILT_IN)):
+                found.append((f"{path}.{key}", value))
 
 
 def _holds_parts(container: Any) -> bool:
@@ -121,13 +127,24 @@ def _holds_parts(container: Any) -> bool:
 
 
 def _copied(container: Any) -> Any:
-    return next(kind(container) for kind in (dict, list, set) if isinstance(container, kind))
+    kind = next((kind for kind in (dict, list, set) if isinstance(container, kind)), None)
+    return _items(container) if kind is None else kind(container)
 
 
 def _items(container: Any) -> dict[Any, Any]:
     if isinstance(container, dict):
         return container
-    return {value: value for value in container} if isinstance(container, set) else dict(enumerate(container))
+    if isinstance(container, set):
+        return {value: value for value in container}
+    if isinstance(container, list | tuple):
+        return dict(enumerate(container))
+    return {name: getattr(container, name) for name in _slots(container) if hasattr(container, name)}
+
+
+def _slots(value: object) -> list[str]:
+    declared = [getattr(kind, "__slots__", ()) for kind in type(value).__mro__]
+    names = [name for each in declared for name in ((each,) if isinstance(each, str) else each)]
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 def _is_same(now: object, then: object) -> bool:

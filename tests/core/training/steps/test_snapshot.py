@@ -1,6 +1,7 @@
 """What the parts of a step hold beside what they declare is found, whatever their names."""
 
 import random
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -54,9 +55,15 @@ class Power:
         return x**self.power
 
 
-def test_an_attribute_of_an_object_that_can_be_called_is_looked_at():
+@dataclass(slots=True)
+class Slotted:
+    power: int = 1
+
+
+@pytest.mark.parametrize("kind", [Power, Slotted])
+def test_an_attribute_of_an_object_that_can_be_called_or_has_slots_is_looked_at(kind):
     module = Shifts()
-    module.shift = Power()
+    module.shift = kind()
     before = Snapshot([module])
     module.shift.power = 2
     assert before.difference(uncounted=True) == "shifts.shift.power"
