@@ -6,10 +6,11 @@ import copy
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import chainrule
 from chainrule import CallbackError, ChainruleError, Run, hookimpl
+from chainrule.errors import label, one_line
 from chainrule.joining import alike, joined
 from chainrule_lab.sweep.trial import Keys, Trial
 
@@ -53,7 +54,7 @@ def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], 
     first = trials[0]
     network = first.built(seeds)
     arguments = dict(first.fit)
-    callbacks = [*copy.deepcopy(list(arguments.pop("callbacks", ()))), _Epochs(on_epoch)]
+    callbacks = [*copies_of(arguments.pop("callbacks", ())), _Epochs(on_epoch)]
     try:
         history = chainrule.fit(
             network,
@@ -72,6 +73,25 @@ def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], 
         curves |= {f"test_{name}": value.unsqueeze(1).tolist() for name, value in found.items()}
     seconds = (perf_counter() - start) / len(trials)
     return [Trained({name: curve[i] for name, curve in curves.items()}, seconds) for i in range(len(trials))]
+
+
+def copies_of(callbacks: Sequence[object]) -> list[object]:
+    """Return the callbacks of one ensemble; what two of them share, their copies share.
+
+    Raises:
+        CallbackError: if one holds what cannot be copied.
+    """
+    memo: dict[int, Any] = {}
+    copies = []
+    for callback in callbacks:
+        try:
+            copies.append(copy.deepcopy(callback, memo))
+        except Exception as error:
+            raise CallbackError(
+                f"{label(callback)}: a callback of a sweep must be possible to copy, since each ensemble gets a copy, "
+                f"got {one_line(error).rstrip('.')}. Open what it holds in chainrule_fit_start."
+            ) from error
+    return copies
 
 
 class MembersDroppedError(ChainruleError):

@@ -17,6 +17,7 @@ from chainrule.building import checked_device, checked_dtype
 from chainrule.calls import explained
 from chainrule.training.batches import is_pair
 from chainrule.training.passed_parts import Metrics, check_parts, checked_callbacks
+from chainrule_lab.sweep.ensembles import copies_of
 from chainrule_lab.sweep.results import Results
 from chainrule_lab.sweep.runner import Workers, run
 from chainrule_lab.sweep.space import Method, Settings, trials_of
@@ -120,7 +121,7 @@ def sweep(
         "epochs": epochs,
         "batch_size": batch_size,
         "metrics": metrics,
-        "callbacks": checked_callbacks(callbacks),
+        "callbacks": copies_of(checked_callbacks(callbacks)),
         "clip_norm": clip_norm,
         "compile": compile,
         "evaluate_train": evaluate_train,

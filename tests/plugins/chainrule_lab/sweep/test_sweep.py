@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,33 @@ def test_callbacks_must_not_drop_members(sweep):
         {"lr": [0.1, 0.2, 0.3, 0.4]},
         callbacks=[successive_halving("train_loss", eta=2, rungs=1)],
     )
+
+
+@pytest.mark.parametrize(
+    "held", [threading.Lock(), threading, (i for i in range(2))], ids=["lock", "module", "generator"]
+)
+def test_a_callback_that_cannot_be_copied_is_named_before_anything_is_trained(sweep, trained, held):
+    words = (
+        "^watching: a callback of a sweep must be possible to copy, .*cannot pickle .*Open .* in chainrule_fit_start"
+    )
+    refused(sweep, words, {"lr": [0.1]}, callbacks=[Watching(held)])
+    assert not trained
+
+
+def test_what_two_callbacks_share_their_copies_share():
+    one, other = ensembles.copies_of([Watching(shared := []), Watching(shared)])
+    assert one.held is other.held is not shared
+
+
+class Watching:
+    """A callback that holds something."""
+
+    def __init__(self, held):
+        self.held = held
+
+    @chainrule.hookimpl
+    def chainrule_epoch_end(self):
+        pass
 
 
 def test_members_that_stop_by_themselves_keep_their_curves(sweep):
