@@ -129,7 +129,7 @@ class _Tasks:
         try:
             for claimed in self._claimed(chunks):
                 settings = [self._known[key].settings for key in claimed]
-                running[executor.submit(train_apart, make, settings)] = claimed
+                running[_submitted(executor, make, settings)] = claimed
                 if len(running) >= most:
                     done += self._collect(running)
             while running:
@@ -175,6 +175,16 @@ class _Tasks:
                 for key, one in zip(keys, trained, strict=True)
             ]
         )
+
+
+def _submitted(executor: Executor, make: Make | bytes, all_settings: Sequence[Settings]) -> Future[list[Trained]]:
+    try:
+        return executor.submit(train_apart, make, all_settings)
+    except Exception as error:
+        raise ChainruleError(
+            f"sweep: executor must be open and whole, got one that takes no task ({one_line(error).rstrip('.')}). "
+            "Pass a new one to the same sweep, which goes on with the rest."
+        ) from error
 
 
 def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> list[Trained]:

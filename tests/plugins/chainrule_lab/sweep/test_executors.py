@@ -66,6 +66,17 @@ def test_what_is_in_work_when_an_ensemble_fails_is_saved(sweep, tmp_path):
         assert [(one.trials, one.finished) for one in store.sweeps()] == [(2, 1)]
 
 
+def test_an_executor_that_was_shut_down_is_told_in_one_line_and_leaves_the_trials_to_another(sweep):
+    with ThreadPoolExecutor(1) as executor:
+        pass
+    words = (
+        r"sweep: executor must be open and whole, got .*cannot schedule new futures after shutdown\). Pass a new one"
+    )
+    with pytest.raises(chainrule.ChainruleError, match=words):
+        sweep(executor, search={"lr": [0.1]})
+    assert len(sweep(None, search={"lr": [0.1]})) == 1
+
+
 @contextmanager
 def killing(process_id, log):
     """Kill a process once an ensemble is in work."""
