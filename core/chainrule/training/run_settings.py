@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields
-from types import CodeType, FunctionType
+from dataclasses import fields, is_dataclass
+from functools import partial
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -99,5 +100,22 @@ def _code(code: CodeType) -> str:
     return f"{code.co_code.hex()} {code.co_names} {constants}"
 
 
-def _without_addresses(value: Any) -> str:
+def _without_addresses(value: Any, around: tuple[int, ...] = ()) -> str:
+    """Return text like the repr of a value, the elements of sets in the same order in every process."""
+    if id(value) in around:
+        return "…"
+    inner = partial(_without_addresses, around=(*around, id(value)))
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(inner, value)))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(inner, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{inner(key)}: {inner(one)}' for key, one in value.items())}}}"
+    if isinstance(value, partial):
+        return f"partial {inner([value.func, value.args, value.keywords])}"
+    if isinstance(value, MethodType):
+        return f"{value.__qualname__} of {inner(value.__self__)}"
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {field.name: getattr(value, field.name) for field in fields(value) if field.repr}
+        return f"{type(value).__name__} {inner(own)}"
     return " ".join(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).split())

@@ -1,5 +1,8 @@
 """The settings of a run as text."""
 
+from dataclasses import dataclass
+from functools import partial
+
 import pytest
 import torch
 
@@ -33,6 +36,47 @@ def test_functions_differ_by_their_code_their_defaults_and_what_they_enclose():
     same, other, inverse = power(2), power(3), power(2, inverse=True)
     assert described(power(2)) == described(same)
     assert len({described(one) for one in (same, other, inverse, lambda t, base=2: base**t)}) == 4
+
+
+ONE, OTHER = {0, 8}, {8, 0}  # equal, in orders that differ as those of texts do between processes
+
+
+@dataclass
+class Holding:
+    held: object
+
+    def metric(self, prediction, target):
+        return self.held
+
+
+def enclosing(held):
+    return lambda prediction: held
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda held: held,
+        lambda held: {"held": (frozenset(held), 1)},
+        enclosing,
+        lambda held: enclosing([{"held": (held,)}]),
+        lambda held: lambda prediction, kept=held: kept,
+        lambda held: partial(max, held),
+        lambda held: partial(max, key=(held,)),
+        Holding,
+        lambda held: Holding(held).metric,
+    ],
+)
+def test_sets_are_described_alike_in_every_order(form):
+    assert repr(ONE) != repr(OTHER)
+    assert described(form(ONE)) == described(form(OTHER))
+    assert described(form(ONE)) != described(form({0, 9}))
+
+
+def test_a_list_in_itself_is_described():
+    endless = [1]
+    endless.append(endless)
+    assert described(enclosing(endless)) == described(enclosing(endless))
 
 
 def test_objects_have_no_address():
