@@ -55,6 +55,9 @@ def parquet_bytes(results: Results) -> bytes:
     return file.getvalue()
 
 
+PLAIN = (bool, int, float, str)
+"""Types whose values a column of Parquet has as they are; a bool is an int too, and is found first."""
+
 EXPORTS: Mapping[str, Callable[[Results], bytes]] = {
     "csv": csv_bytes,
     "json": json_bytes,
@@ -68,15 +71,21 @@ def _cell(value: Any) -> Any:
 
 
 def _column(values: list[Any]) -> list[Any]:
-    """Return a column of one type: numbers as they are, anything else of several types as text."""
-    kinds = {int if isinstance(value, int) and not isinstance(value, bool) else type(value) for value in values}
-    if kinds <= {int, float}:
-        return values if kinds == {int} else [float(value) for value in values]
-    return values if len(kinds) == 1 and kinds != {dict} else [_text(value) for value in values]
+    """Return a column of one type, of plain values or flat lists of them; what has none is text, as in the CSV."""
+    are_lists = set(map(type, values)) == {list}
+    plain = [one for value in values for one in value] if are_lists else values
+    kinds = set(map(_kind, plain))
+    is_large = any(isinstance(one, int) and not -(2**63) <= one < 2**63 for one in plain)
+    if is_large or not (kinds == {int, float} or len(kinds) == len(kinds.intersection(PLAIN)) == 1):
+        return [str(_cell(value)) for value in values]
+    if kinds == {int, float}:
+        return [list(map(float, value)) for value in values] if are_lists else list(map(float, values))
+    return values
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _kind(value: Any) -> type:
+    """Return the type of a value, of plain ones without their subclasses."""
+    return next((kind for kind in PLAIN if isinstance(value, kind)), type(value))
 
 
 def finite(value: float) -> float | None:

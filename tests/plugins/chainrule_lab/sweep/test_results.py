@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from http import HTTPStatus
 
 import pytest
 
@@ -74,6 +75,32 @@ def test_parquet_has_typed_columns_and_the_whole_curves():
     assert table["act"].to_pylist() == ['{"name": "relu"}', "tanh", "null"]
     assert table["validation_loss_curve"].to_pylist()[1] == [3.0, 0.5]
     assert math.isnan(table["validation_loss"].to_pylist()[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "column"),
+    [
+        ([[{"name": "linear", "n": 1}, "relu"], ["tanh"]], ['[{"name": "linear", "n": 1}, "relu"]', '["tanh"]']),
+        ([[1, "a"], ["b", None]], ['[1, "a"]', '["b", null]']),
+        ([[1], [[1]]], ["[1]", "[[1]]"]),
+        ([[[1, 2], [3]], [[]]], ["[[1, 2], [3]]", "[[]]"]),
+        ([[], []], ["[]", "[]"]),
+        ([{"a": 1}, {"b": [1]}], ['{"a": 1}', '{"b": [1]}']),
+        ([2**63, 1], ["9223372036854775808", "1"]),
+        ([2**2000, 0.5], [str(2**2000), "0.5"]),
+        ([math.nan, "a"], ["nan", "a"]),
+        ([2**60 + 1, 0.5], [2.0**60, 0.5]),
+        ([[2**60 + 1, 0.5], [1]], [[2.0**60, 0.5], [1.0]]),
+        ([["a"], []], [["a"], []]),
+        ([HTTPStatus.OK, 1], [200, 1]),
+    ],
+)
+def test_settings_without_a_type_of_parquet_are_text_as_in_the_csv(values, column):
+    pq = pytest.importorskip("pyarrow.parquet")
+    results = Results("settings", [row(0.5, z=value) for value in values])
+    assert pq.read_table(io.BytesIO(parquet_bytes(results)))["z"].to_pylist() == column
+    if isinstance(column[0], str):
+        assert [one["z"] for one in csv.DictReader(io.StringIO(csv_bytes(results).decode()))] == column
 
 
 def test_no_trials_are_a_file_without_rows():
