@@ -31,7 +31,8 @@ def export(
 ) -> None:
     """Write an optimizer as one file of Python that needs torch alone, for any project to take in.
 
-    The class takes the same steps as chainrule_torch.optimizer, to the bit.
+    For parameters in float32 and float64, the class takes the same steps as chainrule_torch.optimizer, to the bit.
+    Those of 16 bits it steps in 16 bits, where chainrule_torch.optimizer computes in float32.
 
     Example: chainrule export lion --out lion.py
     """

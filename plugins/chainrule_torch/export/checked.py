@@ -14,7 +14,7 @@ STEPS = 12
 
 
 def checked_text(choice: Chosen, command: str) -> str:
-    """Return the text of a file that takes the same steps as `chainrule_torch.optimizer`, to the bit.
+    """Return the text of a file that takes the steps of `chainrule_torch.optimizer`, to the bit in float32 and float64.
 
     Raises:
         ChainruleError: if there is no such file.

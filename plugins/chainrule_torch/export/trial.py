@@ -1,4 +1,4 @@
-"""Whether an exported file steps as the adapter does, to the bit."""
+"""Whether an exported file steps as the adapter does, to the bit in float32 and float64."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from chainrule.updates.chain import Chain
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (7,), (4, 3), (3, 5), (2, 3, 4), (2, 3, 2, 2))
+
+DTYPES = (torch.float32, torch.float64)
 
 OURS = ("chainrule", "chainrule_plugins", "chainrule_torch", "chainrule_lab")
 
@@ -69,7 +71,7 @@ def parting(
     fitting = [shape for shape in shapes if len(shape) in chain.ranks]
     # Apart, since powers of tensors depend on an element's place in the run that the adapter gathers.
     together = [fitting] if chain.has_sums else [[shape] for shape in fitting]
-    for dtype in (torch.float32, torch.float64):
+    for dtype in DTYPES:
         for each in together:
             ours, other = (_parameters(each, dtype) for _ in range(2))
             first, second = made(ours), theirs(other, **settings)

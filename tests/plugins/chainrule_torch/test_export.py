@@ -26,7 +26,7 @@ from chainrule_torch.export.checked import arguments_of, checked_text
 from chainrule_torch.export.chosen import Chosen, chosen
 from chainrule_torch.export.exported_file import exported
 from chainrule_torch.export.module_source import ModuleSource
-from chainrule_torch.export.trial import imported, parting
+from chainrule_torch.export.trial import DTYPES, imported, parting
 from tests.built_ins import BUILT_IN as OURS
 
 BUILT_IN = [record.name for record in OURS if record.kind == "optimizers"]
@@ -53,6 +53,12 @@ def export(*arguments: object) -> tuple[int, str]:
     """Return the exit status and what is printed, or the message of an error."""
     done = CliRunner().invoke(app, ["export", *map(str, arguments)])
     return done.exit_code, done.stdout or done.stderr.removeprefix("chainrule: ").rstrip("\n")
+
+
+def test_the_help_promises_equal_steps_in_the_dtypes_that_are_tried_alone() -> None:
+    dtypes = " and ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES)
+    promise = f"For parameters in {dtypes}, the class takes the same steps as chainrule_torch.optimizer, to the bit."
+    assert promise in " ".join(export("--help")[1].split())
 
 
 @pytest.mark.parametrize("name", [*BUILT_IN, *PACKAGES])
