@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from chainrule.cli.component_file import subject_named
+from chainrule.cli.worker_processes import end_with_the_parent
 from chainrule.errors import ChainruleError
 from chainrule.testing import Check, Result, Subject, every_check, run_all
 
@@ -70,7 +71,8 @@ def _awaited(plan: Plan, results: Future[list[Result]]) -> list[Result]:
 
 
 def _prepare(threads: int) -> None:
-    """Let a process use some threads, print nothing among the results, and end at once when interrupted."""
+    """Let a process use some threads, print nothing among the results, and end when interrupted or left alone."""
+    end_with_the_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     torch.set_num_threads(threads)
     sys.stdout = sys.stderr

@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from chainrule import ChainruleError
+from chainrule.cli.worker_processes import end_with_the_parent
 from chainrule_lab.extra import lab_required
 
 
@@ -34,7 +35,8 @@ def executor_of(owner: str, workers: int, dask: str) -> Iterator[Executor | None
         with client:
             yield client.get_executor()
     elif workers:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_the_parent) as pool:
             yield pool
     else:
         yield None

@@ -1,0 +1,41 @@
+"""Workers of a command end when the command is killed."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = """
+import os, time
+from chainrule_lab.sweep.executors import executor_of
+with executor_of("sweep", 1, "") as pool:
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+def runs(process):
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_ends_when_the_process_that_started_it_was_killed(kill):
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    command = subprocess.Popen([sys.executable, "-c", COMMAND], text=True, **streams)
+    with command.stdout as stream:
+        worker = int(stream.readline())
+    assert runs(worker)
+    command.send_signal(kill)
+    command.wait()
+    end = time.monotonic() + 30
+    while runs(worker) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not runs(worker)
