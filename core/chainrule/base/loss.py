@@ -112,7 +112,7 @@ class Loss(Explained, KeepsForBackward):
         a tensor is 0, since no row counts, the mean of the batch and its gradient are 0, where torch's are NaN.
         """
         if self._counted[0] != (prediction.shape, target.shape):
-            return _count(self._terms_alone(prediction, target))
+            return _count(self._terms_alone(prediction, target, self.members))
         return self._counted[1]
 
     def domain(self) -> tuple[float, float]:
@@ -147,7 +147,7 @@ class Loss(Explained, KeepsForBackward):
         """
         if not (self.members and per_member):
             prediction, target = self._with_member_axis(prediction, target, per_member)
-        terms = self._terms(prediction, target)
+        terms = self._terms(prediction, target, per_member)
         scale: float | Tensor = 1.0
         if self.reduction == "mean":
             divisor = self._divisor(prediction, target, terms)
@@ -199,7 +199,7 @@ class Loss(Explained, KeepsForBackward):
     def mean(self, prediction: Tensor, target: Tensor, *, per_member: bool = False) -> Tensor:
         """Return the mean, whatever the reduction, and save nothing; shapes as in a call."""
         prediction, target = self._with_member_axis(prediction, target, per_member)
-        terms = self._terms_alone(prediction, target)
+        terms = self._terms_alone(prediction, target, per_member)
         mean = _rows(terms).sum(1) / self._divisor(prediction, target, terms)
         return mean if self.members else mean[0]
 
@@ -219,12 +219,12 @@ class Loss(Explained, KeepsForBackward):
                 if other is not None:
                     setattr(other, name, value)
 
-    def _terms(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def _terms(self, prediction: Tensor, target: Tensor, per_member: bool) -> Tensor:
         """Return the terms and remember their number per member; check new shapes."""
         shapes = prediction.shape, target.shape
         is_new = self._counted[0] != shapes
         if is_new:
-            check_rows(self, prediction, target)
+            check_rows(self, prediction, target, per_member)
         try:
             terms = self.forward(prediction, target)
         except (RuntimeError, NotImplementedError) as error:
@@ -239,13 +239,13 @@ class Loss(Explained, KeepsForBackward):
             self._counted = shapes, _count(terms)
         return terms
 
-    def _terms_alone(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def _terms_alone(self, prediction: Tensor, target: Tensor, per_member: bool) -> Tensor:
         """Return the terms and save nothing."""
         own = self.__dict__  # setting attributes would count as a change of settings
         before = {"_saved": self._saved, "_versions": self._versions}
         own["training"] = False
         try:
-            return self._terms(prediction, target)
+            return self._terms(prediction, target, per_member)
         finally:
             del own["training"]
             own.update(before)

@@ -23,8 +23,11 @@ def refuse_members(loss: Loss, prediction: Tensor, per_member: bool) -> NoReturn
     raise ShapeError(f"{label(loss)}: {rule}. Make the loss as {label(loss)}(members=True).")
 
 
-def check_rows(loss: Loss, prediction: Tensor, target: Tensor) -> None:
-    """Raise ShapeError unless the prediction (M, N, …) has floating dtype, and the target's first axes are its own."""
+def check_rows(loss: Loss, prediction: Tensor, target: Tensor, per_member: bool) -> None:
+    """Raise ShapeError unless the prediction (M, N, …) has floating dtype, and the target's first axes are its own.
+
+    With per_member=True, the target has been passed as (M, N, …).
+    """
     rule, got = "", ""
     if prediction.dim() < 2:
         rule, got = "have rows, (N, …)", "()"
@@ -33,10 +36,16 @@ def check_rows(loss: Loss, prediction: Tensor, target: Tensor) -> None:
     if rule:
         raise ShapeError(f"{label(loss)}: prediction must {rule}, got {got}. Pass a network's output.")
     if prediction.shape[:2] != target.shape[:2]:
-        axis = 0 if loss.members else 1  # the first that the caller sees
+        seen, passed = prediction.shape[not loss.members :], target.shape[not per_member :]
+        if not loss.members:
+            fix = f"Predictions (M, N, …) of an ensemble need {label(loss)}(members=True)."
+        elif passed[:2] == seen[:2]:
+            fix = "A target (M, N, …) needs per_member=True."
+        else:
+            fix = f"Pass a target {'(M, N, …)' if per_member else '(N, …) that all members share'}."
         raise ShapeError(
-            f"{label(loss)}: prediction and target must have the same rows, got {tuple(prediction.shape[axis:])} and "
-            f"{tuple(target.shape[axis:])}. Predictions (M, N, …) of an ensemble need {label(loss)}(members=True)."
+            f"{label(loss)}: prediction and target must have the same rows, got {tuple(seen)} and {tuple(passed)}. "
+            f"{fix}"
         )
 
 

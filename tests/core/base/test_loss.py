@@ -301,6 +301,21 @@ def test_an_ensembles_predictions_are_refused_without_members(loss, target) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("target", "per_member", "words"),
+    [
+        (ROWS.expand(4, 3, 2), False, "(4, 3, 2) and (4, 3, 2). A target (M, N, …) needs per_member=True."),
+        (ROWS[:1], False, "(4, 3, 2) and (1, 2). Pass a target (N, …) that all members share."),
+        (ROWS.expand(5, 3, 2), True, "(4, 3, 2) and (5, 3, 2). Pass a target (M, N, …)."),
+    ],
+)
+def test_a_target_of_other_rows_than_an_ensembles_is_shown_as_it_was_passed(target, per_member, words) -> None:
+    for call in (mse(members=True), mse(members=True).mean):
+        with pytest.raises(ShapeError) as caught:
+            call(ROWS.expand(4, 3, 2), target, per_member=per_member)
+        assert str(caught.value) == f"mse: prediction and target must have the same rows, got {words}"
+
+
 def test_a_mean_over_no_rows_raises() -> None:
     with pytest.raises(ShapeError, match=r"^mse: a mean needs at least one term; the batch is empty"):
         mse()(ZEROS[:0], ZEROS[:0])
