@@ -6,14 +6,17 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from inspect import Parameter
 from types import CodeType
 from typing import Any
 
 from torch import Tensor
 
+from chainrule.arguments import is_flag, shown
 from chainrule.base.annotations import own_annotations
+from chainrule.base.buffer import Buffer
 from chainrule.base.declared_attributes import not_to_be_set
+from chainrule.base.parameter import Parameter
+from chainrule.base.random_numbers import Random
 from chainrule.base.setting_values import equal
 from chainrule.calls import signature_of
 from chainrule.errors import FrozenSettingError, UnknownAttributeError, label
@@ -21,6 +24,8 @@ from chainrule.errors import FrozenSettingError, UnknownAttributeError, label
 PLAIN = (bool, int, float, str, tuple, list, Tensor, type(None))
 """The kinds of value that are settings; modules, parameters and buffers are a network's parts."""
 
+PARTS = (Parameter, Buffer, Random)
+"""The kinds of part with values for each member, which `build` allocates."""
 
 ACCESSORS = ("fget", "fset", "func")
 """Where properties and cached properties have their functions."""
@@ -55,6 +60,17 @@ def checked_setting(owner: object, name: str, value: Any) -> Any:
             f"assignment. Make another: {label(owner)}({name}=…)."
         )
     return after.get(name, value)
+
+
+def expect_part(owner: object, name: str, value: Any) -> None:
+    """Raise FrozenSettingError unless a part's attribute is to have another part of its kind, or None for no part."""
+    kind = next(kind for kind in PARTS if isinstance(vars(owner)[name], kind))
+    if value is None or isinstance(value, kind):
+        return
+    fix = "Leave it as it is." if kind is Random else f"Write {name}.data.copy_(…) once it is built."
+    if is_flag(value) and not value and is_argument(type(owner), name):
+        fix = f"Make another: {label(owner)}({name}=False)."
+    raise FrozenSettingError(f"{label(owner)}: {name} must be a {kind.__name__}, got {shown(value)}. {fix}")
 
 
 def expect_read(owner: object, name: str) -> None:
@@ -93,7 +109,7 @@ def _current(owner: object) -> dict[str, Any]:
         value = vars(owner).get(name, default)
         if isinstance(default, bool) and not isinstance(value, bool):
             value = value is not None
-        if value is not Parameter.empty:
+        if value is not inspect.Parameter.empty:
             found[name] = value
     return found
 
@@ -103,7 +119,8 @@ def _arguments(cls: Any) -> Mapping[str, Any]:
     """Return the names of a constructor's arguments with their defaults; none if it takes any number of them."""
     parameters = signature_of(cls).parameters.values()
     if any(
-        one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD, Parameter.POSITIONAL_ONLY) for one in parameters
+        one.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+        for one in parameters
     ):
         return {}
     return {one.name: one.default for one in parameters}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.arguments import shown
 from chainrule.base.class_attributes import expect_method
-from chainrule.base.reassigned_settings import checked_setting, expect_read, is_argument
+from chainrule.base.reassigned_settings import PARTS, checked_setting, expect_part, expect_read, is_argument
 from chainrule.calls import ExplainsAttributes
 from chainrule.errors import BackwardError, FrozenSettingError, label
 
@@ -53,6 +53,8 @@ class KeepsForBackward(ExplainsAttributes):
         if "_constructed" in own:
             if name not in own:
                 expect_read(self, name)
+            elif isinstance(own[name], PARTS):
+                expect_part(self, name, value)
             elif is_argument(type(self), name):
                 value = checked_setting(self, name, value)
         if name not in BOOKKEEPING and own.get(name, BOOKKEEPING) is not value:

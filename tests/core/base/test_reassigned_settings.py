@@ -9,7 +9,17 @@ import chainrule
 from chainrule import HyperparameterError, Module, ShapeError
 from chainrule.activations import softmax
 from chainrule.errors import FrozenSettingError
-from chainrule.layers import conv2d, dropout, flatten, linear, max_pool2d, rnn, sequential, transformer_block
+from chainrule.layers import (
+    batch_norm,
+    conv2d,
+    dropout,
+    flatten,
+    linear,
+    max_pool2d,
+    rnn,
+    sequential,
+    transformer_block,
+)
 from chainrule.losses import cross_entropy, hinge, mse
 
 
@@ -45,6 +55,31 @@ def test_an_assigned_setting_is_checked_as_a_constructed_one(owner, name, value)
 def test_a_setting_that_others_follow_from_cannot_be_assigned(owner, name, value, follower):
     with pytest.raises(FrozenSettingError, match=f"{name} must be given to the constructor, since {follower} follows"):
         setattr(owner, name, value)
+
+
+@pytest.mark.parametrize("is_built", [False, True])
+@pytest.mark.parametrize(
+    ("layer", "name", "value", "words"),
+    [
+        (linear, "weight", torch.zeros(3, 2), "a Parameter, got a tensor (3, 2). Write weight.data.copy_(…) once it"),
+        (linear, "bias", False, "a Parameter, got False. Make another: linear(bias=False)."),
+        (batch_norm, "running_mean", torch.zeros(2), "a Buffer, got a tensor (2,). Write running_mean.data.copy_(…)"),
+    ],
+)
+def test_a_parameter_or_buffer_makes_way_for_none_but_its_kind(layer, name, value, words, is_built):
+    module = layer(2, 3) if layer is linear else layer(2)
+    if is_built:
+        module.build()
+    with pytest.raises(FrozenSettingError) as caught:
+        setattr(module, name, value)
+    assert f"{name} must be {words}" in str(caught.value)
+
+
+def test_a_parameter_makes_way_for_another_or_for_none_before_build():
+    layer = linear(2, 2)
+    layer.weight = other = linear(2, 2).weight
+    layer.bias = None
+    assert dict(layer.build().named_parameters()) == {"weight": other}
 
 
 def test_what_the_constructor_makes_of_a_value_is_kept():
