@@ -105,7 +105,7 @@ def sweep(
         raise ChainruleError(
             f"sweep: build must be a function that returns (module, optimizer), got {shown(build)}. Write one."
         )
-    if executor is not None and not hasattr(executor, "submit"):
+    if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
         raise ChainruleError(
             f"sweep: executor must be a concurrent.futures.Executor, got {shown(executor)}. "
             "Pass ProcessPoolExecutor(2), for example, or client.get_executor() of Dask."

@@ -3,6 +3,7 @@
 import math
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,7 @@ def test_a_build_that_draws_by_itself_is_refused(sweep):
         ({"memory": 0}, "memory must be a number above 0"),
         ({"members": 0}, "members must be an integer of at least 1"),
         ({"executor": 4}, "executor must be a concurrent.futures.Executor, got 4"),
+        ({"executor": ThreadPoolExecutor}, "must be a concurrent.futures.Executor, got the class ThreadPoolExecutor"),
         ({"of": None}, "build must be a function"),
         ({"of": lambda lr: (torch.nn.Linear(2, 1), adam(lr=lr))}, "Linear of torch.nn. Pass one of chainrule.layers"),
         ({"callbacks": torch.tensor(1)}, "fit: callbacks must be a list, got"),
