@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from chainrule import ChainruleError
-from chainrule.arguments import advice, integer, number, shown
+from chainrule.arguments import advice, integer, nearest, number, shown
 from chainrule.base.protocols import LossLike
 from chainrule.building import checked_device, checked_dtype
-from chainrule.calls import explained
+from chainrule.calls import explained, signature_of
 from chainrule.training.batches import is_pair
 from chainrule.training.passed_parts import Metrics, check_parts, checked_callbacks
 from chainrule_lab.sweep.ensembles import copies_of
 from chainrule_lab.sweep.results import Results
 from chainrule_lab.sweep.runner import Workers, run
-from chainrule_lab.sweep.space import Method, Settings, trials_of
+from chainrule_lab.sweep.space import SEED, Method, Settings, trials_of
 from chainrule_lab.sweep.trial import Pair, Trial
 
 OF_THE_FIT = ("epochs", "batch_size", "clip_norm")
@@ -129,7 +130,30 @@ def sweep(
     make = OfFunction(
         build, loss, train, validation, test, fit, {"dtype": checked_dtype(dtype), "device": checked_device(device)}
     )
-    return run(name, make, trials_of(search, method, trials, seed), store, workers)
+    all_settings = trials_of(search, method, trials, seed)
+    _expect_taken(build, all_settings[0].keys() - {SEED, *OF_THE_FIT})
+    return run(name, make, all_settings, store, workers)
+
+
+def _expect_taken(build: Callable[..., object], settings: Set[str]) -> None:
+    """Raise ChainruleError unless build takes the settings of these names, and needs no others."""
+    try:
+        parameters = signature_of(build).parameters.values()
+    except (TypeError, ValueError):  # of compiled code
+        return
+    by_name = {one.name: one.default for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    if (unknown := sorted(settings - by_name.keys())) and not takes_any:
+        known = f" It takes {', '.join(by_name) or 'none'}. Rename the setting, or leave it out."
+        name = unknown[0]
+        raise ChainruleError(f'sweep: build takes no setting "{name}" of the search.{nearest(name, by_name) or known}')
+    if missing := [name for name, default in by_name.items() if default is Parameter.empty and name not in settings]:
+        name = missing[0]
+        if name in (SEED, *OF_THE_FIT):
+            raise ChainruleError(f'sweep: build must not need "{name}", which the sweep itself uses. Leave it out.')
+        raise ChainruleError(
+            f'sweep: build needs "{name}", which the search lacks. Add it there, or give it a default in build.'
+        )
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,6 @@ def test_a_trial_that_cannot_be_made_is_named_before_anything_is_trained(sweep, 
     refused(
         sweep, r"sweep: the trial lr=-1, seed=0 cannot be made: sgd: lr must be at least 0, got -1", {"lr": [0.1, -1]}
     )
-    refused(sweep, r"the trial rate=1, seed=0 cannot be made: TypeError: build\(\) got an unexpected", {"rate": [1]})
     assert trained == []
 
 
@@ -199,6 +198,24 @@ def test_data_that_does_not_fit_is_told_before_anything_is_trained(sweep, traine
     words = r"sweep: the trial lr=0.1, seed=0 cannot be trained: .*linear: x must have shape"
     refused(sweep, words, {"lr": [0.1]}, **{split: (X[:, :1], Y)})
     assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("search", "of", "words"),
+    [
+        ({"rate": 1}, build, 'build takes no setting "rate" of the search. It takes lr, width, activation, momentum.'),
+        ({"widht": 3}, build, r'takes no setting "widht" of the search. Did you mean "width"\?$'),
+        ({"lr": 1}, lambda: None, 'takes no setting "lr" of the search. It takes none. Rename the setting, or leave'),
+        ({"lr": 1}, lambda lr, width: None, '^sweep: build needs "width", which the search lacks. Add it there, or'),
+        ({"seed": [0]}, lambda seed: None, '^sweep: build must not need "seed", which the sweep itself uses. Leave'),
+    ],
+)
+def test_build_takes_the_settings_of_the_search_and_needs_no_others(sweep, search, of, words):
+    refused(sweep, words, search, of=of)
+
+
+def test_build_may_take_any_settings(sweep):
+    assert len(sweep({"lr": [0.1, 0.2]}, lambda **settings: build(**settings))) == 2
 
 
 def test_what_build_returns_must_be_a_pair_of_unbuilt_parts(sweep):
