@@ -9,6 +9,7 @@ from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from chainrule import ChainruleError
@@ -99,9 +100,11 @@ def sweep(
             was finished before is in the store.
     """
     check_parts("sweep", loss=loss)
+    place = {"dtype": checked_dtype(dtype), "device": checked_device(device)}
     for split, data in (("train", train), ("validation", validation), ("test", test)):
         if not is_pair(data) and not (data is None and split != "train"):
-            raise ChainruleError(f"sweep: {split} must be two tensors x and y, got {shown(data)}. Pass (x, y).")
+            fix = _form(split, data, place["dtype"])
+            raise ChainruleError(f"sweep: {split} must be two tensors x and y, got {shown(data)}. {fix}")
     if not callable(build):
         raise ChainruleError(
             f"sweep: build must be a function that returns (module, optimizer), got {shown(build)}. Write one."
@@ -127,12 +130,18 @@ def sweep(
         "compile": compile,
         "evaluate_train": evaluate_train,
     }
-    make = OfFunction(
-        build, loss, train, validation, test, fit, {"dtype": checked_dtype(dtype), "device": checked_device(device)}
-    )
+    make = OfFunction(build, loss, train, validation, test, fit, place)
     all_settings = trials_of(search, method, trials, seed)
     _expect_taken(build, all_settings[0].keys() - {SEED, *OF_THE_FIT})
     return run(name, make, all_settings, store, workers)
+
+
+def _form(split: str, data: object, dtype: object) -> str:
+    """Return a sentence with the form to pass in place of this data."""
+    if isinstance(data, tuple | list) and any(isinstance(part, np.ndarray | list) for part in data):
+        return f"Convert each with torch.as_tensor(part, dtype={dtype}), class indices with dtype=torch.int64."
+    tensors = getattr(data, "tensors", None)  # of a TensorDataset
+    return f"Pass {split}=data.tensors." if is_pair(tensors) else "Pass (x, y)."
 
 
 def _expect_taken(build: Callable[..., object], settings: Set[str]) -> None:

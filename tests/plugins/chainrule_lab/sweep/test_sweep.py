@@ -239,6 +239,11 @@ def test_a_build_that_draws_by_itself_is_refused(sweep):
     ("arguments", "words"),
     [
         ({"train": [X]}, "train must be two tensors x and y"),
+        (
+            {"train": (X.numpy(), Y)},
+            r"got a tuple of ndarray, Tensor. Convert each with torch.as_tensor\(part, dtype=t",
+        ),
+        ({"test": torch.utils.data.TensorDataset(X, Y)}, "got a TensorDataset. Pass test=data.tensors."),
         ({"validation": X}, "validation must be two tensors x and y"),
         ({"callbacks": "progress"}, "fit: callbacks must be a list"),
         ({"epochs": "3"}, "fit: epochs must be an integer of at least 1, got '3'"),
