@@ -64,7 +64,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 def _network(name: str) -> Network:
     from chainrule import Module, Network
-    from chainrule.arguments import shown
+    from chainrule.arguments import is_foreign, shown
     from chainrule.cli.component_file import object_in_file
     from chainrule.errors import one_line
 
@@ -72,7 +72,7 @@ def _network(name: str) -> Network:
     if found is None:
         raise ChainruleError(f"draw: a network must be given as FILE.py:NAME, got {name}. Write my_network.py:network.")
     _, where, value = found
-    if not isinstance(value, Network | Module) and callable(value):
+    if not isinstance(value, Network | Module) and callable(value) and not is_foreign(value):
         try:
             value = value()
         except ChainruleError:
@@ -84,8 +84,9 @@ def _network(name: str) -> Network:
     if isinstance(value, Module):
         return value.build()
     if not isinstance(value, Network):
+        fix = "Name what chainrule_torch.from_torch(…) returns." if is_foreign(value) else "Name one."
         raise ChainruleError(
-            f"draw: {where} must be a network, a module or a function that returns one, got {shown(value)}. Name one."
+            f"draw: {where} must be a network, a module or a function that returns one, got {shown(value)}. {fix}"
         )
     return value
 
@@ -97,8 +98,10 @@ def _passed(network: Network, given: tuple[int, ...] | None) -> tuple[tuple[int,
 
     shape: Any = given or input_shape_of(network)
     if shape is None:
+        example = "32" if getattr(network.module, "integer_inputs", False) else "1,8,8"
         raise ChainruleError(
-            "draw: no shape of one input, which the first layer does not tell. Add it, such as --input-shape 1,8,8."
+            "draw: no shape of one input, which the first layer does not tell. "
+            f"Add it, such as --input-shape {example}."
         )
     try:
         return shape, passages(network, shape)

@@ -12,7 +12,8 @@ EXAMPLE = Path(__file__).parents[4] / "examples" / "nested_network.py"
 
 NETWORKS = """
 from chainrule.activations import relu
-from chainrule.layers import conv2d, linear, sequential
+from chainrule.layers import conv2d, embedding, linear, positional_embedding, sequential
+from torch import nn
 from chainrule_plugins.layers.linear import Linear
 
 
@@ -32,7 +33,13 @@ mixed = sequential(Mixed(), linear(2, 1))
 module = sequential(linear(2, 3), relu())
 network = sequential(linear(2, 3), relu()).build(seeds=[0, 1])
 images = conv2d(1, 2, 3)
+letters = sequential(embedding(9, 8), positional_embedding(5, 8))
 number = 3
+of_torch = nn.Linear(2, 1)
+
+
+def made_of_torch():
+    return of_torch
 
 
 def made():
@@ -86,7 +93,10 @@ def test_a_file_svg_is_the_picture_alone(draw, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["drawn_networks.py:images"], "draw: no shape of one input, which the first layer does not"),
+        (["drawn_networks.py:images"], "which the first layer does not tell. Add it, such as --input-shape 1,8,8."),
+        (["drawn_networks.py:letters"], "which the first layer does not tell. Add it, such as --input-shape 32."),
+        (["drawn_networks.py:of_torch"], "got Linear of torch.nn. Name what chainrule_torch.from_torch(…) returns."),
+        (["drawn_networks.py:made_of_torch"], "got Linear of torch.nn. Name what chainrule_torch.from_torch(…) ret"),
         (["drawn_networks.py:images", "--input-shape", "1,8"], "conv2d: x must have shape"),
         (["drawn_networks.py:images", "--input-shape", "1,x"], "--input-shape must be positive sizes with commas"),
         (["drawn_networks.py:number"], "draw: number in drawn_networks.py must be a network, a module or a function"),
