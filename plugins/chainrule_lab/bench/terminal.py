@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.table import Table
 
-from chainrule import console
+from chainrule import ChainruleError, console
 from chainrule.cli.output import echo
 from chainrule.registry import names
+from chainrule.registry.source_files import is_file
 from chainrule_lab.bench.benchmark import Plan, seconds_of
 from chainrule_lab.bench.cells import LoadedTask
 from chainrule_lab.bench.contenders import contender
@@ -72,6 +73,10 @@ def list_tasks() -> None:
 
 def show_status(path: Path) -> None:
     """Print how far the runs in a store are."""
+    if not is_file(path):
+        raise ChainruleError(
+            f"bench: no such store: {path}. Start the runs without --status, or name their folder with --output."
+        )
     table = Table("stage", "runs", "finished", "diverged", "running")
     with Store(path, create=False) as store:
         for one in store.sweeps():

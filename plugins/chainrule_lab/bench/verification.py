@@ -15,6 +15,7 @@ import torch
 import chainrule
 from chainrule import ChainruleError
 from chainrule.arguments import number
+from chainrule.registry.source_files import is_file
 from chainrule_lab.bench.cells import Make
 from chainrule_lab.bench.contenders import contender
 from chainrule_lab.bench.frozen import FILE
@@ -120,6 +121,8 @@ def _claims_of(outcome: Outcome) -> Iterator[Claim]:
 
 def _of_store(path: Path, make: Make) -> tuple[list[Claim], list[str]]:
     """Return what a store says about its cells, and the faults that show without running any."""
+    if not is_file(path):
+        raise ChainruleError(f"verify: no such store: {path}.")
     faults: list[str] = []
     cells: dict[str, Settings] = {}
     with Store(path, create=False) as store:

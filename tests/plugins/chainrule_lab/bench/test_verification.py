@@ -125,7 +125,7 @@ def test_a_store_of_something_else_is_refused_in_one_line(tmp_path):
         pass
     with pytest.raises(ChainruleError, match=r"^verify: .*empty\.db must have results of a benchmark, got none\."):
         verify(tmp_path / "empty.db", 0.01)
-    with pytest.raises(ChainruleError, match=r"^sweep: no such store: "):
+    with pytest.raises(ChainruleError, match=r"^verify: no such store: "):
         verify(tmp_path / "missing.db", 0.01)
     with pytest.raises(ChainruleError, match=r"^verify: share must be a number from 0 to 1, got nan\."):
         verify(tmp_path / "missing.db", math.nan)
