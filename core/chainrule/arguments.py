@@ -92,10 +92,10 @@ def flag(owner: str, name: str, value: Any) -> bool:
     return bool(value)
 
 
-def expect_state(owner: str, state: object) -> None:
-    """Raise StateError unless a saved state is a mapping by names."""
+def expect_state(owner: str, state: object, method: str = "state_dict") -> None:
+    """Raise StateError unless a saved state, as a method of this name returns it, is a mapping by names."""
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
-        fix = "Pass its state_dict()." if hasattr(state, "state_dict") else "Pass what state_dict() returned."
+        fix = f"Pass its {method}()." if hasattr(state, method) else f"Pass what {method}() returned."
         raise StateError(f"{owner}: a state must be a dict by names, got {shown(state)}. {fix}")
 
 
@@ -141,8 +141,6 @@ def advice(needed: str, value: object) -> str:
         return "Call build() on the module first."
     if isinstance(value, str) and value.isidentifier() and needed not in ("network", "module"):
         return f'Write chainrule.create("{needed}", "{value}").'
-    if needed == "optimizer" and isinstance(value, Mapping):
-        return "Write chainrule.param_groups(…) around it."
     return ADVICE[needed]
 
 

@@ -183,14 +183,20 @@ def _expect_fit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappi
     if not parameters or parameters[0].name != "self":
         expect_bound(name, inspect.Signature(parameters), args, kwargs)
         return
-    if owner not in (cls.__name__ for cls in type(args[0] if args else None).__mro__):
+    cls = next((cls for cls in type(args[0] if args else None).__mro__ if cls.__name__ == owner), None)
+    if cls is None:
         raise ArgumentError(
             f"{name}: must be called on an instance, got the class. Did you forget to call it, as in adam().{name}(…)?"
         )
-    called = {"__init__": owner, "__call__": label(args[0])}.get(name, name)
+    called = {"__init__": _public_name(cls), "__call__": label(args[0])}.get(name, name)
     # An Explained object's _use is about its construction.
     use = args[0]._use if name == "__call__" and not isinstance(args[0], Explained) else ""
     expect_bound(called, inspect.Signature(parameters[1:]), args[1:], kwargs, use)
+
+
+def _public_name(cls: type) -> str:
+    """Return the name under which users call a class: in snake case, as param_groups, where its module has that too."""
+    return label(cls) if getattr(sys.modules[cls.__module__], label(cls), None) is cls else cls.__name__
 
 
 def expect_bound(

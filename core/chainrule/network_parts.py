@@ -20,7 +20,7 @@ from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.calls import explained
-from chainrule.errors import ChainruleError, StateError
+from chainrule.errors import ArgumentError, ChainruleError, StateError
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_state import check_random_state, check_state
 
@@ -160,9 +160,11 @@ class NetworkParts(DeclaresAttributes):
         self._frozen = frozenset(given)
 
     def _matching(self, method: str, patterns: Sequence[str]) -> frozenset[str]:
-        for pattern in patterns or [""]:
+        first = next(iter(self._named_parameters), "*")
+        if not patterns:
+            raise ArgumentError(f'{method}: needs a pattern, got none. Write {method}("{first}").')
+        for pattern in patterns:
             if not isinstance(pattern, str):
-                first = next(iter(self._named_parameters), "*")
                 raise ChainruleError(
                     f'{method}: a pattern must be text, got {shown(pattern)}. Write {method}("{first}").'
                 )

@@ -34,7 +34,7 @@ def check_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
 
 def check_random_state(state: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Raise StateError unless a state has the names of the network's own random streams, and keys for its members."""
-    expect_state("network", state)
+    expect_state("network", state, "random_state")
     if different := sorted(own.keys() ^ state.keys()):
         raise StateError(
             f"network: a random state must have the names {sorted(own)}, got a difference in {different}. "

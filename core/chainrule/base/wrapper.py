@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -48,9 +49,10 @@ class Wrapper(Optimizer):
     def __post_init__(self) -> None:
         inner = self.inner
         if not isinstance(inner, Optimizer):
-            raise HyperparameterError(
-                f"{label(self)}: inner must be an optimizer, got {shown(inner)}. {advice('optimizer', inner)}"
-            )
+            fix = advice("optimizer", inner)
+            if isinstance(inner, Mapping) or hasattr(inner, "groups"):  # as of param_groups
+                fix = f'Wrap each rule: param_groups({{"*": {label(self)}(inner=adam())}}).'
+            raise HyperparameterError(f"{label(self)}: inner must be an optimizer, got {shown(inner)}. {fix}")
         super().__post_init__()
         if type(self).change_direction is not Wrapper.change_direction:
             innermost = layers_of(inner)[-1]

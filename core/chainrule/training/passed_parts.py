@@ -27,7 +27,9 @@ def check_parts(caller: str, **parts: Any) -> None:
         if isinstance(part, str) and name != "network":
             get(name, part)  # which answers an unknown name
         if isinstance(part, type) or not hasattr(part, NEEDED[name]):
-            raise ChainruleError(f"{caller}: the {name} must be ready for use, got {shown(part)}. {advice(name, part)}")
+            is_groups = name == "optimizer" and isinstance(part, Mapping)
+            fix = "Write chainrule.param_groups(…) around it." if is_groups else advice(name, part)
+            raise ChainruleError(f"{caller}: the {name} must be ready for use, got {shown(part)}. {fix}")
 
 
 def check_reduction(caller: str, loss: LossLike) -> None:

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import ChainruleError, hyperparameter, random_stream
+from chainrule import ChainruleError, hyperparameter, param_groups, random_stream
 from chainrule.callbacks import best
 from chainrule.layers import linear
 from chainrule.losses import mse
 from chainrule.metrics import accuracy
-from chainrule.optimizers import adam, sgd
+from chainrule.optimizers import adam, ema, sgd
 
 X, Y = torch.randn(6, 2), torch.randn(6, 1)
 
@@ -25,6 +25,14 @@ def step(x, y):
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
+        (lambda: param_groups(weights=adam()), 'param_groups: takes no argument "weights". It takes groups.'),
+        (lambda: param_groups(), "param_groups: needs groups, got none. Write param_groups(groups)."),
+        (lambda: param_groups({"*": {}}), "must have an optimizer, got {}. Pass one of chainrule.optimizers, such as"),
+        (lambda: ema(inner={"*": adam()}), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
+        (lambda: ema(inner=param_groups({"*": adam()})), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
+        (lambda: linear(2, 1).build().load_random_state(None), "got None. Pass what random_state() returned."),
+        (lambda: linear(2, 1).build().freeze(), 'freeze: needs a pattern, got none. Write freeze("weight").'),
+        (lambda: linear(2, 1).build().unfreeze(), 'unfreeze: needs a pattern, got none. Write unfreeze("weight").'),
         (lambda: fit(epochs="3"), "epochs must be an integer of at least 0, got '3'. Pass 3."),
         (lambda: fit(epochs=2.0), "epochs must be an integer of at least 0, got 2.0. Pass 2."),
         (lambda: fit(epochs=-1), "epochs must be an integer of at least 0, got -1. Pass 1, for example."),
