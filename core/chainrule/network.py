@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from chainrule.building import (
     start_streams,
 )
 from chainrule.calls import explained
-from chainrule.errors import ChainruleError, ShapeError, label
+from chainrule.errors import ArgumentError, ChainruleError, ShapeError, label
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_parts import NetworkParts
 from chainrule.ops import expect_module, expect_tensor
@@ -232,6 +232,15 @@ class Network(NetworkParts):
             raise ChainruleError(
                 f"network: must run in {self.dtype}, got torch.autocast for {self._device_type}. "
                 f'Leave its block, or write torch.autocast("{self._device_type}", enabled=False) around the call.'
+            )
+
+    if not TYPE_CHECKING:  # type checkers refuse an index by themselves
+
+        def __getitem__(self, index: object) -> NoReturn:
+            """Raise ArgumentError, which names what has the layers and the members."""
+            raise ArgumentError(
+                f"network: takes no index, got {shown(index)}. The layers are network.modules(), a member "
+                "of an ensemble is network.member(0)."
             )
 
     @explained

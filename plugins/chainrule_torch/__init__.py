@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chainrule.calls import explained
+from chainrule.errors import UnknownAttributeError
 
 if TYPE_CHECKING:
     from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
@@ -37,5 +38,14 @@ def optimizer(name: str, params: Iterable[Any], **settings: Any) -> RuleOptimize
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise UnknownAttributeError(lambda: _unknown(name))
     return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def _unknown(name: str) -> str:
+    """Return the message for an unknown name, with the place of an optimizer of that name."""
+    from chainrule.registry import names
+
+    is_rule = name.replace("_", "").lower() in (rule.replace("_", "") for rule in names("optimizers"))
+    hint = f". Write from chainrule_torch.optim import {name}" if is_rule else ""
+    return f"module {__name__!r} has no attribute {name!r}{hint}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import ClassVar, overload
 
 from chainrule import ChainruleError, UnknownCurveError
 from chainrule.arguments import nearest
+from chainrule.calls import ExplainsAttributes, explained
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.space import Setting, Settings
 
@@ -57,8 +58,15 @@ class Row:
         return max(filter(math.isfinite, self.curve(name)), default=math.nan)
 
 
-class Results(Sequence[Row]):
+class Results(ExplainsAttributes, Sequence[Row]):
     """The rows of a sweep, in the order of its trials; those that diverged are among them."""
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("to_pandas", "to_frame", "df", "dataframe"), "Write pandas.DataFrame(results.table())."),
+        **dict.fromkeys(("best_params_", "best_params"), 'Write results.best("validation_loss").settings.'),
+        **dict.fromkeys(("best_score_", "best_value"), 'Write results.best("validation_loss")["validation_loss"].'),
+        "plot": "Draw the columns of results.table(), or write chainrule sweep SWEEP.toml for a page of figures.",
+    }
 
     def __init__(self, name: str, rows: Iterable[Row]) -> None:
         self.name = name
@@ -84,6 +92,7 @@ class Results(Sequence[Row]):
                 values.setdefault(name, set()).add(repr(value))
         return [name for name, found in values.items() if len(found) > 1]
 
+    @explained
     def best(self, curve: str = "validation_loss", *, largest: bool = False) -> Row:
         """Return the row whose curve ends lowest, or with largest=True highest; what is not finite comes last.
 

@@ -31,6 +31,8 @@ def step(x, y):
         (lambda: ema(inner={"*": adam()}), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
         (lambda: ema(inner=param_groups({"*": adam()})), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
         (lambda: linear(2, 1).build().load_random_state(None), "got None. Pass what random_state() returned."),
+        (lambda: linear(2, 1).build()[0], "network: takes no index, got 0. The layers are network.modules(), a member"),
+        (lambda: list(linear(2, 1).build()), "network: takes no index, got 0. The layers are network.modules(), a mem"),
         (lambda: linear(2, 1).build().freeze(), 'freeze: needs a pattern, got none. Write freeze("weight").'),
         (lambda: linear(2, 1).build().unfreeze(), 'unfreeze: needs a pattern, got none. Write unfreeze("weight").'),
         (lambda: fit(epochs="3"), "epochs must be an integer of at least 0, got '3'. Pass 3."),

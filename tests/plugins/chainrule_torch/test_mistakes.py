@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import chainrule_torch
 from chainrule import ChainruleError, StateError
 from chainrule.layers import linear
 from chainrule.optimizers import lion
@@ -21,6 +22,7 @@ def model():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: chainrule_torch.Lion, "has no attribute 'Lion'. Write from chainrule_torch.optim import Lion"),
         (lambda: optimizer(lion, model().parameters()), 'got the class Lion. Write optimizer("lion", params, …).'),
         (lambda: optimizer("lion", lr=1e-4), "optimizer: needs params, got none. Write optimizer(name, params)."),
         (lambda: optimizer(lion(), model().parameters()), 'Write optimizer("lion", params, …).'),

@@ -36,6 +36,22 @@ def test_the_best_is_the_lowest_or_highest_at_the_end_and_never_what_diverged():
     assert RESULTS.where(lr=0.1).rows == RESULTS.rows[1:2]
 
 
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda: RESULTS.best(mode="max"), 'best: takes no argument "mode". It takes curve and largest.'),
+        (lambda: RESULTS.to_pandas(), 'results: has no "to_pandas". Write pandas.DataFrame(results.table()).'),
+        (lambda: RESULTS.best_params_, 'results: has no "best_params_". Write results.best("validation_loss").setting'),
+        (lambda: RESULTS.plot(), 'results: has no "plot". Draw the columns of results.table(), or write chainrule swe'),
+        (lambda: RESULTS.serched, 'results: has no "serched". Did you mean "searched"?'),
+    ],
+)
+def test_likely_names_of_others_are_answered_with_what_to_write(mistake, words):
+    with pytest.raises(ChainruleError) as caught:
+        mistake()
+    assert str(caught.value).startswith(words)
+
+
 def test_what_is_not_there_is_told_in_one_line():
     with pytest.raises(
         UnknownCurveError, match=r'no curve is called "validation_los"\. Did you mean "validation_loss"\?'
