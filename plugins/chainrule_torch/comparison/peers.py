@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, Optimizer
+from chainrule import ChainruleError, Optimizer, UnknownComponentError
 from chainrule.cli.component_file import object_in_file, subject_named
 from chainrule.errors import one_line
 from chainrule.testing import Subject, subject
@@ -84,7 +84,12 @@ def peer_named(text: str, name: str, rule: Optimizer, given: Mapping[str, Any]) 
     in_file = object_in_file(text, owner="diff")
     if in_file is not None and _is_torchs(in_file[2]):
         return _of_torch(in_file[2], rule, given)
-    return _own(subject(in_file[2]) if in_file else subject_named(text, owner="diff"), rule, given)
+    try:
+        found = subject(in_file[2]) if in_file else subject_named(text, owner="diff")
+    except UnknownComponentError as error:
+        known = f"{', '.join(LIBRARIES)} with or without the name of an optimizer, as torch:NAdam"
+        raise UnknownComponentError(f"{error} Libraries that --against takes: {known}.") from error
+    return _own(found, rule, given)
 
 
 def _in_library(text: str) -> tuple[str, str]:

@@ -101,3 +101,8 @@ def test_what_cannot_be_compared_is_one_line(arguments, message):
     assert status == 1
     assert told.startswith(message)
     assert "\n" not in told
+
+
+def test_an_unknown_library_is_answered_with_those_there_are():
+    _, told = diff("adam", "--against", "jax")
+    assert "Libraries that --against takes: torch, optax, pytorch_optimizer" in told
