@@ -12,6 +12,7 @@ from chainrule_plugins.activations.relu import Relu
 from chainrule_plugins.activations.sigmoid import Sigmoid
 from chainrule_plugins.activations.tanh import Tanh
 from chainrule_plugins.layers.linear import Linear
+from tests.contracts.correct_modules import Softmax
 
 from . import collect
 
@@ -259,13 +260,8 @@ class SmallGradientsDropped(Linear):
 
 
 @wrong("input_gradient_agrees_with_differences")
-class SummedOverTheFirstAxisOfARow(Module):
-    """A softmax right for rows of one axis; examples() is the parent's, whose input has one."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x.softmax(-1)
-        self.save_for_backward(y)
-        return y
+class SummedOverTheFirstAxisOfARow(Softmax):
+    """Right for rows of one axis; examples() is that of every module, whose input has one."""
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
