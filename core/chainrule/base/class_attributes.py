@@ -21,9 +21,7 @@ def check_class_attributes(cls: type, parent: type) -> None:
 
     So for a value in the place of a method, and for attributes in slots, where nothing finds, copies or watches them.
     """
-    declared_slots = [vars(ancestor).get("__slots__", ()) for ancestor in cls.__mro__]
-    slots = [name for names in declared_slots for name in ((names,) if isinstance(names, str) else names)]
-    if slots := [name for name in slots if name not in ("__dict__", "__weakref__")]:
+    if slots := slot_names(cls):
         raise ContractError(
             f"{label(cls)}: attributes must stand in __dict__, where they are found, got __slots__ with "
             f'"{slots[0]}". Leave __slots__ out.'
@@ -49,6 +47,13 @@ def check_class_attributes(cls: type, parent: type) -> None:
                 f"{label(cls)}: {name} is not part of the contract. "
                 f'Did you mean "{public[near[0]]}"? Begin the names of your own attributes with an underscore.'
             )
+
+
+def slot_names(cls: type) -> list[str]:
+    """Return the names of the attributes that instances of a class hold outside of __dict__."""
+    declared = [vars(ancestor).get("__slots__", ()) for ancestor in cls.__mro__]
+    names = [name for each in declared for name in ((each,) if isinstance(each, str) else each)]
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 def expect_method(owner: object, name: str, value: object) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.base.class_attributes import slot_names
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.wrapper import layers_of
 from chainrule.calls import Explained
@@ -117,7 +118,7 @@ def _inside(value: Any, is_foreign: Callable[[str], bool]) -> Iterator[Any]:
     elif isinstance(value, SimpleNamespace) or not is_foreign(_package(type(value))):
         yield type(value)
         yield getattr(value, "__dict__", None)
-        for name in (name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())):
+        for name in slot_names(type(value)):
             yield getattr(value, name, None)
     elif hasattr(value, "__wrapped__"):
         yield value.__wrapped__  # what functools.lru_cache, for one, was applied to

@@ -112,7 +112,9 @@ def _text_of_used(value: Any) -> str:
     """Return the text of a function or of a constant, such as a number, a word that is of an Enum, or a tensor."""
     if isinstance(value, FunctionType):
         return f"{value.__qualname__} {_instructions(value.__code__, value.__doc__)}"
-    return _text_of_numbers(value) if isinstance(value, Tensor | np.ndarray | np.generic) else repr(value)
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        return _text_of_numbers(value) if str(value.dtype) != "object" else repr(value.tolist())
+    return repr(value)
 
 
 @lru_cache(maxsize=4096)

@@ -33,7 +33,7 @@ class Config:
 
 
 class Factor:
-    __slots__ = ("times",)
+    __slots__ = "times"  # as a name alone, which Python takes too
 
     def __init__(self):
         self.times = 1.0

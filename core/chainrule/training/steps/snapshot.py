@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule.base.buffer import Buffer
+from chainrule.base.class_attributes import slot_names
 from chainrule.base.global_generators import random_states, state_of_generator
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
@@ -117,7 +118,7 @@ def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
                 found.append((f"{path}.{key}", value))
             elif hasattr(value, "__dict__") and not isinstance(value, DECLARED) and not inspect.isroutine(value):
                 found.append((f"{path}.{key}", vars(value)))
-            elif _slots(value) and not isinstance(value, (*DECLARED, *BUILT_IN)):
+            elif slot_names(type(value)) and not isinstance(value, (*DECLARED, *BUILT_IN)):
                 found.append((f"{path}.{key}", value))
 
 
@@ -138,13 +139,7 @@ def _items(container: Any) -> dict[Any, Any]:
         return {value: value for value in container}
     if isinstance(container, list | tuple):
         return dict(enumerate(container))
-    return {name: getattr(container, name) for name in _slots(container) if hasattr(container, name)}
-
-
-def _slots(value: object) -> list[str]:
-    declared = [getattr(kind, "__slots__", ()) for kind in type(value).__mro__]
-    names = [name for each in declared for name in ((each,) if isinstance(each, str) else each)]
-    return [name for name in names if name not in ("__dict__", "__weakref__")]
+    return {name: getattr(container, name) for name in slot_names(type(container)) if hasattr(container, name)}
 
 
 def _is_same(now: object, then: object) -> bool:
