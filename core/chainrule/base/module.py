@@ -63,6 +63,9 @@ class Module(Explained, KeepsForBackward):
             ("state_dict", "load_state_dict", "zero_grad", "freeze", "member", "summary"),
             "The network has it, which build() returns.",
         ),
+        "fit": "Write chainrule.fit(module.build(seed=0), loss, optimizer, train=(x, y)).",
+        **dict.fromkeys(("append", "add"), "Modules are given at once: sequential(linear(2, 8), relu())."),
+        "predict": "Build it and call it: network = module.build(seed=0), network(x).",
         "requires_grad_": 'Build it, and keep parameters out of training with network.freeze("*.bias").',
     }
 

@@ -19,6 +19,7 @@ from chainrule.training.output_kinds import warn_of_probabilities
 from chainrule.training.passed_parts import check_parts, check_reduction
 from chainrule.training.steps.compiled import BELOW_PARAMETERS, CompiledStep
 from chainrule.training.steps.eager import TrainingStep, keep_as_ordinary_tensors
+from chainrule.updates.clipping import checked_norm
 from chainrule.updates.updater import Updater
 
 
@@ -162,6 +163,7 @@ def make_step(
 ) -> tuple[StepForm, Updater]:
     """Return the step in the form asked for, and its updater; the loss is over members, the caller named in errors."""
     compile = flag(caller, "compile", compile)
+    clip_norm = checked_norm(caller, clip_norm)
     kind = network.device.type
     is_quicker = kind == "cuda" or (kind == "cpu" and len(network.flat.data) < BELOW_PARAMETERS)
     own_form = getattr(optimizer, "step_form", None)  # of steps that several processes take together
