@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from chainrule.base.buffer import Buffer
@@ -33,7 +34,11 @@ class Snapshot:
     def __init__(self, owners: Sequence[object]) -> None:
         self._containers = [(path, container, _copied(container)) for path, container in _containers(owners)]
         counted = {id(vars(owner)) for owner in owners if isinstance(owner, KeepsForBackward)}
-        self._uncounted = [one for one in self._containers if id(one[1]) not in counted and not _holds_parts(one[1])]
+        self._uncounted = [
+            one
+            for one in self._containers
+            if _holds_array(one[1]) or (id(one[1]) not in counted and not _holds_parts(one[1]))
+        ]
         self._random = random_states()
         self._drawn = [
             (f"{path}.{key}", value, state)
@@ -43,18 +48,18 @@ class Snapshot:
         ]
 
     def difference(self, *, among_random: bool = True, uncounted: bool = False) -> str | None:
-        """Return the path of the first value that has changed (tensors by identity, the rest by equality), or None.
+        """Return the path of the first value that has changed (tensors by identity, all else by value), or None.
 
         A generator of random numbers that was drawn from has changed too, but only where among_random. With
-        uncounted=True it looks only where a change is not counted: into lists, dicts, sets and foreign objects.
+        uncounted=True it looks only where a change is not counted: into lists, dicts, sets, arrays and foreign objects.
         """
         if among_random and random_states() != self._random:
             return "the state of Python's or numpy's random numbers"
         for path, generator, before in self._drawn if among_random else ():
             if not equal(state_of_generator(generator), before):
                 return path
-        for path, container, before in self._uncounted if uncounted else self._containers:
-            now, then = _items(container), _items(before)
+        for path, container, then in self._uncounted if uncounted else self._containers:
+            now = _items(container)
             for key in now.keys() | then.keys():
                 if key not in BOOKKEEPING and not (key in now and key in then and _is_same(now[key], then[key])):
                     return f"{path}.{key}"
@@ -127,9 +132,13 @@ def _holds_parts(container: Any) -> bool:
     return all(isinstance(item, (*DECLARED, KeepsForBackward)) for item in _items(container).values())
 
 
-def _copied(container: Any) -> Any:
-    kind = next((kind for kind in (dict, list, set) if isinstance(container, kind)), None)
-    return _items(container) if kind is None else kind(container)
+def _holds_array(container: Any) -> bool:
+    return any(isinstance(item, np.ndarray) for item in _items(container).values())
+
+
+def _copied(container: Any) -> dict[Any, Any]:
+    """Return the items of a container, its arrays copied."""
+    return {key: one.copy() if isinstance(one, np.ndarray) else one for key, one in _items(container).items()}
 
 
 def _items(container: Any) -> dict[Any, Any]:

@@ -47,6 +47,18 @@ def test_another_array_is_a_change_and_an_equal_one_is_none():
     assert before.difference() == "shifts.shift"
 
 
+@pytest.mark.parametrize("hold", [lambda array: array, lambda array: [array], lambda array: {"a": array}])
+def test_an_array_that_is_changed_in_place_is_a_change(hold):
+    """It is not counted as an attribute that is set."""
+    module = Shifts()
+    array = np.ones(2)
+    module.shift = hold(array)
+    before = Snapshot([module])
+    assert before.difference(uncounted=True) is None
+    array[1] = 2
+    assert before.difference(uncounted=True).startswith("shifts.shift")
+
+
 class Power:
     def __init__(self):
         self.power = 1
