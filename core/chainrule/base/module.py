@@ -18,6 +18,7 @@ from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
+from chainrule.base.setting_values import equal
 from chainrule.calls import Explained, explained, signature_of
 from chainrule.errors import ChainruleError, ContractError, label
 
@@ -184,7 +185,7 @@ class Module(Explained, KeepsForBackward):
             value = getattr(self, name, argument.default)
             if isinstance(argument.default, bool) and (value is None or isinstance(value, Parameter)):
                 value = value is not None  # bias=True leaves a parameter of that name, bias=False None
-            if value != argument.default and not isinstance(value, Parameter):
+            if not isinstance(value, Parameter) and not equal(value, argument.default):
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 

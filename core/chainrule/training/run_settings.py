@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 import chainrule
 from chainrule.arguments import LONGEST
+from chainrule.base.module import Module, named_modules
+from chainrule.base.parameter import Parameter
 from chainrule.base.settings import Settings
+from chainrule.calls import signature_of
 from chainrule.network import Network
 from chainrule.training.batches import Data, is_pair
 
@@ -26,29 +31,53 @@ FOLLOWS = {"parameters": "network", "seeds": "members"}
 """Settings that are not named where another differs, from which they follow."""
 
 
-def described(value: Any) -> str:
-    """Return text that differs if the value does, without an address in memory."""
+def described(value: Any, around: tuple[int, ...] = ()) -> str:
+    """Return text that differs if the value does, the same in every process; around are the objects that hold it."""
+    if id(value) in around:
+        return "…"
+    inner = partial(described, around=(*around, id(value)))
     if isinstance(value, Settings):
-        inner = [f"{field.name}={described(getattr(value, field.name))}" for field in fields(value)]  # type: ignore[arg-type]  # every subclass is a dataclass
-        return f"{type(value).__name__}({', '.join(inner)})"
+        named = [f"{field.name}={inner(getattr(value, field.name))}" for field in fields(value)]  # type: ignore[arg-type]  # every subclass is a dataclass
+        return f"{type(value).__name__}({', '.join(named)})"
     if isinstance(value, Tensor):
         return str(value.tolist()) if value.numel() <= 8 else _whole(value)
+    if isinstance(value, np.ndarray):
+        shown = value.tolist() if value.size <= 8 or value.dtype.hasobject else f"with checksum {_sum_of(value)}"
+        return f"{value.shape} of {value.dtype} {shown}"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}: {described(one)}' for key, one in value.items())}}}"
+        items = [f"{key if isinstance(key, str) else inner(key)}: {inner(one)}" for key, one in value.items()]
+        return f"{{{', '.join(items)}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(described, value))}]"
+        return f"[{', '.join(map(inner, value))}]"
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(inner, value)))}}}"
+    if isinstance(value, Module):
+        return _without_address(value) + "".join(f", {name} {inner(one)}" for name, one in _numbers_given(value))
     if hasattr(value, "groups"):
-        return described(value.groups)
+        return inner(value.groups)
+    if isinstance(value, partial):
+        return f"partial {inner([value.func, value.args, value.keywords])}"
+    if isinstance(value, MethodType):
+        return f"{value.__qualname__} of {inner(value.__self__)}{_attributes(value.__self__, inner)}"
     if isinstance(value, FunctionType):
-        bound = [value.__defaults__, *[cell.cell_contents for cell in value.__closure__ or ()]]
-        inside = f"{_code(value.__code__)} {_without_addresses(bound)}"
+        bound = [value.__defaults__, value.__kwdefaults__, list(_enclosed(value))]
+        inside = f"{_code(value.__code__)} {inner(bound)}"
         return f"{value.__qualname__} with checksum {zlib.crc32(inside.encode()):08x}"
-    return _without_addresses(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {field.name: getattr(value, field.name) for field in fields(value) if field.repr}
+        return f"{type(value).__name__} {inner(own)}"
+    if around and callable(value):  # a part of its own, such as a loss, may count in training
+        return _without_address(value) + _attributes(value, inner)
+    return _without_address(value)
 
 
 def settings_of(network: Network, data: Mapping[str, Data], **settings: Any) -> dict[str, str]:
     """Return all on which a run depends, by name, as text."""
-    shapes = {name: tuple(one.data.shape[1:]) for name, one in network.named_parameters()}
+    names: dict[Parameter, list[str]] = {}
+    for prefix, inside in named_modules(network.module):
+        for name, parameter in inside.own_parameters():
+            names.setdefault(parameter, []).append(f"{prefix}.{name}".lstrip("."))
+    shapes = {" = ".join(shared): tuple(parameter.shape) for parameter, shared in names.items()}
     return {
         "chainrule": chainrule.__version__,
         "torch": str(torch.__version__),
@@ -87,8 +116,18 @@ def _whole(tensor: Tensor) -> str:
     count = min(tensor.numel(), SAMPLE)
     places = torch.arange(count, device=tensor.device) * tensor.numel() // max(1, count)
     sample = tensor.detach()[torch.unravel_index(places, tensor.shape)]  # no copy of a tensor that is expanded
-    checksum = zlib.crc32(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')} with checksum {checksum:08x}"
+    checksum = _sum_of(sample.cpu().contiguous().view(torch.uint8).numpy())
+    return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')} with checksum {checksum}"
+
+
+def _sum_of(array: np.ndarray) -> str:
+    return f"{zlib.crc32(array.tobytes()):08x}"
+
+
+def _enclosed(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # of a variable that is not yet assigned
+            yield cell.cell_contents
 
 
 def _code(code: CodeType) -> str:
@@ -100,22 +139,20 @@ def _code(code: CodeType) -> str:
     return f"{code.co_code.hex()} {code.co_names} {constants}"
 
 
-def _without_addresses(value: Any, around: tuple[int, ...] = ()) -> str:
-    """Return text like the repr of a value, the elements of sets in the same order in every process."""
-    if id(value) in around:
-        return "…"
-    inner = partial(_without_addresses, around=(*around, id(value)))
-    if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(map(inner, value)))}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(inner, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{inner(key)}: {inner(one)}' for key, one in value.items())}}}"
-    if isinstance(value, partial):
-        return f"partial {inner([value.func, value.args, value.keywords])}"
-    if isinstance(value, MethodType):
-        return f"{value.__qualname__} of {inner(value.__self__)}"
-    if is_dataclass(value) and not isinstance(value, type):
-        own = {field.name: getattr(value, field.name) for field in fields(value) if field.repr}
-        return f"{type(value).__name__} {inner(own)}"
+def _without_address(value: Any) -> str:
     return " ".join(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).split())
+
+
+def _attributes(value: object, inner: Callable[[object], str]) -> str:
+    """Return what an object holds if its repr has but its address, else nothing."""
+    own = getattr(value, "__dict__", {}) if repr(value) == object.__repr__(value) else {}
+    return f" {inner(own)}" if own else ""
+
+
+def _numbers_given(module: Module) -> Iterator[tuple[str, Any]]:
+    """Yield by name the tensors and arrays given to the modules inside, of which a repr shows four digits."""
+    for prefix, inside in named_modules(module):
+        for name in signature_of(type(inside)).parameters:
+            value = getattr(inside, name, None)
+            if isinstance(value, Tensor | np.ndarray):
+                yield f"{prefix}.{name}".lstrip("."), value

@@ -1,5 +1,6 @@
 """The repr of a module, which makes the same again, and the modules inside it."""
 
+import numpy as np
 import pytest
 
 from chainrule import ContractError, Module, Parameter
@@ -24,6 +25,18 @@ class Gated(identity):
 )
 def test_repr_shows_the_flag_of_a_parameter_of_its_name(settings, shown):
     assert repr(Gated(**settings)) == f"Gated({shown})"
+
+
+class Scaled(identity):
+    """Hold an array."""
+
+    def __init__(self, scale: np.ndarray = np.ones(2)) -> None:  # noqa: B008
+        self.scale = scale
+
+
+def test_repr_shows_an_array_that_is_not_the_default():
+    assert repr(Scaled(np.ones(2))) == "Scaled()"
+    assert repr(Scaled(np.array([1, 2]))) == "Scaled(scale=array([1, 2]))"
 
 
 @pytest.mark.parametrize(

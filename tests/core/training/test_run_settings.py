@@ -6,7 +6,10 @@ from functools import partial
 import pytest
 import torch
 
-from chainrule.training.run_settings import SAMPLE, described, difference
+from chainrule import Module
+from chainrule.layers import linear, sequential
+from chainrule.optimizers import sgd
+from chainrule.training.run_settings import SAMPLE, described, difference, settings_of
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool])
@@ -36,6 +39,64 @@ def test_functions_differ_by_their_code_their_defaults_and_what_they_enclose():
     same, other, inverse = power(2), power(3), power(2, inverse=True)
     assert described(power(2)) == described(same)
     assert len({described(one) for one in (same, other, inverse, lambda t, base=2: base**t)}) == 4
+
+
+def test_functions_differ_by_defaults_of_keywords_and_may_enclose_what_is_not_yet_there():
+    def slope(factor):
+        return lambda t, *, slope=factor: slope * t
+
+    def endless():
+        return endless, missing
+
+    assert described(slope(1)) != described(slope(2))
+    assert described(endless) == described(endless)
+    missing = 1
+
+
+class Slope:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, step):
+        return self.factor * step
+
+    def at(self, step):
+        return self.factor * step
+
+
+@pytest.mark.parametrize("make", [Slope, lambda factor: Slope(factor).at, lambda factor: partial(Slope(factor))])
+def test_a_schedule_that_is_an_object_differs_by_what_it_holds(make):
+    assert described(sgd(schedule=make(1))) == described(sgd(schedule=make(1)))
+    assert described(sgd(schedule=make(1))) != described(sgd(schedule=make(2)))
+
+
+class Scaled(Module):
+    def __init__(self, scale):
+        self.scale = scale
+
+    def forward(self, x):
+        return x * self.scale
+
+    def backward(self, grad_output):
+        return grad_output * self.scale
+
+
+@pytest.mark.parametrize("kind", [torch.Tensor, torch.Tensor.numpy])
+def test_a_layer_differs_by_every_value_of_a_tensor_or_an_array_that_it_was_given(kind):
+    scale = torch.ones(2000)
+    other = scale.clone()
+    other[1000] += 1e-5
+    assert described(sequential(Scaled(kind(scale)))) != described(sequential(Scaled(kind(other))))
+
+
+def test_networks_differ_by_the_layers_that_share_a_parameter():
+    def tied(one, other):
+        layers = [linear(2, 2) for _ in range(3)]
+        layers[one].weight = layers[other].weight
+        return settings_of(sequential(*layers).build(), {})
+
+    assert tied(0, 2) == tied(0, 2)
+    assert "0.weight = 2.weight" in difference(tied(0, 2), tied(1, 2))
 
 
 ONE, OTHER = {0, 8}, {8, 0}  # equal, in orders that differ as those of texts do between processes
