@@ -49,9 +49,8 @@ def parquet_bytes(results: Results) -> bytes:
         for row, one in zip(results.table(), results, strict=True)
     ]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {name: [row.get(name) for row in rows] for name in names}
     file = io.BytesIO()
-    pq.write_table(pa.table({name: _column(values) for name, values in columns.items()}), file)
+    pq.write_table(pa.table({name: _column(name, rows) for name in names}), file)
     return file.getvalue()
 
 
@@ -70,16 +69,24 @@ def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict | bool) or value is None else value
 
 
-def _column(values: list[Any]) -> list[Any]:
-    """Return a column of one type, of plain values or flat lists of them; what has none is text, as in the CSV."""
-    are_lists = set(map(type, values)) == {list}
-    plain = [one for value in values for one in value] if are_lists else values
+def _column(name: str, rows: list[dict[str, Any]]) -> list[Any]:
+    """Return a column with null for the rows that lack it."""
+    values = iter(_typed([row[name] for row in rows if name in row]))
+    return [next(values) if name in row else None for row in rows]
+
+
+def _typed(values: list[Any]) -> list[Any]:
+    """Return values of one type or None, plain ones or flat lists of them; what has no type is text, as in the CSV."""
+    given = [value for value in values if value is not None]
+    are_lists = set(map(type, given)) == {list}
+    plain = [one for value in given for one in value] if are_lists else given
     kinds = set(map(_kind, plain))
     is_large = any(isinstance(one, int) and not -(2**63) <= one < 2**63 for one in plain)
     if is_large or not (kinds == {int, float} or len(kinds) == len(kinds.intersection(PLAIN)) == 1):
         return [str(_cell(value)) for value in values]
     if kinds == {int, float}:
-        return [list(map(float, value)) for value in values] if are_lists else list(map(float, values))
+        as_float = (lambda value: list(map(float, value))) if are_lists else float
+        return [None if value is None else as_float(value) for value in values]
     return values
 
 

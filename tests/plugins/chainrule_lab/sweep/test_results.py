@@ -109,6 +109,11 @@ def test_parquet_has_typed_columns_and_the_whole_curves():
         ([[2**60 + 1, 0.5], [1]], [[2.0**60, 0.5], [1.0]]),
         ([["a"], []], [["a"], []]),
         ([HTTPStatus.OK, 1], [200, 1]),
+        ([None, 1], [None, 1]),
+        ([0.5, None, 1], [0.5, None, 1.0]),
+        ([[0.5, 1], None], [[0.5, 1.0], None]),
+        ([None, None], ["null", "null"]),
+        ([None, "a", 1], ["null", "a", "1"]),
     ],
 )
 def test_settings_without_a_type_of_parquet_are_text_as_in_the_csv(values, column):
@@ -117,6 +122,15 @@ def test_settings_without_a_type_of_parquet_are_text_as_in_the_csv(values, colum
     assert pq.read_table(io.BytesIO(parquet_bytes(results)))["z"].to_pylist() == column
     if isinstance(column[0], str):
         assert [one["z"] for one in csv.DictReader(io.StringIO(csv_bytes(results).decode()))] == column
+
+
+def test_a_curve_that_some_rows_lack_stays_numbers_in_parquet():
+    pq = pytest.importorskip("pyarrow.parquet")
+    rows = [row(0.5, lr=1), Row({"lr": 1, "steps": "many"}, {"validation_loss": [3.0]}, False, 0.25)]
+    table = pq.read_table(io.BytesIO(parquet_bytes(Results("metrics", rows))))
+    assert table["validation_accuracy"].to_pylist() == [0.5, None]
+    assert table["validation_accuracy_curve"].to_pylist() == [[0.1, 0.5], None]
+    assert table["steps"].to_pylist() == [None, "many"]
 
 
 def test_no_trials_are_a_file_without_rows():
