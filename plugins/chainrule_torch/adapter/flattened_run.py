@@ -34,11 +34,15 @@ class FlattenedRun(FlatRun):
                 parameter.grad = view.copy_(parameter.grad).detach()  # whose own data may be exchanged
 
     def zero_grad(self, *, set_to_none: bool) -> None:
-        """Set the gradients to 0; others in their place are removed, or set to 0 too."""
+        """Set the gradients to 0; others in their place, and those of frozen parameters, are removed or become 0."""
         self._grad.zero_()
         for parameter, view, address in zip(self._parameters, self._grads, self._addresses, strict=True):
             grad = parameter.grad
-            if grad is not None and (grad.layout is not torch.strided or grad.data_ptr() != address):
+            if grad is None:
+                continue
+            if set_to_none and not parameter.requires_grad:  # which neither momentum nor weight decay is to move
+                parameter.grad = None
+            elif grad.layout is not torch.strided or grad.data_ptr() != address:
                 parameter.grad = None if set_to_none else view.detach()
 
     def _gather(self, which: Sequence[int] | None) -> None:

@@ -51,6 +51,20 @@ def test_weights_are_the_same_to_the_bit(make: Any, by_module: bool) -> None:
     expect_equal(*nets)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_frozen_parameters_stay_and_go_on_once_thawed(compiled: bool) -> None:
+    nets = model(), model()
+    for net, flatten in zip(nets, (False, True), strict=True):
+        stepper = optim.adamw(net.parameters(), lr=0.1, weight_decay=0.1, flatten=flatten, compile=compiled)
+        train(net, stepper, 2)
+        frozen = [each.clone() for each in net[0].requires_grad_(False).parameters()]
+        train(net, stepper, 2, first=2)
+        assert all(map(torch.equal, frozen, net[0].parameters()))
+        net[0].requires_grad_(True)
+        train(net, stepper, 2, first=4)
+    expect_equal(*nets)
+
+
 def test_each_parameter_has_a_storage_of_its_own() -> None:
     """Of several in one, safetensors saves one alone, as shared."""
     net = model()
