@@ -30,8 +30,8 @@ from chainrule_torch.adapter.shard_trial import shares_of_sums
 class GroupRule:
     """The rule of a parameter group, made again only where a setting has changed.
 
-    Whether it is elementwise is asked once for all values of its numbers: a rule may ask whether one is 0, by
-    `present`, and nothing else, since any may be given per member.
+    Whether it is elementwise is asked once for all values of its numbers that may be given per member: a rule may ask
+    whether one is 0, by `present`, and nothing else.
 
     Args:
         settings: of the rule.
@@ -77,7 +77,7 @@ class GroupRule:
         rule = self._settings.changed(self.chain.rule, changes)
         self.chain = Chain(rule)
         self.clock = Clock(self.chain, 1, self._first.device, self._first.dtype)
-        form = _form(values)
+        form = self._settings.form(values)
         if self._values is None or form != self.form:
             self.elementwise, self.form = is_elementwise(with_any_lr(rule)), form
             self.begins_alike = self.elementwise and _begins_alike(self.chain)
@@ -192,10 +192,3 @@ _MAKING = {
     getattr(torch.ops.aten, name)
     for name in ("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty")
 }
-
-
-def _form(value: Any) -> Any:
-    """Return settings with whether they are 0 in place of their numbers."""
-    if isinstance(value, list | tuple):
-        return [_form(each) for each in value]
-    return value != 0 if isinstance(value, float) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -37,6 +37,7 @@ class GroupSettings:
     def __init__(self, rule: Optimizer) -> None:
         self.rule = rule
         self.fields: dict[str, tuple[int, str]] = {}
+        self._decisive: set[str] = set()
         for depth, layer in enumerate(layers_of(rule)):
             for field in dataclasses.fields(layer):
                 value = getattr(layer, field.name)
@@ -46,6 +47,8 @@ class GroupSettings:
                 while key in self.fields:
                     key = f"inner.{key}"
                 self.fields[key] = depth, field.name
+                if field.metadata.get("per_member") is False:
+                    self._decisive.add(key)
         self.decays_apart = WEIGHT_DECAY not in self.fields
 
     def defaults(self) -> dict[str, Any]:
@@ -94,6 +97,16 @@ class GroupSettings:
     def values(self, group: Mapping[str, Any]) -> list[Any]:
         """Return the present values of a group's keys, to compare them with later ones."""
         return [_plain(self.rule, key, group[key]) for key in self.fields]
+
+    def form(self, values: Sequence[Any]) -> list[Any]:
+        """Return what of the values of the keys decides the operations: of numbers that may be any, whether they are 0.
+
+        A number that must be the same for all members may decide them by more than that.
+        """
+        return [
+            value if key in self._decisive else _with_whether_0(value)
+            for key, value in zip(self.fields, values, strict=True)
+        ]
 
 
 def divided(make: Callable[..., Optimizer], settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -151,3 +164,9 @@ def _plain(owner: Optimizer, key: str, value: Any) -> Any:
             )
         return value.item()
     return tuple(_plain(owner, key, each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def _with_whether_0(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_with_whether_0(each) for each in value]
+    return value != 0 if isinstance(value, float) else value

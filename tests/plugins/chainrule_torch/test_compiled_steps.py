@@ -110,6 +110,38 @@ def test_another_optimizer_of_a_known_rule_is_not_traced(traced: list[int]) -> N
     assert len(traced) == 2  # the last has no momentum
 
 
+class Clamps(Optimizer):
+    """Descend by no more than a number that is the same for all members, along a unit vector where that is above 1.
+
+    Update:   ``θ ← θ − lr min(g, c)``
+    Variant:  none
+    Source:   none
+    """
+
+    c: float = chainrule.hyperparameter(default=0.5, above=0, per_member=False)
+
+    def update(self, parameter: Tensor, grad: Tensor, state: Any, step: Any) -> Tensor:
+        return grad / grad.norm().clamp_min(1e-9) if self.c > 1 else grad.clamp_max(self.c)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_number_of_the_group_that_is_no_members_own_may_change(traced: list[int], compile: bool) -> None:
+    """A rule may ask more of it than whether it is 0."""
+    ends = []
+    for first, second in ((0.5, 2.0), (0.5, 0.25), (2.0, 2.0), (0.25, 0.25)):
+        parameters = [torch.nn.Parameter(torch.ones(3)) for _ in range(2)]
+        stepper = of_rule(Clamps(c=first))(parameters, compile=compile)
+        for t, c in enumerate((first, second)):
+            stepper.param_groups[0]["c"] = c
+            for one in parameters:
+                one.grad = torch.tensor([3.0, 4.0, 0.0]) * t
+            stepper.step()
+        ends.append(parameters[0].detach())
+    assert torch.equal(ends[0], ends[2])
+    assert torch.equal(ends[1], ends[3])
+    assert bool(traced) is compile
+
+
 @pytest.mark.slow
 def test_rounding_is_compiled_to_whole_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a vector is loaded and stored by a count of its elements; bits are reinterpreted in a buffer of numbers."""
