@@ -64,16 +64,22 @@ class Layout:
         self._states: list[dict[str, Tensor]] = []
 
     def add(self, i: int, rule: GroupRule, parameters: list[Tensor], state: States) -> None:
-        """Add a group, whose state is made now or later.
+        """Add a group, whose state is made now or later, but for parameters that have theirs from a group before.
 
         Raises:
             ChainruleError: if its parameters are to be flattened, and cannot be, or if the rule makes no such state.
         """
+        if any(number >= i for number in (*self.flat, *self._unread)):  # since groups were removed
+            self.show(state)
+            self.flat.clear()
+        known = [parameter for parameter in parameters if state.get(parameter)]
         first = len(state) + sum(len(each.parameters) for each in self._unread.values())
         obstacle = self._obstacle(rule, parameters)
         if obstacle is None:
             for dtype in {parameter.dtype for parameter in parameters}:
                 expect_state(rule, self._precision, dtype)
+            if known:
+                return
             if self._flatten:
                 self.flat[i] = self._laid_out(rule, parameters)
             self._unread[i] = Unread(rule, list(parameters), first, self.seed(rule, parameters))
@@ -86,10 +92,11 @@ class Layout:
             )
         else:
             self._expect_apart(rule, parameters)
-            states = [state[parameter] for parameter in parameters]
-            for parameter, own in zip(parameters, states, strict=True):
+            new = [parameter for parameter in parameters if not state.get(parameter)]
+            states = [state[parameter] for parameter in new]
+            for parameter, own in zip(new, states, strict=True):
                 own.update(self._precision.begin(rule.chain, parameter))
-            draw_keys(parameters, states, first, self.seed(rule, parameters))
+            draw_keys(new, states, first, self.seed(rule, parameters))
             self._states += states
 
     def show(self, state: States) -> None:

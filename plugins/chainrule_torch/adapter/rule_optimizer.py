@@ -135,6 +135,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         super().add_param_group(param_group)
         group, i, state = self.param_groups[-1], len(self.param_groups) - 1, self._own_state
         parameters = group["params"]
+        known = [parameter for parameter in parameters if parameter in state]
         try:
             rule = self._current[i] = GroupRule(self._settings, group, compile=self._compile)
             rule.check(parameters)
@@ -144,7 +145,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             self._layout.add(i, rule, parameters, state)
         except ChainruleError:
             self.param_groups.pop()
-            for parameter in parameters:
+            for parameter in set(parameters).difference(known):
                 state.pop(parameter, None)
             raise
         if self._release is not None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.testing import assert_close
 
 from chainrule import ChainruleError, HyperparameterError, StateError
 from chainrule_torch import optim, optimizer
@@ -149,3 +152,58 @@ def test_a_list_in_place_of_a_number_is_refused(name: str, several: list[float])
     stepper.param_groups[0]["lr"] = several
     with pytest.raises(HyperparameterError, match="lr must be one value"):
         step(only, stepper)
+
+
+def walked(make: Any, change: Any, *, reads: bool = False) -> list[Tensor]:
+    """Return three parameters of one shape after steps, between which their groups were changed."""
+    parameters = [torch.nn.Parameter(torch.full((2, 3), 1.0 + i)) for i in range(3)]
+    stepper = make([{"params": [parameters[0]], "lr": 0.5}, {"params": [parameters[1]], "lr": 0.02}])
+    for t in range(5):
+        if t == 2:
+            if reads:
+                assert len(stepper.state) == 2
+            change(stepper.param_groups, stepper.add_param_group, parameters)
+        for i, one in enumerate(parameters):
+            one.grad = torch.full_like(one, (t + 1) * (-1) ** (t * i))
+        stepper.step()
+    return [one.detach() for one in parameters]
+
+
+CHANGES = {
+    "another after one was removed": lambda groups, add, them: (groups.pop(0), add({"params": [them[2]]})),
+    "another in place of the last": lambda groups, add, them: (groups.pop(), add({"params": [them[2]]})),
+    "all removed and added in turn": lambda groups, add, them: (
+        groups.clear(),
+        [add({"params": [one]}) for one in reversed(them)],
+    ),
+    "removed and added again": lambda groups, add, them: add({"params": [*groups.pop()["params"], them[2]]}),
+    "in another order": lambda groups, add, them: groups.reverse(),
+}
+
+
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("settings", [{}, {"flatten": True}, {"release": True}])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_state_is_of_parameters_whatever_the_numbers_of_their_groups(
+    change: Any, settings: dict[str, Any], reads: bool
+) -> None:
+    expected = walked(torch.optim.Adam, change)
+    for ours, theirs in zip(walked(partial(optim.adam, **settings), change, reads=reads), expected, strict=True):
+        assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("make", [optim.muon, optim.lamb])
+def test_a_group_that_is_added_again_keeps_the_state_of_other_rules_too(make: Any) -> None:
+    added_again = walked(make, lambda groups, add, them: add(groups.pop()))
+    assert_close(added_again, walked(make, lambda groups, add, them: None), rtol=0, atol=0)
+
+
+def test_a_group_that_is_refused_takes_no_state_of_parameters_that_were_in_one() -> None:
+    only, flat = parameter(), torch.nn.Parameter(torch.ones(3))
+    stepper = optim.muon([{"params": [only]}, {"params": []}], lr=0.5)
+    step(only, stepper)
+    moved = stepper.param_groups.pop(0)["params"]
+    with pytest.raises(ChainruleError, match="must have rank 2"):
+        stepper.add_param_group({"params": [*moved, flat]})
+    assert stepper.state[only]["step"] == 1
+    assert flat not in stepper.state
