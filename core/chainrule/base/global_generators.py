@@ -1,14 +1,22 @@
-"""Generators of random numbers that are none of torch's streams: those that a process shares, and their state."""
+"""Generators of random numbers that are no module's streams: those that a process shares, others, and their state."""
 
 from __future__ import annotations
 
+import inspect
 import random
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-from torch import Generator
+from torch import Generator, Tensor
+
+GENERATORS = (np.random.Generator, np.random.RandomState, Generator, random.Random)
+
+WITHOUT_PARTS = (Tensor, np.ndarray, ModuleType, type, str, bytes, int, float, type(None))
+"""Kinds of value that are many and hold no generator, or that others share."""
 
 
 def random_states() -> tuple[Any, Any]:
@@ -29,11 +37,50 @@ def random_numbers_kept() -> Iterator[None]:
 
 
 def state_of_generator(value: object) -> Any:
-    """Return the state of a generator of Python, numpy or torch, to be compared; None for anything else."""
+    """Return the state of a generator of Python, numpy or torch, of plain values; None for anything else."""
+    if isinstance(value, random.SystemRandom):  # which has none
+        return None
     if isinstance(value, np.random.Generator):
-        return value.bit_generator.state
+        return _plain(value.bit_generator.state)
     if isinstance(value, np.random.RandomState):
-        return tuple(part.tobytes() if isinstance(part, np.ndarray) else part for part in value.get_state(legacy=True))
+        return _plain(value.get_state(legacy=True))
     if isinstance(value, Generator):
-        return value.get_state().numpy().tobytes()
+        return value.get_state()
     return value.getstate() if isinstance(value, random.Random) else None
+
+
+def set_state_of_generator(value: Any, state: Any) -> None:
+    """Set what `state_of_generator` returned."""
+    if isinstance(value, np.random.Generator):
+        value.bit_generator.state = state
+    elif isinstance(value, random.Random):
+        value.setstate(state)
+    else:
+        value.set_state(state)
+
+
+def generators_in(value: object) -> Iterator[object]:
+    """Yield the generators that an object holds at any depth, such as a DataLoader's and its sampler's, each once."""
+    found, seen = [value], dict[int, object]()
+    while found:
+        one = found.pop()
+        if id(one) in seen or isinstance(one, WITHOUT_PARTS):
+            continue
+        seen[id(one)] = one
+        if isinstance(one, GENERATORS) and not isinstance(one, random.SystemRandom):
+            yield one
+        elif isinstance(one, list | tuple | set | deque):
+            found += one
+        elif isinstance(one, dict):
+            found += one.values()
+        elif not inspect.isroutine(one):
+            found += getattr(one, "__dict__", {}).values()
+
+
+def _plain(state: Any) -> Any:
+    """Return a state of numpy with lists in place of arrays."""
+    if isinstance(state, dict):
+        return {name: _plain(part) for name, part in state.items()}
+    if isinstance(state, tuple):
+        return tuple(map(_plain, state))
+    return state.tolist() if isinstance(state, np.ndarray) else state

@@ -12,7 +12,12 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import integer, shown
-from chainrule.base.global_generators import random_states
+from chainrule.base.global_generators import (
+    generators_in,
+    random_states,
+    set_state_of_generator,
+    state_of_generator,
+)
 from chainrule.base.hookspecs import KeepsState
 from chainrule.errors import CallbackError, ChainruleError, StateError, label, one_line
 from chainrule.training.batches import Data, is_pair
@@ -86,6 +91,7 @@ class Checkpoint:
                 f"{shown(every)}. Leave every out, or pass train as two tensors."
             )
         self._iterables = [one for one in data.values() if not is_pair(one)]
+        self._generators = list(generators_in(self._iterables))
         length = {} if is_pair(data["train"]) else {"steps_per_epoch": run.steps_per_epoch}
         self._settings = settings_of(run.network, data, callbacks=self._callbacks(), **length, **settings)
         self._file = CheckpointFile(path, PARTS)
@@ -206,20 +212,20 @@ class Checkpoint:
             "torch": torch.get_rng_state(),
             "python": python,
             "numpy": numpy,
-            "own": [one.get_state() for one in self._generators()],
+            "own": list(map(state_of_generator, self._generators)),
         }
 
     def _load_order(self, saved: Mapping[str, Any]) -> None:
+        if len(saved["own"]) != len(self._generators):
+            raise StateError(
+                f"fit: batches must be drawn by as many generators as when the checkpoint was written, "
+                f"{len(saved['own'])}, got {len(self._generators)}. Pass the same, or another checkpoint."
+            )
         torch.set_rng_state(saved["torch"])
         random.setstate(saved["python"])
         np.random.set_state(saved["numpy"])
-        for one, state in zip(self._generators(), saved["own"], strict=True):
-            one.set_state(state)
-
-    def _generators(self) -> list[torch.Generator]:
-        """Return the generators of iterables that have their own, as a DataLoader may."""
-        found = [getattr(one, "generator", None) for one in self._iterables]
-        return [one for one in found if isinstance(one, torch.Generator)]
+        for one, state in zip(self._generators, saved["own"], strict=True):
+            set_state_of_generator(one, state)
 
 
 def _of_callback(callback: Any, method: str, *arguments: Any) -> Any:

@@ -88,10 +88,7 @@ def settings_of(network: Network, data: Mapping[str, Data], **settings: Any) -> 
         "device": network.device.type,
         "seeds": described(network.seeds),
         "frozen": described(sorted(network.frozen)),
-        **{
-            name: f"x {_whole(one[0])}, y {_whole(one[1])}" if is_pair(one) else f"batches of a {type(one).__name__}"
-            for name, one in data.items()
-        },
+        **{name: _of_data(one) for name, one in data.items()},
         **{name: described(value) for name, value in settings.items()},
     }
 
@@ -110,6 +107,14 @@ def _where(one: str, other: str) -> tuple[str, str]:
     start = 0 if max(len(one), len(other)) <= LONGEST else max(0, same - LONGEST // 3)
     first, second = (f"{'…' if start else ''}{text[start : start + LONGEST]}" for text in (one, other))
     return first, second
+
+
+def _of_data(data: Data) -> str:
+    if is_pair(data):
+        return f"x {_whole(data[0])}, y {_whole(data[1])}"
+    held = data if isinstance(data, list | tuple) else getattr(getattr(data, "dataset", None), "tensors", None)
+    known = "" if held is None else f" with checksum {zlib.crc32(described(held).encode()):08x}"
+    return f"batches of a {type(data).__name__}{known}"
 
 
 def _whole(tensor: Tensor) -> str:

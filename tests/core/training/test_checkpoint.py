@@ -2,12 +2,13 @@
 
 import copy
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
 from chainrule import Buffer, CallbackError, Module, StateError, fit, hookimpl, param_groups
 from chainrule.callbacks import best, csv, early_stopping, gradient_norms, history_file, reduce_on_plateau
@@ -185,16 +186,49 @@ def test_every_kind_of_run_goes_on_to_the_bit(tmp_path, settings, seeds, after):
     assert_same(train(tmp_path / "run.ckpt", after=after, network=network, rule=adam(), **settings), whole)
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["a generator of its own", "the global one"])
-def test_batches_of_an_iterable_come_in_the_order_of_the_undisturbed_run(tmp_path, own):
+class Drawn:
+    """Batches in an order that a generator draws."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def __len__(self):
+        return 4
+
+    def __iter__(self):
+        yield from ((X[rows], Y[rows]) for rows in torch.tensor(self.draw.order()).split(8))
+
+
+class Order(SimpleNamespace):
+    def order(self):
+        draw = getattr(self.generator, "permutation", None)
+        return list(draw(28)) if draw else self.generator.sample(range(28), 28)
+
+
+ORDERS = {
+    "the global generators": lambda data: DataLoader(data, batch_size=8, shuffle=True),
+    "the loader's": lambda data: DataLoader(
+        data, batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(1)
+    ),
+    "a sampler's": lambda data: DataLoader(
+        data, 8, sampler=WeightedRandomSampler(torch.ones(28), 28, generator=torch.Generator().manual_seed(1))
+    ),
+    "numpy's": lambda data: Drawn(Order(generator=np.random.default_rng(1))),
+    "numpy's, of another kind": lambda data: Drawn(Order(generator=np.random.Generator(np.random.MT19937(1)))),
+    "numpy's old one": lambda data: Drawn(Order(generator=np.random.RandomState(1))),
+    "Python's": lambda data: Drawn(Order(generator=random.Random(1))),  # noqa: S311
+}
+
+
+@pytest.mark.parametrize("make", ORDERS.values(), ids=ORDERS)
+def test_batches_of_an_iterable_come_in_the_order_of_the_undisturbed_run(tmp_path, make):
     class Noisy(TensorDataset):
         def __getitem__(self, index):
             x, y = super().__getitem__(index)
             return x + random.random() + float(np.random.rand()), y  # noqa: S311
 
     def batches():
-        generator = torch.Generator().manual_seed(1) if own else None
-        return DataLoader(Noisy(X, Y), batch_size=8, shuffle=True, generator=generator)
+        return make(Noisy(X, Y))
 
     def start():
         torch.manual_seed(2)
@@ -207,6 +241,13 @@ def test_batches_of_an_iterable_come_in_the_order_of_the_undisturbed_run(tmp_pat
         train(tmp_path / "run.ckpt", callbacks=[Interrupt(10)], **start())
     assert_same(train(tmp_path / "run.ckpt", **start() | {"train": batches()}), whole)
     assert_same(train(tmp_path / "run.ckpt", **start()), whole)
+
+
+def test_batches_of_other_generators_are_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run.ckpt", callbacks=[Interrupt(6)], train=ORDERS["Python's"]((X, Y)))
+    with pytest.raises(StateError, match="drawn by as many generators as when the checkpoint was written, 1, got 0"):
+        train(tmp_path / "run.ckpt", train=Drawn(Order(generator=random.SystemRandom())))
 
 
 class Thaw:

@@ -70,7 +70,7 @@ def decay(base):
         ({"train": (X, Y + (torch.arange(16) == 15).unsqueeze(1))}, "got train x .* in place of"),
         ({"train": (X[:8], Y[:8])}, r"got train x \(8, 2\)"),
         ({"validation": (X, Y)}, r"got validation x .* in place of none"),
-        ({"train": [(X, Y)]}, "got train batches of a list in place of x"),
+        ({"train": [(X, Y)]}, "got train batches of a list with checksum .* in place of x"),
         ({"metrics": ["r2"]}, "got metrics {r2: R2"),
         ({"clip_norm": 1.0}, "got clip_norm 1.0 in place of None"),
         ({"callbacks": [best("train_loss")]}, r"got callbacks \[Best.* in place of \[\]"),
@@ -92,7 +92,7 @@ def test_two_functions_of_one_name_differ_by_what_they_compute(tmp_path):
 def test_an_iterable_of_another_length_is_refused(tmp_path):
     path = tmp_path / "run.ckpt"
     train(path, train=[(X, Y)])
-    with refused(path, StateError, "got steps_per_epoch 2 in place of 1[.]"):
+    with refused(path, StateError, "; steps_per_epoch 2 in place of 1[.]"):
         train(path, train=[(X, Y)] * 2)
 
 

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from chainrule import Module
 from chainrule.layers import linear, sequential
@@ -97,6 +98,15 @@ def test_networks_differ_by_the_layers_that_share_a_parameter():
 
     assert tied(0, 2) == tied(0, 2)
     assert "0.weight = 2.weight" in difference(tied(0, 2), tied(1, 2))
+
+
+@pytest.mark.parametrize("batches", [lambda x, y: [(x, y)], lambda x, y: DataLoader(TensorDataset(x, y))])
+def test_batches_differ_by_the_tensors_that_they_are_made_of(batches):
+    network, x, y = linear(2, 2).build(), torch.zeros(8, 2), torch.ones(8, 2)
+    same, other = ({"train": batches(first, y)} for first in (x.clone(), y))
+    known = settings_of(network, {"train": batches(x, y)})
+    assert difference(settings_of(network, same), known) is None
+    assert "train batches of a" in difference(settings_of(network, other), known)
 
 
 ONE, OTHER = {0, 8}, {8, 0}  # equal, in orders that differ as those of texts do between processes
