@@ -23,7 +23,7 @@ from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import BOOKKEEPING
 from chainrule.base.schedule import Schedule
 from chainrule.base.setting_values import takes_numbers
-from chainrule.base.settings import Settings, declared_types
+from chainrule.base.settings import Settings, declared_types, kept_attributes
 from chainrule.base.wrapper import layers_of
 from chainrule.errors import ChainruleError
 from chainrule.updates.param_groups import ParamGroups
@@ -158,7 +158,7 @@ def _split(settings: Settings) -> tuple[object, dict[str, float]]:
     numbers: dict[str, float] = {}
     types_of, fields = declared_types(type(settings)), dataclasses.fields(settings)  # type: ignore[arg-type]  # it is one
     by_name = {field.name: field for field in fields}
-    for name, value in vars(settings).items():
+    for name, value in kept_attributes(settings).items():
         if isinstance(settings, Optimizer) and name == "schedule":
             continue
         if isinstance(value, Optimizer):
@@ -205,7 +205,7 @@ def _form(value: Any, seen: dict[int, int]) -> object:
     if isinstance(value, Tensor):
         return _form_of_tensor(value)
     if isinstance(value, Settings):
-        return type(value), form(vars(value))
+        return type(value), form(kept_attributes(value))
     if type(value) is partial:
         return partial, form([value.func, value.args, value.keywords])
     if isinstance(value, FunctionType | Parameter | Buffer | Random | Module | ModuleLike):  # the last is slow

@@ -1,6 +1,7 @@
 import dataclasses
 import re
 from collections.abc import Callable
+from functools import cached_property
 
 import pytest
 import torch
@@ -83,6 +84,33 @@ def test_numbers_that_differ_are_per_member_and_the_others_stay():
 )
 def test_joined_rules_give_each_member_what_it_gets_alone(rules):
     expect_as_singles(rules)
+
+
+class Cached(Optimizer):
+    """Descend by a share of the gradient that is computed once.
+
+    Update:   ``θ ← θ − lr (1 − β) g``
+    Variant:  none
+    Source:   none
+    """
+
+    beta: float = 0.9
+
+    @cached_property
+    def rest(self):
+        return 1 - self.beta
+
+    def update(self, parameter, grad, state, step):
+        return self.rest * grad
+
+
+def test_what_a_rule_has_computed_once_is_of_its_own_numbers():
+    rules = [Cached(lr=0.1, beta=0.9), Cached(lr=0.1, beta=0.5)]
+    assert [rule.rest for rule in rules] == [1 - 0.9, 0.5]
+    expect_as_singles(rules)
+    together = joined(rules)
+    assert together.rest.tolist() == [1 - 0.9, 0.5]
+    assert torch.equal(trained(together, members=2)["0.weight"], trained(joined(rules), members=2)["0.weight"])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from chainrule.arguments import number, shown
@@ -145,6 +145,10 @@ class Settings(Explained):
             if value is not given:
                 object.__setattr__(self, field.name, value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes, without those that a copy with other settings is to compute anew."""
+        return kept_attributes(self)
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
             equal(getattr(self, field.name), getattr(other, field.name))
@@ -195,6 +199,16 @@ def _module_of(cls: type) -> Iterator[None]:
         yield
     finally:
         del sys.modules[cls.__module__]
+
+
+def kept_attributes(settings: Settings) -> dict[str, Any]:
+    """Return the attributes by name, without what a functools.cached_property keeps there."""
+    cls = type(settings)
+    return {
+        name: value
+        for name, value in vars(settings).items()
+        if not isinstance(getattr(cls, name, None), cached_property)
+    }
 
 
 def _globals_of(cls: type) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from chainrule import ChainruleError, HyperparameterError, StateError
+from chainrule import ChainruleError, HyperparameterError, Optimizer, StateError
 from chainrule_torch import optim, optimizer
+from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 
 def parameter(dtype: torch.dtype = torch.float32) -> torch.nn.Parameter:
@@ -207,3 +208,27 @@ def test_a_group_that_is_refused_takes_no_state_of_parameters_that_were_in_one()
         stepper.add_param_group({"params": [*moved, flat]})
     assert stepper.state[only]["step"] == 1
     assert flat not in stepper.state
+
+
+class Cached(Optimizer):
+    """Descend by a share of the gradient that is computed once."""
+
+    beta: float = 0.9
+
+    @cached_property
+    def rest(self) -> float:
+        return 1 - self.beta
+
+    def update(self, parameter: Tensor, grad: Tensor, state: Any, step: Any) -> Tensor:
+        return self.rest * grad
+
+
+def test_what_a_rule_has_computed_once_follows_the_settings_of_its_group() -> None:
+    only = parameter()
+    made = type("Made", (RuleOptimizer,), {"factory": Cached})
+    stepper = made([only], lr=1.0, beta=0.5)
+    step(only, stepper)
+    stepper.param_groups[0]["beta"] = 0.75
+    only.grad = None
+    step(only, stepper)
+    assert torch.equal(only, torch.full_like(only, 1 - 0.5 - 0.25))
