@@ -46,7 +46,8 @@ class CheckpointFile:
             if self.path.exists() and not self.path.is_file():
                 raise ValueError("no file")
             for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):  # by a run that was killed
-                left.unlink(missing_ok=True)
+                if left.name.removeprefix(f".{self.path.name}.").removesuffix(".part").isdecimal():
+                    left.unlink(missing_ok=True)
             self._beside().touch()  # fails now rather than after the first epoch
             self._beside().unlink()
 

@@ -208,8 +208,10 @@ def test_a_folder_that_must_not_be_written_is_refused(written):
 
 def test_what_a_killed_run_left_half_written_is_taken_away(written):
     (left := written.with_name(".run.ckpt.1.part")).write_bytes(b"half")
+    (of_another := written.with_name(".run.ckpt.a.1.part")).write_bytes(b"half")
     train(written)
     assert not left.exists()
+    assert of_another.exists()
 
 
 def test_a_link_stays_one(written):
