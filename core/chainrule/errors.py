@@ -105,10 +105,10 @@ def levels_to_the_caller(*between: str) -> int:
     """Return how far up the stack the code is that called chainrule, from the function that calls this.
 
     Args:
-        between: other packages through which it may have called.
+        between: packages, beside chainrule and torch, through which it may have called.
     """
     frame, levels = sys._getframe(1), 1
-    packages = ("chainrule", *between)
+    packages = ("chainrule", "torch", *between)
     while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in packages:
         frame, levels = frame.f_back, levels + 1
     return levels

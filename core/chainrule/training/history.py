@@ -78,6 +78,10 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
         """The number of epochs recorded."""
         return max((len(records) for records in self._records.values()), default=0)
 
+    def epochs_of(self, name: str) -> int:
+        """Return the number of epochs at which a curve was recorded, which costs less than to make the curve."""
+        return len(self._records.get(name, ()))
+
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._records:
             recorded = f"It has {', '.join(self._records)}." if self._records else "No epoch has ended."

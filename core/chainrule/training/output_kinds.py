@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from chainrule.base.metric import MetricLike
 from chainrule.base.protocols import LossLike
-from chainrule.errors import label
+from chainrule.errors import label, levels_to_the_caller
 from chainrule.network import Network
 
 FIXES = {
@@ -26,7 +26,7 @@ def warn_of_probabilities(caller: str, network: Network, loss: LossLike) -> None
     warnings.warn(
         f"{caller}: {label(loss)} takes {takes}, but the network ends in {label(last)}, which gives probabilities. "
         f"{FIXES[takes].format(label(last))}",
-        stacklevel=5,  # the call of what is decorated with `explained`
+        stacklevel=levels_to_the_caller(),
     )
 
 
@@ -39,5 +39,5 @@ def warn_of_thresholds(caller: str, loss: LossLike, metrics: Iterable[MetricLike
             warnings.warn(
                 f"{caller}: {label(metric)} takes the network's output for a probability, but {label(loss)} for a "
                 f"score. Set its threshold to that of scores: {label(metric)}(threshold=0).",
-                stacklevel=4,  # the call of what is decorated with `explained`
+                stacklevel=levels_to_the_caller(),
             )

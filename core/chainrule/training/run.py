@@ -162,10 +162,10 @@ class Run(ExplainsAttributes):
             raise ChainruleError(
                 f'run.record: a name must be new, got "{name}". The epoch has {", ".join(self._metrics)}.'
             )
-        if len(self.history.get(name, ())) != self.history.epochs - 1:
+        if (recorded := self.history.epochs_of(name)) != self.history.epochs - 1:
             raise ChainruleError(
                 f'run.record: "{name}" must be recorded at every epoch\'s end, got {self.history.epochs} epochs and '
-                f"{len(self.history.get(name, ()))} values. Record torch.nan where there is none."
+                f"{recorded} values. Record torch.nan where there is none."
             )
         try:
             given = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64, device="cpu")

@@ -16,7 +16,7 @@ from torch import Tensor
 from chainrule.base.member_values import with_values
 from chainrule.base.optimizer import Optimizer, State
 from chainrule.base.parameter import Parameter
-from chainrule.errors import CompileWarning, ContractError, label
+from chainrule.errors import CompileWarning, ContractError, label, levels_to_the_caller
 from chainrule.network import Network
 from chainrule.updates.applied_rule import RuleTensors, initial_state, values_on
 from chainrule.updates.chain import Chain
@@ -131,7 +131,7 @@ class ElementwiseRule:
             warnings.warn(
                 f"{label(self.rule)}: cannot be compiled ({reason}). It runs eagerly; plain algebra compiles.",
                 CompileWarning,
-                stacklevel=4,
+                stacklevel=levels_to_the_caller(),
             )
             self.compiled = None
         return self.compiled is not None

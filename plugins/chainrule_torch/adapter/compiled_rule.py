@@ -155,7 +155,7 @@ class CompiledRule:
             warnings.warn(
                 f"{label(rule)}: cannot be compiled ({reason}). It runs eagerly.",
                 CompileWarning,
-                stacklevel=levels_to_the_caller("chainrule_torch", "torch"),
+                stacklevel=levels_to_the_caller("chainrule_torch"),
             )
 
 

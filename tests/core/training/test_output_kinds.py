@@ -76,8 +76,9 @@ def test_a_threshold_of_probabilities_beside_a_loss_of_scores_is_warned_of(metri
     with pytest.warns(UserWarning, match=f"^fit: {words}") as caught:
         chainrule.fit(linear(2, 1).build(), bce_with_logits(), sgd(), **settings)
     assert caught[0].filename == __file__
-    with pytest.warns(UserWarning, match=f"^evaluate: {words}"):
+    with pytest.warns(UserWarning, match=f"^evaluate: {words}") as caught:
         chainrule.evaluate(linear(2, 1).build(), bce_with_logits(), (X, y), metrics=[metric])
+    assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chainrule.fit(linear(2, 1).build(), bce_with_logits(), sgd(), **{**settings, "metrics": [metric(threshold=0)]})

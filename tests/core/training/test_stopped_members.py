@@ -118,6 +118,14 @@ def test_a_recorded_value_is_a_curve_and_a_metric_for_later_callbacks():
     assert train(Records("rate", 0.1), seeds=None)[1]["rate"].tolist() == [0.1] * 5
 
 
+def test_recording_makes_no_curve_whose_cost_grows_with_the_epochs(monkeypatch):
+    made = []
+    stack = torch.stack
+    monkeypatch.setattr(torch, "stack", lambda tensors, *rest: made.append(len(tensors)) or stack(tensors, *rest))
+    train(Records("rate", 0.1), epochs=9)
+    assert max(made, default=0) < 5
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
