@@ -54,8 +54,14 @@ def fit_members(
     for rank, other in enumerate(outcomes):
         if "error" in other:
             raise ChainruleError(f"distributed.fit: process {rank} of {place.size} failed: {other['error']}")
-    updater = optimizer.attach(network, clip_norm=settings.get("clip_norm"))
-    return _whole(updater, [other for other in outcomes if other["members"]])
+    trained = [other for other in outcomes if other["members"]]
+    network.frozen = frozen = trained[0]["frozen"]
+    if other := next((other["frozen"] for other in trained if other["frozen"] != frozen), None):
+        raise ChainruleError(
+            f"distributed.fit: callbacks must freeze the same in every process, got {frozen} and {other}. "
+            "Decide by the epoch, not by what the members of one process have."
+        )
+    return _whole(optimizer.attach(network, clip_norm=settings.get("clip_norm")), trained)
 
 
 def _trained(
@@ -76,6 +82,8 @@ def _trained(
     history = fit(own, loss, OfMembers(optimizer, chosen), **data, **settings)
     declared = own.declared_tensors()
     return {
+        "frozen": sorted(own.frozen),
+        "missed": history.updater.state_dict().get("missed", {}),
         "state": _on("cpu", Roster(history.updater).state()),
         "t": history.updater.t,
         "shared": [buffer.data.cpu() for _, buffer in own.named_buffers() if buffer.shared],
@@ -105,6 +113,7 @@ def _whole(updater: Updater, outcomes: list[dict[str, Any]]) -> History:
         if not isinstance(rule.lr, Tensor):
             updater.set_lr(rates if len(same) > 1 or None in same else rates[0].item(), key)
     Roster(updater).take(list(range(network.members)), _on(network.device, state))
+    updater.load_state_dict({**updater.state_dict(), "missed": first["missed"]})
     history = History(updater)
     history.members[:] = sorted(member for outcome in outcomes for member in outcome["stayed"])
     epochs = max((len(curve) for outcome in outcomes for curve in outcome["curves"].values()), default=0)

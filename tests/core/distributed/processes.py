@@ -70,7 +70,33 @@ def outcome(network: Network, history: History) -> dict[str, Any]:
     found["rates"] = {key: torch.as_tensor(rate) for key, rate in history.updater.rates.items()}
     network.flat.grad.fill_(0.1)
     history.updater.step()
-    return {**found, "next": network.state_dict(), "stayed": torch.tensor(history.members)}
+    own = {"stayed": torch.tensor(history.members), "frozen": frozen_in(network)}
+    return {**found, **own, "next": network.state_dict()}
+
+
+def frozen_in(network: Network) -> torch.Tensor:
+    """Return which parameters are frozen."""
+    return torch.tensor([name in network.frozen for name, _ in network.named_parameters()])
+
+
+class Thaws:
+    """Train the first layer from the second epoch on, and the last one no longer."""
+
+    @hookimpl
+    def chainrule_fit_start(self, run: Any) -> None:
+        run.network.freeze("0.*")
+
+    @hookimpl
+    def chainrule_epoch_end(self, run: Any) -> None:
+        if run.epoch == 1:
+            run.network.unfreeze("0.*").freeze("4.*")
+
+
+class FreezesAlone:
+    @hookimpl
+    def chainrule_fit_start(self, run: Any) -> None:
+        if os.environ["RANK"] == "1":
+            run.network.freeze("0.*")
 
 
 class Raises:
@@ -98,6 +124,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "checkpoint": lambda: one(callbacks=[], checkpoint="run.ckpt"),
     "unlike": lambda: one(callbacks=[], batch_size=8 + int(os.environ["RANK"])),
     "a callback of members": lambda: members(callbacks=[Raises()]),
+    "frozen in one alone": lambda: members(callbacks=[FreezesAlone()]),
     "unknown": lambda: one(callbacks=[], batch=3),
 }
 
@@ -122,6 +149,10 @@ def dies() -> str:
 
 def stops() -> dict[str, Any]:
     return members(callbacks=[early_stopping("train_loss", 1, min_delta=0.05)], epochs=8)
+
+
+def thaws() -> dict[str, Any]:
+    return members(callbacks=[Thaws()])
 
 
 def halves() -> dict[str, Any]:

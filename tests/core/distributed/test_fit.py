@@ -36,11 +36,16 @@ def on_several(folder, *names, size=2):
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    return on_several(tmp_path_factory.mktemp("quick"), "members", "rows", "errors")
+    return on_several(tmp_path_factory.mktemp("quick"), "members", "thaws", "rows", "errors")
 
 
 def test_members_are_those_of_one_process_in_every_process(quick, cases):
     assert_alike([found["members"] for found in quick], cases.members(), tolerance=1e-12)
+
+
+def test_what_callbacks_froze_is_so_in_every_process(quick, cases):
+    assert quick[0]["thaws"]["frozen"].tolist() == [False, False, False, False, True, True]
+    assert_alike([found["thaws"] for found in quick], cases.thaws(), tolerance=1e-12)
 
 
 def test_rows_give_the_network_of_one_process_in_every_process(quick, cases):
@@ -68,6 +73,10 @@ def assert_alike(found, expected, tolerance):
         (
             "unlike",
             ["distributed.fit: every process must be called alike, got in process 1 batch_size 9 in place of 8"],
+        ),
+        (
+            "frozen in one alone",
+            ["distributed.fit: callbacks must freeze the same in every process, got [] and ['0.bias', '0.weight']."],
         ),
         ("unknown", ['fit: takes no argument "batch". Did you mean "batch_size"?']),
         (
