@@ -105,7 +105,8 @@ class FlatGroup:
         """Make the state of parameters that take their first step from what they are now."""
         first = {i for i in self._unstepped if grads[i] is not None}
         self._unstepped -= first
-        for run in self.runs if first and not rule.begins_alike else ():
+        is_as_made = rule.begins_alike and rule.chain is self._chain  # no setting was changed since
+        for run in self.runs if first and not is_as_made else ():
             if own := [i for i, member in enumerate(run.members) if member in first]:
                 run.begin(rule.chain, own)
 

@@ -168,7 +168,10 @@ class Layout:
 
     def state_of(self, parameter: Tensor, rule: GroupRule, state: States) -> dict[str, Tensor]:
         """Return the state of a parameter, with a key if it was put into its group by hand."""
+        is_new = parameter not in state
         own = state[parameter]
+        if is_new:
+            self._states.append(own)
         if KEY not in own:
             draw_keys([parameter], [own], len(state) - 1, self.seed(rule, [parameter]))
         return own

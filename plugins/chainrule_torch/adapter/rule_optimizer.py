@@ -42,6 +42,9 @@ class RuleOptimizer(torch.optim.Optimizer):
     between. A setting given as a tensor of one number stays one, and may
     change in place.
 
+    Random numbers follow from the seed of ``torch.manual_seed`` and from the number of the parameter: two optimizers
+    that are made under one seed draw the same. For chains that are apart, seed anew before the second.
+
     Of parameters cut by ``torch.distributed.fsdp.fully_shard`` each process keeps its piece of the state, and every
     rule steps as with whole ones; see `sharded`. All processes must make the optimizer then. Inside
     ``ZeroRedundancyOptimizer`` a rule that sums over parameters, or draws, does so for those of its process.

@@ -89,7 +89,11 @@ def from_torch(module: nn.Module) -> Network:
         )
     dtype, device = next(iter(placements), (None, torch.device("cpu")))
     network = Network(layer, dtype=dtype, device=device)
-    network.load_state_dict(module.state_dict())
+    network.load_state_dict(saved := module.state_dict())
+    buffers = dict(module.named_buffers())
+    for name, buffer in network.named_buffers():
+        if name not in saved:  # that is not saved
+            buffer.data.copy_(buffers[name])
     frozen = [name for name, parameter in module.named_parameters() if not parameter.requires_grad]
     return network.freeze(*frozen) if frozen else network
 

@@ -210,6 +210,23 @@ def test_a_group_that_is_refused_takes_no_state_of_parameters_that_were_in_one()
     assert flat not in stepper.state
 
 
+def test_state_is_made_anew_of_a_parameter_that_was_put_into_a_group_and_whose_state_was_removed() -> None:
+    ends = []
+    for make in (torch.optim.Adam, optim.adam):
+        first, second = parameter(), parameter()
+        stepper = make([first], lr=0.1)
+        for t in range(5):
+            if t == 2:
+                stepper.param_groups[0]["params"].append(second)
+            if t == 3:
+                stepper.state.pop(second)
+            first.grad, second.grad = torch.ones_like(first), torch.full_like(second, t + 1.0)
+            stepper.step()
+        ends.append((first.detach(), second.detach()))
+        assert stepper.state[second]["step"] == 2
+    assert_close(*ends)
+
+
 class Cached(Optimizer):
     """Descend by a share of the gradient that is computed once."""
 
@@ -232,3 +249,16 @@ def test_what_a_rule_has_computed_once_follows_the_settings_of_its_group() -> No
     only.grad = None
     step(only, stepper)
     assert torch.equal(only, torch.full_like(only, 1 - 0.5 - 0.25))
+
+
+@pytest.mark.parametrize("settings", [{}, {"flatten": True}, {"release": True}])
+def test_a_first_state_is_that_of_the_settings_at_the_first_step(settings: dict[str, Any]) -> None:
+    ends = []
+    for first in (0.1, 2.0):
+        only = parameter()
+        stepper = optim.adagrad([only], lr=0.1, initial_accumulator=first, **settings)
+        assert len(stepper.state) == 1
+        stepper.param_groups[0]["initial_accumulator"] = 2.0
+        step(only, stepper)
+        ends.append(only.detach())
+    assert torch.equal(*ends)

@@ -249,6 +249,30 @@ def test_frozen_parameters_and_modes_are_kept_both_ways():
     assert [layer.training for layer in again.module.modules] == [True, False]
 
 
+class Center(identity):
+    """Subtract a running mean that is not saved."""
+
+    same_in_eval = False
+
+    def __init__(self):
+        self.mean = chainrule.Buffer(2, persistent=False)
+
+    def forward(self, x):
+        if self.training:
+            self.mean.data.lerp_(x.mean(1), 0.5)
+        return x - self.mean.data.unsqueeze(1)
+
+
+def test_buffers_that_are_not_saved_are_kept_both_ways():
+    network = sequential(linear(3, 2), Center()).build(seed=0)
+    x = torch.randn(5, 3)
+    network(x)
+    expected = network.eval()(x)
+    assert network.module.modules[1].mean.data.any()
+    assert_close(to_torch(network)(x), expected)
+    assert_close(from_torch(to_torch(network)).eval()(x), expected)
+
+
 def test_tied_weights_stay_tied():
     first, second = linear(2, 2, bias=False), linear(2, 2, bias=False)
     second.weight = first.weight
