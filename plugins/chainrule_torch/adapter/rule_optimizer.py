@@ -46,8 +46,10 @@ class RuleOptimizer(torch.optim.Optimizer):
     that are made under one seed draw the same. For chains that are apart, seed anew before the second.
 
     Of parameters cut by ``torch.distributed.fsdp.fully_shard`` each process keeps its piece of the state, and every
-    rule steps as with whole ones; see `sharded`. All processes must make the optimizer then. Inside
-    ``ZeroRedundancyOptimizer`` a rule that sums over parameters, or draws, does so for those of its process.
+    rule steps as with whole ones; see `sharded`. All processes must make the optimizer then. So they must where
+    parameters of 16 bits are rounded or the rule draws, since they agree on a seed: after ``init_process_group``, with
+    the model's final dtype, and with a parameter or more of every group in each. Inside ``ZeroRedundancyOptimizer`` a
+    rule that sums over parameters, or draws, does so for those of its process.
 
     Args:
         params: parameters, named parameters, or groups of them as dicts.
