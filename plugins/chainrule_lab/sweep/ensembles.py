@@ -21,7 +21,7 @@ class Trained(NamedTuple):
     """What became of a trial.
 
     Attributes:
-        curves: by name one value for each epoch; of the test split, one value.
+        curves: by name one value for each epoch until a callback stopped it; of the test split, one value.
         seconds: the time of the ensemble, divided by its members.
     """
 
@@ -48,13 +48,29 @@ def chunks_of(group: Sequence[Item], most: int) -> list[list[Item]]:
     return [list(group[start:end]) for start, end in pairwise(bounds)]
 
 
+def train_each(
+    trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], None] = lambda: None
+) -> list[Trained | ChainruleError]:
+    """Train trials that are alike as one ensemble or, if that fails, as smaller ones, down to those that fail alone."""
+    try:
+        return [*train(trials, seeds, on_epoch)]
+    except ChainruleError as error:
+        if len(trials) == 1 or isinstance(error, MembersDroppedError):
+            return [error] * len(trials)
+    half = len(trials) // 2
+    return [
+        *train_each(trials[:half], seeds[:half], on_epoch),
+        *train_each(trials[half:], seeds[half:], on_epoch),
+    ]
+
+
 def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], None] = lambda: None) -> list[Trained]:
     """Train trials that are alike, each with its seed, as one ensemble."""
     start = perf_counter()
     first = trials[0]
     network = first.built(seeds)
     arguments = dict(first.fit)
-    callbacks = [*copies_of(arguments.pop("callbacks", ())), _Epochs(on_epoch)]
+    epochs = _Epochs(on_epoch)
     try:
         history = chainrule.fit(
             network,
@@ -62,12 +78,15 @@ def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], 
             joined([trial.optimizer for trial in trials]),
             train=first.train,
             validation=first.validation,
-            callbacks=callbacks,
+            callbacks=[*copies_of(arguments.pop("callbacks", ())), epochs],
             **arguments,
         )
     except CallbackError as error:
         raise error.__cause__ if isinstance(error.__cause__, MembersDroppedError) else error from error.__cause__
-    curves = {name: curve.T.tolist() for name, curve in history.items()}
+    curves = {
+        name: [values[: epochs.ends.get(member)] for member, values in enumerate(curve.T.tolist())]
+        for name, curve in history.items()
+    }
     if first.test is not None:
         found = chainrule.evaluate(network, first.loss, first.test, metrics=arguments.get("metrics"))
         curves |= {f"test_{name}": value.unsqueeze(1).tolist() for name, value in found.items()}
@@ -99,16 +118,25 @@ class MembersDroppedError(ChainruleError):
 
 
 class _Epochs:
-    """A callback that counts the epochs, and refuses what no single run would do."""
+    """A callback that counts the epochs, and refuses what no single run would do.
+
+    Attributes:
+        ends: the last epoch of each member that was stopped.
+    """
 
     def __init__(self, on_epoch: Callable[[], None]) -> None:
+        self.ends: dict[int, int] = {}
         self._on_epoch = on_epoch
 
     @hookimpl
-    def chainrule_epoch_end(self, run: Run) -> None:
+    def chainrule_epoch_end(self, run: Run, epoch: int) -> None:
         if run.dropped_members:
             raise MembersDroppedError(
                 "callbacks must leave every trial in training, got some that drop the worst. Leave them out, "
                 "or let chainrule.integrations.optuna prune trials."
             )
+        for member in run.stopped_members:
+            self.ends.setdefault(member, epoch)
+        if run.stopped and epoch < run.epochs and 1 < run.network.members != len(self.ends):
+            raise ChainruleError("callbacks must stop each trial by itself, got one that stops all. Name the members.")
         self._on_epoch()

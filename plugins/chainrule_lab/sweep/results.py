@@ -20,7 +20,8 @@ class Row:
 
     Attributes:
         settings: its settings by name, the seed among them.
-        curves: by name one value for each epoch; of the test split, which is evaluated after training, one value.
+        curves: by name one value for each epoch until it was stopped; of the test split, which is evaluated after
+            training, one value.
         diverged: whether a loss is not finite at any epoch.
         seconds: the time of its ensemble, divided by the members.
     """

@@ -18,7 +18,7 @@ import torch
 
 from chainrule import ChainruleError
 from chainrule.errors import one_line
-from chainrule_lab.sweep.ensembles import Trained, chunks_of, groups_of, train
+from chainrule_lab.sweep.ensembles import Trained, chunks_of, groups_of, train_each
 from chainrule_lab.sweep.memory import SHARE, available, need_of
 from chainrule_lab.sweep.progress import Bar
 from chainrule_lab.sweep.record import Record
@@ -29,6 +29,9 @@ from chainrule_lab.sweep.trial import Keys, Trial, versions
 
 Make: TypeAlias = Callable[[Settings], Trial]
 """Makes the trial of some settings, the seed not among them, and always the same one."""
+
+Outcomes: TypeAlias = list[Trained | ChainruleError]
+"""What became of each trial of an ensemble, in their order."""
 
 WAIT = 0.5
 """Seconds after which results that another process computes are looked for again."""
@@ -114,17 +117,15 @@ class _Tasks:
         for claimed in self._claimed(chunks):
             members = [self._known[key] for key in claimed]
             advance = self._bar.epochs(len(members), int(members[0].trial.fit.get("epochs", 1)))
-            try:
-                trained = train([one.trial for one in members], [one.seed for one in members], advance)
-            except ChainruleError as error:
-                raise _not_trained(members[0].settings, error) from error
-            self._save(claimed, trained)
+            found = train_each([one.trial for one in members], [one.seed for one in members], advance)
+            self._save(claimed, found)
+            self._expect_trained(claimed, found)
             done += len(claimed)
         return done
 
     def _run_in(self, executor: Executor, chunks: Iterable[Sequence[str]]) -> int:
         make = self._make if isinstance(executor, ThreadPoolExecutor) else _pickled(self._make)
-        running: dict[Future[list[Trained]], list[str]] = {}
+        running: dict[Future[Outcomes], list[str]] = {}
         done, most = 0, 2 * workers_of(executor)
         try:
             for claimed in self._claimed(chunks):
@@ -142,21 +143,22 @@ class _Tasks:
             raise
         return done
 
-    def _collect(self, running: dict[Future[list[Trained]], list[str]]) -> int:
+    def _collect(self, running: dict[Future[Outcomes], list[str]]) -> int:
         """Wait for an ensemble, save all that are done, and return the number of members."""
         done = 0
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             keys = running.pop(future)
             try:
-                trained = future.result()
+                found = future.result()
             except Exception as error:
                 raise _not_trained(self._known[keys[0]].settings, error) from error
-            self._save(keys, trained)
+            self._save(keys, found)
+            self._expect_trained(keys, found)
             self._bar.advance(len(keys))
             done += len(keys)
         return done
 
-    def _save_what_succeeds(self, running: Mapping[Future[list[Trained]], Sequence[str]]) -> None:
+    def _save_what_succeeds(self, running: Mapping[Future[Outcomes], Sequence[str]]) -> None:
         """Save the ensembles that were in work when another one failed."""
         for future in wait(running).done:
             if not future.cancelled() and future.exception() is None:
@@ -168,16 +170,22 @@ class _Tasks:
             if ours:
                 yield [key for key in chunk if key in ours]
 
-    def _save(self, keys: Sequence[str], trained: Sequence[Trained]) -> None:
+    def _save(self, keys: Sequence[str], found: Outcomes) -> None:
         self._store.save(
             [
                 Record(key, self._known[key].seed, one.curves, one.seconds, versions())
-                for key, one in zip(keys, trained, strict=True)
+                for key, one in zip(keys, found, strict=True)
+                if isinstance(one, Trained)
             ]
         )
 
+    def _expect_trained(self, keys: Sequence[str], found: Outcomes) -> None:
+        for key, one in zip(keys, found, strict=True):
+            if isinstance(one, ChainruleError):
+                raise _not_trained(self._known[key].settings, one) from one
 
-def _submitted(executor: Executor, make: Make | bytes, all_settings: Sequence[Settings]) -> Future[list[Trained]]:
+
+def _submitted(executor: Executor, make: Make | bytes, all_settings: Sequence[Settings]) -> Future[Outcomes]:
     try:
         return executor.submit(train_apart, make, all_settings)
     except Exception as error:
@@ -187,7 +195,7 @@ def _submitted(executor: Executor, make: Make | bytes, all_settings: Sequence[Se
         ) from error
 
 
-def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> list[Trained]:
+def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> Outcomes:
     """Train an ensemble in a worker; where others may work beside it in their own processes, on one thread."""
     if not isinstance(make, bytes):
         return _trained(make, all_settings)
@@ -199,9 +207,9 @@ def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> list[Tr
         torch.set_num_threads(threads)
 
 
-def _trained(make: Make, all_settings: Sequence[Settings]) -> list[Trained]:
+def _trained(make: Make, all_settings: Sequence[Settings]) -> Outcomes:
     members = list(_made(make, all_settings))
-    return train([member.trial for member in members], [member.seed for member in members])
+    return train_each([member.trial for member in members], [member.seed for member in members])
 
 
 def workers_of(executor: Executor) -> int:

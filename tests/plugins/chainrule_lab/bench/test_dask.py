@@ -24,7 +24,7 @@ def watcher(log):
         def setup(self, worker):
             from chainrule_lab.sweep import runner
 
-            train = runner.train
+            train = runner.train_each
 
             def watched(trials, seeds, *rest):
                 cells = [
@@ -40,7 +40,7 @@ def watcher(log):
                 with open(log, "a") as file:  # noqa: PTH123 - a text survives the way to the worker
                     file.write(json.dumps([os.getpid(), event, cells]) + "\n")
 
-            runner.train = watched
+            runner.train_each = watched
 
     return Watcher()
 

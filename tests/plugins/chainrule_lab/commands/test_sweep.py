@@ -54,7 +54,7 @@ def test_a_sweep_trains_once_and_leaves_a_page_a_table_and_figures(sweep, monkey
     assert "Best single trial: optimizer.lr 0.1, seed " in done.stdout
     names = {"rates.csv", "rates.html", "rates_lines.svg", "sweep.db"}
     assert {path.name for path in Path("sweeps/rates").iterdir()} == names
-    monkeypatch.setattr("chainrule_lab.sweep.runner.train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("chainrule_lab.sweep.runner.train_each", lambda *_: pytest.fail("trained again"))
     again = sweep("--json")
     assert json.loads(again.stdout)["finished"] == 6
     assert json.loads(again.stdout)["best"]["settings"]["optimizer.lr"] == 0.1
@@ -97,7 +97,7 @@ def test_one_seed_has_no_mean(sweep, monkeypatch):
 
 def test_status_and_export_train_nothing(sweep, monkeypatch):
     assert sweep("--set", "search.optimizer.lr=[0.1]", "--store", "all.db").exit_code == 0
-    monkeypatch.setattr("chainrule_lab.sweep.runner.train", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("chainrule_lab.sweep.runner.train_each", lambda *_: pytest.fail("trained"))
     assert "rates  2 of 2 trials finished, 0 diverged; first started" in sweep("--store", "all.db", "--status").stdout
     assert json.loads(sweep("--store", "all.db", "--status", "--json").stdout)[0]["finished"] == 2
     done = sweep("--store", "all.db", "--export", "json", "--export", "html", "--output", "out")

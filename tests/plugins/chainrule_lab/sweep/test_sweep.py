@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 import chainrule
 from chainrule.activations import relu, tanh
-from chainrule.callbacks import early_stopping, successive_halving
+from chainrule.callbacks import early_stopping, nan_guard, successive_halving
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
@@ -174,10 +174,35 @@ class Watching:
         pass
 
 
-def test_members_that_stop_by_themselves_keep_their_curves(sweep):
-    results = sweep({"lr": [0.0, 0.1]}, callbacks=[early_stopping("train_loss", patience=1)], epochs=6)
-    assert [row.diverged for row in results] == [False, False]
-    assert results[0]["train_loss"] > results[1]["train_loss"]
+class StopsAll:
+    """A callback that ends the run, rather than a member, once a loss is low."""
+
+    @chainrule.hookimpl
+    def chainrule_epoch_end(self, run, metrics):
+        if metrics["train_loss"].min() < 0.7:
+            run.stop()
+
+
+@pytest.mark.parametrize("stopping", [early_stopping("train_loss", patience=1, min_delta=0.01), StopsAll()])
+def test_a_trial_that_is_stopped_has_the_curves_of_its_single_run_whatever_is_beside_it(sweep, stopping, tmp_path):
+    given = {"callbacks": [stopping], "epochs": 12, "test": (X, Y)}
+    together = sweep({"lr": [0.003, 0.02, 0.1, 0.3]}, **given)
+    lengths = []
+    for row in together:
+        (alone,) = sweep({"lr": row["lr"]}, store=tmp_path / "alone.db", **given)
+        assert row.curves.keys() == alone.curves.keys()
+        for name, curve in row.curves.items():
+            assert curve == pytest.approx(alone.curve(name), rel=1e-12)
+        lengths.append(len(row.curve("train_loss")))
+    assert len(set(lengths)) > 2, lengths
+
+
+def test_the_trial_that_fails_is_named_and_the_others_are_trained(sweep, trained):
+    words = r"sweep: the trial lr=1e\+200, seed=0 cannot be trained: nan_guard"
+    refused(sweep, words, {"lr": [0.1, 0.2, 1e200, 0.3, 0.4]}, callbacks=[nan_guard()])
+    assert trained == [5, 2, 3, 1, 2]
+    assert len(sweep({"lr": [0.1, 0.2, 0.3, 0.4]}, callbacks=[nan_guard()])) == 4
+    assert trained == [5, 2, 3, 1, 2]
 
 
 def refused(sweep, words, *given, **arguments):
