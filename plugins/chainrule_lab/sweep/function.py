@@ -78,7 +78,8 @@ def sweep(
         epochs: as in `chainrule.fit`.
         batch_size: as in `chainrule.fit`.
         metrics: as in `chainrule.fit`.
-        callbacks: as in `chainrule.fit`; each ensemble gets copies of them. Curves end where one stops the trial.
+        callbacks: as in `chainrule.fit`; each ensemble gets copies of them, which must write no file. A
+            trial's curves end where one stops it. An ensemble that one ends as a whole is trained again in parts.
         clip_norm: as in `chainrule.fit`.
         compile: as in `chainrule.fit`; it changes results to rounding alone, and has no part in their keys.
         evaluate_train: as in `chainrule.fit`.

@@ -19,7 +19,7 @@ class Record:
     Attributes:
         key: what it is found by, which follows from all that it depends on.
         seed: the trial's seed.
-        curves: by name one value for each epoch that it was trained for; what was measured once, after training, has one value.
+        curves: by name one value for each epoch until it was stopped; what was measured once, after training, has one.
         seconds: the time of its ensemble, divided by the members.
         versions: those of the packages that computed it.
     """

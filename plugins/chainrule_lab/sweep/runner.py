@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 
 from chainrule import ChainruleError
-from chainrule.errors import one_line
+from chainrule.errors import label, one_line
 from chainrule_lab.sweep.ensembles import Trained, chunks_of, groups_of, train_each
 from chainrule_lab.sweep.memory import SHARE, available, need_of
 from chainrule_lab.sweep.progress import Bar
@@ -32,6 +32,9 @@ Make: TypeAlias = Callable[[Settings], Trial]
 
 Outcomes: TypeAlias = list[Trained | ChainruleError]
 """What became of each trial of an ensemble, in their order."""
+
+TARGETS = ("path", "log_dir")
+"""Attributes by which callbacks name what they write."""
 
 WAIT = 0.5
 """Seconds after which results that another process computes are looked for again."""
@@ -77,6 +80,7 @@ def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Pa
     keyed = [(keys.of(member.trial, member.seed), member.settings) for member in members]
     known = {key: member for (key, _), member in zip(keyed, members, strict=True)}
     _expect_repeatable(make, members[0], keyed[0][0])
+    _expect_no_files(members)
     with Store(store) as opened:
         opened.register(name, keyed)
         missing = opened.missing(known)
@@ -272,6 +276,16 @@ def _expect_repeatable(make: Make, member: Member, key: str) -> None:
             f"sweep: build must make the same trial whenever it is called, got two for {_named(member.settings)}. "
             "Leave random numbers to the seed."
         )
+
+
+def _expect_no_files(members: Iterable[Member]) -> None:
+    for callback in {id(one): one for member in members for one in member.trial.fit.get("callbacks", ())}.values():
+        for name in TARGETS:
+            if isinstance(path := getattr(callback, name, None), str | Path):
+                raise ChainruleError(
+                    f"sweep: callbacks must write no file, since each ensemble would begin it anew, got "
+                    f"{label(callback)} with {name} {path}. Leave it out: the results have every curve."
+                )
 
 
 def _named(settings: Settings) -> str:

@@ -22,12 +22,12 @@ def build(lr, width=3):
 class Watched:
     """A callback that writes a line into a file when a fit starts, and takes some time for each epoch."""
 
-    def __init__(self, path, seconds=0.0):
-        self.path, self.seconds = str(path), seconds
+    def __init__(self, log, seconds=0.0):
+        self.log, self.seconds = str(log), seconds
 
     @hookimpl
     def chainrule_fit_start(self, run):
-        with Path(self.path).open("a") as file:
+        with Path(self.log).open("a") as file:
             file.write(f"{os.getpid()} {run.network.members}\n")
 
     @hookimpl

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 import chainrule
 from chainrule.activations import relu, tanh
-from chainrule.callbacks import early_stopping, nan_guard, successive_halving
+from chainrule.callbacks import csv, early_stopping, history_file, nan_guard, successive_halving, tensorboard
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
@@ -155,6 +155,13 @@ def test_a_callback_that_cannot_be_copied_is_named_before_anything_is_trained(sw
         "^watching: a callback of a sweep must be possible to copy, .*cannot pickle .*Open .* in chainrule_fit_start"
     )
     refused(sweep, words, {"lr": [0.1]}, callbacks=[Watching(held)])
+    assert not trained
+
+
+@pytest.mark.parametrize("writing", [csv("curves.csv"), history_file("curves.jsonl"), tensorboard("curves")])
+def test_a_callback_that_writes_files_is_refused_before_anything_is_trained(sweep, trained, writing):
+    words = r"^sweep: callbacks must write no file, .* got \w+ with (path|log_dir) curves.*\. Leave it out"
+    refused(sweep, words, {"lr": [0.1]}, callbacks=[nan_guard(), writing])
     assert not trained
 
 
