@@ -18,7 +18,7 @@ from chainrule.base.protocols import LossLike
 from chainrule.building import checked_device, checked_dtype
 from chainrule.calls import explained, signature_of
 from chainrule.training.batches import is_pair
-from chainrule.training.passed_parts import Metrics, check_parts, checked_callbacks
+from chainrule.training.passed_parts import Metrics, check_parts, checked_callbacks, checked_metrics
 from chainrule_lab.sweep.ensembles import copies_of
 from chainrule_lab.sweep.results import Results
 from chainrule_lab.sweep.runner import Workers, run
@@ -125,7 +125,7 @@ def sweep(
     fit = {
         "epochs": epochs,
         "batch_size": batch_size,
-        "metrics": metrics,
+        "metrics": None if metrics is None else checked_metrics("fit", metrics, for_curves=True),
         "callbacks": copies_of(checked_callbacks(callbacks)),
         "clip_norm": clip_norm,
         "compile": compile,

@@ -15,6 +15,7 @@ from chainrule.activations import relu, tanh
 from chainrule.callbacks import csv, early_stopping, history_file, nan_guard, successive_halving, tensorboard
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
+from chainrule.metrics import r2
 from chainrule.optimizers import adam, sgd
 from chainrule_lab.sweep import ensembles, log_uniform, runner
 from chainrule_lab.sweep.store import Store
@@ -79,6 +80,13 @@ def test_what_is_there_is_not_computed_again(sweep, trained, tmp_path):
     assert trained == [2, 1, 2]
     with Store(tmp_path / "s.db") as store:
         assert [(one.trials, one.finished) for one in store.sweeps()] == [(2, 2), (2, 2), (3, 3), (2, 2)]
+
+
+@pytest.mark.parametrize("listed", [["r2"], [r2]])
+def test_a_metric_by_its_name_or_class_has_the_key_of_its_instance(sweep, trained, listed):
+    sweep({"lr": 0.5}, metrics={"r2": r2()})
+    sweep({"lr": 0.5}, metrics=listed)
+    assert trained == [1]
 
 
 def test_settings_of_the_fit_go_to_the_fit(sweep):
