@@ -1,3 +1,4 @@
+import json
 import math
 
 import torch
@@ -66,3 +67,10 @@ def test_versions_of_the_packages_are_kept():
     assert set(results(*ended({"train_loss": [1.0]}), packages={"pluggy"})["versions"]) == {
         "python", "chainrule", "numpy", "pluggy", "torch",
     }  # fmt: skip
+
+
+def test_a_text_with_brackets_stays_as_it_is_and_a_list_of_numbers_is_one_line():
+    text = 'a "list" [ 1,   2 ] \\'
+    written = to_json({text: [1, 2], "name": text, "texts": [text, text]})
+    assert json.loads(written) == {text: [1, 2], "name": text, "texts": [text, text]}
+    assert "[1, 2]" in written.splitlines()[1]
