@@ -130,10 +130,9 @@ def read_data(place: Place, given: object, task: Task | None) -> Data:
         return TaskData(place, task, _seed(place, given))
     if "function" in given:
         name = given["function"]
-        arguments = {key: value for key, value in given.items() if key != "function"}
         if not isinstance(name, str) or ".py:" not in name:
             raise place.at("function").error(f"must be FILE.py:NAME, got {shown(name)}. Write data.py:splits.")
-        return FunctionData(place.at("function"), read_part(place, {"name": name, **arguments}, ()))
+        return FunctionData(place.at("function"), read_part(place, given, (), key="function"))
     if "file" not in given:
         raise place.error(f"must name where the data comes from, got {shown(dict(given))}. Write {FORMS}.")
     _expect_known(place, given, FILE_KEYS)

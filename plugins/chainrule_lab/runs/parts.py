@@ -88,32 +88,38 @@ class Part:
         return found | {name: completed(value, folder) for name, value in self.arguments.items() if name not in found}
 
 
-def read_part(place: Place, given: object, kinds: tuple[str, ...]) -> Part:
+def read_part(place: Place, given: object, kinds: tuple[str, ...], key: str = NAME) -> Part:
     """Return the component that a table or a name stands for.
+
+    Args:
+        place: where it stands.
+        given: the table, or the name alone.
+        kinds: those of which it may be.
+        key: that of the name in the table.
 
     Raises:
         ChainruleError: if there is no component of that name, or it takes no argument of a name that is given.
     """
     if isinstance(given, str):
-        given = {NAME: given}
+        given = {key: given}
     what = " or ".join(map(singular, kinds)) or "component"
-    if not isinstance(given, Mapping) or not isinstance(given.get(NAME), str):
+    if not isinstance(given, Mapping) or not isinstance(given.get(key), str):
         raise place.error(f"must name one {what}, got {shown(given)}. Write {_example(place, kinds)}.")
-    name, function = _found(place, given[NAME], kinds)
+    name, function = _found(place, given[key], kinds)
     try:
         signature, hints = signature_of(function), hints_of(function)
     except (TypeError, ValueError) as error:
         raise place.error(f"must name a {what} with a signature, got {name}. Name another.") from error
-    arguments = {key: read_value(place.at(key), value, hints, key) for key, value in given.items() if key != NAME}
+    arguments = {own: read_value(place.at(own), value, hints, own) for own, value in given.items() if own != key}
     several = next((one.name for one in signature.parameters.values() if one.kind is one.VAR_POSITIONAL), "")
     if several in arguments and not isinstance(arguments[several], list):
         raise place.at(several).error(f"must be a list, got {shown(given[several])}. Write {several} = [ … ].")
-    if missing := [key for key, one in signature.parameters.items() if _is_required(one) and key not in arguments]:
+    if missing := [own for own, one in signature.parameters.items() if _is_required(one) and own not in arguments]:
         raise place.error(
-            f'needs {", ".join(missing)}, got none. Write {{ {NAME} = "{given[NAME]}", {missing[0]} = … }}.'
+            f'needs {", ".join(missing)}, got none. Write {{ {key} = "{given[key]}", {missing[0]} = … }}.'
         )
     try:
-        by_name = {key: value for key, value in arguments.items() if key != several}
+        by_name = {own: value for own, value in arguments.items() if own != several}
         expect_bound(label_of(function), signature, arguments.get(several, ()), by_name)
     except ChainruleError as error:
         raise place.error_of(error, label_of(function)) from error

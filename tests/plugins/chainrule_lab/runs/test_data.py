@@ -23,7 +23,7 @@ def splits(tmp_path):
         "import numpy as np\nfrom chainrule import Splits\n\n\n"
         "def pairs(rows=4, scale=1.0):\n    pair = scale * np.ones((rows, 2)), np.zeros(rows, dtype=np.int64)\n"
         "    return Splits(pair, pair, pair)\n\n\n"
-        "def one():\n    return pairs().train\n\n\ndef fails():\n    return 1 / 0\n"
+        "def one():\n    return pairs().train\n\n\ndef fails():\n    return 1 / 0\n\n\ndef needs(a, b): ...\n"
     )
 
     def of(**data):
@@ -107,6 +107,7 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
         ({"function": "made.py:pear"}, 'data: no "pear" in'),
         ({"function": "made.py:one"}, "data.function must return three pairs (x, y) of tensors, got"),
         ({"function": "made.py:fails"}, "data: fails: ZeroDivisionError: division by zero."),
+        ({"function": "made.py:needs"}, 'data needs a, b, got none. Write { function = "made.py:needs", a = … }.'),
         ({"function": "made"}, "data.function must be FILE.py:NAME, got 'made'."),
     ],
     ids=str,
