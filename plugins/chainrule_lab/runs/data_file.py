@@ -37,7 +37,8 @@ def read_columns(place: Place, path: Path, wanted: Collection[str]) -> dict[str,
 def columns_of(place: Place, columns: Mapping[str, Array], names: str | list[str], *, is_input: bool = False) -> Tensor:
     """Return one array, or several columns side by side, (N, k), of floats.
 
-    A single target of whole numbers is class indices; one of text is the indices of its words in alphabetical order.
+    A single target of whole numbers is class indices, (N,); one of text is the indices of its words in alphabetical
+    order.
 
     Raises:
         ChainruleError: if there is no such column, or a number is needed where there is text.
@@ -53,7 +54,7 @@ def columns_of(place: Place, columns: Mapping[str, Array], names: str | list[str
         _expect_numbers(place, names, column)
         whole = column.dtype.kind in "iub" and not is_input
         tensor = torch.from_numpy(np.ascontiguousarray(column)).to(torch.int64 if whole else torch.get_default_dtype())
-        return tensor.unsqueeze(1) if is_input and tensor.dim() == 1 else tensor
+        return tensor.unsqueeze(1) if tensor.is_floating_point() and tensor.dim() == 1 else tensor
     for name in names:
         _expect_numbers(place, name, columns[name])
         if columns[name].ndim != 1:

@@ -52,6 +52,11 @@ def test_a_target_of_one_name_is_classes_and_of_a_list_numbers(splits):
     assert (y.dtype, y.shape) == (torch.float32, (16, 1))
 
 
+def test_a_target_of_one_name_that_has_fractions_is_a_column_of_numbers(splits):
+    x, y = splits(file="flowers.csv", x=["width"], y="height").train
+    torch.testing.assert_close(y, x / 2)
+
+
 def test_arrays_of_an_npz_file_go_by_their_names(splits):
     x, y = splits(file="arrays.npz").train
     assert (x.shape, x.dtype, y.dtype) == ((16, 3), torch.float32, torch.int64)
