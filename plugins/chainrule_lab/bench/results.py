@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias
 
 from chainrule_lab.bench.protocol import median
+from chainrule_lab.setting_texts import short
 
 Track: TypeAlias = Literal["A", "B", "C"]
 
@@ -36,7 +37,7 @@ class Point:
         return own.get("lr", 0.0), own.get("weight_decay", 0.0), self.schedule, self.settings
 
     def __str__(self) -> str:
-        numbers = [f"{name}={value:.3g}" for name, value in self.settings]
+        numbers = [f"{name}={short(value)}" for name, value in self.settings]
         return ", ".join([*numbers, self.schedule]) if numbers else "the defaults"
 
 

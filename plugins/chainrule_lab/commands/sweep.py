@@ -170,23 +170,25 @@ def _announce(results: Results, trials: int, written: list[Path]) -> None:
     of = "" if len(results) == trials else f" of {trials}"
     echo(f"{len(results)}{of} trials, {summary['diverged']} diverged, {sum(row.seconds for row in results):.3g} s.")
     if over := summary["best_settings"]:
-        echo(f"Best settings by their mean over {over['seeds']} seeds: {_listed(over['settings']) or 'the only ones'}")
+        listed = _listed(over["settings"], results) or "the only ones"
+        echo(f"Best settings by their mean over {over['seeds']} seeds: {listed}")
         spread = "" if over["deviation"] is None else f" ± {over['deviation']:.2g}"
         lost = f", {over['diverged']} diverged" if over["diverged"] else ""
         echo(f"  {over['curve']:<24} {_shown(over['mean'])}{spread}{lost}")
     if summary["best"]:
         settings = summary["best"]["settings"]
-        echo(f"Best single trial: {_listed({name: settings[name] for name in results.searched or settings})}")
+        echo(f"Best single trial: {_listed({name: settings[name] for name in results.searched or settings}, results)}")
         for name, value in summary["best"].items():
             if name != "settings":
                 echo(f"  {name:<24} {_shown(value)}")
     echo(f"Wrote {written[0]}{f', and beside it {_names(written[1:])}' if written[1:] else ''}.")
 
 
-def _listed(settings: Mapping[str, Any]) -> str:
-    from chainrule_lab.sweep.axes import text
+def _listed(settings: Mapping[str, Any], results: Results) -> str:
+    from chainrule_lab.sweep.axes import texts_in
 
-    return ", ".join(f"{name} {text(value)}" for name, value in settings.items())
+    text = texts_in(results)
+    return ", ".join(f"{name} {text(name, value)}" for name, value in settings.items())
 
 
 def _shown(value: float | None) -> str:

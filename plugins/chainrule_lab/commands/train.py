@@ -106,6 +106,6 @@ def _best(results: dict[str, Any]) -> str:
         return f"No {name} is finite."
     member = min(finite, key=lambda one: float(values[one]))
     seed = f"seed {results['seeds'][member]}" if len(set(results["seeds"])) > 1 else ""
-    told = ", ".join(filter(None, [seed, in_words(results["settings"], member)]))
+    told = ", ".join(filter(None, [seed, in_words(results["settings"], len(values))[member]]))
     which = f"member {member}" + (f" ({told})" if told else "")
     return f"Least {name}: {values[member]:.4g}, at epoch {epochs[member]} of {which}."

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule.base.settings import Settings
+from chainrule_lab.setting_texts import told_apart
 
 
 def member_settings(optimizer: object) -> dict[str, list[float]]:
@@ -16,9 +17,10 @@ def member_settings(optimizer: object) -> dict[str, list[float]]:
     return {name: tensor.tolist() for name, tensor in _tensors("", optimizer)}
 
 
-def in_words(settings: dict[str, list[float]], member: int) -> str:
-    """Return what a member is set to, as figures and messages show it; empty where there is nothing of its own."""
-    return ", ".join(f"{name} {values[member]:.3g}" for name, values in settings.items())
+def in_words(settings: dict[str, list[float]], members: int) -> list[str]:
+    """Return what each member is set to, as figures and messages show it; empty where there is nothing of its own."""
+    texts = [[f"{name} {text}" for text in told_apart(values)] for name, values in settings.items()]
+    return [", ".join(text[member] for text in texts) for member in range(members)]
 
 
 def _tensors(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:

@@ -47,7 +47,7 @@ def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequenc
         seconds=stopwatch.seconds,
         packages=run.packages(),
     )
-    figure = draw(title, dict(history), [in_words(settings, member) for member in range(network.members)])
+    figure = draw(title, dict(history), in_words(settings, network.members))
     folder.finish(
         {
             "history.csv": history_csv(network, history).encode(),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from chainrule_lab.setting_texts import told_apart
 from chainrule_lab.sweep.results import Results, Row
 from chainrule_lab.sweep.space import SEED, Setting
 
@@ -63,13 +64,15 @@ def axes_of(results: Results) -> list[Axis]:
     return sorted(axes, key=lambda axis: (not axis.is_number, axis.name.rpartition(".")[2] != "lr"))
 
 
-def text(value: Setting) -> str:
-    """Return a value as figures show it."""
-    if isinstance(value, dict):
-        return str(value.get("name", json.dumps(value)))
-    if isinstance(value, list):
-        return ", ".join(map(text, value))
-    return f"{value:.2g}" if isinstance(value, float) else str(value)
+def texts_in(results: Results) -> Callable[[str, Setting], str]:
+    """Return what gives the text of a setting's value, which differs from those of its other values in the results."""
+
+    @cache
+    def texts(name: str) -> dict[str, str]:
+        values = {repr(row.settings[name]): row.settings[name] for row in results}
+        return dict(zip(values, told_apart([*values.values()]), strict=True))
+
+    return lambda name, value: texts(name)[repr(value)]
 
 
 def main_curve(results: Results) -> str:

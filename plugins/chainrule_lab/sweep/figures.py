@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from chainrule_lab.figure_style import STYLE
-from chainrule_lab.sweep.axes import Axis, axes_of, ceiling_of, ends_of, main_curve, text
+from chainrule_lab.sweep.axes import Axis, axes_of, ceiling_of, ends_of, main_curve, texts_in
 from chainrule_lab.sweep.results import Results, Row
 
 WIDTH = 4.4
@@ -46,12 +46,11 @@ def figures(results: Results) -> Figures:
 
 def _lines(results: Results, axes: Sequence[Axis], curve: str) -> tuple[Figure, str]:
     """Return the curve's last value over the first axis, a line for each combination of the others if they are few."""
-    x, others = axes[0], axes[1:]
+    x, others, text = axes[0], axes[1:], texts_in(results)
     groups: dict[str, list[Row]] = {}
     for row in results:
-        groups.setdefault(", ".join(f"{_short(one.name)} {text(row.settings[one.name])}" for one in others), []).append(
-            row
-        )
+        label = ", ".join(f"{_short(one.name)} {text(one.name, row.settings[one.name])}" for one in others)
+        groups.setdefault(label, []).append(row)
     if len(groups) > LINES:
         groups = {"": results.rows}
     points = {repr([row.settings[axis.name] for axis in axes]) for row in results}
@@ -101,6 +100,7 @@ def _mark_diverged(panel: Any, places: Any, color: str) -> None:
 def _map(results: Results, x: Axis, y: Axis, curve: str) -> tuple[Figure, str]:
     """Return the median of the curve's last value over two axes: cells on a grid, else points."""
     cells: dict[tuple[float, float], list[Row]] = {}
+    text = texts_in(results)
     for row in results:
         cells.setdefault((x.place(row), y.place(row)), []).append(row)
     medians = {
@@ -118,7 +118,7 @@ def _map(results: Results, x: Axis, y: Axis, curve: str) -> tuple[Figure, str]:
             panel.text(i, j, "×", ha="center", va="center", color="#8a8f94")
         for axis, setting in ((panel.xaxis, x), (panel.yaxis, y)):
             places = _few(len(setting.values))
-            axis.set_ticks(places, [text(setting.values[i]) for i in places])
+            axis.set_ticks(places, [text(setting.name, setting.values[i]) for i in places])
         panel.grid(False)
     else:
         finite = [place for place, value in medians.items() if math.isfinite(value)]
@@ -130,7 +130,7 @@ def _map(results: Results, x: Axis, y: Axis, curve: str) -> tuple[Figure, str]:
         for scale, ticks, setting in ((panel.set_xscale, panel.set_xticks, x), (panel.set_yscale, panel.set_yticks, y)):
             _scale(scale, setting)
             if not setting.is_number:
-                ticks(range(len(setting.values)), [text(value) for value in setting.values])
+                ticks(range(len(setting.values)), [text(setting.name, value) for value in setting.values])
     panel.set_xlabel(x.name)
     panel.set_ylabel(y.name)
     extend = "max" if any(norm.vmax < value < math.inf for value in medians.values()) else "neither"
@@ -141,7 +141,7 @@ def _map(results: Results, x: Axis, y: Axis, curve: str) -> tuple[Figure, str]:
 
 def _parallel(results: Results, axes: Sequence[Axis], curve: str) -> tuple[Figure, str]:
     """Return a line from setting to setting for each trial, from top to bottom, and its loss at the bottom."""
-    ends = ends_of(results.rows, curve)
+    ends, text = ends_of(results.rows, curve), texts_in(results)
     norm = _norm(ends)
     figure = Figure(figsize=(WIDTH, 0.8 + 0.7 * (len(axes) + 1)), layout="constrained")
     panel = figure.subplots()
@@ -156,7 +156,8 @@ def _parallel(results: Results, axes: Sequence[Axis], curve: str) -> tuple[Figur
         ends_alone = [0, len(axis.values) - 1]
         told = ends_alone if axis.is_number else _few(len(axis.values))
         shares = [0.0, 1.0] if axis.is_number else [index / ends_alone[1] for index in told]
-        _draw_axis(panel, -level, axis.name, dict(zip(shares, [text(axis.values[i]) for i in told], strict=True)))
+        texts = [text(axis.name, axis.values[i]) for i in told]
+        _draw_axis(panel, -level, axis.name, dict(zip(shares, texts, strict=True)))
     _draw_axis(panel, -len(axes), _words(curve), {0.0: f"{norm.vmin:.3g}", 1.0: f"{norm.vmax:.3g}"})
     panel.set_xlim(-0.02, 1.02)
     panel.set_ylim(-len(axes) - 0.3, 0.7)

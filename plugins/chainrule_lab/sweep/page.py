@@ -11,7 +11,7 @@ from markupsafe import Markup
 import chainrule
 from chainrule_lab.figure_style import render
 from chainrule_lab.page_templates import page_templates
-from chainrule_lab.sweep.axes import axes_of, main_curve, text
+from chainrule_lab.sweep.axes import axes_of, main_curve, texts_in
 from chainrule_lab.sweep.figures import Figures, figures
 from chainrule_lab.sweep.over_seeds import OverSeeds, over_seeds
 from chainrule_lab.sweep.results import Results, Row, rank
@@ -90,7 +90,7 @@ def html(results: Results, trials: int, drawn: Figures | None = None) -> str:
     """Return the page of the finished ones among so many trials."""
     drawn = figures(results) if drawn is None else drawn
     inline = {name: (_inline(render(figure, "svg")), caption) for name, (figure, caption) in drawn.items()}
-    environment = page_templates("chainrule_lab.sweep", text=text, number=number)
+    environment = page_templates("chainrule_lab.sweep", text=texts_in(results), number=number)
     page = Page(results, trials, inline)
     return environment.get_template("sweep.html.jinja").render(page=page, version=chainrule.__version__)
 

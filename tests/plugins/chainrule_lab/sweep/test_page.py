@@ -53,6 +53,14 @@ def test_lines_are_medians_over_seeds_with_gaps_where_most_diverged():
     assert "Validation loss at the end over lr. Median over seeds" in caption
 
 
+def test_each_setting_has_a_line_and_words_of_its_own():
+    betas = [[0.9, 0.99], [0.9, 0.995], [0.9, 0.999]]
+    results = Results("betas", [row(1.0, lr=lr, betas=one, seed=0) for lr in RATES[:2] for one in betas])
+    (legend,) = figures(results)["lines"][0].legends
+    assert [one.get_text() for one in legend.get_texts()] == ["betas 0.9, 0.99", "betas 0.9, 0.995", "betas 0.9, 0.999"]
+    assert "<td>0.9, 0.995</td>" in html(results, 6)
+
+
 def test_what_was_drawn_at_random_are_points():
     figure, caption = figures(DRAWN)["lines"]
     assert "A point for each trial" in caption
