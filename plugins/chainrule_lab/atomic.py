@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from chainrule import ChainruleError
@@ -25,6 +25,16 @@ def check_folder(owner: str, folder: Path) -> None:
         raise ChainruleError(f"{owner}: the output must be a folder, got the file {existing}. Choose another name.")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ChainruleError(f"{owner}: the output must be writable, got {existing}. Choose another folder.")
+
+
+def expect_unread(owner: str, written: Iterable[Path], read: Iterable[Path]) -> None:
+    """Raise ChainruleError if a command would write over a file that it reads."""
+    inputs = {path.resolve() for path in read}
+    for path in written:
+        if path.resolve() in inputs:
+            raise ChainruleError(
+                f"{owner}: the output must not replace what is read, got {path}. Choose another folder with --output."
+            )
 
 
 def write_together(folder: Path, files: Mapping[str, bytes], *, owned: Collection[str] = ()) -> None:

@@ -53,7 +53,7 @@ def sweep(
     Example: chainrule sweep examples/sweeps/circle.toml --set epochs=20
     """
     with lab_required("sweep"):
-        from chainrule_lab.atomic import check_folder
+        from chainrule_lab.atomic import check_folder, expect_unread
         from chainrule_lab.runs.toml_file import setting
         from chainrule_lab.sweep.executors import executor_of
         from chainrule_lab.sweep.runner import finished
@@ -63,11 +63,14 @@ def sweep(
     path = expanded("sweep", description)
     folder = expanded("sweep", output or Path("sweeps") / path.stem)
     file = expanded("sweep", store or folder / "sweep.db")
-    _check_options(workers, dask, export or [])
+    kinds = export or ["html", "csv"]
+    _check_options(workers, dask, kinds)
     with stdout_kept_for(as_json):
         given = SweepFile.read(path, dict(setting(text) for text in values or []))
         if not status:
             check_folder("sweep", folder)
+            written = [folder / f"{given.name}.{kind}" for kind in kinds]
+            expect_unread("sweep", written, [path, *given.data_files])
         if export:
             results = finished(given.name, given.make, given.settings, file)
         elif not status:
@@ -78,7 +81,7 @@ def sweep(
         with Store(file, create=False) as opened:
             _print_status(opened.sweeps(), as_json)
         return
-    written = _write(results, len(given.settings), folder, export or ["html", "csv"])
+    written = _write(results, len(given.settings), folder, kinds)
     if as_json:
         print_json(_summary(results, len(given.settings), written))
     else:

@@ -28,8 +28,9 @@ def train(
     Example: chainrule train examples/runs/digits.toml --set optimizer.lr=3e-4 --set epochs=20
     """
     with lab_required("train"):
+        from chainrule_lab.atomic import expect_unread
         from chainrule_lab.runs.description import RunDescription
-        from chainrule_lab.runs.run_folder import RunFolder
+        from chainrule_lab.runs.run_folder import DESCRIPTION, RunFolder
         from chainrule_lab.runs.running import train as trained
         from chainrule_lab.runs.toml_file import setting, title
         from chainrule_lab.strict_json import to_json
@@ -41,6 +42,8 @@ def train(
     with stdout_kept_for(as_json):
         run = RunDescription.read(path, given)
         folder = RunFolder(expanded("train", output or Path("runs") / path.stem))
+        if not folder.has_run:
+            expect_unread("train", [folder.path / DESCRIPTION], [path])
         with folder.taken_for(run) as results:
             has_ended = results is not None
             if results is None:

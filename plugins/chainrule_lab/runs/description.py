@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, Task, create
 from chainrule.arguments import nearest
-from chainrule_lab.runs.data import Data, read_data
+from chainrule_lab.runs.data import Data, FileData, read_data
 from chainrule_lab.runs.dotted import changed
 from chainrule_lab.runs.fit_settings import FIT_KEYS, expect_metrics, read_fit_settings
 from chainrule_lab.runs.member_settings import member_settings
@@ -95,6 +95,11 @@ class RunDescription:
         """Return the optimizer, or parameter groups."""
         found: Optimizer = self._optimizer.make()
         return found
+
+    @property
+    def data_file(self) -> Path | None:
+        """The file that the data is read from, if it is one."""
+        return self._data.path if isinstance(self._data, FileData) else None
 
     def splits(self) -> Splits:
         """Return the data, in the network's dtype and on its device."""

@@ -38,6 +38,11 @@ class RunFolder:
         """The file from which the run goes on."""
         return self.path / CHECKPOINT
 
+    @property
+    def has_run(self) -> bool:
+        """Whether something was trained here."""
+        return (self.path / DESCRIPTION).exists() and (self.checkpoint.exists() or (self.path / RESULTS).exists())
+
     @contextmanager
     def taken_for(self, run: RunDescription) -> Iterator[dict[str, Any] | None]:
         """Keep other processes out and note which run this is; yield its results if it has ended.
@@ -55,7 +60,7 @@ class RunFolder:
     def _take(self, run: RunDescription) -> dict[str, Any] | None:
         complete = run.complete(self.path)
         file = self.path / DESCRIPTION
-        if file.exists() and (self.checkpoint.exists() or (self.path / RESULTS).exists()):
+        if self.has_run:
             different = differences(complete, read_toml(file))
             more = different.keys() == {"epochs"} and different["epochs"][0] > different["epochs"][1]
             if different and not more:

@@ -25,6 +25,9 @@ SPACES = {"uniform": uniform, "log_uniform": log_uniform}
 OPTIONS = ("method", "trials", "seed", "members", "memory")
 """What the table ``sweep`` may have."""
 
+DATA_FILE = "data.file"
+"""The key of the file that the data is read from."""
+
 OF_DATA = ("task", "data", "dtype", "device")
 """The first keys of settings on which the data depends."""
 
@@ -96,6 +99,13 @@ class SweepFile:
         make = OfDescription(run.given, where, path.parent)
         return cls(title(path), make, settings, options["members"], options["memory"])
 
+    @property
+    def data_files(self) -> list[Path]:
+        """The files that the trials' data is read from."""
+        searched = {str(one[DATA_FILE]): one[DATA_FILE] for one in self.settings if DATA_FILE in one}
+        runs = [self.make.run, *(self.make.run.with_values({DATA_FILE: one}) for one in searched.values())]
+        return [run.data_file for run in runs if run.data_file is not None]
+
 
 @dataclass(frozen=True)
 class OfDescription:
@@ -107,7 +117,7 @@ class OfDescription:
 
     def __call__(self, settings: Settings) -> Trial:
         """Return the trial of these settings."""
-        run = self._run.with_values(settings)
+        run = self.run.with_values(settings)
         splits, dtype = self._splits(run, settings), run.given.get("dtype")
         return Trial(
             run.module(),
@@ -125,7 +135,8 @@ class OfDescription:
         return OfDescription, (self.given, self.where, self.folder)  # without what is cached
 
     @cached_property
-    def _run(self) -> RunDescription:
+    def run(self) -> RunDescription:
+        """The run whose values the settings replace."""
         return RunDescription.of(self.given, where=self.where, folder=self.folder)
 
     @cached_property

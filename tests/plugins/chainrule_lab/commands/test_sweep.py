@@ -60,6 +60,26 @@ def test_a_sweep_trains_once_and_leaves_a_page_a_table_and_figures(sweep, monkey
     assert json.loads(again.stdout)["best"]["settings"]["optimizer.lr"] == 0.1
 
 
+FILE = 'data = { file = "rates.csv", x = ["a"], y = ["a"] }\n'
+
+
+@pytest.mark.parametrize("searched", ["", '"data.file" = ["rates.csv", "other.csv"]\n'], ids=["given", "searched"])
+def test_a_sweep_does_not_write_over_its_own_data(sweep, searched):
+    given = FILE.replace("rates", "third") if searched else FILE
+    network = 'network = { name = "linear", in_features = 1, out_features = 1 }\nloss = "mse"\noptimizer = "sgd"\n'
+    Path("rates.toml").write_text(f"{given}{network}[search]\nseed = {{ range = 2 }}\n{searched}")
+    for name in ("rates", "other", "third"):
+        Path(f"{name}.csv").write_text("a\n" + "1\n" * 20)
+    done = sweep("--output", ".")
+    assert done.stderr == (
+        "chainrule: sweep: the output must not replace what is read, got rates.csv. Choose another folder with "
+        "--output.\n"
+    )
+    assert not Path("sweep.db").exists()
+    assert Path("rates.csv").read_text().startswith("a\n1")
+    assert "no such store" in sweep("--output", ".", "--export", "json", "--store", "no.db").stderr
+
+
 def planted(ends):
     """Results of a grid over lr and seed, given by its last losses."""
     rows = [

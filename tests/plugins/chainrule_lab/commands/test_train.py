@@ -115,6 +115,15 @@ def test_settings_may_change_until_something_is_trained(work):
     assert chainrule_train("first.toml", "--output", "new").exit_code == 0
 
 
+def test_a_run_does_not_write_over_the_file_that_describes_it(work):
+    text = f"# notes\n{RUN}"
+    (work / "run.toml").write_text(text)
+    done = chainrule_train("run.toml", "--output", ".")
+    assert done.stderr.startswith("chainrule: train: the output must not replace what is read, got run.toml. Choose")
+    assert (work / "run.toml").read_text() == text
+    assert chainrule_train("runs/first/run.toml", "--output", "runs/first").exit_code == 0
+
+
 def test_two_processes_do_not_train_in_one_folder(work):
     run = RunDescription.read(work / "first.toml")
     with RunFolder(work / "runs" / "first").taken_for(run):
