@@ -12,7 +12,7 @@ from chainrule import Splits, Task, Wrapper, create, evaluate
 from chainrule_lab.bench.contenders import Contender
 from chainrule_lab.bench.protocol import FINAL_SEEDS, PROTOCOL, TUNING_SEEDS
 from chainrule_lab.bench.results import Point
-from chainrule_lab.sweep.identity import code_of
+from chainrule_lab.identity import code_of
 from chainrule_lab.sweep.results import Row
 from chainrule_lab.sweep.runner import Workers, run
 from chainrule_lab.sweep.space import Settings

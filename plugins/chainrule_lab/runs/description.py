@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, Task, create
 from chainrule.arguments import nearest
+from chainrule_lab.identity import digest, text_of
 from chainrule_lab.runs.data import Data, FileData, read_data
 from chainrule_lab.runs.dotted import changed
 from chainrule_lab.runs.fit_settings import FIT_KEYS, expect_metrics, read_fit_settings
@@ -123,6 +124,13 @@ class RunDescription:
             del found["metrics"]
         found |= {name: completed(part, folder) for name, part in self._of_task_alone.items()}
         return {key: found[key] for key in KEYS if key in found}
+
+    def digests(self, splits: Splits) -> dict[str, str]:
+        """Return a digest of the data and, by its key, of each part with its code."""
+        fit = self.fit_arguments()
+        parts = {"network": self.module(), "loss": self.loss(), "optimizer": self.optimizer()}
+        parts |= {name: fit[name] for name in ("metrics", "callbacks")}
+        return {name: digest(text_of(value)) for name, value in {"data": splits, **parts}.items()}
 
     def packages(self) -> set[str]:
         """Return the names of the distributions whose components the run has."""

@@ -26,6 +26,7 @@ def results_of(
     epochs: int,
     seconds: float,
     packages: set[str],
+    digests: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what a run ended with: numbers, or for an ensemble lists with one for each member, as its settings are.
 
@@ -56,11 +57,13 @@ def results_of(
             **{name: _numbers(curve.gather(0, epoch)[0]) for name, curve in curves.items()},
         }
         found["diverged"] = _of_members(curves["train_loss"][-1].isfinite().logical_not().tolist(), dropped)
-    found["versions"] = {
-        "python": platform.python_version(),
-        **{name: installed_version(name) for name in sorted({"chainrule", "torch", "numpy", *packages})},
-    }
-    return found
+    return found | {"versions": versions_of(packages), "digests": dict(digests)}
+
+
+def versions_of(packages: set[str]) -> dict[str, str | None]:
+    """Return the versions of Python, of what every run needs, and of these packages."""
+    names = sorted({"chainrule", "torch", "numpy", *packages})
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in names}}
 
 
 def history_csv(network: Network, history: History) -> str:

@@ -15,6 +15,7 @@ from chainrule.cli.paths import write_whole
 from chainrule_lab.atomic import check_folder, write_together
 from chainrule_lab.runs.description import RunDescription
 from chainrule_lab.runs.parts import NAME
+from chainrule_lab.runs.results import versions_of
 from chainrule_lab.runs.toml_file import read_toml, to_toml
 
 DESCRIPTION, CHECKPOINT, RESULTS = "run.toml", "run.ckpt", "results.json"
@@ -70,8 +71,14 @@ class RunFolder:
                 raise ChainruleError(
                     f"train: {self.path} must be of the same run, got another: {told}. Choose another with --output."
                 )
+            results = self._results()
+            if results is not None and (changed := _changed(results, run)):
+                raise ChainruleError(
+                    f"train: {self.path} must be of the same run, got a change in {', '.join(changed)} since it ended. "
+                    "Choose another with --output."
+                )
             if not different:
-                return self._results()
+                return results
             with self._explained():
                 (self.path / RESULTS).unlink(missing_ok=True)
         elif strange := [name for name in FILES if (self.path / name).exists() and name != DESCRIPTION]:
@@ -152,6 +159,14 @@ def differences(now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = "
         elif mine != theirs:
             found[f"{prefix}{key}"] = mine, theirs
     return found
+
+
+def _changed(results: Mapping[str, Any], run: RunDescription) -> list[str]:
+    """Return what is other data than that of the results or, of the same versions of packages, other code."""
+    now, is_same = run.digests(run.splits()), results.get("versions") == versions_of(run.packages())
+    return [
+        name for name, then in results.get("digests", {}).items() if now[name] != then and (is_same or name == "data")
+    ]
 
 
 def _told(value: Any) -> str:

@@ -46,6 +46,7 @@ def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequenc
         epochs=arguments["epochs"],
         seconds=stopwatch.seconds,
         packages=run.packages(),
+        digests=run.digests(splits),
     )
     figure = draw(title, dict(history), in_words(settings, network.members))
     folder.finish(

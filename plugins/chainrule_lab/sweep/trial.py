@@ -13,7 +13,7 @@ from torch import Tensor
 import chainrule
 from chainrule import Network
 from chainrule.base.protocols import LossLike, ModuleLike
-from chainrule_lab.sweep.identity import digest, text_of
+from chainrule_lab.identity import digest, text_of
 
 Pair: TypeAlias = tuple[Tensor, Tensor]
 

@@ -157,6 +157,40 @@ def test_other_settings_in_the_same_folder_are_named(work):
     )
 
 
+RULE = """
+from chainrule import Optimizer
+
+
+class Rule(Optimizer):
+    lr: float = 0.1
+
+    def update(self, parameter, grad, state, step):
+        return 1 * grad
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "file", "text", "option"),
+    [
+        ("data", "points.py", DATA.replace("x.sum", "2.5 * x.sum"), "--json"),
+        ("optimizer", "rule.py", RULE.replace("1 *", "2.5 *"), "--set=epochs=6"),
+    ],
+)
+def test_a_run_that_has_ended_is_of_the_data_and_the_code_that_it_had(work, part, file, text, option):
+    (work / "rule.py").write_text(RULE)
+    given = ["first.toml", "--output", "own", "--set", "optimizer=rule.py:Rule"]
+    first, second = chainrule_train(*given, "--json"), chainrule_train(*given, "--json")
+    assert first.stdout == second.stdout
+    (work / file).write_text(text)
+    for name in [name for name, one in sys.modules.items() if str(work) in str(getattr(one, "__file__", ""))]:
+        del sys.modules[name]
+    done = chainrule_train(*given, option)
+    assert done.stderr == (
+        f"chainrule: train: own must be of the same run, got a change in {part} since it ended. Choose another with "
+        "--output.\n"
+    )
+
+
 def test_a_missing_package_of_the_extra_says_what_to_install(work, monkeypatch):
     monkeypatch.setitem(sys.modules, "tomli_w", None)
     done = chainrule_train("first.toml", "--output", "new")

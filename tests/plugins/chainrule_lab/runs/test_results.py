@@ -22,7 +22,7 @@ def ended(curves, **seeds):
 
 
 def results(network, history, **found):
-    given = {"settings": {}, "epochs": 3, "seconds": 1.0, "packages": set()}
+    given = {"settings": {}, "epochs": 3, "seconds": 1.0, "packages": set(), "digests": {}}
     return results_of(network, history, {"loss": torch.tensor(math.inf)}, **given | found)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule_lab.sweep.identity import text_of
+from chainrule_lab.identity import text_of
 
 SOURCE = '''
 """A rule of a third party."""
