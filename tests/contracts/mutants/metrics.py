@@ -68,6 +68,12 @@ class ComparedWithOtherMembers(Accuracy):
         return super().sums(prediction - prediction.mean(0), target)
 
 
+@wrong("members_do_not_mix")
+class FirstMembersTargetForAll(Accuracy):
+    def sums(self, prediction: Tensor, target: Tensor) -> Sums:
+        return super().sums(prediction, target[:1].expand_as(target))
+
+
 @wrong("order_of_rows_does_not_change_the_value")
 class LaterRowsCountMore(Accuracy):
     joins_rows = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule import Module
+from chainrule import Buffer, Module
 from chainrule.base.parameter import Parameter
 from chainrule.initializers import uniform
 from chainrule_plugins.activations.relu import Relu
@@ -199,6 +199,33 @@ class CentredOverMembers(Module):
     def backward(self, grad_output: Tensor) -> Tensor:
         self.saved_tensors()
         return grad_output - grad_output.mean(0)
+
+
+class ShiftedInEvalMode(Tanh):
+    """In eval mode, subtract the running mean of each member."""
+
+    def __init__(self) -> None:
+        self.mean = Buffer()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x - self.mean.data.view(-1, *[1] * (x.dim() - 1)))
+        self.mean.data.lerp_(x.flatten(1).mean(1), 0.5)
+        return super().forward(x)
+
+
+@wrong("members_do_not_influence_each_other")
+class RunningMeanOverMembers(ShiftedInEvalMode):
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        self.mean.data.fill_(self.mean.data.mean())
+        return y
+
+
+@wrong("members_do_not_influence_each_other")
+class EvaluatedByTheFirstMember(ShiftedInEvalMode):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else Tanh.forward(self, x - self.mean.data[0])
 
 
 @wrong("members_do_not_influence_each_other")

@@ -15,9 +15,10 @@ MetricExample = tuple[Metric, Tensor, Tensor]
 
 
 def three_members(example: MetricExample) -> tuple[Tensor, Tensor]:
-    """Return predictions and targets of three members, (3, N, …): pairs of their own, and one prediction reordered."""
+    """Return predictions and targets of three members, (3, N, …), each with an order of rows of its own."""
     _, prediction, target = example
-    return torch.stack([prediction, prediction.flip(0), prediction.roll(1, 0)]), torch.stack([target] * 3)
+    predictions = torch.stack([prediction, prediction.flip(0), prediction.roll(1, 0)])
+    return predictions, torch.stack([target.roll(i, 0) for i in range(3)])
 
 
 def values_over(

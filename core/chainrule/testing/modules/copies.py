@@ -20,12 +20,9 @@ def state_holds_all_that_matters(example: Example) -> None:
     """A network that loads another's state_dict gives the same output: the state_dict holds all that was learned."""
     for members in (1, 3):
         trial = make_trial(example, members=members)
-        trained = copy.deepcopy(trial.network)
-        trained.module.forward(trial.x)
-        trained.module.backward(trial.grad_output)
-        other = make_trial(example, members=members, seed=7).network
+        trained, other = trial.trained(), make_trial(example, members=members, seed=7).network.eval()
         other.load_state_dict(trained.state_dict())
-        outputs = [network.eval().module.forward(trial.x) for network in (other, trained)]
+        outputs = [network.module.forward(trial.x) for network in (other, trained)]
         expect_close("the output of a network with the same state", *outputs, of=trial.x)
 
 

@@ -146,14 +146,27 @@ def first_layer_trains_the_same(example: Example) -> None:
 
 @check("layers", "activations", cause="an index or a sum over axis 0, which is the member axis; the batch is axis 1.")
 def members_do_not_influence_each_other(example: Example) -> None:
-    """Each member of an ensemble gives the same results as alone, since members are separate runs."""
+    """Each member of an ensemble gives the same results as alone, since members are separate runs.
+
+    So do its buffers after a pass, and its output in eval mode then.
+    """
     trial = make_trial(example, members=3)
-    together = trial.run()
+    together, trained = trial.run(), trial.trained()
+    evaluated = trained.module.forward(trial.x)
+    buffers = {name: buffer.data for name, buffer in trained.named_buffers() if not buffer.shared}
     for i in range(3):
-        alone = Trial(trial.network.member(i), trial.x[i : i + 1], trial.grad_output[i : i + 1]).run()
-        grads = {name: grad[i : i + 1] for name, grad in together.parameter_grads.items()}
-        got = replace(together.part(slice(i, i + 1)), parameter_grads=grads)
-        expect_same_pass(f"of member {i} among three", got, alone, of=trial.x[i])
+        own = slice(i, i + 1)
+        alone = Trial(trial.network.member(i), trial.x[own], trial.grad_output[own])
+        grads = {name: grad[own] for name, grad in together.parameter_grads.items()}
+        got = replace(together.part(own), parameter_grads=grads)
+        expect_same_pass(f"of member {i} among three", got, alone.run(), of=trial.x[i])
+        after = alone.trained()
+        expected = dict(after.named_buffers())
+        for name, data in buffers.items():
+            what = f"the buffer {name} of member {i} among three after a pass"
+            expect_close(what, data[own], expected[name].data, tolerance=1e-12, of=trial.x[i])
+        what = f"the output in eval mode of member {i} among three after a pass"
+        expect_close(what, evaluated[own], after.module.forward(alone.x), tolerance=1e-12, of=trial.x[i])
 
 
 @check("layers", "activations", cause="a special case for the number of rows, such as a sum that leaves some out.")

@@ -83,6 +83,13 @@ class Trial:
             input_grad = network.module.backward(self.grad_output)
         return Pass(output, input_grad, {name: p.grad.clone() for name, p in network.named_parameters()})
 
+    def trained(self) -> Network:
+        """Return a copy of the network after a pass, in eval mode."""
+        network = copy.deepcopy(self.network)
+        network.module.forward(self.x)
+        network.module.backward(self.grad_output)
+        return network.eval()
+
     def given(self, x: Tensor | None = None, grad_output: Tensor | None = None) -> Trial:
         """Return the same network with another input or grad_output."""
         return replace(
