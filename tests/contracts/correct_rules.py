@@ -302,6 +302,24 @@ class Fixed(Optimizer):
         return grad
 
 
+class Shrunk(Optimizer):
+    """Descend, and evaluate half-way to the mean of each parameter.
+
+    Update:   ``θ ← θ − lr g``; ``(θ + mean(θ)) / 2`` is evaluated
+    Variant:  the mean is over a whole parameter
+    Source:   after James & Stein 1961
+    """
+
+    elementwise = False
+    lr: LearningRate = 0.1
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad
+
+    def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
+        return (parameter + parameter.mean()) / 2
+
+
 RULES = [
     Qhm,
     Adamw,
@@ -316,4 +334,5 @@ RULES = [
     Langevin,
     Noisy,
     Fixed,
+    Shrunk,
 ]

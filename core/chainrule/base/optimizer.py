@@ -51,7 +51,7 @@ class Optimizer(_KeywordSettings, ExplainsAttributes):
     _changes = "A rate is changed by updater.set_lr(…) or a schedule; state is kept in the dict from init."
 
     elementwise: ClassVar[bool | None] = None
-    """Whether each element's update depends on that element alone; None to find out when the rule is attached.
+    """Whether each element's update and evaluation depend on that element alone; None to find out on attaching.
 
     An elementwise rule runs over flat slices of many parameters, any other over one parameter of one member at a time.
     """

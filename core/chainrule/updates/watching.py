@@ -129,7 +129,7 @@ def _acts_elementwise(rule: Optimizer) -> bool:
     drawn = _drawn()
     whole = _moved(rule, drawn, watched=True)
     pieces = [_moved(rule, drawn[:, part]) for part in (slice(2), slice(2, None))]
-    return torch.allclose(whole, torch.cat(pieces), rtol=1e-12, atol=1e-12, equal_nan=True)
+    return torch.allclose(whole, torch.cat(pieces, 1), rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
 def _drawn() -> Tensor:
@@ -139,7 +139,10 @@ def _drawn() -> Tensor:
 def _moved(
     rule: Optimizer, drawn: Tensor, *, watched: bool = False, asked: set[tuple[int, int]] | None = None
 ) -> Tensor:
-    """Return the first row after steps along the others, with both answers of `Step.every`; collect what is asked."""
+    """Return the first row after steps along the others, and what it is evaluated with then, (2, …).
+
+    Each step is taken with both answers of `Step.every`; collect what is asked.
+    """
     parameter, *gradients = drawn.clone().unbind()
     (plain,) = of_each_member(rule, 1)
     numbers = Chain(plain)
@@ -156,7 +159,9 @@ def _moved(
                 chain.take(parameter, grad, states, steps)
             if asked is not None:
                 asked.update(due)
-    return parameter
+    with watching() if watched else nullcontext():
+        evaluated = chain.evaluation_parameter(parameter, states)
+    return torch.stack([parameter, evaluated])
 
 
 class Always(Due):

@@ -36,6 +36,14 @@ class GradientCentred(Sgd):
 
 
 @wrong("elementwise_is_as_declared")
+class EvaluatedTowardsTheMean(Sgd):
+    elementwise = True
+
+    def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
+        return (parameter + parameter.mean()) / 2
+
+
+@wrong("elementwise_is_as_declared")
 class ElementwiseThoughDeclaredNot(Adam):
     elementwise = False
 

@@ -45,8 +45,9 @@ OF_WIDTH_3 = ((), (3,), (3, 2), (2, 2, 3))
 def elementwise_is_as_declared(rule: Optimizer) -> None:
     """An elementwise rule updates 2¹⁷ + 3 elements the same in slices, whole, permuted and as a matrix, to 1e-12.
 
-    The core runs elementwise rules over slices of one flat vector, whichever are fastest. A rule that declares
-    elementwise = False loses that speed, so its elements must depend on each other.
+    The same holds for the values that it evaluates with. The core runs elementwise rules over slices of one flat
+    vector, whichever are fastest. A rule that declares elementwise = False loses that speed, so its elements must
+    depend on each other.
     """
     if Chain(rule).has_sums:
         raise NotApplicable("the rule sums over parameters, so the core does not slice it")
@@ -63,20 +64,23 @@ def elementwise_is_as_declared(rule: Optimizer) -> None:
         large.flat.grad.copy_(grad)
         updater.step()
     whole = _applied(rule, start, gradients)
-    expect_close("the vector updated in slices, as whole,", large.flat.data, whole, tolerance=1e-12)
+    sliced = [large.flat.data.clone()]
+    with updater.evaluating():
+        sliced.append(large.flat.data)
+        expect_close("the vector updated in slices, as whole,", torch.stack(sliced), whole, tolerance=1e-12)
     order = torch.randperm(LARGE, generator=random_stream(0, "order"))
     reordered = _applied(rule, start[order], gradients[:, order])
-    expect_close("the permuted vector, as in its original order,", reordered, whole[order], tolerance=1e-12)
+    expect_close("the permuted vector, as in its original order,", reordered, whole[:, order], tolerance=1e-12)
     matrix = _applied(rule, start[:12].view(3, 4), gradients[:, :12].view(3, 3, 4))
-    expect_close("twelve elements updated as a matrix", matrix.flatten(), whole[:12], tolerance=1e-12)
+    expect_close("twelve elements updated as a matrix", matrix.flatten(1), whole[:, :12], tolerance=1e-12)
 
 
 def _applied(rule: Optimizer, start: Tensor, gradients: Tensor) -> Tensor:
-    """Return the tensor after one step per gradient, with the rule called directly."""
+    """Return the tensor after one step per gradient, with the rule called directly, and its evaluation, (2, …)."""
     alone = Alone(rule, start.clone())
     for t, grad in enumerate(gradients, start=1):
         alone.step(grad, t)
-    return alone.parameter
+    return torch.stack([alone.parameter, alone.chain.evaluation_parameter(alone.parameter, alone.states)])
 
 
 def _expect_not_elementwise(rule: Optimizer) -> None:
@@ -88,9 +92,9 @@ def _expect_not_elementwise(rule: Optimizer) -> None:
         each = tensors.view(4, *shape)
         if any(entry.shape != shape for entry in Chain(rule).init(each[0].clone()).values()):
             return  # the core could not slice such a state
-        results.append(_applied(rule, each[0], each[1:]).flatten())
-    alike = torch.allclose(results[0][order], results[1], rtol=0, atol=1e-12)
-    apart = torch.allclose(results[0][:6], results[2][:6], rtol=0, atol=1e-12)
+        results.append(_applied(rule, each[0], each[1:]).flatten(1))
+    alike = torch.allclose(results[0][:, order], results[1], rtol=0, atol=1e-12)
+    apart = torch.allclose(results[0][:, :6], results[2][:, :6], rtol=0, atol=1e-12)
     expect(
         not (alike and apart),
         "a rule that declares elementwise = False must have elements that depend on each other, got 12 independent "
