@@ -56,9 +56,15 @@ def compared(outcomes: Sequence[Outcome], track: Track) -> list[Compared]:
     comparisons = [compare(one.test, baseline.test) for one, baseline in pairs]
     adjusted = holm([found.p for found in comparisons])
     return [
-        Compared(one, baseline, found, p, verdict(found, p, MARGIN * float(np.mean(baseline.test))))
+        Compared(one, baseline, found, p, verdict(found, p, _margin(baseline)))
         for (one, baseline), found, p in zip(pairs, comparisons, adjusted, strict=True)
     ]
+
+
+def _margin(baseline: Outcome) -> float:
+    """Return how large a difference from a baseline may be that counts as none."""
+    finite = [loss for loss in baseline.test if math.isfinite(loss)]
+    return MARGIN * abs(float(np.mean(finite))) if finite else 0.0
 
 
 def target_of(outcomes: Sequence[Outcome]) -> float:
@@ -91,7 +97,7 @@ def robustness(outcome: Outcome) -> float:
     if not math.isfinite(min(losses)):
         return 0.0
     first = last = losses.index(min(losses))
-    near = NEAR * min(losses)
+    near = min(losses) + (NEAR - 1) * abs(min(losses))
     while first > 0 and losses[first - 1] <= near:
         first -= 1
     while last < len(losses) - 1 and losses[last + 1] <= near:

@@ -30,10 +30,13 @@ FEW_TRIALS = 10
 """Of so many points, drawn at random from those that were tried, the report says what the best typically reaches."""
 
 DIVERGED_ABOVE = 10.0
-"""A run diverged if its last validation loss is not finite, or more than this times the loss before training."""
+"""A run diverged if its last validation loss is not finite, or more than this times the loss L before training.
+
+Where L is below 0, it may exceed L by as much as where it is −L.
+"""
 
 MARGIN = 0.05
-"""Two optimizers are equivalent within this part of the baseline's mean test loss."""
+"""Two optimizers are equivalent within this part of the baseline's mean test loss, of the runs that did not diverge."""
 
 TARGET_SHARE = 0.75
 """The target is what the best tuned baseline has reached, in the median, after this part of the budget."""
@@ -44,7 +47,8 @@ QUICK_TASKS = ("digits_mlp", "noisy_quadratic")
 
 def counted(loss: float, initial: float) -> float:
     """Return a loss as it counts: +∞ where the run diverged."""
-    return loss if math.isfinite(loss) and loss <= DIVERGED_ABOVE * initial else math.inf
+    bound = initial + (DIVERGED_ABOVE - 1) * abs(initial)
+    return loss if math.isfinite(loss) and loss <= bound else math.inf
 
 
 def median(values: Sequence[float]) -> float:

@@ -38,11 +38,13 @@ class Comparison:
         difference: the mean of first − second, with its 95 % interval.
         narrow: the same with the 90 % interval, for equivalence.
         p: the p-value of the sign-flip test, not adjusted.
+        statistic: what that test sums, below 0 where the first is better.
     """
 
     difference: Interval
     narrow: Interval
     p: float
+    statistic: float
 
 
 def differences(first: Sequence[float], second: Sequence[float]) -> Floats:
@@ -55,7 +57,8 @@ def differences(first: Sequence[float], second: Sequence[float]) -> Floats:
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     """Compare two optimizers by one value for each of the same seeds."""
     found = differences(first, second)
-    return Comparison(mean_interval(found), mean_interval(found, 0.90), sign_flip(found))
+    statistic = float(_scores(found).sum())
+    return Comparison(mean_interval(found), mean_interval(found, 0.90), sign_flip(found), statistic)
 
 
 def mean_interval(values: Sequence[float] | Floats, confidence: float = 0.95) -> Interval:
@@ -96,18 +99,23 @@ def sign_flip(values: Sequence[float] | Floats) -> float:
     Formula: the share of flips s with ``|Σ sᵢ dᵢ| ≥ |Σ dᵢ|``
     Source:  Fisher 1935, "The design of experiments", section 21
     """
-    x = np.asarray(values, float)
-    x = x[x != 0]  # which no flip changes
-    if not len(x):
+    scores = _scores(np.asarray(values, float))
+    if not len(scores):
         return 1.0
-    scores = np.sign(x) * rankdata(np.abs(x)) if np.isinf(x).any() else x / np.abs(x).max()
     reached = abs(scores.sum()) * (1 - 1e-12)
-    if len(x) <= EXACT:
-        half = len(x) // 2
+    if len(scores) <= EXACT:
+        half = len(scores) // 2
         sums = _flipped(scores[:half])[:, None] + _flipped(scores[half:])[None]
         return float((np.abs(sums) >= reached).mean())
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (RESAMPLES, len(x)))
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (RESAMPLES, len(scores)))
     return float((1 + (np.abs(signs @ scores) >= reached).sum()) / (1 + RESAMPLES))
+
+
+def _scores(x: Floats) -> Floats:
+    """Return what the sign-flip test sums for differences, of those that a flip changes."""
+    x = x[x != 0]
+    scores: Floats = np.sign(x) * rankdata(np.abs(x)) if np.isinf(x).any() else x / np.abs(x).max(initial=0.0)
+    return scores
 
 
 def _flipped(scores: Floats) -> Floats:
@@ -134,10 +142,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def verdict(comparison: Comparison, adjusted_p: float, margin: float) -> Verdict:
     """Decide what a comparison of losses shows: a difference, none beyond the margin, or nothing.
 
-    A difference that is significant is said to be one even where it lies within the margin.
+    A difference that is significant is said to be one even where it lies within the margin; its sign is that of the
+    test's statistic, since with diverged runs the mean is infinite or none.
     """
     if adjusted_p <= SIGNIFICANCE:
-        return "better" if comparison.difference.mean < 0 else "worse"
+        return "better" if comparison.statistic < 0 else "worse"
     if -margin <= comparison.narrow.low and comparison.narrow.high <= margin:
         return "equivalent"
     return "undecided"

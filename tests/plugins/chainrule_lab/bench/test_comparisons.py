@@ -29,6 +29,21 @@ def test_baselines_alone_are_compared_with_adamw(outcome):
     assert [(one.outcome.contender, one.baseline.contender) for one in found] == [("adam", "adamw"), ("lion", "adamw")]
 
 
+def test_one_diverged_run_of_the_baseline_makes_nothing_equivalent_to_it(outcome):
+    own = [outcome("adam"), outcome("adamw", diverged=1)]
+    (found,) = compared(own, "B")
+    assert (found.comparison.narrow.low, found.verdict) == (-inf, "undecided")
+    (found,) = compared([outcome("adam", diverged=1), own[1]], "B")
+    assert found.verdict == "equivalent"  # apart from the seed with which both diverge
+
+
+def test_negative_losses_have_a_margin_and_near_rates_too(outcome):
+    (found,) = compared([outcome("adam", level=-0.2), outcome("adamw", level=-0.2)], "B")
+    assert found.verdict == "equivalent"
+    tried = {Point.of({"lr": lr}, "constant"): [loss] * 3 for lr, loss in {0.1: -1.0, 0.316: -0.8, 1.0: -0.7}.items()}
+    assert robustness(type(found.outcome)(**{**vars(found.outcome), "tried": tried})) == 0.5
+
+
 def test_the_target_is_that_of_the_best_baseline_after_three_quarters(outcome):
     own = [outcome("sgd", level=0.4), outcome("adam", level=0.2), outcome("Mine", level=0.1)]
     curves = sorted(curve[2] for curve in own[1].curves)

@@ -25,6 +25,7 @@ def test_a_point_that_mostly_diverges_loses_and_none_is_chosen_if_all_do():
 
 def test_a_run_diverged_if_it_is_not_finite_or_ten_times_its_first_loss():
     assert [counted(loss, 2.0) for loss in (19.9, 20.0, 20.1, inf, float("nan"))] == [19.9, 20.0, inf, inf, inf]
+    assert [counted(loss, -0.5) for loss in (-2.0, 3.9, 4.1)] == [-2.0, 3.9, inf]
     assert median([1.0, inf]) == inf
 
 

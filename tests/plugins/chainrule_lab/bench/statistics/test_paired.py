@@ -59,7 +59,7 @@ def test_beyond_twenty_pairs_flips_are_drawn():
 
 def test_no_difference_is_no_evidence():
     assert sign_flip([0.0] * 20) == 1.0
-    assert compare([1.0, inf] * 5, [1.0, inf] * 5) == Comparison(Interval(0, 0, 0), Interval(0, 0, 0), 1.0)
+    assert compare([1.0, inf] * 5, [1.0, inf] * 5) == Comparison(Interval(0, 0, 0), Interval(0, 0, 0), 1.0, 0.0)
 
 
 def test_a_run_that_diverges_alone_is_infinitely_worse_and_two_that_do_are_equal():
@@ -124,7 +124,16 @@ def test_holm_rejects_what_its_sequential_form_rejects(p_values, level):
 )
 def test_equivalence_needs_the_whole_interval_within_the_margin(low, high, p, expected):
     interval = Interval((low + high) / 2, low, high)
-    assert verdict(Comparison(interval, interval, p), p, margin=0.5) == expected
+    assert verdict(Comparison(interval, interval, p, low + high), p, margin=0.5) == expected
+
+
+@pytest.mark.parametrize("diverged", [([inf], [1.0]), ([1.0, inf], [inf, 1.0])], ids=["the first", "both, in turn"])
+def test_the_verdict_is_on_the_side_of_the_test_where_runs_diverge(diverged):
+    first, second = diverged
+    better, worse = [*first, *[0.5] * 18], [*second, *[1.0] * 18]
+    for pair, expected in (((better, worse), "better"), ((worse, better), "worse")):
+        found = compare(*pair)
+        assert verdict(found, found.p, margin=0.05) == expected
 
 
 def test_the_noise_floor_covers_differences_of_a_rule_from_itself():
