@@ -185,11 +185,11 @@ def _repeated(claims: Sequence[Claim], make: Make) -> list[str]:
 
 
 def _agree(claimed: Sequence[float], found: Sequence[float]) -> bool:
-    return all(a == b or abs(a - b) <= TOLERANCE * abs(b) for a, b in zip(claimed, found, strict=True))
+    return all(math.isclose(a, b, rel_tol=TOLERANCE) for a, b in zip(claimed, found, strict=True))
 
 
 def _amplified(claim: Claim, trial: Trial, found: Sequence[float], make: Make) -> bool:
-    """Return whether twins of the run, which rounding alone tells from it, lie as far apart as the claim from it."""
+    """Return whether the claim may be that of one more twin of the run: those differ from it by rounding alone."""
     seed: Any = claim.settings["seed"]
     network = trial.built([seed] * TWINS)
     factors = 1 + NUDGE * torch.arange(1, TWINS + 1)
@@ -202,15 +202,21 @@ def _amplified(claim: Claim, trial: Trial, found: Sequence[float], make: Make) -
     if trial.test is not None:
         columns.append(chainrule.evaluate(network, trial.loss, trial.test)["loss"].tolist())
     twins = [_counted(claim.settings, losses, make) for losses in zip(*columns, strict=True)]
-    for i, claimed in enumerate(claim.losses):
-        values = [found[i], *(twin[i] for twin in twins)]
-        low, high = min(values), max(values)
-        if claimed in (low, high):
-            continue
-        width = high - low if math.isfinite(high) else math.inf
-        if not low - width <= claimed <= high + width:
-            return False
-    return True
+    return all(map(may_be_a_twin, claim.losses, zip(found, *twins, strict=True)))
+
+
+def may_be_a_twin(claimed: float, losses: Sequence[float]) -> bool:
+    """Return whether a loss may be one more of these, which differ by rounding alone; +∞ is of a run that diverged.
+
+    It lies outside of the finite ones by at most as much as these lie apart. Where some runs diverged, it may be +∞ or
+    anything above the finite ones; where all did or none, the claim is alike.
+    """
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    if math.isinf(claimed) or not finite:
+        return claimed in losses
+    low, high = min(finite), max(finite)
+    apart = high - low + TOLERANCE * abs(low)
+    return low - apart <= claimed and (claimed <= high + apart or len(finite) < len(losses))
 
 
 def _shown(losses: Sequence[float]) -> str:

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -118,6 +119,38 @@ def test_of_twenty_stores_with_a_fifth_changed_nineteen_or_more_are_named(store,
     with capsys.disabled():
         print(f"\ncells named in each store: {named}")
     assert sum(count > 0 for counts in named.values() for count in counts) >= 19
+
+
+@pytest.mark.parametrize(
+    ("claimed", "losses", "expected"),
+    [
+        (0.9, [0.5, 0.6, 0.8], True),  # by as much as these are apart
+        (0.1, [0.5, 0.6, 0.8], False),
+        (inf, [0.5, 0.6, 0.8], False),
+        (inf, [inf, inf, inf], True),
+        (0.1, [inf, inf, inf], False),
+        (inf, [0.5, 0.6, inf], True),
+        (9.0, [0.5, 0.6, inf], True),
+        (0.1, [0.5, 0.6, inf], False),
+        (0.1, [inf, 0.5, inf], False),
+    ],
+)
+def test_a_claim_is_one_of_the_runs_that_rounding_alone_tells_apart(claimed, losses, expected):
+    assert verification.may_be_a_twin(claimed, losses) == expected
+
+
+def test_a_better_loss_of_runs_that_diverge_is_a_fault(tmp_path):
+    cells = [Cell("noisy_quadratic", "sgd", Point.of({"lr": 10.0}, "constant"), 1, seed) for seed in TUNING_SEEDS]
+    Cells(Make({"sgd": contender("sgd")}), tmp_path / "results.db", Workers()).rows("bench", cells)
+    assert verify(tmp_path / "results.db", 1.0, 0).faults == []
+    records, _ = contents(tmp_path / "results.db")
+    forged = [
+        replace(one, curves={name: [0.09] * len(curve) for name, curve in one.curves.items()})
+        for one in records.values()
+    ]
+    faults = verify(rewritten(tmp_path / "results.db", tmp_path, forged), 1.0, 0).faults
+    assert len(faults) == len(cells)
+    assert all("validation loss 0.09, run again validation loss diverged" in fault for fault in faults)
 
 
 def test_a_store_of_something_else_is_refused_in_one_line(tmp_path):
