@@ -68,7 +68,7 @@ class Stage:
 
     task: str
     horizon: int
-    metric: str
+    metric: str | None
     target: float
     noise: float
     lines: Sequence[Line]
@@ -126,7 +126,7 @@ class Report:
             )
             for one in own
         ]
-        (metric, *_) = loaded.task.metrics
+        metric = next(iter(loaded.task.metrics), None)
         return Stage(task, horizon, metric, target, noise(own), sorted(lines, key=lambda line: line.rank))
 
     def compared(self, track: Track) -> list[Compared]:

@@ -54,7 +54,7 @@ class Outcome:
         chosen: the point of the final runs; None if every point diverged.
         log: what happened to the grid, a sentence each.
         test: for each final seed the test loss, +∞ where the run diverged.
-        metric: for each final seed the task's metric on the test split.
+        metric: for each final seed the task's first metric on the test split; none for a task without.
         train: for each final seed the mean loss over the steps of the last epoch.
         curves: for each final seed the validation loss after every epoch.
     """

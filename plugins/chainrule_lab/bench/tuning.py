@@ -104,7 +104,7 @@ class Stage:
     def _outcome(self, tuning: Tuning, rows: Sequence[Row]) -> Outcome:
         """Return what final runs have shown; without any, since every point diverged, they count as diverged too."""
         loaded = self.cells.make.task(self.task)
-        (metric, *_) = loaded.task.metrics
+        metrics = list(loaded.task.metrics)[:1]
         initial = loaded.initial_losses
         ends = [
             counted(row.last("validation_loss"), initial[seed]) for seed, row in zip(FINAL_SEEDS, rows, strict=False)
@@ -118,7 +118,7 @@ class Stage:
             chosen=tuning.chosen,
             log=tuning.log,
             test=[_test_loss(row, end) for row, end in zip(rows, ends, strict=True)] or [math.inf] * len(FINAL_SEEDS),
-            metric=[row.last(f"test_{metric}") for row in rows],
+            metric=[row.last(f"test_{metric}") for row in rows for metric in metrics],
             train=[row.last("train_loss") for row in rows],
             curves=[[_finite_or_infinite(loss) for loss in row.curve("validation_loss")] for row in rows],
         )

@@ -66,6 +66,15 @@ def test_tables_of_the_markdown_are_whole(text):
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
 
+def test_a_task_without_metrics_has_no_column_of_them(report, monkeypatch):
+    monkeypatch.setattr(report.tasks["digits_mlp"].task, "metrics", {})
+    table = re.search(r"### digits_mlp.*\n\n((?:\|.*\n)+)", report.markdown())[1]
+    assert "| test loss | training loss |" in table
+    assert {line.count("|") for line in table.splitlines()} == {9}
+    page = report.html().partition("<h3>digits_mlp")[2].partition("</table>")[0]
+    assert {len(re.findall("<t[hd][ >]", row)) for row in page.split("<tr")[1:]} == {8}
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(float("nan"), "–"), (float("inf"), "∞"), (-0.00123456, "−0.001235"), (12.0, "12")],  # noqa: RUF001

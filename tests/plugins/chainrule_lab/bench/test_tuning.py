@@ -84,6 +84,13 @@ def test_an_optimizer_that_always_diverges_is_kept_and_counts_as_infinite():
     assert not any(cell.final for cell in cells.asked)
 
 
+def test_a_task_may_be_without_metrics():
+    cells = Formula(bowl)
+    cells.metrics = {}
+    (found,) = Stage(cells, "digits_mlp", "A", 1).outcomes([contender("adamw")])
+    assert (len(found.test), found.metric) == (20, [])
+
+
 def test_track_a_runs_the_defaults_alone():
     found, cells = stage(bowl, track="A")
     assert [cell.point.settings for cell in cells.asked] == [()] * 20
