@@ -57,6 +57,9 @@ def train_each(
     except ChainruleError as error:
         if len(trials) == 1 or isinstance(error, MembersDroppedError):
             return [error] * len(trials)
+        (last,) = train_each(trials[-1:], seeds[-1:], on_epoch)
+        if str(last) == str(error):  # of all trials, not of one of them
+            return [error] * len(trials)
     half = len(trials) // 2
     return [
         *train_each(trials[:half], seeds[:half], on_epoch),

@@ -215,9 +215,22 @@ def test_a_trial_that_is_stopped_has_the_curves_of_its_single_run_whatever_is_be
 def test_the_trial_that_fails_is_named_and_the_others_are_trained(sweep, trained):
     words = r"sweep: the trial lr=1e\+200, seed=0 cannot be trained: nan_guard"
     refused(sweep, words, {"lr": [0.1, 0.2, 1e200, 0.3, 0.4]}, callbacks=[nan_guard()])
-    assert trained == [5, 2, 3, 1, 2]
+    tried = [5, 1, 2, 3, 1, 1, 2]  # each time one alone too, to see whether all fail as it does
+    assert trained == tried
     assert len(sweep({"lr": [0.1, 0.2, 0.3, 0.4]}, callbacks=[nan_guard()])) == 4
-    assert trained == [5, 2, 3, 1, 2]
+    assert trained == tried
+
+
+class Fails:
+    @chainrule.hookimpl
+    def chainrule_epoch_end(self):
+        raise ValueError("the disk is full")
+
+
+def test_what_fails_for_every_trial_is_tried_for_one_more_alone(sweep, trained):
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5]
+    refused(sweep, "lr=0.1, seed=0 cannot be trained: .*the disk is full", {"lr": rates}, callbacks=[Fails()])
+    assert trained == [5, 1]
 
 
 def refused(sweep, words, *given, **arguments):
