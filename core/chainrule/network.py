@@ -29,6 +29,7 @@ from chainrule.errors import ArgumentError, ChainruleError, ShapeError, label
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_parts import NetworkParts
 from chainrule.ops import expect_module, expect_tensor
+from chainrule.shared_modules import begin_call, expect_no_values, expect_own_call
 
 
 class Network(NetworkParts):
@@ -101,6 +102,7 @@ class Network(NetworkParts):
             raise ChainruleError(
                 f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
             )
+        expect_no_values(self)
         if hasattr(module, "output_shape"):
             module.output_shape((...,))
         dtype = checked_dtype(dtype)
@@ -124,6 +126,8 @@ class Network(NetworkParts):
         """
         x = self.with_member_axis(x, per_member=per_member)
         self.check_input(x)
+        if self.shared:
+            begin_call(self)
         try:
             y = self.module.forward(x)
         except (RuntimeError, NotImplementedError):
@@ -147,11 +151,13 @@ class Network(NetworkParts):
         Shapes: grad_output as the output of the last call; dL/dx as its x, for an ensemble always (M, N, …)
 
         Raises:
-            BackwardError: if there was no call in train mode before.
+            BackwardError: if there was no call in train mode before, or another network has called a module since.
             ShapeError: if grad_output has another shape than the output.
             ChainruleError: within torch.autocast.
         """
         self.expect_no_autocast()
+        if self.shared:
+            expect_own_call(self)
         self.__dict__["awaits_backward"] = False
         shape = getattr(grad_output, "shape", None)
         if shape != self._output_shape and self._output_shape is not None:

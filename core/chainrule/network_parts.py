@@ -23,12 +23,14 @@ from chainrule.calls import explained
 from chainrule.errors import ArgumentError, ChainruleError, StateError
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_state import check_random_state, check_state
+from chainrule.shared_modules import Shared, find_shared
 
 _DERIVED = (
     "flat",
     "_output_shape",
     "_replacements",
     "_known_inputs",
+    "shared",
     "_modules",
     "_named_parameters",
     "_named_buffers",
@@ -44,6 +46,8 @@ class NetworkParts(DeclaresAttributes):
     _seeds: list[int]
     flat: FlatBuffers
     _frozen: frozenset[str] = frozenset()
+    shared: Sequence[Shared] = ()
+    """The modules that other networks have too."""
     _replaced_by: ClassVar[Mapping[str, str]] = {
         "module": "Change it before build, and values with load_state_dict.",
         "training": "Write network.train(), or network.eval().",
@@ -59,6 +63,7 @@ class NetworkParts(DeclaresAttributes):
         self._known_inputs: dict[tuple[torch.Size, torch.dtype, torch.device], None] = {}
         self._replacements = KeepsForBackward.replacements
         self._modules = [inner for _, inner in named_modules(self.module)]
+        vars(self)["shared"] = find_shared(self, self._modules)
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
         self._named_streams = dict(named_held(self.module, Random))

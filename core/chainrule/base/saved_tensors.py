@@ -23,6 +23,7 @@ BOOKKEEPING = frozenset(
         "_predicted",
         "_counted",
         "_followers",
+        "_called_by",
         "_constructed",
         "needs_input_grad",
     }

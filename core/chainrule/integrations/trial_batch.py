@@ -22,6 +22,7 @@ from chainrule.training.history import History
 from chainrule.training.passed_parts import Metrics, check_parts, check_reduction, checked_metrics
 from chainrule.training.run import Run
 from chainrule.training.training_step import Attachable
+from chainrule.updates.clipping import checked_norm
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -61,6 +62,7 @@ class Training:
         integer("optimize", "epochs", self.epochs, at_least=1)
         integer("optimize", "batch_size", self.batch_size, at_least=1)
         flag("optimize", "compile", self.compile)
+        checked_norm("optimize", self.clip_norm)
         checked_data("optimize: train", self.train)
         splits = ["train"]
         if self.validation is not None:

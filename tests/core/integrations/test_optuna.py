@@ -423,6 +423,7 @@ def test_an_error_of_a_callback_is_raised_as_it_is():
         ({"objective": ["train_loss", "validation_loss"]}, "optimize: objectives must be as many as the study's dir"),
         ({"metrics": "accuracy"}, "optimize: metrics must be a list or a dict by name, got 'accuracy'."),
         ({"train": X}, "optimize: train must be two tensors x and y, or batches of these, got a tensor (60, 3)."),
+        ({"clip_norm": -1}, "optimize: clip_norm must be a number above 0, got -1."),
         ({"epoch": 3}, 'optimize: takes no argument "epoch". Did you mean "epochs"?'),
         ({"catch": 3}, "optimize: catch must be"),
         ({"catch": torch.tensor(3)}, "optimize: catch must be"),
@@ -445,7 +446,6 @@ def test_mistakes_are_told_in_one_line_before_a_trial_is_asked(settings, message
         ({"dtype": torch.float32}, "fit: x of train must have dtype torch.float32, got torch.float64."),
         ({"train": (X, Y[:, 0])}, "mse: target must have the prediction's shape and dtype"),
         ({"validation": (X[:, :2], Y)}, "linear: x must have shape"),
-        ({"clip_norm": -1}, "attach: clip_norm must be a number above 0, got -1."),
     ],
 )
 def test_what_is_wrong_for_every_trial_is_told_at_the_first(settings, message):

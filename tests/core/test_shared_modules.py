@@ -1,0 +1,64 @@
+"""Networks that share a layer without parameters."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chainrule import BackwardError, ChainruleError, Network
+from chainrule.activations import relu
+from chainrule.layers import batch_norm, dropout, linear, sequential
+
+X, GRAD = torch.randn(8, 3), torch.randn(8, 2)
+
+
+def network(*modules, seed=0):
+    return sequential(linear(3, 4), *modules, linear(4, 2)).build(seed=seed)
+
+
+def gradient(one: Network):
+    one.zero_grad()
+    one(X)
+    one.backward(GRAD)
+    return one.flat.grad.clone()
+
+
+def test_they_may_take_turns_but_not_between_forward_and_backward():
+    act = relu()
+    first, second = network(act), network(act, seed=1)
+    for one, alone in ((first, network(relu())), (second, network(relu(), seed=1)), (first, network(relu()))):
+        assert torch.equal(gradient(one), gradient(alone))
+    for one, other in ((first, second), (second, first), (first, second.eval())):
+        one(X)
+        other(X)
+        with pytest.raises(BackwardError, match="relu: must not be called by another network between forward and back"):
+            one.backward(GRAD)
+    assert torch.equal(gradient(first), gradient(network(relu())))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301
+def test_copies_have_their_own(copied):
+    act = relu()
+    first = network(act)
+    second = network(act)
+    other = copied(first)
+    first(X)
+    other(X)
+    first.backward(GRAD)
+    assert not other.shared
+    assert second.shared
+
+
+@pytest.mark.parametrize(("make", "name"), [(lambda: batch_norm(4, affine=False), "running_mean"), (dropout, "random")])
+def test_one_with_values_is_not_built_twice_while_the_first_network_lives(make, name):
+    module = make()
+    first = network(module)
+    first(X)
+    before = copy.deepcopy((first.state_dict(), first.random_state()))
+    with pytest.raises(ChainruleError, match=f"must not be built twice, got one whose {name} another network has"):
+        network(module)
+    assert_close((first.state_dict(), first.random_state()), before, rtol=0, atol=0)
+    del first
+    network(module)
