@@ -80,6 +80,9 @@ class Network(NetworkParts):
     awaits_backward: bool = False
     """Whether there was a call in train mode since the last backward."""
 
+    went_backward: bool = False
+    """Whether there was a backward since the last step of an updater, or since the gradients were set to zero."""
+
     @explained
     def __init__(
         self,
@@ -158,7 +161,8 @@ class Network(NetworkParts):
         self.expect_no_autocast()
         if self.shared:
             expect_own_call(self)
-        self.__dict__["awaits_backward"] = False
+        own = self.__dict__
+        own["awaits_backward"], own["went_backward"] = False, True
         shape = getattr(grad_output, "shape", None)
         if shape != self._output_shape and self._output_shape is not None:
             expect_input("network", "grad_output", grad_output, self.dtype)
@@ -259,6 +263,7 @@ class Network(NetworkParts):
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
         self.flat.grad.zero_()
+        self.__dict__["went_backward"] = False
 
     @explained
     def train(self, mode: bool = True) -> Network:

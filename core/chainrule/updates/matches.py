@@ -59,9 +59,8 @@ def matches(
         if not parameters:
             continue
         check_member_values(rule, network)
-        chain = Chain(rule)
-        check_ranks(chain, list(parameters.values()))
-        clock = Clock(chain, network.members, network.device, network.dtype, chosen)
+        check_ranks(Chain(rule), list(parameters.values()))
+        clock = clock_of(rule, network, chosen)
         for steps, together in _by_missed(parameters, missed).items():
             if is_elementwise(rule):
                 applied: list[AppliedRule] = [
@@ -73,6 +72,11 @@ def matches(
                 applied[0].draw_as(seeds)
             found += [Match(one, key, clock, steps) for one in applied]
     return found
+
+
+def clock_of(rule: Optimizer, network: Network, chosen: Chosen | None) -> Clock:
+    """Return what gives the moments of a rule's steps; chosen as of `matches`."""
+    return Clock(Chain(rule), network.members, network.device, network.dtype, chosen)
 
 
 def _by_missed(parameters: Mapping[str, Parameter], missed: Mapping[str, int]) -> dict[int, dict[str, Parameter]]:

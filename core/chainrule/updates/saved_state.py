@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +13,11 @@ from chainrule.network import Network
 
 
 def check_saved(
-    saved: Mapping[str, Any], own: Mapping[str, Mapping[str, Tensor]], rules: Mapping[str, str], network: Network
+    saved: Mapping[str, Any],
+    own: Mapping[str, Mapping[str, Tensor]],
+    rules: Mapping[str, str],
+    network: Network,
+    groups: Collection[str],
 ) -> None:
     """Raise StateError unless a saved state fits.
 
@@ -22,6 +26,7 @@ def check_saved(
         own: the state of the parameters that are trained, by name.
         rules: the names of their rules.
         network: the network that they belong to.
+        groups: the keys of the updater's groups.
     """
     expect_state("updater", saved)
     if not {"t", "rules", "state"} <= saved.keys():
@@ -32,6 +37,11 @@ def check_saved(
     for part in ("rules", "state"):
         expect_state(f"updater: {part}", saved[part])
     different = own.keys() ^ saved["state"].keys() - network.frozen
+    if different and different < own.keys():
+        raise StateError(
+            f"updater: a state must have the parameters {sorted(own)}, got none of {sorted(different)}. "
+            "Freeze those that were frozen when it was saved, or attach to a network of the same layers."
+        )
     if different:
         raise StateError(
             f"updater: a state must have the parameters {sorted(own)}, got a difference in {sorted(different)}. "
@@ -61,6 +71,12 @@ def check_saved(
         raise StateError(
             f"updater: the steps that parameters missed must be up to {saved['t']} by name, got {shown(missed)}. "
             "Save updater.state_dict()."
+        )
+    rates = saved.get("rates", {})
+    if not isinstance(rates, Mapping) or not set(rates) <= set(groups):
+        raise StateError(
+            f"updater: rates must be of the groups {list(groups)}, got {shown(rates)}. "
+            "Attach the rules it was saved with."
         )
     seeds = saved.get("seeds", network.seeds)
     if not isinstance(seeds, Sequence) or len(seeds) != network.members:

@@ -26,7 +26,7 @@ from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
 from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.held_parameters import HeldParameters
-from chainrule.updates.matches import matches
+from chainrule.updates.matches import clock_of, matches
 from chainrule.updates.moment import Moment
 from chainrule.updates.saved_state import check_saved
 from chainrule.updates.selectors import check_groups
@@ -94,6 +94,7 @@ class Updater(DeclaresAttributes):
         self._apart: dict[str, dict[str, Tensor]] = {}  # the state of frozen parameters
         self._missed: dict[str, int] = {}  # the steps for which a parameter was frozen, up to the last match
         self._matched_at = 0
+        self._reset: frozenset[str] = frozenset()  # the groups whose learning rate was set
         self._held = HeldParameters(network)
         self._match()
 
@@ -139,8 +140,9 @@ class Updater(DeclaresAttributes):
             ChainruleError: within torch.autocast.
             BackwardError: if the network was called and every gradient is 0, since nothing went backward.
         """
-        self.network.expect_no_autocast()
-        if self.network.awaits_backward and not self.network.flat.grad.any():
+        network = self.network
+        network.expect_no_autocast()
+        if network.awaits_backward and not network.went_backward and not network.flat.grad.any():
             raise BackwardError(
                 "updater: step must follow a backward, got a call of the network and no gradient. "
                 "Write network.backward(loss.backward()) before it."
@@ -151,6 +153,7 @@ class Updater(DeclaresAttributes):
         except BaseException:
             self.t = counted
             raise
+        vars(network)["went_backward"] = False
 
     def advance(self) -> list[Moment]:
         """Count a step, and return the moment for each applied rule."""
@@ -169,7 +172,7 @@ class Updater(DeclaresAttributes):
 
     def apply(self, moments: Sequence[Moment]) -> None:
         """Update every parameter at the given moments: the part of a step that consists of tensor operations only."""
-        if self.clip_norm is not None:
+        if self.clip_norm is not None and self.applied_rules:
             clip_gradients([p for applied in self.applied_rules for p in applied.parameters], self.clip_norm)
         try:
             for applied, moment in zip(self.applied_rules, moments, strict=True):
@@ -193,12 +196,19 @@ class Updater(DeclaresAttributes):
         """
         if group is not None and group not in list(self.groups):
             raise ChainruleError(f"set_lr: group must be one of {list(self.groups)}, got {shown(group)}. Pass its key.")
-        groups = {key: with_lr(rule, lr) if group in (None, key) else rule for key, rule in self.groups.items()}
-        for rule in groups.values():
+        self._set_rates(self._with_rates({key: lr for key in self.groups if group in (None, key)}))
+
+    def _with_rates(self, rates: Mapping[str, LearningRate]) -> dict[str, Optimizer]:
+        changed = {key: with_lr(self.groups[key], lr) for key, lr in rates.items()}
+        for rule in changed.values():
             check_member_values(rule, self.network)
-        self._groups = groups
+        return changed
+
+    def _set_rates(self, changed: Mapping[str, Optimizer]) -> None:
+        self._groups |= changed
+        self._reset = self._reset.union(changed)
         for one in self._matches:
-            one.clock.set_lr(groups[one.key].lr)
+            one.clock.set_lr(self._groups[one.key].lr)
 
     @property
     def clip_norm(self) -> float | None:
@@ -221,9 +231,16 @@ class Updater(DeclaresAttributes):
 
     @property
     def rates(self) -> dict[str, LearningRate]:
-        """The learning rate of the last step, after the schedule, by group; of step 1 before there was one."""
-        found = {one.key: one.clock.at(max(self.t, 1)).lr for one in self._matches}
-        return {key: lr.clone() if isinstance(lr, Tensor) else lr for key, lr in found.items()}
+        """The learning rate after the schedule at the last step, or at step 1 before there was one, by group.
+
+        After `set_lr` it is that of the new rate.
+        """
+        clocks = {one.key: one.clock for one in self._matches}
+        found = {
+            key: (clocks.get(key) or clock_of(rule, self.network, self._chosen)).at(max(self.t, 1)).lr
+            for key, rule in self.groups.items()
+        }
+        return {key: _copied(lr) for key, lr in found.items()}
 
     @property
     def settings(self) -> tuple[Any, ...]:
@@ -286,6 +303,8 @@ class Updater(DeclaresAttributes):
         saved: dict[str, Any] = {} if trained is None else {"trained": trained}
         if missed := self._missed_now():
             saved["missed"] = missed
+        if self._reset:
+            saved["rates"] = {key: _copied(rule.lr) for key, rule in self.groups.items() if key in self._reset}
         return saved | {
             "t": self.t,
             "seeds": list(self._seeds),
@@ -303,7 +322,8 @@ class Updater(DeclaresAttributes):
         """
         self._follow_freezing()
         own = self._states()
-        check_saved(saved, own, self._rules(), self.network)
+        check_saved(saved, own, self._rules(), self.network, self.groups)
+        changed = self._with_rates(saved.get("rates", {}))
         before, self._missed = self._missed, dict(saved.get("missed", {}))
         if any(before.get(name, 0) != self._missed.get(name, 0) for name in own):
             self._match()
@@ -318,6 +338,7 @@ class Updater(DeclaresAttributes):
             applied.draw_as(self._seeds)
         self._held.load(saved.get("trained"))
         self.t = self._matched_at = int(saved["t"])
+        self._set_rates(changed)
 
     def follow_members(self, groups: Mapping[str, Optimizer], saved: Mapping[str, Any], chosen: Chosen | None) -> None:
         """Go on with the members that the network has now, with rules and a state for these.
@@ -331,7 +352,7 @@ class Updater(DeclaresAttributes):
         self._apart = {}
         self._held.load(None)
         self._match()
-        self.load_state_dict({**saved, "state": self._states() | saved["state"]})
+        self.load_state_dict({**saved, "state": self._states() | saved["state"], "rates": {}})
 
     def __getstate__(self) -> dict[str, Any]:
         settings = {name: getattr(self, name) for name in ("network", "clip_norm", "compile")}
@@ -362,3 +383,7 @@ class Updater(DeclaresAttributes):
 
     def _trained_parameters(self) -> Iterator[tuple[str, Parameter]]:
         return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen)
+
+
+def _copied(lr: LearningRate) -> LearningRate:
+    return lr.clone() if isinstance(lr, Tensor) else lr

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import HyperparameterError, Module, Optimizer, Parameter, fit, param_groups
+from chainrule import BackwardError, HyperparameterError, Module, Optimizer, Parameter, fit, param_groups, training_step
 from chainrule.activations import tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
@@ -128,6 +128,14 @@ def test_a_gradient_that_is_no_number_is_not_hidden_by_clipping(broken):
     assert network.state_dict()["weight"][0].isfinite().all()
 
 
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+def test_where_everything_is_frozen_nothing_is_clipped(seeds):
+    network = linear(2, 1).build(seeds=seeds).freeze("*")
+    before = network.flat.data.clone()
+    training_step(network, mse(), sgd(), clip_norm=1.0)(torch.ones(4, 2), torch.ones(4, 1))
+    assert torch.equal(network.flat.data, before)
+
+
 @pytest.mark.parametrize("clip_norm", [0, -1.0, float("nan")])
 def test_a_norm_to_clip_to_must_be_positive(clip_norm):
     with pytest.raises(HyperparameterError, match=rf"^attach: clip_norm must be a number above 0, got {clip_norm}\."):
@@ -173,3 +181,27 @@ def test_the_rates_are_those_of_the_last_step_by_group():
     assert updater.rates["bias"].tolist() == [0.25, 0.5]
     updater.set_lr(0.25, group="*")
     assert updater.rates["*"] == 0.25
+
+
+def test_a_group_that_is_frozen_has_a_rate_too():
+    network = sequential(linear(3, 3), linear(3, 3)).build().freeze("0.*")
+    updater = param_groups({"0.*": sgd(lr=0.5, schedule=lambda t: 1 / t), "*": sgd(lr=0.25)}).attach(network)
+    for _ in range(2):
+        updater.step()
+    assert updater.rates == {"0.*": 0.25, "*": 0.25}
+    updater.set_lr(1.0, group="0.*")
+    assert updater.rates == {"0.*": 0.5, "*": 0.25}
+
+
+def test_a_step_needs_no_gradient_but_a_backward_where_the_network_was_called():
+    network, x = linear(2, 1).build(), torch.ones(3, 2)
+    updater = sgd().attach(network)
+    network(x)
+    network.backward(torch.zeros(3, 1))  # as of a hinge loss that has reached 0
+    network(x)  # for the accuracy
+    updater.step()
+    for forget in (lambda: None, network.zero_grad):
+        forget()
+        network(x)
+        with pytest.raises(BackwardError, match="step must follow a backward, got a call of the network and no grad"):
+            updater.step()

@@ -4,7 +4,7 @@ import io
 import pytest
 import torch
 
-from chainrule import Optimizer, StateError
+from chainrule import Optimizer, StateError, param_groups
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
@@ -57,6 +57,27 @@ def test_a_run_resumes_to_the_bit(rule):
     assert again.t == 12
 
 
+@pytest.mark.parametrize("rate", [0.001, torch.tensor([0.001, 0.01])], ids=["number", "tensor"])
+def test_rates_that_were_set_are_resumed(rate):
+    rules = param_groups({"*.bias": adam(), "*": adam(schedule=lambda t: 1 / t)})
+    network = build()
+    updater = rules.attach(network)
+    train(network, updater, 2)
+    assert "rates" not in updater.state_dict()
+    updater.set_lr(rate, group="*")
+    saved = network.state_dict(), updater.state_dict()
+    train(network, updater, 2)
+
+    resumed = build()
+    again = rules.attach(resumed)
+    resumed.load_state_dict(saved[0])
+    again.load_state_dict(saved[1])
+    train(resumed, again, 2)
+    assert torch.equal(resumed.flat.data, network.flat.data)
+    assert again.state_dict()["rates"].keys() == {"*"}
+    assert copy.deepcopy(again).rates["*.bias"] == 0.001
+
+
 def test_a_state_is_a_copy_by_parameter_name():
     network = build()
     updater = adam().attach(network)
@@ -88,8 +109,9 @@ def without(*path):
             lambda state: state["rules"].update({"2.bias": "sgd"}),
             "the state of 2.bias must be that of adam, got that of sgd.",
         ),
-        (without("state", "2.bias"), "got a difference in ['2.bias']"),
+        (without("state", "2.bias"), "got none of ['2.bias']. Freeze those that were frozen when it was saved, or at"),
         (lambda state: state["state"].update(extra={}), "got a difference in ['extra']"),
+        (lambda state: state.update(rates={"0.*": 1.0}), "rates must be of the groups ['*'], got {'0.*': 1.0}."),
         (without("state", "2.bias", "m"), "updater: the state of 2.bias must be {'m': (2, 3), 'v': (2, 3)}, got"),
         (lambda state: state["state"]["2.bias"].update(m=torch.ones(3)), "got {'m': (3,), 'v': (2, 3)}"),
     ],
