@@ -74,7 +74,7 @@ class Loss(Explained, KeepsForBackward):
     _scale: float | Tensor = 1.0
     _returned: torch.Size | None = None
     _predicted: torch.Size | None = None
-    _counted: tuple[tuple[torch.Size, torch.Size], int] = ((torch.Size(), torch.Size()), 0)
+    _counted: tuple[tuple[torch.Size, torch.Size, int], int] = ((torch.Size(), torch.Size(), -1), 0)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -111,7 +111,7 @@ class Loss(Explained, KeepsForBackward):
         It is a sum over the rows, such as that of their weights, so that those of batches add up. For a member at which
         a tensor is 0, since no row counts, the mean of the batch and its gradient are 0, where torch's are NaN.
         """
-        if self._counted[0] != (prediction.shape, target.shape):
+        if self._counted[0][:2] != (prediction.shape, target.shape):
             return _count(self._terms_alone(prediction, target, self.members))
         return self._counted[1]
 
@@ -220,9 +220,9 @@ class Loss(Explained, KeepsForBackward):
                     setattr(other, name, value)
 
     def _terms(self, prediction: Tensor, target: Tensor, per_member: bool) -> Tensor:
-        """Return the terms and remember their number per member; check new shapes."""
-        shapes = prediction.shape, target.shape
-        is_new = self._counted[0] != shapes
+        """Return the terms and remember their number per member; check new shapes, and all once settings change."""
+        form = prediction.shape, target.shape, KeepsForBackward._resettings
+        is_new = self._counted[0] != form
         if is_new:
             check_rows(self, prediction, target, per_member)
         try:
@@ -236,7 +236,7 @@ class Loss(Explained, KeepsForBackward):
             expect_in_domain(self, "predictions", prediction, self.domain(), fix)
             if type(target) is Tensor and target.numel():  # those that a trace passes have no values
                 self.check_target(target)
-            self._counted = shapes, _count(terms)
+            self._counted = form, _count(terms)
         return terms
 
     def _terms_alone(self, prediction: Tensor, target: Tensor, per_member: bool) -> Tensor:

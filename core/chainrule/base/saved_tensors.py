@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule.arguments import shown
 from chainrule.base.class_attributes import expect_method
 from chainrule.base.reassigned_settings import PARTS, checked_setting, expect_part, expect_read, is_argument
+from chainrule.base.setting_values import equal
 from chainrule.calls import ExplainsAttributes
 from chainrule.errors import BackwardError, FrozenSettingError, label
 
@@ -36,11 +37,13 @@ class KeepsForBackward(ExplainsAttributes):
 
     Attributes:
         changes: how many attributes of modules and losses were set in this process; compiled steps look at it.
-        replacements: how many of these may hold a module, parameter, buffer or stream; networks look at it.
+        replacements: how many of these may hold a module, parameter, buffer or stream, or may be settings with which
+            shapes do not fit any more; networks look at it.
     """
 
     changes: ClassVar[int] = 0
     replacements: ClassVar[int] = 0
+    _resettings: ClassVar[int] = 0  # how many of these were settings of a constructor; losses look at it
 
     training: bool = True
     _constructed: bool = False
@@ -49,6 +52,7 @@ class KeepsForBackward(ExplainsAttributes):
 
     def __setattr__(self, name: str, value: object) -> None:
         own = self.__dict__
+        is_reset = False
         if inspect.isroutine(getattr(type(self), name, None)):
             expect_method(self, name, value)
         if "_constructed" in own:
@@ -58,10 +62,11 @@ class KeepsForBackward(ExplainsAttributes):
                 expect_part(self, name, value)
             elif is_argument(type(self), name):
                 value = checked_setting(self, name, value)
+                is_reset = not equal(own[name], value)
         if name not in BOOKKEEPING and own.get(name, BOOKKEEPING) is not value:
             KeepsForBackward.changes += 1
-            if not isinstance(value, int | float | str | Tensor):
-                KeepsForBackward.replacements += 1
+            KeepsForBackward._resettings += is_reset
+            KeepsForBackward.replacements += is_reset or not isinstance(value, int | float | str | Tensor)
         try:
             object.__setattr__(self, name, value)
         except AttributeError as error:  # of a property

@@ -20,7 +20,7 @@ from chainrule.layers import (
     sequential,
     transformer_block,
 )
-from chainrule.losses import cross_entropy, hinge, mse
+from chainrule.losses import cross_entropy, dice, hinge, kl_div, mse
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,34 @@ def test_a_network_checks_shapes_again_after_a_setting_has_changed():
     network.modules()[1].kernel_size = 4
     with pytest.raises(ShapeError, match=r"linear: x must have shape \(N, .*4\)"):
         chainrule.fit(network, mse(), chainrule.create("optimizers", "sgd"), train=(x, torch.zeros(3, 1)))
+
+
+def test_a_network_checks_the_axes_that_are_assigned_after_its_first_call():
+    network = sequential(linear(3, 4), softmax(), flatten()).build()
+    network(torch.zeros(6, 3))
+    network.modules()[2].dim = 0
+    with pytest.raises(ShapeError, match="softmax: dim must"):
+        network(torch.zeros(6, 3))
+
+
+@pytest.mark.parametrize(
+    ("loss", "name", "value"),
+    [(dice(from_logits=True), "from_logits", False), (kl_div(log_target=True), "log_target", False)],
+)
+def test_a_loss_checks_what_lies_outside_of_its_domain_since_a_setting_was_assigned(loss, name, value):
+    prediction, target = -torch.ones(2, 3, 4), -torch.ones(2, 3, 4) if name == "log_target" else torch.ones(2, 3, 4)
+    loss(prediction, target)
+    setattr(loss, name, value)
+    with pytest.raises(ShapeError, match=r"must be (from|at least) 0"):
+        loss(prediction, target)
+
+
+def test_a_loss_checks_nothing_again_after_a_setting_was_assigned_its_own_value(monkeypatch):
+    loss, ones = hinge(margin=0.5), torch.ones(3, 1)
+    loss(ones, ones)
+    loss.margin = float("0.5")
+    monkeypatch.setattr(type(loss), "check_target", lambda loss, target: pytest.fail("checked again"))
+    loss(ones, ones)
 
 
 def test_an_attribute_that_is_not_the_argument_of_its_name_takes_any_value():
