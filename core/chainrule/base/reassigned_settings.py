@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from types import CodeType
 from typing import Any
 
@@ -18,6 +18,7 @@ from chainrule.base.declared_attributes import not_to_be_set
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.base.setting_values import equal
+from chainrule.base.settings import Settings
 from chainrule.calls import signature_of
 from chainrule.errors import FrozenSettingError, UnknownAttributeError, label
 
@@ -132,13 +133,24 @@ def is_argument(cls: type, name: str) -> bool:
 
 
 def _differ(one: Any, other: Any) -> bool:
-    """Whether two objects made alike hold different values; functions are taken for the same."""
+    """Whether two objects made alike hold different values; callables that keep none are taken for the same."""
     if type(one) is not type(other):
         return True
     if isinstance(one, list | tuple):
         return len(one) != len(other) or any(map(_differ, one, other))
     if isinstance(one, dict):
         return one.keys() != other.keys() or any(_differ(one[key], other[key]) for key in one)
-    if hasattr(one, "__dict__") and not callable(one) and not isinstance(one, Tensor):
+    if isinstance(one, partial):
+        return _differ((one.func, one.args, one.keywords), (other.func, other.args, other.keywords))
+    if inspect.isfunction(one):
+        return one.__code__ != other.__code__ or _differ(_kept_by(one), _kept_by(other))
+    if hasattr(one, "__dict__") and not isinstance(one, Tensor) and (isinstance(one, Settings) or not callable(one)):
         return _differ(vars(one), vars(other))
     return not callable(one) and not equal(one, other)
+
+
+def _kept_by(function: Any) -> tuple[Any, ...]:
+    """Return a function's defaults, and the settings among the values that it closes over."""
+    inside = inspect.getclosurevars(function).nonlocals
+    settings = {name: value for name, value in inside.items() if isinstance(value, PLAIN)}
+    return function.__defaults__, function.__kwdefaults__, settings

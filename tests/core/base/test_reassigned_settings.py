@@ -6,13 +6,15 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import HyperparameterError, Module, ShapeError
+from chainrule import HyperparameterError, Module, Parameter, ShapeError
 from chainrule.activations import softmax
 from chainrule.errors import FrozenSettingError
+from chainrule.initializers import normal
 from chainrule.layers import (
     batch_norm,
     conv2d,
     dropout,
+    embedding,
     flatten,
     linear,
     max_pool2d,
@@ -49,12 +51,39 @@ def test_an_assigned_setting_is_checked_as_a_constructed_one(owner, name, value)
         (conv2d(1, 2, 3), "padding", 1, "sides"),
         (linear(2, 3), "out_features", 5, "bias"),
         (rnn(2, 3), "hidden_size", 5, "bias_hh_l0"),
+        (embedding(5, 2, padding_idx=3), "padding_idx", 0, "weight"),
         (transformer_block(8, 2), "causal", True, "self_attn"),
     ],
 )
 def test_a_setting_that_others_follow_from_cannot_be_assigned(owner, name, value, follower):
     with pytest.raises(FrozenSettingError, match=f"{name} must be given to the constructor, since {follower} follows"):
         setattr(owner, name, value)
+
+
+@pytest.mark.parametrize(
+    "init_of",
+    [
+        lambda bound: normal(scale=bound),
+        lambda bound: lambda tensor, **_: tensor.fill_(bound),
+        lambda bound: lambda tensor, value=bound, **_: tensor.fill_(value),
+    ],
+)
+def test_a_setting_that_first_values_follow_from_cannot_be_assigned(init_of):
+    class Scaled(Module):
+        def __init__(self, bound=1.0):
+            self.bound = bound
+            self.weight = Parameter(2, init=init_of(bound), fan_in=1, fan_out=1)
+
+        def forward(self, x):
+            return x * self.weight.row
+
+        def backward(self, grad_output):
+            return grad_output * self.weight.row
+
+    module = Scaled()
+    module.bound = 1.0
+    with pytest.raises(FrozenSettingError, match="bound must be given to the constructor, since weight follows"):
+        module.bound = 2.0
 
 
 @pytest.mark.parametrize("is_built", [False, True])
