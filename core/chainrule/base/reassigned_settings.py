@@ -20,7 +20,7 @@ from chainrule.base.random_numbers import Random
 from chainrule.base.setting_values import equal
 from chainrule.base.settings import Settings
 from chainrule.calls import signature_of
-from chainrule.errors import FrozenSettingError, UnknownAttributeError, label
+from chainrule.errors import FrozenSettingError, ShapeError, UnknownAttributeError, label
 
 PLAIN = (bool, int, float, str, tuple, list, Tensor, type(None))
 """The kinds of value that are settings; modules, parameters and buffers are a network's parts."""
@@ -64,9 +64,22 @@ def checked_setting(owner: object, name: str, value: Any) -> Any:
 
 
 def expect_part(owner: object, name: str, value: Any) -> None:
-    """Raise FrozenSettingError unless a part's attribute is to have another part of its kind, or None for no part."""
-    kind = next(kind for kind in PARTS if isinstance(vars(owner)[name], kind))
-    if value is None or isinstance(value, kind):
+    """Raise an error unless a part's attribute is to have another of its kind and shape, or None for no part.
+
+    Raises:
+        ShapeError: for a part of another shape, with which the others would not fit.
+        FrozenSettingError: for anything else.
+    """
+    own = vars(owner)[name]
+    kind = next(kind for kind in PARTS if isinstance(own, kind))
+    if value is None:
+        return
+    if isinstance(value, kind):
+        if not isinstance(own, Random) and own.shape != value.shape:
+            raise ShapeError(
+                f"{label(owner)}: {name} must have shape {tuple(own.shape)}, got {tuple(value.shape)}. "
+                f"Make another {label(owner)} of that size."
+            )
         return
     fix = "Leave it as it is." if kind is Random else f"Write {name}.data.copy_(…) once it is built."
     if is_flag(value) and not value and is_argument(type(owner), name):

@@ -16,6 +16,7 @@ from chainrule.layers import (
     dropout,
     embedding,
     flatten,
+    layer_norm,
     linear,
     max_pool2d,
     rnn,
@@ -109,6 +110,20 @@ def test_a_parameter_makes_way_for_another_or_for_none_before_build():
     layer.weight = other = linear(2, 2).weight
     layer.bias = None
     assert dict(layer.build().named_parameters()) == {"weight": other}
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "other", "words"),
+    [
+        (linear(4, 3), "weight", linear(4, 5).weight, "linear: weight must have shape (3, 4), got (5, 4)."),
+        (layer_norm(4), "bias", linear(3, 5).bias, "layer_norm: bias must have shape (4,), got (5,)."),
+        (batch_norm(2), "running_mean", batch_norm(3).running_mean, "running_mean must have shape (2,), got (3,)."),
+    ],
+)
+def test_a_part_makes_way_for_none_of_another_shape(layer, name, other, words):
+    with pytest.raises(ShapeError) as caught:
+        setattr(layer, name, other)
+    assert words in str(caught.value)
 
 
 def test_what_the_constructor_makes_of_a_value_is_kept():
