@@ -160,7 +160,7 @@ class Clock:
                 for name in one
             )
 
-        return together if _holds(agree) else apart
+        return _quickest(together, apart, agree)
 
     def _per_member_schedule(self, schedule: Any) -> Callable[[int], Any]:
         together = converted(schedule, self._float64)
@@ -169,12 +169,26 @@ class Clock:
         def apart(t: int) -> Tensor:
             return torch.tensor([one(t) for one in each], dtype=torch.float64, device=self._device)
 
-        return together if _holds(lambda t: torch.allclose(together(t), apart(t))) else apart
+        return _quickest(together, apart, lambda t: torch.allclose(together(t), apart(t)))
 
 
-def _holds(agree: Callable[[int], bool]) -> bool:
-    """Whether tensors give the same as members one by one, at a few steps."""
+def _quickest(
+    together: Callable[[int], Any], apart: Callable[[int], Any], agree: Callable[[int], bool]
+) -> Callable[[int], Any]:
+    """Return what takes tensors if that agrees with members one by one at a few steps, else what takes these.
+
+    Where a later phase of a rule takes no tensors, its steps are computed member by member.
+    """
+    # What a rule makes of a tensor where it takes numbers may raise anything.
     try:
-        return all(agree(t) for t in (1, 2, 10, 1000))
-    except Exception:  # noqa: BLE001 - what a rule makes of a tensor where it takes numbers may raise anything
-        return False
+        holds = all(agree(t) for t in (1, 2, 10, 1000))
+    except Exception:  # noqa: BLE001
+        holds = False
+
+    def at(t: int) -> Any:
+        try:
+            return together(t)
+        except Exception:  # noqa: BLE001
+            return apart(t)
+
+    return at if holds else apart

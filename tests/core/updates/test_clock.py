@@ -15,6 +15,8 @@ from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, sgd
 from chainrule.schedules import constant
+from chainrule.updates.chain import Chain
+from chainrule.updates.clock import Clock
 
 X, Y = torch.randn(2, 30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -106,6 +108,40 @@ def test_a_callable_gives_a_factor_for_each_member():
     for ours, factor, seed in zip(together, TWO[1].tolist(), [3, 4], strict=True):
         (theirs,) = trained(sgd(lr=0.1, schedule=lambda t: factor * t), [seed])  # noqa: B023 - called at once
         assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+class Late(Optimizer):
+    """Descend; from step 1001 on with a weight that Python's numbers alone give."""
+
+    rate: float = hyperparameter(default=0.1, at_least=0)
+
+    def scalars(self, t):
+        return {"weight": 1.0 - 0.0 * self.rate if t <= 1000 else math.exp(-self.rate)}
+
+    def update(self, parameter, grad, state, step):
+        return step["weight"] * grad
+
+
+class Falling(Schedule):
+    """Hold, and from step 1001 on fall along a cosine."""
+
+    speed: float = hyperparameter(default=0.1, at_least=0)
+
+    def __call__(self, t):
+        return 1.0 + 0.0 * self.speed if t <= 1000 else 1 + math.cos(self.speed)
+
+
+@pytest.mark.parametrize(
+    ("rule", "of_moment", "expected"),
+    [
+        (Late(rate=TWO[0]), lambda moment: moment.scalars["weight"], [math.exp(-2.0), math.exp(-5.0)]),
+        (sgd(lr=1.0, schedule=Falling(TWO[0])), lambda moment: moment.lr, [1 + math.cos(2.0), 1 + math.cos(5.0)]),
+    ],
+)
+def test_a_later_phase_that_takes_no_tensors_is_computed_member_by_member(rule, of_moment, expected):
+    clock = Clock(Chain(rule), 2, torch.device("cpu"), torch.float64)
+    assert of_moment(clock.at(1000)).tolist() == [1.0, 1.0]
+    assert_close(of_moment(clock.at(1001)), torch.tensor(expected, dtype=torch.float64))
 
 
 def test_a_schedule_of_another_number_of_members_is_refused():
