@@ -271,6 +271,7 @@ class Updater(DeclaresAttributes):
 
         Where a user has changed a member's by then, its step starts from what is there.
         """
+        self._follow_freezing()
         self._held.show(self.applied_rules)
 
     def show_trained_parameters(self) -> None:

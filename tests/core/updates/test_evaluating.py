@@ -152,6 +152,17 @@ def test_what_is_shown_stays_after_a_look():
     assert torch.equal(network.flat.data, shown)
 
 
+def test_what_is_frozen_is_evaluated_as_it_is_whatever_was_read_before():
+    network = linear(3, 3).build(dtype=torch.float64)
+    updater = Averaged(lr=0.1).attach(network)
+    network.flat.grad.fill_(1.0)
+    updater.step()
+    trained = network.module.weight.data.clone()
+    network.freeze("weight")
+    with updater.evaluating():
+        assert torch.equal(network.module.weight.data, trained)
+
+
 @pytest.mark.parametrize("cls", [Averaged, AveragedByParameter])
 @pytest.mark.parametrize("change", [torch.Tensor.zero_, lambda values: values.fill_(torch.nan)], ids=["changed", "NaN"])
 def test_the_others_train_on_where_a_member_was_changed_while_averages_were_shown(cls, change):
