@@ -33,7 +33,7 @@ def check_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
 
 
 def check_random_state(state: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Raise StateError unless a state has the names of the network's own random streams, and keys for its members."""
+    """Raise StateError unless a state has the names, shapes and dtypes of the network's own random streams."""
     expect_state("network", state, "random_state")
     if different := sorted(own.keys() ^ state.keys()):
         raise StateError(
@@ -47,11 +47,17 @@ def check_random_state(state: Mapping[str, Mapping[str, Tensor]], own: Mapping[s
                 f"network: the random state of {name} must have tensors key and counter, got {shown(saved)}. "
                 "Load what random_state() returned."
             )
-        if saved["key"].shape != own[name]["key"].shape:
-            raise StateError(
-                f"network: the key of {name} must have shape {tuple(own[name]['key'].shape)}, "
-                f"got {tuple(saved['key'].shape)}. Load it into a network with as many members."
-            )
+        for part, mine in own[name].items():
+            if saved[part].shape != mine.shape:
+                raise StateError(
+                    f"network: the {part} of {name} must have shape {tuple(mine.shape)}, "
+                    f"got {tuple(saved[part].shape)}. Load it into a network with as many members."
+                )
+            if saved[part].dtype != mine.dtype or saved[part].is_meta or saved[part].is_sparse:
+                raise StateError(
+                    f"network: the {part} of {name} must be a tensor of {mine.dtype}, got {_with_kind(saved[part])}. "
+                    "Load what random_state() returned."
+                )
 
 
 def _with_kind(values: object) -> str:

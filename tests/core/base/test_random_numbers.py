@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule import ChainruleError, Module, Random
+from chainrule import ChainruleError, Module, Random, StateError
 from chainrule.base.random_numbers import philox, random_key
 
 KNOWN = [
@@ -176,6 +176,16 @@ def test_a_networks_streams_are_saved_loaded_copied_and_taken_by_a_member():
     single = Noisy().build(seed=4)
     single(x)
     assert torch.equal(single(x), expected[1])
+
+
+@pytest.mark.parametrize("counter", [torch.zeros(2, dtype=torch.int64), torch.tensor(0.5)])
+def test_a_counter_of_another_form_is_refused_before_a_key_is_loaded(counter):
+    network, saved = Noisy().build(seeds=[3, 4]), Noisy().build(seeds=[8, 9]).random_state()
+    before = network.random_state()
+    saved["layers.inner.0"]["counter"] = counter
+    with pytest.raises(StateError, match=r"network: the counter of layers\.inner\.0 must"):
+        network.load_random_state(saved)
+    torch.testing.assert_close(network.random_state(), before, rtol=0, atol=0)
 
 
 def test_loading_a_state_keeps_the_tensors_that_a_compiled_step_knows_and_draws_nothing_old():
