@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Candidate:
-    """A trial with what it is to train."""
+    """A trial with what it is to train, and the number of epochs whose objective was reported."""
 
     trial: Trial
     module: ModuleLike
     optimizer: Attachable
     seed: int
     form: object
+    reported: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class Training:
 class Pruning:
     """Reports every member's objective to its trial after each epoch, and drops the members whose trials are pruned.
 
+    A trial that is trained once more, by itself, has its first epochs reported already.
+
     Args:
         trials: those of the study.
         candidates: the members' trials.
@@ -124,7 +127,7 @@ class Pruning:
 
     def __init__(self, trials: Trials, candidates: Sequence[Candidate], objective: str, *, compiled: bool) -> None:
         self._trials, self._objective, self._compiled = trials, objective, compiled
-        self._running = {member: candidate.trial for member, candidate in enumerate(candidates)}
+        self._running = dict(enumerate(candidates))
         self.failure: Exception | None = None
 
     @hookimpl
@@ -132,10 +135,13 @@ class Pruning:
         """Report, and drop the members that are pruned; end the fit with the last."""
         values = metrics[self._objective].tolist()
         try:
-            for member, trial in list(self._running.items()):
-                trial.report(values[member], epoch - 1)
-                if trial.should_prune():
-                    self._trials.prune(trial)
+            for member, candidate in list(self._running.items()):
+                if epoch <= candidate.reported:
+                    continue
+                candidate.trial.report(values[member], epoch - 1)
+                candidate.reported = epoch
+                if candidate.trial.should_prune():
+                    self._trials.prune(candidate.trial)
                     del self._running[member]
         except Exception as error:  # noqa: BLE001 - raised by `TrialBatch`, since it is no error of a trial
             self.failure = error

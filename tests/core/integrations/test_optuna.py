@@ -311,6 +311,19 @@ def test_an_error_of_one_member_lets_that_trial_fail_alone(caplog):
     assert re.match(told, caplog.records[0].getMessage())
 
 
+def test_trials_beside_one_that_fails_are_reported_once_an_epoch(monkeypatch):
+    def build(trial):
+        factors = iter([1.0] * 6 if trial.number == 1 else [1.0] * 100)
+        return linear(3, 1), sgd(lr=trial.suggest_float("lr", 1e-3, 1e-2), schedule=lambda t: next(factors, -1.0))
+
+    reported = []
+    monkeypatch.setattr(optuna.Trial, "report", lambda trial, value, step: reported.append((trial.number, step)))
+    study = study_with(pruner=optuna.pruners.MedianPruner())
+    together(study, build, n_trials=3, catch=ChainruleError)
+    assert [trial.state for trial in study.trials] == [COMPLETE, FAIL, COMPLETE]
+    assert sorted(reported) == [(0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (2, 1), (2, 2)]
+
+
 def test_a_diverged_trial_fails_as_with_optuna():
     def build(trial):
         return linear(3, 1), sgd(lr=trial.suggest_categorical("lr", [0.01, 1e200]))
