@@ -64,6 +64,8 @@ class NetworkParts(DeclaresAttributes):
         self._replacements = KeepsForBackward.replacements
         self._modules = [inner for _, inner in named_modules(self.module)]
         vars(self)["shared"] = find_shared(self, self._modules)
+        for module in self._modules[1:]:
+            module.needs_input_grad = True  # one that was the first may stand elsewhere now
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
         self._named_streams = dict(named_held(self.module, Random))

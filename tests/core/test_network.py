@@ -8,7 +8,7 @@ from chainrule import Buffer, ChainruleError, ContractError, Module, Parameter, 
 from chainrule.activations import relu, tanh
 from chainrule.base.random_streams import random_stream
 from chainrule.initializers import zeros
-from chainrule.layers import linear, sequential
+from chainrule.layers import layer_norm, linear, sequential
 
 
 def layers():
@@ -100,6 +100,15 @@ def test_streams_differ_by_seed_purpose_and_name():
     draws = [torch.rand(4, generator=random_stream(*key)) for key in keys]
     assert torch.equal(draws[0], torch.rand(4, generator=random_stream(*keys[0])))
     assert len({tuple(draw.tolist()) for draw in draws}) == 4
+
+
+def test_a_module_that_was_the_first_gives_the_gradient_of_its_input_elsewhere():
+    norm, activation, x = layer_norm(3, elementwise_affine=False), tanh(), torch.eye(3)
+    network = sequential(norm, activation, linear(3, 1)).build()
+    network.backward(network(x))
+    network.module.modules = activation, norm, network.module.modules[2]
+    network.backward(network(x))
+    assert network.backward(network(x), input_grad=True).shape == x.shape
 
 
 def test_building_twice_raises():
