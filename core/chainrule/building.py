@@ -119,20 +119,29 @@ def _is_trained_by_torch(value: object) -> bool:
 
 
 def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[int]) -> None:
-    """Fill every parameter with its first values, by its name and each member's seed."""
-    for name, parameter in parameters.items():
-        first: dict[int, int] = {}  # the first member of each seed
-        for member, seed in enumerate(seeds):
-            if first.setdefault(seed, member) < member:
-                parameter.data[member].copy_(parameter.data[first[seed]])
-                continue
-            # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
-            values = torch.zeros(parameter.shape, dtype=torch.float64, device="cpu")
-            generator = random_stream(seed, "init", name)
-            init: Any = parameter.init  # which may return something by mistake
-            returned = init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
-            _expect_filled(name, parameter.init, values, returned, parameter.shape)
-            parameter.data[member].copy_(values)
+    """Fill every parameter with its first values, by its name and each member's seed; if that fails, unbind all."""
+    try:
+        for name, parameter in parameters.items():
+            _initialize(name, parameter, seeds)
+    except BaseException:  # an interrupted build is followed by another too
+        for parameter in parameters.values():
+            parameter.unbind()
+        raise
+
+
+def _initialize(name: str, parameter: Parameter, seeds: Sequence[int]) -> None:
+    first: dict[int, int] = {}  # the first member of each seed
+    for member, seed in enumerate(seeds):
+        if first.setdefault(seed, member) < member:
+            parameter.data[member].copy_(parameter.data[first[seed]])
+            continue
+        # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
+        values = torch.zeros(parameter.shape, dtype=torch.float64, device="cpu")
+        generator = random_stream(seed, "init", name)
+        init: Any = parameter.init  # which may return something by mistake
+        returned = init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
+        _expect_filled(name, parameter.init, values, returned, parameter.shape)
+        parameter.data[member].copy_(values)
 
 
 def _expect_filled(name: str, init: object, values: Tensor, returned: object, shape: Sequence[int]) -> None:

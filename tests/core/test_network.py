@@ -145,6 +145,20 @@ def test_a_build_that_cannot_be_raises_and_leaves_the_module_unbuilt(settings, m
     module.build()
 
 
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_build_that_fails_at_first_values_can_be_followed_by_another(error):
+    def failing(tensor, **_):
+        raise error
+
+    module = sequential(linear(3, 3), linear(3, 2, bias_init=failing))
+    with pytest.raises(error):
+        module.build()
+    assert not any(parameter.is_built for parameter in module.parameters())
+    module.modules[1].bias.init = zeros()
+    expected = sequential(linear(3, 3), linear(3, 2, bias_init=zeros())).build()
+    assert_close(module.build().state_dict(), expected.state_dict())
+
+
 def test_an_input_of_another_dtype_raises():
     with pytest.raises(ShapeError) as caught:
         layers().build()(torch.zeros(2, 4, dtype=torch.float64))

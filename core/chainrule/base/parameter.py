@@ -69,6 +69,11 @@ class Parameter(DeclaresAttributes):
         elif len(self.shape) > 1:
             self.transposed = data.mT
 
+    def unbind(self) -> None:
+        """Give up the tensors that `bind` has taken, as before it."""
+        for name in ("data", "grad", "row", "grad_row", "transposed"):
+            vars(self).pop(name, None)
+
     @property
     def is_built(self) -> bool:
         """Whether the parameter has values."""
