@@ -214,7 +214,8 @@ class TrialBatch:
                 if not isinstance(error, self._caught):
                     return error
             self._trials.heed_stop()
-            if self._trials.stopped or (exhaustive and trial.params in asked):  # nothing new is left to ask
+            is_new = trial.params not in asked  # not so where a sampler waits for trials that run
+            if self._trials.stopped or (exhaustive and (self._trials.has_asked_all(trial) or not is_new)):
                 break
             asked.append(trial.params)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import sys
@@ -99,6 +100,25 @@ class Trials:
         if trial.user_attrs.get(PROCESS) != own:
             trial.set_user_attr(PROCESS, own)
         return trial
+
+    def has_asked_all(self, trial: Trial) -> bool:
+        """Whether the sampler, of a finite space, has asked all of it: this trial, those that run and have ended."""
+        import optuna
+
+        sampler, trials = self.study.sampler, self.study.get_trials(deepcopy=False)
+        if any(one.state == self._states.WAITING for one in trials):
+            return False
+        last = next(one for one in trials if one.number == trial.number)
+        if isinstance(sampler, optuna.samplers.GridSampler):
+            grid = last.system_attrs.get("search_space", {})
+            asked = {one.system_attrs["grid_id"] for one in trials if one.system_attrs.get("search_space") == grid}
+            return len(asked) == math.prod(map(len, grid.values()))
+        stopped, self.study._stop_flag = self.study._stop_flag, False
+        try:
+            sampler.after_trial(self.study, last, self._states.PRUNED, None)  # which stops the study then
+            return self.study._stop_flag
+        finally:
+            self.study._stop_flag = stopped
 
     def heed_stop(self) -> None:
         """Note whether the study was told to stop."""

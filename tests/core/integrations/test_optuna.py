@@ -143,16 +143,24 @@ def test_trials_of_any_sampler_and_pruner_end_as_alone(sampler, pruner):
             assert trial.value == pytest.approx(alone.best_value, rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 2, 64])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        lambda: optuna.samplers.GridSampler({"lr": [0.01, 0.03, 0.05], "momentum": [0.5, 0.7]}),
+        lambda: optuna.samplers.BruteForceSampler(seed=0),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_a_brute_force_search_ends_when_all_of_it_is_complete():
+def test_a_search_of_a_finite_space_asks_each_of_its_points_once(sampler, batch):
     def build(trial):
-        return linear(3, 1), sgd(lr=trial.suggest_float("lr", 0.01, 0.1, step=0.01))
+        lr = trial.suggest_float("lr", 0.01, 0.05, step=0.02)
+        return linear(3, 1), sgd(lr=lr, momentum=trial.suggest_categorical("momentum", [0.5, 0.7]))
 
-    study = study_with(optuna.samplers.BruteForceSampler(seed=0))
-    together(study, build, n_trials=100, batch=8)
-    assert len({trial.params["lr"] for trial in study.trials if trial.state == COMPLETE}) == 10
-    assert len(study.trials) <= 12
+    study = study_with(sampler())
+    together(study, build, n_trials=100, batch=batch, epochs=1)
+    assert [trial.state for trial in study.trials] == [COMPLETE] * 6
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 6
 
 
 def test_pruned_trials_leave_the_ensemble_and_the_others_end_as_alone():
@@ -372,13 +380,6 @@ def test_an_interrupted_trial_begins_anew_for_the_pruner():
     assert [(trial.params, trial.system_attrs, trial.intermediate_values) for trial in again] == [
         (trial.params, {}, {}) for trial in begun
     ]
-
-
-def test_a_grid_ends_when_all_of_it_is_complete():
-    study = study_with(optuna.samplers.GridSampler(GRID))
-    together(study, n_trials=1000)
-    assert len({tuple(trial.params.items()) for trial in study.trials}) == 12
-    assert len(study.trials) <= 13
 
 
 def test_callbacks_get_every_trial_that_ends_and_may_stop_the_study():
