@@ -24,7 +24,7 @@ def check_saved(
     Args:
         saved: what `Updater.state_dict` returned.
         own: the state of the parameters that are trained, by name.
-        rules: the names of their rules.
+        rules: the names of the rules of all parameters, of frozen ones too.
         network: the network that they belong to.
         groups: the keys of the updater's groups.
     """
@@ -47,7 +47,8 @@ def check_saved(
             f"updater: a state must have the parameters {sorted(own)}, got a difference in {sorted(different)}. "
             "Attach to a network of the same layers."
         )
-    for name, rule in rules.items():
+    for name in saved["state"]:
+        rule = rules[name]
         if saved["rules"].get(name) != rule:
             raise StateError(
                 f"updater: the state of {name} must be that of {rule}, got that of {saved['rules'].get(name)}. "

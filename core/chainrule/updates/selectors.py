@@ -62,8 +62,8 @@ def check_groups(groups: object) -> None:
             )
 
 
-def selected(network: Network, keys: Iterable[str]) -> dict[str, dict[str, Parameter]]:
-    """Return the parameters of each key by name, each with the first key that selects it; frozen ones with none.
+def selected(network: Network, keys: Iterable[str], *, frozen: bool = False) -> dict[str, dict[str, Parameter]]:
+    """Return the parameters of each key by name, with frozen ones or without, each with the first key that selects it.
 
     Raises:
         ChainruleError: if a key other than "*" selects no parameter, or no key a parameter.
@@ -77,7 +77,7 @@ def selected(network: Network, keys: Iterable[str]) -> dict[str, dict[str, Param
         if key is None:
             raise ChainruleError(f'param_groups: no pattern in {list(found)} matches the parameter "{name}". Add "*".')
         used.add(key)
-        if name not in network.frozen:
+        if frozen or name not in network.frozen:
             found[key][name] = parameter
     for key in found:
         if key not in used and key != "*":

@@ -21,6 +21,7 @@ from chainrule.calls import explained
 from chainrule.errors import BackwardError, ChainruleError, label
 from chainrule.network import Network
 from chainrule.updates.applied_rule import AppliedRule, check_member_values, is_per_member
+from chainrule.updates.chain import Chain
 from chainrule.updates.clipping import checked_norm, clip_gradients
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
@@ -29,7 +30,7 @@ from chainrule.updates.held_parameters import HeldParameters
 from chainrule.updates.matches import clock_of, matches
 from chainrule.updates.moment import Moment
 from chainrule.updates.saved_state import check_saved
-from chainrule.updates.selectors import check_groups
+from chainrule.updates.selectors import check_groups, selected
 
 
 class Updater(DeclaresAttributes):
@@ -370,13 +371,12 @@ class Updater(DeclaresAttributes):
         self.load_state_dict(state["state"])
 
     def _rules(self) -> dict[str, str]:
-        """Return the names of each parameter's rule and the wrappers around it, outermost first."""
-        rules = {
-            parameter: " of ".join(map(label, applied.chain.layers))
-            for applied in self.applied_rules
-            for parameter in applied.parameters
+        """Return the names of each parameter's rule and the wrappers around it, outermost first; of frozen ones too."""
+        return {
+            name: " of ".join(map(label, Chain(self.groups[key]).layers))
+            for key, parameters in selected(self.network, self.groups, frozen=True).items()
+            for name in parameters
         }
-        return {name: rules[parameter] for name, parameter in self._trained_parameters()}
 
     def _states(self) -> dict[str, dict[str, Tensor]]:
         states = {p: state for applied in self.applied_rules for p, state in applied.states().items()}

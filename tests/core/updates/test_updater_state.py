@@ -149,6 +149,15 @@ def test_a_rule_of_equal_state_but_another_name_is_refused():
         adam().attach(build()).load_state_dict(Other().attach(build()).state_dict())
 
 
+def test_a_state_of_a_frozen_parameter_with_another_rule_is_refused():
+    network, other = build(), build().freeze("0.*")
+    updater = sgd(momentum=0.9).attach(network)
+    network.freeze("0.*")
+    of_two = param_groups({"0.*": adam(), "*": sgd(momentum=0.9)}).attach(other)
+    with pytest.raises(StateError, match=r"the state of 0\.weight must be that of adam, got that of sgd\."):
+        of_two.load_state_dict(updater.state_dict())
+
+
 def test_a_state_of_tensors_that_require_grad_is_loaded_without_history():
     updater = sgd(momentum=0.9).attach(build())
     updater.network.flat.grad.fill_(1.0)
