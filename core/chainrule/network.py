@@ -274,6 +274,8 @@ class Network(NetworkParts):
         for module in self._modules:
             if module.training is not mode:  # quicker to look at than to set
                 module.training = mode
+        if self.shared:
+            begin_call(self)  # of the steps of a fit, which calls the module itself
         return self
 
     @explained

@@ -60,6 +60,7 @@ def begin_call(network: NetworkParts) -> None:
     """Put shared modules into the network's mode, and note that they keep what backward needs of its call."""
     for one in network.shared:
         one.module.training = network.training
+        one.module.needs_input_grad = True  # the other network's first module needs none
         vars(one.module)["_called_by"] = id(network)
 
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import BackwardError, ChainruleError, Network
+from chainrule import BackwardError, ChainruleError, Network, fit
 from chainrule.activations import relu
 from chainrule.layers import batch_norm, dropout, linear, sequential
+from chainrule.losses import mse
+from chainrule.optimizers import sgd
 
 X, GRAD = torch.randn(8, 3), torch.randn(8, 2)
 
@@ -36,6 +38,16 @@ def test_they_may_take_turns_but_not_between_forward_and_backward():
         with pytest.raises(BackwardError, match="relu: must not be called by another network between forward and back"):
             one.backward(GRAD)
     assert torch.equal(gradient(first), gradient(network(relu())))
+
+
+def test_fits_may_take_turns_with_one_that_is_the_first_module_of_another():
+    act = relu()
+    first, second = sequential(act, linear(3, 2)).build(seed=0), network(act)
+    first_alone, second_alone = sequential(relu(), linear(3, 2)).build(seed=0), network(relu())
+    for one, alone in ((first, first_alone), (second, second_alone)) * 2:
+        for each in (one, alone):
+            fit(each, mse(), sgd(lr=0.1), train=(X, GRAD), epochs=2)
+        assert torch.equal(one.flat.data, alone.flat.data)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301
