@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -118,30 +119,32 @@ def _is_trained_by_torch(value: object) -> bool:
     return is_foreign(value) and callable(named) and any(True for _ in named())
 
 
-def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[int]) -> None:
-    """Fill every parameter with its first values, by its name and each member's seed; if that fails, unbind all."""
+@contextmanager
+def unbound_on_failure(parameters: Iterable[Parameter]) -> Iterator[None]:
+    """Within the block, give up what parameters were bound to if it fails, so that the module can be built again."""
     try:
-        for name, parameter in parameters.items():
-            _initialize(name, parameter, seeds)
+        yield
     except BaseException:  # an interrupted build is followed by another too
-        for parameter in parameters.values():
+        for parameter in parameters:
             parameter.unbind()
         raise
 
 
-def _initialize(name: str, parameter: Parameter, seeds: Sequence[int]) -> None:
-    first: dict[int, int] = {}  # the first member of each seed
-    for member, seed in enumerate(seeds):
-        if first.setdefault(seed, member) < member:
-            parameter.data[member].copy_(parameter.data[first[seed]])
-            continue
-        # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
-        values = torch.zeros(parameter.shape, dtype=torch.float64, device="cpu")
-        generator = random_stream(seed, "init", name)
-        init: Any = parameter.init  # which may return something by mistake
-        returned = init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
-        _expect_filled(name, parameter.init, values, returned, parameter.shape)
-        parameter.data[member].copy_(values)
+def initialize_parameters(parameters: Mapping[str, Parameter], seeds: Sequence[int]) -> None:
+    """Fill every parameter with its first values, by its name and each member's seed."""
+    for name, parameter in parameters.items():
+        first: dict[int, int] = {}  # the first member of each seed
+        for member, seed in enumerate(seeds):
+            if first.setdefault(seed, member) < member:
+                parameter.data[member].copy_(parameter.data[first[seed]])
+                continue
+            # Drawn on the CPU in float64, then rounded, so that values depend on neither device nor dtype.
+            values = torch.zeros(parameter.shape, dtype=torch.float64, device="cpu")
+            generator = random_stream(seed, "init", name)
+            init: Any = parameter.init  # which may return something by mistake
+            returned = init(values, fan_in=parameter.fan_in, fan_out=parameter.fan_out, generator=generator)
+            _expect_filled(name, parameter.init, values, returned, parameter.shape)
+            parameter.data[member].copy_(values)
 
 
 def _expect_filled(name: str, init: object, values: Tensor, returned: object, shape: Sequence[int]) -> None:

@@ -23,6 +23,7 @@ from chainrule.building import (
     expect_all_found,
     initialize_parameters,
     start_streams,
+    unbound_on_failure,
 )
 from chainrule.calls import explained
 from chainrule.errors import ArgumentError, ChainruleError, ShapeError, label
@@ -109,11 +110,13 @@ class Network(NetworkParts):
         if hasattr(module, "output_shape"):
             module.output_shape((...,))
         dtype = checked_dtype(dtype)
-        self.flat = FlatBuffers(self.parameters(), self.members, dtype, checked_device(device))
-        self._device_type = self.device.type
-        initialize_parameters(self._named_parameters, self.seeds)
-        allocate_buffers(self._named_buffers, self.seeds, dtype, self.device)
-        start_streams(self._named_streams, self.seeds, dtype, self.device)
+        device = checked_device(device)
+        with unbound_on_failure(self.parameters()):
+            self.flat = FlatBuffers(self.parameters(), self.members, dtype, device)
+            initialize_parameters(self._named_parameters, self.seeds)
+            allocate_buffers(self._named_buffers, self.seeds, dtype, device)
+            start_streams(self._named_streams, self.seeds, dtype, device)
+        self._device_type = device.type
 
     @explained
     @torch.no_grad()

@@ -8,7 +8,7 @@ from chainrule import Buffer, ChainruleError, ContractError, Module, Parameter, 
 from chainrule.activations import relu, tanh
 from chainrule.base.random_streams import random_stream
 from chainrule.initializers import zeros
-from chainrule.layers import layer_norm, linear, sequential
+from chainrule.layers import batch_norm, layer_norm, linear, sequential
 
 
 def layers():
@@ -157,6 +157,18 @@ def test_a_build_that_fails_at_first_values_can_be_followed_by_another(error):
     module.modules[1].bias.init = zeros()
     expected = sequential(linear(3, 3), linear(3, 2, bias_init=zeros())).build()
     assert_close(module.build().state_dict(), expected.state_dict())
+
+
+def test_a_build_that_fails_in_a_buffer_leaves_the_module_unbuilt():
+    def failing(tensor, **_):
+        raise ZeroDivisionError
+
+    module = sequential(linear(3, 3), batch_norm(3))
+    module.modules[1].running_mean.init = failing
+    with pytest.raises(ZeroDivisionError):
+        module.build()
+    module.modules[1].running_mean.init = zeros()
+    assert_close(module.build().state_dict(), sequential(linear(3, 3), batch_norm(3)).build().state_dict())
 
 
 def test_an_input_of_another_dtype_raises():
