@@ -9,10 +9,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
+from chainrule.arguments import shown
 from chainrule.base.loss import Loss
 from chainrule.base.metric import MetricLike
 from chainrule.base.module import Module
 from chainrule.calls import Explained, explain_methods
+from chainrule.errors import ContractError, label
 
 
 class Splits(NamedTuple):
@@ -52,6 +54,10 @@ class Task(Explained):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name, held in {"metrics": "metrics by name", "settings": "epochs and batch_size"}.items():
+            value = vars(cls).get(name, {})
+            if not isinstance(value, Mapping | property):
+                raise ContractError(f"{label(cls)}: {name} must be a dict of {held}, got {shown(value)}. Write one.")
         explain_methods(cls, "splits", "network", "loss")
 
     @abstractmethod

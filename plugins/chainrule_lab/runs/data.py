@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from chainrule import Splits, Task
+from chainrule import Splits, Task, label
 from chainrule.arguments import integer, nearest, number, shown
 from chainrule_lab.runs.data_file import columns_of, read_columns
 from chainrule_lab.runs.parts import Part, path_from, read_part
@@ -39,9 +39,10 @@ class TaskData:
 
     def splits(self) -> Splits:
         try:
-            return self.task.splits(self.seed)
+            found = self.task.splits(self.seed)
         except Exception as error:  # a plugin may raise anything
             raise self.place.error_of(error, "splits") from error
+        return _three_pairs(self.place, f"needs {label(self.task)}'s splits to", found)
 
     def complete(self, folder: Path | None = None) -> dict[str, Any]:
         return {"seed": self.seed}
@@ -55,19 +56,23 @@ class FunctionData:
     part: Part
 
     def splits(self) -> Splits:
-        found = self.part.make()
-        pairs = list(found) if isinstance(found, tuple | list) else []
-        whole = len(pairs) == 3 and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs)
-        if not whole or not all(isinstance(one, torch.Tensor | np.ndarray) for pair in pairs for one in pair):
-            raise self.place.error(
-                f"must return three pairs (x, y) of tensors, got {shown(found)}. "
-                "Return chainrule.Splits(train, validation, test)."
-            )
-        return Splits(*((torch.as_tensor(x), torch.as_tensor(y)) for x, y in pairs))
+        return _three_pairs(self.place, "must", self.part.make())
 
     def complete(self, folder: Path | None = None) -> dict[str, Any]:
         table = self.part.complete(folder)
         return {"function": table.pop("name"), **table}
+
+
+def _three_pairs(place: Place, must: str, found: object) -> Splits:
+    """Return splits of tensors, made of arrays where need be; must is what the message begins with."""
+    pairs = list(found) if isinstance(found, tuple | list) else []
+    whole = len(pairs) == 3 and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs)
+    if not whole or not all(isinstance(one, torch.Tensor | np.ndarray) for pair in pairs for one in pair):
+        raise place.error(
+            f"{must} return three pairs (x, y) of tensors, got {shown(found)}. "
+            "Return chainrule.Splits(train, validation, test)."
+        )
+    return Splits(*((torch.as_tensor(x), torch.as_tensor(y)) for x, y in pairs))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, Task, create
+from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, Task, create, label
 from chainrule.arguments import nearest
 from chainrule_lab.identity import digest, text_of
 from chainrule_lab.runs.data import Data, FileData, read_data
@@ -161,7 +161,13 @@ class RunDescription:
 
     @cached_property
     def _task_object(self) -> Task | None:
-        return None if self._task is None else self._task.make()
+        task: Task | None = None if self._task is None else self._task.make()
+        for name in ("metrics", "settings"):
+            if task is not None and not hasattr(task, name):
+                raise self._place.at("task").error(
+                    f"needs a task with {name}, got {label(task)} without. Write {name} in its class, as a dict."
+                )
+        return task
 
     @cached_property
     def _data(self) -> Data:

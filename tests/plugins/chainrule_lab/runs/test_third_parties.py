@@ -1,6 +1,10 @@
+import numpy as np
 import pytest
+import torch
 
-from chainrule import ChainruleError, label
+from chainrule import ChainruleError, ContractError, Task, label, register
+from chainrule.layers import linear
+from chainrule.losses import mse
 from chainrule.registry import lookup
 from chainrule_lab.runs.description import RunDescription
 
@@ -94,3 +98,38 @@ def test_its_errors_have_their_place(given, message):
         described(**given)
     assert str(caught.value).startswith(f"RUN.toml: {message}")
     assert "\n" not in str(caught.value)
+
+
+def task_with(splits, **attributes):
+    """Register a task of one linear layer under a name, and return the description of a run of it."""
+    methods = {"splits": splits, "network": lambda self: linear(1, 1), "loss": lambda self: mse()}
+    register("tasks", "half_right", type("HalfRight", (Task,), {"__qualname__": "HalfRight", **methods, **attributes}))
+    return RunDescription.of({"task": "half_right", "optimizer": "sgd"}, where="RUN.toml")
+
+
+COMPLETE = {"metrics": {}, "settings": {"epochs": 2, "batch_size": 4}}
+PAIR = torch.ones(4, 1), torch.ones(4, 1)
+
+
+@pytest.mark.parametrize("found", [None, PAIR, [(*PAIR, PAIR[0])] * 3, [[1.0, 2.0]] * 3])
+def test_splits_of_a_task_that_are_none_are_told_in_one_line(found):
+    run = task_with(lambda self, seed: found, **COMPLETE)
+    with pytest.raises(
+        ChainruleError, match=r"data needs half_right's splits to return three pairs .*, got "
+    ) as caught:
+        run.splits()
+    assert "\n" not in str(caught.value)
+
+
+def test_splits_of_a_task_may_be_arrays():
+    run = task_with(lambda self, seed: [(np.ones((4, 1), "float32"), np.ones((4, 1), "float32"))] * 3, **COMPLETE)
+    assert torch.equal(run.splits().train[0], PAIR[0])
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_a_task_without_what_it_declares_is_told_in_one_line(name):
+    given = {key: one for key, one in COMPLETE.items() if key != name}
+    with pytest.raises(ChainruleError, match=f"task needs a task with {name}, got half_right without"):
+        task_with(lambda self, seed: [PAIR] * 3, **given)
+    with pytest.raises(ContractError, match=rf"^half_right: {name} must be a dict of .*, got \['mae'\]"):
+        task_with(None, **{name: ["mae"]})
