@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from functools import partial
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 from torch import Generator, Tensor
+
+from chainrule.base.class_attributes import slot_names
 
 GENERATORS = (np.random.Generator, np.random.RandomState, Generator, random.Random)
 
@@ -69,12 +72,28 @@ def generators_in(value: object) -> Iterator[object]:
         seen[id(one)] = one
         if isinstance(one, GENERATORS) and not isinstance(one, random.SystemRandom):
             yield one
-        elif isinstance(one, list | tuple | set | deque):
-            found += one
-        elif isinstance(one, dict):
-            found += one.values()
-        elif not inspect.isroutine(one):
-            found += getattr(one, "__dict__", {}).values()
+        else:
+            found += _parts_of(one)
+
+
+def _parts_of(value: Any) -> Iterable[object]:
+    if isinstance(value, list | tuple | set | deque):
+        return value
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, partial):
+        return value.func, value.args, value.keywords
+    if isinstance(value, FunctionType):
+        return value.__defaults__, value.__kwdefaults__, enclosed(value)
+    if inspect.isroutine(value):
+        return (getattr(value, "__self__", None),)
+    slots = [getattr(value, name, None) for name in slot_names(type(value))]
+    return [*getattr(value, "__dict__", {}).values(), *slots]
+
+
+def enclosed(function: FunctionType) -> list[Any]:
+    """Return the values that a function closes over, but for those of variables that are not yet assigned."""
+    return [cell.cell_contents for cell in function.__closure__ or () if cell != CellType()]
 
 
 def _plain(state: Any) -> Any:

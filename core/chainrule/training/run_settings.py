@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import partial
 from types import CodeType, FunctionType, MethodType
@@ -17,6 +16,7 @@ from torch import Tensor
 
 import chainrule
 from chainrule.arguments import LONGEST
+from chainrule.base.global_generators import enclosed
 from chainrule.base.module import Module, named_modules
 from chainrule.base.parameter import Parameter
 from chainrule.base.settings import Settings
@@ -60,7 +60,7 @@ def described(value: Any, around: tuple[int, ...] = ()) -> str:
     if isinstance(value, MethodType):
         return f"{value.__qualname__} of {inner(value.__self__)}{_attributes(value.__self__, inner)}"
     if isinstance(value, FunctionType):
-        bound = [value.__defaults__, value.__kwdefaults__, list(_enclosed(value))]
+        bound = [value.__defaults__, value.__kwdefaults__, enclosed(value)]
         inside = f"{_code(value.__code__)} {inner(bound)}"
         return f"{value.__qualname__} with checksum {zlib.crc32(inside.encode()):08x}"
     if is_dataclass(value) and not isinstance(value, type):
@@ -109,12 +109,14 @@ def _where(one: str, other: str) -> tuple[str, str]:
     return first, second
 
 
-def _of_data(data: Data) -> str:
+def _of_data(data: Any) -> str:
     if is_pair(data):
         return f"x {_whole(data[0])}, y {_whole(data[1])}"
     held = data if isinstance(data, list | tuple) else getattr(getattr(data, "dataset", None), "tensors", None)
     known = "" if held is None else f" with checksum {zlib.crc32(described(held).encode()):08x}"
-    return f"batches of a {type(data).__name__}{known}"
+    rows = f" of {data.batch_size}" if hasattr(data, "batch_size") else ""
+    order = f" by a {type(data.sampler).__name__}" if hasattr(data, "sampler") else ""
+    return f"batches{rows}{order} of a {type(data).__name__}{known}"
 
 
 def _whole(tensor: Tensor) -> str:
@@ -127,12 +129,6 @@ def _whole(tensor: Tensor) -> str:
 
 def _sum_of(array: np.ndarray) -> str:
     return f"{zlib.crc32(array.tobytes()):08x}"
-
-
-def _enclosed(function: FunctionType) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        with suppress(ValueError):  # of a variable that is not yet assigned
-            yield cell.cell_contents
 
 
 def _code(code: CodeType) -> str:
@@ -155,9 +151,17 @@ def _attributes(value: object, inner: Callable[[object], str]) -> str:
 
 
 def _numbers_given(module: Module) -> Iterator[tuple[str, Any]]:
-    """Yield by name the tensors and arrays given to the modules inside, of which a repr shows four digits."""
+    """Yield by name the tensors, arrays and functions given to the modules inside, of which a repr shows less."""
     for prefix, inside in named_modules(module):
         for name in signature_of(type(inside)).parameters:
             value = getattr(inside, name, None)
-            if isinstance(value, Tensor | np.ndarray):
+            if _is_shown_in_part(value):
                 yield f"{prefix}.{name}".lstrip("."), value
+
+
+def _is_shown_in_part(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_is_shown_in_part, value))
+    if isinstance(value, dict):
+        return any(map(_is_shown_in_part, value.values()))
+    return isinstance(value, Tensor | np.ndarray | FunctionType | partial)

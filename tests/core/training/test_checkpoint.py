@@ -2,13 +2,15 @@
 
 import copy
 import random
+from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
-from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler, default_collate
 
 from chainrule import Buffer, CallbackError, Module, StateError, fit, hookimpl, param_groups
 from chainrule.callbacks import best, csv, early_stopping, gradient_norms, history_file, reduce_on_plateau
@@ -217,6 +219,46 @@ ORDERS = {
     "numpy's, of another kind": lambda data: Drawn(Order(generator=np.random.Generator(np.random.MT19937(1)))),
     "numpy's old one": lambda data: Drawn(Order(generator=np.random.RandomState(1))),
     "Python's": lambda data: Drawn(Order(generator=random.Random(1))),  # noqa: S311
+}
+
+
+class Jitter:
+    """Noise on an input, from a generator of its own."""
+
+    def __init__(self):
+        self.generator = np.random.default_rng(1)
+
+    def on(self, pairs):
+        return shaken(pairs, self.generator)
+
+
+@dataclass(slots=True)
+class Slotted:
+    generator: np.random.Generator
+
+    def __call__(self, pairs):
+        return shaken(pairs, self.generator)
+
+
+def shaken(pairs, generator):
+    x, y = default_collate(pairs)
+    return x + float(generator.normal()), y
+
+
+def enclosing():
+    generator = np.random.default_rng(1)
+    return lambda pairs: shaken(pairs, generator)
+
+
+COLLATES = {
+    "a method's": lambda: Jitter().on,
+    "a partial's": lambda: partial(shaken, generator=np.random.default_rng(1)),
+    "an enclosed one": enclosing,
+    "a default": lambda: lambda pairs, generator=np.random.default_rng(1): shaken(pairs, generator),  # noqa: B008
+    "one in slots": lambda: Slotted(np.random.default_rng(1)),
+}
+ORDERS |= {
+    name: lambda data, make=make: DataLoader(data, batch_size=8, collate_fn=make()) for name, make in COLLATES.items()
 }
 
 

@@ -82,7 +82,16 @@ class Scaled(Module):
         return grad_output * self.scale
 
 
-@pytest.mark.parametrize("kind", [torch.Tensor, torch.Tensor.numpy])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        torch.Tensor,
+        torch.Tensor.numpy,
+        lambda scale: [scale],
+        lambda scale: {"a": (scale.numpy(),)},
+        lambda scale: lambda x, by=scale: x * by,
+    ],
+)
 def test_a_layer_differs_by_every_value_of_a_tensor_or_an_array_that_it_was_given(kind):
     scale = torch.ones(2000)
     other = scale.clone()
@@ -106,7 +115,15 @@ def test_batches_differ_by_the_tensors_that_they_are_made_of(batches):
     same, other = ({"train": batches(first, y)} for first in (x.clone(), y))
     known = settings_of(network, {"train": batches(x, y)})
     assert difference(settings_of(network, same), known) is None
-    assert "train batches of a" in difference(settings_of(network, other), known)
+    assert "train batches of" in difference(settings_of(network, other), known)
+
+
+def test_loaders_differ_by_the_size_and_the_order_of_batches():
+    network, data = linear(2, 2).build(), TensorDataset(torch.zeros(8, 2), torch.ones(8, 2))
+    loaders = [DataLoader(data, 4), DataLoader(data, 5), DataLoader(data, 4, shuffle=True)]
+    first, larger, shuffled = (settings_of(network, {"train": loader}) for loader in loaders)
+    assert "batches of 5 by a SequentialSampler" in difference(larger, first)
+    assert "batches of 4 by a RandomSampler" in difference(shuffled, first)
 
 
 ONE, OTHER = {0, 8}, {8, 0}  # equal, in orders that differ as those of texts do between processes

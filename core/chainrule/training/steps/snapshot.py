@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chainrule.base.buffer import Buffer
 from chainrule.base.class_attributes import slot_names
-from chainrule.base.global_generators import random_states, state_of_generator
+from chainrule.base.global_generators import GENERATORS, random_states, state_of_generator
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
@@ -23,6 +23,8 @@ from chainrule.updates.updater import Updater
 DECLARED = (Tensor, Parameter, Buffer, Random, type)
 """Kinds of object whose inside is not looked at, since tensors that a module declares may change."""
 
+
+ARRAYS = (np.ndarray, bytearray)
 
 BUILT_IN = (int, float, complex, str, bytes, type(None))
 """Kinds of value that hold nothing."""
@@ -37,7 +39,7 @@ class Snapshot:
         self._uncounted = [
             one
             for one in self._containers
-            if _holds_array(one[1]) or (id(one[1]) not in counted and not _holds_parts(one[1]))
+            if _changes_in_place(one[1]) or (id(one[1]) not in counted and not _holds_parts(one[1]))
         ]
         self._random = random_states()
         self._drawn = [
@@ -116,10 +118,10 @@ def _containers(owners: Sequence[object]) -> Iterator[tuple[str, Any]]:
         if id(container) in seen:
             continue
         seen.add(id(container))
-        if not isinstance(container, tuple):
+        if not isinstance(container, tuple) or _changes_in_place(container):
             yield path, container
         for key, value in _items(container).items():
-            if isinstance(value, dict | list | set | tuple):
+            if isinstance(value, dict | list | set | tuple | deque):
                 found.append((f"{path}.{key}", value))
             elif hasattr(value, "__dict__") and not isinstance(value, DECLARED) and not inspect.isroutine(value):
                 found.append((f"{path}.{key}", vars(value)))
@@ -132,13 +134,14 @@ def _holds_parts(container: Any) -> bool:
     return all(isinstance(item, (*DECLARED, KeepsForBackward)) for item in _items(container).values())
 
 
-def _holds_array(container: Any) -> bool:
-    return any(isinstance(item, np.ndarray) for item in _items(container).values())
+def _changes_in_place(container: Any) -> bool:
+    """Whether what a container holds may change where no other container tells of it: arrays and generators."""
+    return any(isinstance(item, (*ARRAYS, *GENERATORS)) for item in _items(container).values())
 
 
 def _copied(container: Any) -> dict[Any, Any]:
     """Return the items of a container, its arrays copied."""
-    return {key: one.copy() if isinstance(one, np.ndarray) else one for key, one in _items(container).items()}
+    return {key: one.copy() if isinstance(one, ARRAYS) else one for key, one in _items(container).items()}
 
 
 def _items(container: Any) -> dict[Any, Any]:
@@ -146,7 +149,7 @@ def _items(container: Any) -> dict[Any, Any]:
         return container
     if isinstance(container, set):
         return {value: value for value in container}
-    if isinstance(container, list | tuple):
+    if isinstance(container, list | tuple | deque):
         return dict(enumerate(container))
     return {name: getattr(container, name) for name in slot_names(type(container)) if hasattr(container, name)}
 
