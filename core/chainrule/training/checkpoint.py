@@ -174,6 +174,7 @@ class Checkpoint:
                     f"{label(callback)}: state_dict must consist of numbers, text, tensors, lists, tuples and dicts, "
                     f"got something else at state{path}. Convert it."
                 )
+        self._step.follow_settings()  # of an epoch's end, such as members that were dropped
         self._file.write(
             {
                 "settings": self._settings,

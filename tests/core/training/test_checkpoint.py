@@ -17,6 +17,7 @@ from chainrule.callbacks import best, csv, early_stopping, gradient_norms, histo
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, ema, lookahead, sgd
+from chainrule.training.steps.eager import TrainingStep
 
 X = torch.randn(28, 3, generator=torch.Generator().manual_seed(0))
 Y = X.flip(1).cos()
@@ -186,6 +187,31 @@ def test_every_kind_of_run_goes_on_to_the_bit(tmp_path, settings, seeds, after):
         metrics[-1].__name__ = "worst"
     whole = train(network=copy.deepcopy(network), rule=adam(), **{**settings, "every": "epoch"})
     assert_same(train(tmp_path / "run.ckpt", after=after, network=network, rule=adam(), **settings), whole)
+
+
+class Drops:
+    @hookimpl
+    def chainrule_epoch_end(self, run, epoch):
+        if epoch == 1:
+            run.drop([1])
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_compiled_run_whose_members_were_dropped_is_compiled_for_the_others(tmp_path, monkeypatch):
+    eager = []
+    take = TrainingStep.accumulate
+    monkeypatch.setattr(TrainingStep, "accumulate", lambda self, x, y: eager.append(x) or take(self, x, y))
+    settings = {"compile": True, "evaluate_train": False, "metrics": None, "rule": adam()}
+    whole = train(callbacks=[Drops()], network=linear(3, 3).build(seeds=[0, 1, 2]), epochs=4, **settings)
+    often = len(eager)
+    network = linear(3, 3).build(seeds=[0, 1, 2])
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run.ckpt", callbacks=[Drops(), Interrupt(6)], network=network, epochs=4, **settings)
+    eager.clear()  # of the interrupted run
+    network = linear(3, 3).build(seeds=[0, 1, 2])
+    again = train(tmp_path / "run.ckpt", callbacks=[Drops()], network=network, epochs=4, **settings)
+    assert_same(again, whole)
+    assert len(eager) < often
 
 
 class Drawn:
