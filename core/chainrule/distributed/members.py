@@ -83,7 +83,7 @@ def _trained(
     declared = own.declared_tensors()
     return {
         "frozen": sorted(own.frozen),
-        "missed": history.updater.state_dict().get("missed", {}),
+        **{name: history.updater.state_dict().get(name, {}) for name in ("missed", "rates")},
         "state": _on("cpu", Roster(history.updater).state()),
         "t": history.updater.t,
         "shared": [buffer.data.cpu() for _, buffer in own.named_buffers() if buffer.shared],
@@ -108,12 +108,14 @@ def _whole(updater: Updater, outcomes: list[dict[str, Any]]) -> History:
         counter.fill_(max(outcome["draws"][i] for outcome in outcomes))
     updater.t = max(outcome["t"] for outcome in outcomes)
     updater.show_evaluation_parameters()
+    reset = dict.fromkeys(key for outcome in outcomes for key in outcome["rates"])
     for i, (key, rule) in enumerate(updater.groups.items()):
         rates, same = state["rates"][i], {outcome["lr"][i] for outcome in outcomes}
-        if not isinstance(rule.lr, Tensor):
+        if key in reset and not isinstance(rule.lr, Tensor):
             updater.set_lr(rates if len(same) > 1 or None in same else rates[0].item(), key)
     Roster(updater).take(list(range(network.members)), _on(network.device, state))
-    updater.load_state_dict({**updater.state_dict(), "missed": first["missed"]})
+    rates_now = {key: updater.groups[key].lr for key in reset}
+    updater.load_state_dict({**updater.state_dict(), "missed": first["missed"], "rates": rates_now})
     history = History(updater)
     history.members[:] = sorted(member for outcome in outcomes for member in outcome["stayed"])
     epochs = max((len(curve) for outcome in outcomes for curve in outcome["curves"].values()), default=0)

@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule.arguments import shown
 from chainrule.base.declared_attributes import expect_note
 from chainrule.base.member_rows import Chosen
+from chainrule.base.setting_values import equal
 from chainrule.calls import ExplainsAttributes, explained
 from chainrule.errors import ChainruleError
 from chainrule.network import Network
@@ -218,7 +219,8 @@ class Run(ExplainsAttributes):
                 buffer.data.copy_(saved["buffers"][name])
         updater.load_state_dict(saved["updater"])
         for key, rate in saved["rates"].items():
-            updater.set_lr(rate, key)
+            if not equal(updater.groups[key].lr, rate):  # as a callback has set it at the start of the fit
+                updater.set_lr(rate, key)
         self.history.load_state_dict(saved["history"])
 
     def end_epoch(self, metrics: dict[str, Tensor]) -> None:

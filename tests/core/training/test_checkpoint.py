@@ -64,6 +64,7 @@ def assert_same(one, other):
         assert_close(network.state_dict()[name], values, rtol=0, atol=0)
     assert_close(network.random_state(), expected.random_state(), rtol=0, atol=0)
     updaters = history.updater.state_dict(), curves.updater.state_dict()
+    assert updaters[0].keys() == updaters[1].keys()
     assert_close(updaters[0]["state"], updaters[1]["state"], rtol=0, atol=0)
     assert updaters[0]["t"] == updaters[1]["t"]
     assert_close(updaters[0].get("trained"), updaters[1].get("trained"), rtol=0, atol=0)
