@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from time import perf_counter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import chainrule
 from chainrule import CallbackError, ChainruleError, Run, hookimpl
@@ -15,6 +15,9 @@ from chainrule.joining import alike, joined
 from chainrule_lab.sweep.trial import Keys, Trial
 
 Item = TypeVar("Item")
+
+ALONE = 8
+"""The trials of an ensemble that are tried alone to see whether all fail for a reason that is not their own."""
 
 
 class Trained(NamedTuple):
@@ -27,6 +30,10 @@ class Trained(NamedTuple):
 
     curves: dict[str, list[float]]
     seconds: float
+
+
+Outcome: TypeAlias = Trained | ChainruleError
+"""What became of a trial, or why it cannot be trained."""
 
 
 def groups_of(trials: Sequence[Trial], keys: Keys) -> list[list[int]]:
@@ -50,21 +57,56 @@ def chunks_of(group: Sequence[Item], most: int) -> list[list[Item]]:
 
 def train_each(
     trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], None] = lambda: None
-) -> list[Trained | ChainruleError]:
-    """Train trials that are alike as one ensemble or, if that fails, as smaller ones, down to those that fail alone."""
-    try:
-        return [*train(trials, seeds, on_epoch)]
-    except ChainruleError as error:
-        if len(trials) == 1 or isinstance(error, MembersDroppedError):
-            return [error] * len(trials)
-        (last,) = train_each(trials[-1:], seeds[-1:], on_epoch)
-        if str(last) == str(error):  # of all trials, not of one of them
-            return [error] * len(trials)
-    half = len(trials) // 2
-    return [
-        *train_each(trials[:half], seeds[:half], on_epoch),
-        *train_each(trials[half:], seeds[half:], on_epoch),
-    ]
+) -> list[Outcome]:
+    """Train trials that are alike as one ensemble or, if that fails, as smaller ones, down to those that fail alone.
+
+    Where the first few that are tried alone all fail with one message, the others are taken to fail as these do.
+    """
+
+    def together(members: Sequence[int]) -> list[Outcome] | None:
+        """Return what became of these trials, or None if they are several and one or more fails."""
+        try:
+            return [*train([trials[i] for i in members], [seeds[i] for i in members], on_epoch)]
+        except MembersDroppedError as error:
+            return [error] * len(members)
+        except Exception as error:  # noqa: BLE001 - whatever a metric raises, say, is the outcome of its trial
+            return [_in_one_line(error)] if len(members) == 1 else None
+
+    def parted(members: Sequence[int]) -> dict[int, Outcome]:
+        found = together(members)
+        return halves(members) if found is None else dict(zip(members, found, strict=True))
+
+    def halves(members: Sequence[int]) -> dict[int, Outcome]:
+        half = len(members) // 2
+        return {i: one for part in (members[:half], members[half:]) if part for i, one in parted(part).items()}
+
+    everyone = range(len(trials))
+    if (found := together(everyone)) is not None:
+        return found
+    alone: dict[int, Outcome] = {}
+    for index in _spread(len(trials)):
+        alone |= parted([index])
+        if isinstance(alone[index], Trained) or str(alone[index]) != str(alone[0]):
+            break
+    else:
+        return [alone.get(i, alone[0]) for i in everyone]
+    alone |= halves([i for i in everyone if i not in alone])
+    return [alone[i] for i in everyone]
+
+
+def _spread(count: int) -> list[int]:
+    """Return a few of so many indices, from the first to the last at equal distances."""
+    gaps = min(ALONE, count) - 1
+    return [round(i * (count - 1) / gaps) for i in range(gaps + 1)]
+
+
+def _in_one_line(error: Exception) -> ChainruleError:
+    """Return an error that reads as a line, whoever raised it."""
+    if isinstance(error, ChainruleError):
+        return error
+    told = ChainruleError(one_line(error))
+    told.__cause__ = error
+    return told
 
 
 def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], None] = lambda: None) -> list[Trained]:

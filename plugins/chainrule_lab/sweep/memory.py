@@ -107,6 +107,7 @@ def need_of(trial: Trial) -> Need:
         clip_norm = trial.fit.get("clip_norm")
         step = chainrule.training_step(network, trial.loss, trial.optimizer, clip_norm=clip_norm)
         step(x[:batch], y[:batch])
+    network = trial.built([0])  # as it begins: the step may have led to numbers with which no metric works
     splits = [one for one in (trial.train, trial.validation, trial.test) if one is not None]
     peaks = []
     for inputs, target in splits:

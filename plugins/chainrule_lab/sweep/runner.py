@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +19,7 @@ import torch
 
 from chainrule import ChainruleError
 from chainrule.errors import label, one_line
-from chainrule_lab.sweep.ensembles import Trained, chunks_of, groups_of, train_each
+from chainrule_lab.sweep.ensembles import Outcome, Trained, chunks_of, groups_of, train_each
 from chainrule_lab.sweep.memory import SHARE, available, need_of
 from chainrule_lab.sweep.progress import Bar
 from chainrule_lab.sweep.record import Record
@@ -30,7 +31,7 @@ from chainrule_lab.sweep.trial import Keys, Trial, versions
 Make: TypeAlias = Callable[[Settings], Trial]
 """Makes the trial of some settings, the seed not among them, and always the same one."""
 
-Outcomes: TypeAlias = list[Trained | ChainruleError]
+Outcomes: TypeAlias = list[Outcome]
 """What became of each trial of an ensemble, in their order."""
 
 TARGETS = ("path", "log_dir")
@@ -206,7 +207,7 @@ def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> Outcome
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _trained(_unpickled(make), all_settings)
+        return _noted(_trained(_unpickled(make), all_settings))
     finally:
         torch.set_num_threads(threads)
 
@@ -214,6 +215,14 @@ def train_apart(make: Make | bytes, all_settings: Sequence[Settings]) -> Outcome
 def _trained(make: Make, all_settings: Sequence[Settings]) -> Outcomes:
     members = list(_made(make, all_settings))
     return train_each([member.trial for member in members], [member.seed for member in members])
+
+
+def _noted(found: Outcomes) -> Outcomes:
+    """Note on each error the traceback of its cause, which pickling leaves out."""
+    for error in {id(one): one for one in found if isinstance(one, ChainruleError)}.values():
+        if error.__cause__ is not None:
+            error.add_note("".join(traceback.format_exception(error.__cause__)))
+    return found
 
 
 def workers_of(executor: Executor) -> int:
@@ -237,7 +246,7 @@ def _planned(missing: Mapping[str, Member], keys: Keys, workers: Workers) -> lis
         limit = free * SHARE / count if workers.memory is None else workers.memory
         try:
             fitting = need_of(first.trial).members(int(limit))
-        except ChainruleError as error:
+        except Exception as error:
             raise _not_trained(first.settings, error) from error
         together = [key for i in group for key in of_trial[id(firsts[i].trial)]]
         most = min(fitting, math.ceil(len(together) / count), workers.members or len(together))

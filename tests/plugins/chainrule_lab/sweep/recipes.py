@@ -33,3 +33,8 @@ class Watched:
     @hookimpl
     def chainrule_epoch_end(self):
         time.sleep(self.seconds)
+
+
+def broken(prediction, target):
+    """A metric that raises."""
+    raise KeyError("broken")

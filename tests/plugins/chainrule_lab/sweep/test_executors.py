@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import signal
 import threading
 import time
@@ -15,9 +16,10 @@ import torch
 
 import chainrule
 from chainrule.losses import mse
-from chainrule_lab.sweep.runner import workers_of
+from chainrule_lab.sweep.function import OfFunction
+from chainrule_lab.sweep.runner import train_apart, workers_of
 from chainrule_lab.sweep.store import Store
-from tests.plugins.chainrule_lab.sweep.recipes import Watched, X, Y, build
+from tests.plugins.chainrule_lab.sweep.recipes import Watched, X, Y, broken, build
 
 SEARCH = {"lr": [0.1, 0.01, 0.001], "width": [3, 5], "seed": range(4)}
 
@@ -97,6 +99,13 @@ def killing(process_id, log):
 def test_processes_give_what_this_process_gives(sweep):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         expect_same(sweep(executor, members=3), sweep(None, "here.db"))
+
+
+def test_an_error_from_another_process_has_a_note_of_where_it_arose():
+    fit = {"epochs": 1, "batch_size": 5, "metrics": {"broken": broken}}
+    make = pickle.dumps(OfFunction(build, mse(), (X, Y), None, None, fit, {"dtype": torch.float64}))
+    (error,) = train_apart(make, [{"lr": 0.1, "seed": 0}])
+    assert 'raise KeyError("broken")' in error.__notes__[0]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from rich.progress import Progress
 
 import chainrule
+from chainrule import Metric
 from chainrule.activations import relu, tanh
 from chainrule.callbacks import csv, early_stopping, history_file, nan_guard, successive_halving, tensorboard
 from chainrule.layers import linear, sequential
@@ -215,22 +217,61 @@ def test_a_trial_that_is_stopped_has_the_curves_of_its_single_run_whatever_is_be
 def test_the_trial_that_fails_is_named_and_the_others_are_trained(sweep, trained):
     words = r"sweep: the trial lr=1e\+200, seed=0 cannot be trained: nan_guard"
     refused(sweep, words, {"lr": [0.1, 0.2, 1e200, 0.3, 0.4]}, callbacks=[nan_guard()])
-    tried = [5, 1, 2, 3, 1, 1, 2]  # each time one alone too, to see whether all fail as it does
+    tried = [5, 1, 2, 1, 1, 2]  # first one alone, to see whether it fails too
     assert trained == tried
     assert len(sweep({"lr": [0.1, 0.2, 0.3, 0.4]}, callbacks=[nan_guard()])) == 4
     assert trained == tried
 
 
 class Fails:
+    """A callback that raises, at any loss above a bound, the same error."""
+
+    def __init__(self, above):
+        self.above = above
+
     @chainrule.hookimpl
-    def chainrule_epoch_end(self):
-        raise ValueError("the disk is full")
+    def chainrule_epoch_end(self, metrics):
+        if not (metrics["train_loss"] <= self.above).all():
+            raise ValueError("too high")
 
 
-def test_what_fails_for_every_trial_is_tried_for_one_more_alone(sweep, trained):
-    rates = [0.1, 0.2, 0.3, 0.4, 0.5]
-    refused(sweep, "lr=0.1, seed=0 cannot be trained: .*the disk is full", {"lr": rates}, callbacks=[Fails()])
-    assert trained == [5, 1]
+@pytest.mark.parametrize("where", [0, 1, 2, 9])
+def test_one_trial_that_fails_is_named_and_costs_no_other_wherever_it_stands(sweep, tmp_path, where):
+    rates = [0.1 + 0.01 * i for i in range(10)]
+    rates[where] = 1e200
+    refused(sweep, r"lr=1e\+200, seed=0 cannot be trained: .*too high", {"lr": rates}, callbacks=[Fails(1e9)])
+    with Store(tmp_path / "s.db") as store:
+        assert store.sweeps()[0].finished == 9
+
+
+def test_what_fails_for_every_trial_is_tried_for_a_few_alone(sweep, trained):
+    rates = [0.1 + 0.001 * i for i in range(100)]
+    refused(sweep, "lr=0.1, seed=0 cannot be trained: .*too high", {"lr": rates}, callbacks=[Fails(-1)])
+    assert trained == [100] + ensembles.ALONE * [1]
+
+
+class Strict(Metric):
+    """A metric that does not take all predictions, as many of other packages do not."""
+
+    def sums(self, prediction, target):
+        if not (prediction.abs() < 1e9).all():
+            raise KeyError("too large")
+        return {"error": (prediction - target).abs().sum((1, 2))}
+
+    def value(self, sums):
+        return sums["error"]
+
+
+@pytest.mark.parametrize("rates", [[0.1, 0.2, 1e200], [1e200, 0.1, 0.2]])
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_trial_that_fails_in_code_of_others_is_named_and_the_others_are_trained(sweep, tmp_path, rates, threads):
+    words = r"sweep: the trial lr=1e\+200, seed=0 cannot be trained: KeyError: 'too large'$"
+    workers = ThreadPoolExecutor(1) if threads else nullcontext()
+    with workers as executor, pytest.raises(chainrule.ChainruleError, match=words) as caught:
+        sweep({"lr": rates}, metrics={"strict": Strict()}, executor=executor)
+    assert isinstance(caught.value.__cause__.__cause__, KeyError)
+    with Store(tmp_path / "s.db") as store:
+        assert store.sweeps()[0].finished == 2
 
 
 def refused(sweep, words, *given, **arguments):
