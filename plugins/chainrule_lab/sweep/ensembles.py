@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from time import perf_counter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import chainrule
 from chainrule import CallbackError, ChainruleError, Run, hookimpl
-from chainrule.errors import label, one_line
+from chainrule.errors import one_line
 from chainrule.joining import alike, joined
 from chainrule_lab.sweep.trial import Keys, Trial
 
@@ -112,7 +111,7 @@ def _in_one_line(error: Exception) -> ChainruleError:
 def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], None] = lambda: None) -> list[Trained]:
     """Train trials that are alike, each with its seed, as one ensemble."""
     start = perf_counter()
-    first = trials[0]
+    first = trials[0].copied()
     network = first.built(seeds)
     arguments = dict(first.fit)
     epochs = _Epochs(on_epoch)
@@ -123,7 +122,7 @@ def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], 
             joined([trial.optimizer for trial in trials]),
             train=first.train,
             validation=first.validation,
-            callbacks=[*copies_of(arguments.pop("callbacks", ())), epochs],
+            callbacks=[*arguments.pop("callbacks"), epochs],
             **arguments,
         )
     except CallbackError as error:
@@ -133,29 +132,10 @@ def train(trials: Sequence[Trial], seeds: Sequence[int], on_epoch: Callable[[], 
         for name, curve in history.items()
     }
     if first.test is not None:
-        found = chainrule.evaluate(network, first.loss, first.test, metrics=arguments.get("metrics"))
+        found = chainrule.evaluate(network, first.loss, first.test, metrics=arguments["metrics"])
         curves |= {f"test_{name}": value.unsqueeze(1).tolist() for name, value in found.items()}
     seconds = (perf_counter() - start) / len(trials)
     return [Trained({name: curve[i] for name, curve in curves.items()}, seconds) for i in range(len(trials))]
-
-
-def copies_of(callbacks: Sequence[object]) -> list[object]:
-    """Return the callbacks of one ensemble; what two of them share, their copies share.
-
-    Raises:
-        CallbackError: if one holds what cannot be copied.
-    """
-    memo: dict[int, Any] = {}
-    copies = []
-    for callback in callbacks:
-        try:
-            copies.append(copy.deepcopy(callback, memo))
-        except Exception as error:
-            raise CallbackError(
-                f"{label(callback)}: a callback of a sweep must be possible to copy, since each ensemble gets a copy, "
-                f"got {one_line(error).rstrip('.')}. Open what it holds in chainrule_fit_start."
-            ) from error
-    return copies
 
 
 class MembersDroppedError(ChainruleError):

@@ -19,11 +19,10 @@ from chainrule.building import checked_device, checked_dtype
 from chainrule.calls import explained, signature_of
 from chainrule.training.batches import is_pair
 from chainrule.training.passed_parts import Metrics, check_parts, checked_callbacks, checked_metrics
-from chainrule_lab.sweep.ensembles import copies_of
 from chainrule_lab.sweep.results import Results
 from chainrule_lab.sweep.runner import Workers, run
 from chainrule_lab.sweep.space import SEED, Method, Settings, trials_of
-from chainrule_lab.sweep.trial import Pair, Trial
+from chainrule_lab.sweep.trial import Pair, Trial, copies_of
 
 OF_THE_FIT = ("epochs", "batch_size", "clip_norm")
 """Settings of a search that are arguments of the fit, not of build."""
@@ -78,8 +77,9 @@ def sweep(
         epochs: as in `chainrule.fit`.
         batch_size: as in `chainrule.fit`.
         metrics: as in `chainrule.fit`.
-        callbacks: as in `chainrule.fit`; each ensemble gets copies of them, which must write no file. A
-            trial's curves end where one stops it. An ensemble that one ends as a whole is trained again in parts.
+        callbacks: as in `chainrule.fit`; each ensemble gets copies of them, which must write no file, and of the loss
+            and the metrics, which a callback that changes one must hold. A trial's curves end where one stops it. An
+            ensemble that one ends as a whole is trained again in parts.
         clip_norm: as in `chainrule.fit`.
         compile: as in `chainrule.fit`; it changes results to rounding alone, and has no part in their keys.
         evaluate_train: as in `chainrule.fit`.
@@ -126,11 +126,12 @@ def sweep(
         "epochs": epochs,
         "batch_size": batch_size,
         "metrics": None if metrics is None else checked_metrics("fit", metrics, for_curves=True),
-        "callbacks": copies_of(checked_callbacks(callbacks)),
+        "callbacks": checked_callbacks(callbacks),
         "clip_norm": clip_norm,
         "compile": compile,
         "evaluate_train": evaluate_train,
     }
+    loss, fit = copies_of(loss, fit)
     make = OfFunction(build, loss, train, validation, test, fit, place)
     all_settings = trials_of(search, method, trials, seed)
     _expect_taken(build, all_settings[0].keys() - {SEED, *OF_THE_FIT})

@@ -100,6 +100,7 @@ def need_of(trial: Trial) -> Need:
 
     It also shows whether data, network and loss fit together, before anything is trained.
     """
+    trial = trial.copied()
     x, y = trial.train
     batch = min(int(trial.fit.get("batch_size", 32)), len(x))
     with Peak() as stepping:
@@ -113,7 +114,7 @@ def need_of(trial: Trial) -> Need:
     for inputs, target in splits:
         with Peak() as evaluating:
             few = inputs[:ROWS], target[:ROWS]
-            chainrule.evaluate(network, trial.loss, few, metrics=trial.fit.get("metrics"))
+            chainrule.evaluate(network, trial.loss, few, metrics=trial.fit["metrics"])
         peaks.append(-(-evaluating.bytes // max(1, len(few[0]))))
     elements = max(1, x[0].numel()) + max(1, y[0].numel())
     longest = max(len(one[0]) for one in splits)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 import chainrule
-from chainrule import Network
+from chainrule import ChainruleError, Network
 from chainrule.base.protocols import LossLike, ModuleLike
+from chainrule.errors import label, one_line
 from chainrule_lab.identity import digest, text_of
 
 Pair: TypeAlias = tuple[Tensor, Tensor]
@@ -55,6 +56,39 @@ class Trial:
         for pattern in self.frozen:
             network.freeze(pattern)
         return network
+
+    def copied(self) -> Trial:
+        """Return this trial with loss, metrics and callbacks for one ensemble alone."""
+        loss, fit = copies_of(self.loss, self.fit)
+        return replace(self, loss=loss, fit=fit)
+
+
+def copies_of(loss: LossLike, fit: Mapping[str, Any]) -> tuple[LossLike, dict[str, Any]]:
+    """Return a copy of the loss, and the arguments of a fit with copies of its metrics and callbacks.
+
+    What two of them share, their copies share: a callback that anneals the loss finds the one that is trained with.
+
+    Raises:
+        ChainruleError: if one holds what cannot be copied.
+    """
+    memo: dict[int, Any] = {}
+
+    def own(value: Any, owner: str, fix: str) -> Any:
+        try:
+            return copy.deepcopy(value, memo)
+        except Exception as error:
+            raise ChainruleError(
+                f"{owner} must be possible to copy, since each ensemble gets a copy, "
+                f"got {one_line(error).rstrip('.')}. {fix}"
+            ) from error
+
+    callbacks = [
+        own(one, f"{label(one)}: a callback of a sweep", "Open what it holds in chainrule_fit_start.")
+        for one in fit.get("callbacks", ())
+    ]
+    metrics = own(fit.get("metrics"), "sweep: metrics", "Open what they hold at their first call.")
+    loss = own(loss, "sweep: loss", "Open what it holds at its first call.")
+    return loss, {**fit, "metrics": metrics, "callbacks": callbacks}
 
 
 class Keys:

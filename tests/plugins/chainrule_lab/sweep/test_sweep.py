@@ -16,7 +16,7 @@ from chainrule import Metric
 from chainrule.activations import relu, tanh
 from chainrule.callbacks import csv, early_stopping, history_file, nan_guard, successive_halving, tensorboard
 from chainrule.layers import linear, sequential
-from chainrule.losses import mse
+from chainrule.losses import huber, mse
 from chainrule.metrics import r2
 from chainrule.optimizers import adam, sgd
 from chainrule_lab.sweep import ensembles, log_uniform, runner
@@ -37,7 +37,7 @@ def build(lr=0.1, width=3, activation="tanh", momentum=0.0):
 def sweep(tmp_path):
     def call(search, of=build, **arguments):
         given = {"train": (X, Y), "validation": (X, Y), "epochs": 3, "batch_size": 8, "dtype": torch.float64}
-        return chainrule.sweep(of, search, loss=mse(), **{"store": tmp_path / "s.db", **given, **arguments})
+        return chainrule.sweep(of, search, **{"loss": mse(), "store": tmp_path / "s.db", **given, **arguments})
 
     return call
 
@@ -175,9 +175,59 @@ def test_a_callback_that_writes_files_is_refused_before_anything_is_trained(swee
     assert not trained
 
 
-def test_what_two_callbacks_share_their_copies_share():
-    one, other = ensembles.copies_of([Watching(shared := []), Watching(shared)])
-    assert one.held is other.held is not shared
+@pytest.mark.parametrize("part", ["loss", "metrics"])
+def test_a_loss_or_metric_that_cannot_be_copied_is_named_before_anything_is_trained(sweep, trained, part):
+    class Locked(mse if part == "loss" else Strict):
+        lock = None
+
+    own = Locked()
+    vars(own)["lock"] = threading.Lock()
+    given = {part: own if part == "loss" else [own]}
+    refused(sweep, f"^sweep: {part} must be possible to copy, .*cannot pickle .*Open what", {"lr": [0.1]}, **given)
+    assert not trained
+
+
+class Anneals:
+    """A callback that changes the loss and metric that it holds."""
+
+    def __init__(self, loss, metric):
+        self.loss, self.metric = loss, metric
+
+    @chainrule.hookimpl
+    def chainrule_epoch_end(self):
+        self.loss.delta /= 2
+        self.metric.scale *= 3
+
+
+class Scaled:
+    """A metric with a number that may change: the mean prediction, scaled."""
+
+    def __init__(self):
+        self.scale = 1.0
+
+    def __call__(self, prediction, target):
+        return self.scale * prediction.mean((1, 2))
+
+
+def test_a_callback_changes_the_loss_and_the_metric_that_it_holds_as_in_a_single_run(sweep):
+    def arguments():
+        loss, metric = huber(delta=1.0), Scaled()
+        return {"loss": loss, "metrics": {"scaled": metric}, "callbacks": [Anneals(loss, metric)]}
+
+    given = arguments()
+    results = sweep({"width": [3, 4]}, test=(X, Y), **given)
+    assert given["loss"].delta == given["metrics"]["scaled"].scale == 1
+    for row in results:
+        module, rule = build(width=row["width"])
+        alone = arguments()
+        loss, metrics = alone.pop("loss"), alone["metrics"]
+        network = module.build(seed=0, dtype=torch.float64)
+        history = chainrule.fit(network, loss, rule, train=(X, Y), epochs=3, batch_size=8, **alone)
+        for name in ("train_loss", "train_scaled"):
+            torch.testing.assert_close(torch.tensor(row.curve(name)), history[name], check_dtype=False)
+        test = chainrule.evaluate(network, loss, (X, Y), metrics=metrics)
+        assert row.curves["test_scaled"] == pytest.approx([test["scaled"].item()])
+        assert row.curves["test_loss"] == pytest.approx([test["loss"].item()])
 
 
 class Watching:
