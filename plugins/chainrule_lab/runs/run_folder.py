@@ -33,6 +33,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         check_folder("train", path)
         self.path = path
+        self._longer: dict[str, bytes] = {}  # the description of a run with more epochs, until it has had them
 
     @property
     def checkpoint(self) -> Path:
@@ -42,13 +43,13 @@ class RunFolder:
     @property
     def has_run(self) -> bool:
         """Whether something was trained here."""
-        return (self.path / DESCRIPTION).exists() and (self.checkpoint.exists() or (self.path / RESULTS).exists())
+        return (self.path / DESCRIPTION).exists() and bool(self._left())
 
     @contextmanager
     def taken_for(self, run: RunDescription) -> Iterator[dict[str, Any] | None]:
         """Keep other processes out and note which run this is; yield its results if it has ended.
 
-        Only its epochs may be more than before.
+        Only its epochs may be more than before; until it has had these, the folder is that of the shorter run.
 
         Raises:
             ChainruleError: if the folder has another run, with what differs, or another process trains in it.
@@ -79,9 +80,9 @@ class RunFolder:
                 )
             if not different:
                 return results
-            with self._explained():
-                (self.path / RESULTS).unlink(missing_ok=True)
-        elif strange := [name for name in FILES if (self.path / name).exists() and name != DESCRIPTION]:
+            self._longer = {DESCRIPTION: to_toml("train", complete).encode()}
+            return None
+        if strange := self._left():
             raise ChainruleError(
                 f"train: {self.path} must be new, or of a run, got {strange[0]} without {DESCRIPTION}. "
                 "Choose another with --output."
@@ -93,7 +94,11 @@ class RunFolder:
     def finish(self, files: Mapping[str, bytes]) -> None:
         """Write what the run ended with."""
         with self._explained():
-            write_together(self.path, files)
+            write_together(self.path, {**files, **self._longer})
+
+    def _left(self) -> list[str]:
+        """Return the names of what a run left here beside its description."""
+        return [name for name in FILES if (self.path / name).exists() and name != DESCRIPTION]
 
     def _results(self) -> dict[str, Any] | None:
         try:

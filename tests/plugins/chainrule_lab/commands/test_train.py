@@ -148,6 +148,35 @@ def test_more_epochs_go_on_from_the_end(work):
     assert files[0].read_text() == files[1].read_text()
 
 
+def test_a_run_that_cannot_get_more_epochs_stays_as_it_was(work):
+    folder = work / "runs" / "first"
+    (folder / "run.ckpt").write_bytes(b"damaged")
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    done = chainrule_train("first.toml", "--set", "epochs=6")
+    assert done.exit_code == 1
+    assert "run.ckpt" in done.stderr
+    assert "Delete it" in done.stderr
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+    assert "has run to its end" in chainrule_train("first.toml").stdout
+    (folder / "run.ckpt").unlink()
+    assert chainrule_train("first.toml", "--set", "epochs=6").exit_code == 0
+    assert chainrule_train("first.toml", "--set", "epochs=6", "--output", "at_once").exit_code == 0
+    for name in ("history.csv", "state.pt"):
+        assert (folder / name).read_bytes() == (work / "at_once" / name).read_bytes(), name
+    assert tomllib.loads((folder / "run.toml").read_text())["epochs"] == 6
+
+
+def test_a_run_without_checkpoint_and_results_is_trained_anew(work):
+    folder = work / "runs" / "first"
+    history = (folder / "history.csv").read_bytes()
+    for name in ("run.ckpt", "results.json"):
+        (folder / name).unlink()
+    assert chainrule_train("first.toml", "--set", "optimizer.k=3").exit_code == 1
+    assert chainrule_train("first.toml").exit_code == 0
+    assert (folder / "history.csv").read_bytes() == history
+    assert (folder / "results.json").exists()
+
+
 def test_other_settings_in_the_same_folder_are_named(work):
     done = chainrule_train("first.toml", "--set", "optimizer.k=3", "--set", "network.2=relu")
     assert done.exit_code == 1
