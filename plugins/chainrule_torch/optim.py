@@ -15,6 +15,7 @@ from chainrule import Wrapper, registry
 from chainrule.arguments import shown
 from chainrule.calls import expect_bound
 from chainrule.errors import ArgumentError, label
+from chainrule_torch.adapter.group_settings import expect_free
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 _classes: dict[str, tuple[Callable[..., Any], type[RuleOptimizer]]] = {}
@@ -62,6 +63,7 @@ def _constructor(factory: Callable[..., Any], title: str) -> Callable[..., None]
     if dataclasses.is_dataclass(factory):
         itself, params, *own, others = inspect.signature(RuleOptimizer.__init__).parameters.values()
         known = dict(inspect.signature(factory).parameters)
+        expect_free(factory, known)
         around = isinstance(factory, type) and issubclass(factory, Wrapper)
         beside = {"maximize": False} if around else {"weight_decay": 0.0, "maximize": False}
         for name, value in beside.items():

@@ -43,7 +43,7 @@ class GroupRule:
         clock: gives the moments of its steps.
         elementwise: whether each element's update depends on that element alone.
         begins_alike: whether it is elementwise, and its initial state is that of any parameter.
-        maximize: whether to step along the gradient instead of against it.
+        maximize: whether to step along the gradient instead of against it, where the rule does not do so itself.
         compiled: what takes compiled steps, if any.
         decay: the weight decay that acts beside the rule.
         shares: where parameters are cut among processes, what `shares_of_sums` finds of the rule.
@@ -66,7 +66,7 @@ class GroupRule:
             HyperparameterError: if a setting is outside its bounds.
         """
         self.decay = self._settings.decay_of(group)
-        self.maximize = group["maximize"]
+        self.maximize = self._settings.ascends_apart and group["maximize"]
         values = self._settings.values(group)
         if values == self._values:
             return

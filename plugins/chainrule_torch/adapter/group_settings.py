@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
-from chainrule import HyperparameterError, Optimizer, Wrapper
+from chainrule import ContractError, HyperparameterError, Optimizer, Wrapper
 from chainrule.base.member_values import with_values
 from chainrule.base.setting_values import checked
 from chainrule.base.settings import Settings, declared_types
@@ -16,10 +16,13 @@ from chainrule.base.wrapper import layers_of
 from chainrule.errors import label
 
 WEIGHT_DECAY = "weight_decay"
-OF_TORCH = ("params", "param_names", "maximize")
+MAXIMIZE = "maximize"
+OF_TORCH = ("params", "param_names")
 OF_SCHEDULERS = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr")
 OF_TRAINERS = ("name", "lr_scale")
 """Keys of a group that are no settings of a rule: what torch, its schedulers and trainers keep there for themselves."""
+ARGUMENTS = ("rounding", "state_dtype", "release", "compile", "flatten")
+"""Arguments of the optimizer itself."""
 
 
 class GroupSettings:
@@ -32,6 +35,10 @@ class GroupSettings:
         rule: the rule with the settings that no group changes.
         fields: the depth and the name of the setting of each key.
         decays_apart: whether the rule has no weight decay, so that `weight_decay` acts beside it.
+        ascends_apart: whether the rule has no `maximize`, so that it acts beside it.
+
+    Raises:
+        ContractError: if a setting has a name that is taken.
     """
 
     def __init__(self, rule: Optimizer) -> None:
@@ -39,6 +46,7 @@ class GroupSettings:
         self.fields: dict[str, tuple[int, str]] = {}
         self._decisive: set[str] = set()
         for depth, layer in enumerate(layers_of(rule)):
+            expect_free(layer, (field.name for field in dataclasses.fields(layer)))
             for field in dataclasses.fields(layer):
                 value = getattr(layer, field.name)
                 if field.name == "schedule" or isinstance(value, Settings) or callable(value):
@@ -50,6 +58,7 @@ class GroupSettings:
                 if field.metadata.get("per_member") is False:
                     self._decisive.add(key)
         self.decays_apart = WEIGHT_DECAY not in self.fields
+        self.ascends_apart = MAXIMIZE not in self.fields
 
     def defaults(self) -> dict[str, Any]:
         """Return the value of every key."""
@@ -57,11 +66,12 @@ class GroupSettings:
         values = {
             key: _plain(self.rule, key, getattr(layers[depth], name)) for key, (depth, name) in self.fields.items()
         }
-        return values | ({WEIGHT_DECAY: 0.0} if self.decays_apart else {}) | {"maximize": False}
+        apart = ({WEIGHT_DECAY: 0.0} if self.decays_apart else {}) | ({MAXIMIZE: False} if self.ascends_apart else {})
+        return values | apart
 
     def expect_known(self, keys: Mapping[str, Any]) -> None:
         """Raise HyperparameterError for a key that neither the rule nor torch has."""
-        known = {*self.fields, WEIGHT_DECAY, *OF_TORCH}
+        known = {*self.fields, WEIGHT_DECAY, MAXIMIZE, *OF_TORCH}
         for key in keys:
             if key not in (*known, *OF_SCHEDULERS, *OF_TRAINERS):
                 raise HyperparameterError(
@@ -109,12 +119,21 @@ class GroupSettings:
         ]
 
 
+def expect_free(owner: object, settings: Iterable[str]) -> None:
+    """Raise ContractError if a setting has the name of a key or an argument that is for the optimizer itself."""
+    if taken := {*OF_TORCH, *OF_SCHEDULERS, *OF_TRAINERS, *ARGUMENTS}.intersection(settings):
+        raise ContractError(
+            f"{label(owner)}: settings must not have names that torch's optimizers use, got {sorted(taken)}. "
+            "Rename them."
+        )
+
+
 def divided(make: Callable[..., Optimizer], settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the settings that a rule is made with, and those of a group beside them: for a wrapper, all of others."""
-    beside = {"maximize"}
+    beside = {MAXIMIZE}
     if dataclasses.is_dataclass(make):
         own = {field.name for field in dataclasses.fields(make)}
-        beside |= ({*settings} if "inner" in own else {WEIGHT_DECAY}) - own
+        beside = ({*settings} if "inner" in own else {WEIGHT_DECAY, MAXIMIZE}) - own
     given = {name: value for name, value in settings.items() if name not in beside}
     return given, {name: value for name, value in settings.items() if name in beside}
 

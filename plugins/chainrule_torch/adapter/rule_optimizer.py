@@ -260,7 +260,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             if t not in moments:
                 moments[t] = current.clock.at(t)
             data, grad = parameter if is_distributed(parameter) else parameter.detach(), parameter.grad
-            rows.append(Tensors(data, -grad if group["maximize"] else grad, of_the_rule(state), state[KEY]))
+            rows.append(Tensors(data, -grad if current.maximize else grad, of_the_rule(state), state[KEY]))
             at.append(moments[t])
         if distributed(group["params"]):
             from chainrule_torch.adapter.sharded import take_sharded

@@ -12,7 +12,7 @@ from chainrule.arguments import shown
 from chainrule.base.wrapper import layers_of
 from chainrule.errors import label
 from chainrule.updates.chain import Chain
-from chainrule_torch.adapter.group_settings import WEIGHT_DECAY, GroupSettings
+from chainrule_torch.adapter.group_settings import MAXIMIZE, WEIGHT_DECAY, GroupSettings
 from chainrule_torch.export import stand_ins
 from chainrule_torch.export.gathering import Gathering, Item
 from chainrule_torch.export.head import head, imports
@@ -93,6 +93,8 @@ def _settings(
             )
     if groups.decays_apart:
         found[WEIGHT_DECAY] = Setting(WEIGHT_DECAY, "float", "0.0")
+    if groups.ascends_apart:
+        found[MAXIMIZE] = Setting(MAXIMIZE, "bool", "False")
     rate = keys[-1]["lr"]
     return [found.pop(rate), *found.values()], keys
 
@@ -119,13 +121,19 @@ def _torch_class(
             f"export: {label(rule)}: a rule that sums over parameters must step whenever its wrappers do, "
             f"got {label(layers[-1])} inside. Train with chainrule_torch.optimizer."
         )
-    inner, decay = layers[-1], ""
-    if GroupSettings(rule).decays_apart:
+    inner, decay, groups = layers[-1], "", GroupSettings(rule)
+    if groups.decays_apart:
         decay = "beside"
     elif inner.decay_kind == "decoupled" and hasattr(inner, WEIGHT_DECAY):
         decay = "descend"
     shared, kept = _trial_state(chain)
-    taken = ParameterStep(found, decay=decay, draws=_reads(gathering, "random"), shares_memory=shared)
+    taken = ParameterStep(
+        found,
+        decay=decay,
+        ascends=groups.ascends_apart,
+        draws=_reads(gathering, "random"),
+        shares_memory=shared,
+    )
     ranks = () if tuple(chain.ranks) == Optimizer.ranks else tuple(chain.ranks)
     return TorchClass(title, settings, taken, ranks=ranks, keeps_dtypes=kept)
 

@@ -28,6 +28,7 @@ class ParameterStep:
     Args:
         layers: the wrappers, and the rule inside them.
         decay: how weight decay acts: "beside" the rule, by its "descend", or otherwise.
+        ascends: whether `maximize` acts beside the rule.
         draws: whether a layer draws random numbers.
         shares_memory: whether an initial state may be the parameter itself.
 
@@ -37,8 +38,9 @@ class ParameterStep:
         is_wrapped: whether there are several.
     """
 
-    def __init__(self, layers: list[Layer], *, decay: str, draws: bool, shares_memory: bool) -> None:
+    def __init__(self, layers: list[Layer], *, decay: str, ascends: bool, draws: bool, shares_memory: bool) -> None:
         self.layers, self.decay, self.draws, self.shares_memory = layers, decay, draws, shares_memory
+        self._ascends = ascends
         self.inner = layers[-1]
         self.sums = [layer for layer in layers if layer.rule.has("reduce")]
         self.is_wrapped = len(layers) > 1
@@ -70,7 +72,9 @@ class ParameterStep:
                 made = f"{{{named}: entry for name, entry in {made}.items()}}"
             initial.append(made)
         lines = [
-            'grad = -parameter.grad if group["maximize"] else parameter.grad',
+            'grad = -parameter.grad if group["maximize"] else parameter.grad'
+            if self._ascends
+            else "grad = parameter.grad",
             "state = self.state[parameter]",
             'if "step" not in state:',
             '    state["step"] = torch.tensor(0.0, dtype=torch.float32)',

@@ -71,8 +71,7 @@ class TorchClass:
         for i, each in enumerate(self.settings):
             written = f"{each.key}: {each.type}" + (f" = {each.default}" if each.default is not None else "")
             arguments += [written, "*"] if i == 0 else [written]
-        arguments.append("maximize: bool = False")
-        keys = [f'"{key}": {key}' for key in (*(each.key for each in self.settings), "maximize")]
+        keys = [f'"{each.key}": {each.key}' for each in self.settings]
         defaults = f"{{{', '.join(keys)}}}"
         if len(f"        super().__init__(params, {defaults})") <= WIDTH:
             body = f"super().__init__(params, {defaults})"

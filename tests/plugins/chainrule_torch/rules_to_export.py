@@ -87,6 +87,15 @@ class Counting(Optimizer):
         return grad + (parameter - state["start"]) / state["count"]
 
 
+class Ascending(Optimizer):
+    """Step along the gradient by a setting of its own, as ports from torch have it."""
+
+    maximize: bool = True
+
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return -grad if self.maximize else grad
+
+
 class Shaking(Wrapper):
     """Shake the gradient, and sum its squares over the network."""
 

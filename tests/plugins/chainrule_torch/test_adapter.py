@@ -79,6 +79,7 @@ def test_every_rule_steps_as_its_own_updater_does(name: str) -> None:
         (optim.Adam, torch.optim.Adam, {"lr": 0.01, "betas": (0.8, 0.99)}),
         (optim.AdamW, torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.1, "maximize": True}),
         (optim.SGD, torch.optim.SGD, {"lr": 0.01, "momentum": 0.9}),
+        (optim.torch_adamw, torch.optim.AdamW, {"lr": 0.01, "maximize": True}),  # a setting of the rule itself
     ],
 )
 def test_trains_a_module_as_torchs_own_does(ours: Any, theirs: Any, settings: Any) -> None:

@@ -131,6 +131,21 @@ def test_a_rule_that_works_in_no_training_of_torch_fails(rule, names):
         assert run(subject(rule), CHECKS[name]).outcome == "failed"
 
 
+class TakesNamesOfTorch(Optimizer):
+    """Scale the gradient by settings that torch's groups and the optimizer have names of."""
+
+    params: float = 1.0
+    flatten: float = 1.0
+
+    def update(self, parameter, grad, state, step):
+        return self.params * self.flatten * grad
+
+
+def test_a_setting_named_as_one_of_torch_fails():
+    result = run(subject(TakesNamesOfTorch), CHECKS["steps_in_torch_are_those_of_the_updater"])
+    assert "settings must not have names that torch's optimizers use, got ['flatten', 'params']." in result.detail
+
+
 PLAIN = """from chainrule import Optimizer
 
 class Plain(Optimizer):

@@ -68,7 +68,7 @@ def test_every_rule_steps_as_through_the_adapter_to_the_bit(name: str) -> None:
     assert parting(choice.rule, made, arguments_of(choice), steps=100, shapes=[(7,), (3, 5)]) is None
 
 
-@pytest.mark.parametrize("name", ["Dotted", "Inheriting", "Counting", "nested", "accumulated", "shaken"])
+@pytest.mark.parametrize("name", ["Dotted", "Inheriting", "Counting", "Ascending", "nested", "accumulated", "shaken"])
 def test_so_do_rules_with_dotted_names_parents_noise_and_wrappers_within_wrappers(name: str) -> None:
     choice = chosen(f"optimizers:{ODD}:{name}")
     assert f"class {choice.title}(torch.optim.Optimizer)" in checked_text(choice, "")  # which compares them
