@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chainrule import Buffer, ModuleLike, Parameter, Random, label
 from chainrule.base.module import named_held, named_modules, named_parameters
-from chainrule.base.saved_tensors import KeepsForBackward
+from chainrule.base.saved_tensors import KeepsForBackward, version
 
 Kept: TypeAlias = list[int | dict[str, Any] | None]
 """For each module how many tensors it saved, None if none; of one that saves in its own way, all its attributes."""
@@ -64,6 +64,20 @@ class BuiltLayer:
             grads.append(torch.zeros_like(data) if with_grad else torch.empty_like(data, device="meta"))
             parameter.bind(data, grads[-1])
         return grads
+
+    def bind_buffers(self, values: Iterable[Tensor]) -> None:
+        """Give each buffer its values (1, *shape)."""
+        for buffer, value in zip(self.buffers.values(), values, strict=True):
+            buffer.bind(value)
+
+    def buffer_versions(self) -> list[int]:
+        """Return torch's count of the changes of each buffer."""
+        return [version(buffer.data) for buffer in self.buffers.values()]
+
+    def kept_buffers(self, before: Sequence[int]) -> list[Tensor]:
+        """Return the values of each buffer, copied where it has changed since, as it may in later forwards too."""
+        pairs = zip(self.buffers.values(), before, strict=True)
+        return [buffer.data if version(buffer.data) == count else buffer.data.clone() for buffer, count in pairs]
 
     def take_saved(self) -> tuple[Kept, list[Tensor]]:
         """Take from the modules what forward saved in them."""

@@ -100,8 +100,7 @@ class LayerModule(nn.Module):
         built = self._built
         values = [self._part(name) for name in built.parameters]
         x = self._checked(x, values)
-        for name, buffer in built.buffers.items():
-            buffer.bind(self._part(name).unsqueeze(0))
+        built.bind_buffers(self._part(name).unsqueeze(0) for name in built.buffers)
         for stream in built.streams if self.training else ():
             counter = torch.randint(COUNTERS, (), device="cpu")  # as torch's own layers draw, also when recomputed
             stream.bind(stream.key.to(x.device), counter.to(x.device), values[0].dtype if values else x.dtype)

@@ -14,15 +14,20 @@ from chainrule_torch.networks.built_layer import BuiltLayer
 
 
 class LayerPass(torch.autograd.Function):
-    """The layer's forward on x (N, …) and its parameters' values; what it saves is kept by autograd, for each call."""
+    """The layer's forward on x (N, …) and its parameters' values.
+
+    Autograd keeps what each call has saved, with the buffers as they were after it.
+    """
 
     @staticmethod
     def forward(ctx: Any, built: BuiltLayer, training: bool, x: Tensor, *values: Tensor) -> Tensor:
         ctx.built, ctx.count = built, len(values)
         ctx.barrier = built.switch(training=training, with_grad=any(ctx.needs_input_grad))
         built.bind(values)
+        before = built.buffer_versions()
         y = built.layer.forward(x.unsqueeze(0))
         expect_tensor(built.layer, y)
+        ctx.buffers = built.kept_buffers(before)
         ctx.kept, saved = built.take_saved()
         ctx.save_for_backward(*values, *saved)
         return _without_members(y, [x, *values, *saved])
@@ -37,6 +42,8 @@ class LayerPass(torch.autograd.Function):
             )
         tensors = ctx.saved_tensors  # once, since a checkpoint may compute them anew
         values = tensors[: ctx.count]
+        built.switch(training=True, with_grad=True)  # in which, without a barrier, every module was
+        built.bind_buffers(ctx.buffers)
         built.put_back(ctx.kept, tensors[ctx.count :])
         _, _, layer.needs_input_grad, *needed = ctx.needs_input_grad
         with torch.no_grad(), torch.autocast(grad_output.device.type, enabled=False):

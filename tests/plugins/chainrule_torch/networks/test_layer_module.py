@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
-from chainrule import BackwardError, ChainruleError, Module, Parameter, ShapeError, registry
+from chainrule import BackwardError, Buffer, ChainruleError, Module, Parameter, ShapeError, registry
 from chainrule.activations import relu, sigmoid, tanh
 from chainrule.initializers import ones
 from chainrule.layers import batch_norm, dropout, embedding, linear, positional_embedding, sequential
@@ -221,6 +221,33 @@ def test_eval_mode_passes_gradients_where_it_computes_the_same():
     message = r"^sequential: backward must follow a forward in train mode, got eval mode, in which batch_norm has no"
     with pytest.raises(BackwardError, match=message):
         y.sum().backward()
+
+
+class Growing(Module):
+    """Multiply by the number of batches so far."""
+
+    same_in_eval = False
+
+    def __init__(self):
+        self.count = Buffer()
+
+    def forward(self, x):
+        if self.training:
+            self.count.data.add_(1)
+        return x * self.count.data
+
+    def backward(self, grad_output):
+        return grad_output * self.count.data if self.training else grad_output
+
+
+def test_backward_has_the_mode_and_the_buffers_of_its_own_forward():
+    module, x = as_torch_module(Growing()), torch.ones(1, 2, requires_grad=True)
+    y = module(x) + 10 * module(x)
+    with torch.no_grad():
+        module.eval()(x)
+    y.sum().backward()
+    assert x.grad.tolist() == [[21, 21]]
+    assert module.count == 2
 
 
 def test_buffers_move_with_the_module_and_change_in_train_mode_alone():
