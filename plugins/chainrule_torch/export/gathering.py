@@ -14,6 +14,9 @@ from typing import Any, NoReturn
 
 import chainrule
 from chainrule import ChainruleError
+from chainrule.arguments import shown
+from chainrule.base.setting_values import equal
+from chainrule.errors import one_line
 from chainrule_torch.export.module_source import (
     Edits,
     Imported,
@@ -81,6 +84,31 @@ class Gathering:
             "Write it with torch, or train with chainrule_torch.optimizer."
         )
 
+    def _refuse_definition(self, module: str, name: str) -> NoReturn:
+        raise ChainruleError(
+            f"export: {self.owner}: a name must be defined by a statement of its own at the top of its module, got "
+            f"{name} of {module}. Define it there, under no if or try."
+        )
+
+    def expect_defined(self, source: ModuleSource, name: str, node: ast.stmt, home: type | ModuleType) -> None:
+        """Raise ChainruleError if a constant of a class or module has another value than its definition gives."""
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            return
+        value, rule = vars(home).get(name), f"export: {self.owner}: a constant must keep the value of its definition"
+        if node.value is None:
+            self._refuse_definition(source.name, name)
+        try:
+            defined = source.evaluated(node.value, vars(home))
+        except Exception as error:
+            raise ChainruleError(
+                f"{rule}, got {name} of {source.name}, which gives {one_line(error).rstrip('.')} now. Write its value."
+            ) from error
+        if not _are_same(value, defined):
+            raise ChainruleError(
+                f"{rule}, got {name} = {shown(value)}, which {source.name} defines as {shown(defined)}. "
+                "Define it by one statement."
+            )
+
     def follow(self, source: ModuleSource, node: ast.AST) -> tuple[Edits, set[str]]:
         """Return the edits by which names in a syntax tree become those of the file, and the items that it uses."""
         edits: Edits = {}
@@ -131,7 +159,7 @@ class Gathering:
             used.add(name)
             return name
         if not hasattr(builtins, name) and hasattr(sys.modules[source.name], name):
-            self.refuse(f"{name}, which {source.name} does not define in sight")
+            self._refuse_definition(source.name, name)
         return None
 
     def _imported(self, imported: Imported, used: set[str]) -> str | None:
@@ -156,8 +184,8 @@ class Gathering:
         if name in source.imports:
             return self._imported(source.imports[name], used)
         home = getattr(value, "__module__", module)
-        if home == module or name not in source_of(home).definitions:
-            self.refuse(f"{module}.{name}")
+        if name not in source_of(home).definitions:
+            self._refuse_definition(module, name)
         return self._defined(source_of(home), name, used)
 
     def _of_chainrule(self, value: Any, module: str) -> str | None:
@@ -178,7 +206,7 @@ class Gathering:
         """Whether what a package or a neighbouring file defines travels."""
         if root in self._roots:
             return True
-        return _folder(importlib.import_module(root)) in self._folders
+        return root in sys.modules and _folder(sys.modules[root]) in self._folders
 
     def _gather(self, source: ModuleSource, name: str) -> None:
         known = self.items.get(name)
@@ -197,6 +225,7 @@ class Gathering:
             item.uses_at_once |= {one for one in self.follow(source, each)[1] if one != name}
         until = documentation_after(source.tree.body, node) if is_constant else None
         item.text = source.block(node, edits, until=until)
+        self.expect_defined(source, name, node, sys.modules[source.name])
 
     def expect_free(self, own: Iterable[str], always: Iterable[Imported]) -> None:
         """Raise ChainruleError if what is gathered has names of the file's own, or imports two things by one name."""
@@ -232,6 +261,17 @@ def builtin_error(kind: type) -> str:
     """Return the name of Python's error for one of chainrule."""
     parents = [each.__name__ for each in kind.__mro__ if each.__module__ == "builtins"]
     return parents[0] if parents[0] != "Exception" else "RuntimeError"
+
+
+def _are_same(value: Any, other: Any) -> bool:
+    """Whether two values are equal, or cannot be compared, as functions cannot."""
+    if type(value) is not type(other):
+        return False
+    if isinstance(value, tuple | list):
+        return len(value) == len(other) and all(map(_are_same, value, other))
+    if isinstance(value, dict):
+        return value.keys() == other.keys() and all(_are_same(value[key], other[key]) for key in value)
+    return type(value).__eq__ is object.__eq__ or equal(value, other)  # type: ignore[comparison-overlap]
 
 
 def _folder(module: ModuleType) -> Path | None:

@@ -12,12 +12,15 @@ from functools import cache
 from importlib.util import resolve_name
 from itertools import pairwise
 from types import ModuleType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from chainrule import ChainruleError
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Definition: TypeAlias = Function | ast.ClassDef | ast.Assign | ast.AnnAssign
+Scope: TypeAlias = Function | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+"""Syntax with names that are bound in it alone."""
+
 Edits: TypeAlias = dict[tuple[int, int], str]
 """New text for spans of the source, in bytes."""
 
@@ -38,7 +41,7 @@ class ModuleSource:
         name: the module's.
         tree: its syntax tree.
         definitions: functions, classes and constants at its top, by name.
-        imports: what each name is bound to that is imported at its top.
+        imports: what each name is bound to that is imported at its top, also under an if or a try.
 
     Raises:
         ChainruleError: if there is no source.
@@ -64,8 +67,13 @@ class ModuleSource:
         for node in _top_level(self.tree.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self.imports |= {one.bound: one for one in self.imported_by(node)}
-            elif name := name_of(node):
+        for node in self.tree.body:
+            if name := name_of(node):
                 self.definitions[name] = node  # type: ignore[assignment]  # what has a name is one
+
+    def evaluated(self, node: ast.expr, names: Mapping[str, Any]) -> Any:
+        """Return the value that an expression has now, at the module's top or in a class with these names."""
+        return eval(compile(ast.Expression(node), f"<{self.name}>", "eval"), vars(self._module), names)  # noqa: S307
 
     def imported_by(self, node: ast.Import | ast.ImportFrom) -> list[Imported]:
         """Return what an import statement binds."""
@@ -139,16 +147,19 @@ def is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def local_names(node: ast.AST) -> set[str]:
-    """Return the names that a function binds, in functions inside it too."""
-    names = set()
-    for each in ast.walk(node):
+def local_names(scope: Scope) -> set[str]:
+    """Return the names that a function, a lambda or a comprehension binds, without those of scopes inside it."""
+    names, parts = set[str](), list(ast.iter_child_nodes(scope))
+    while parts:
+        each = parts.pop()
         if isinstance(each, ast.arg):
             names.add(each.arg)
         elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store | ast.Del):
             names.add(each.id)
-        elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and each is not node:
+        elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(each.name)
+        if not isinstance(each, Scope | ast.ClassDef):
+            parts += ast.iter_child_nodes(each)
     return names
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
-from chainrule_torch.export.module_source import Imported, ModuleSource, local_names
+from chainrule_torch.export.module_source import Imported, ModuleSource, Scope, local_names
 
 
 def at_once(node: ast.AST) -> Iterator[ast.AST]:
@@ -37,10 +37,9 @@ def references(node: ast.AST, source: ModuleSource) -> Iterator[tuple[ast.AST, s
         elif isinstance(each, ast.Attribute) and (dotted := _dotted_import(each, source, bound)) is not None:
             yield dotted, bound
         else:
-            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                bound = bound | local_names(each)
+            inside = bound | local_names(each) if isinstance(each, Scope) else bound
             for child in ast.iter_child_nodes(each):
-                yield from visit(child, bound)
+                yield from visit(child, bound if isinstance(child, ast.arguments) else inside)  # with their defaults
 
     yield from visit(node, set())
 

@@ -208,6 +208,7 @@ class RuleClass:
         for name, statements in self._members(kind).items():
             if name not in self._kept[kind] or name == "__post_init__":
                 continue
+            self._gathering.expect_defined(source, name, statements[-1], kind)
             for statement in statements:
                 edits, _ = self._gathering.follow(source, statement)
                 for each in at_once(statement):

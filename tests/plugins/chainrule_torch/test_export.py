@@ -347,6 +347,80 @@ def test_what_cannot_be_a_file_is_refused_with_the_reason(name: str, message: st
     assert "\n" not in printed
 
 
+RULE = """
+from chainrule import Optimizer
+{}
+class Scaled(Optimizer):
+    SHARE = 1.0
+
+    def update(self, parameter, grad, state, step):
+        return {}
+"""
+
+
+def scaled(tmp_path: Path, definitions: str, direction: str, after: str = "") -> Path:
+    file = tmp_path / "scaled.py"
+    file.write_text(RULE.format(definitions, direction) + after, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("definitions", "direction", "after", "got"),
+    [
+        ("AT = []\nfor k in (20, 40):\n    AT.append(k)", "0 * grad if step.t in AT else grad", "", "AT = [20, 40], "),
+        ("LIMITS = {'a': 1.0}\nLIMITS['b'] = 2.0", "grad * LIMITS['a']", "", "LIMITS = {'a': 1.0, 'b': 2.0}, which "),
+        ("WORDS = ('a',)\nWORDS += ('b',)", "grad * len(WORDS)", "", "WORDS = ('a', 'b'), which scale"),
+        ("", "grad * (self.SHARE if step.t > 20 else 1)", "Scaled.SHARE = 0.5", "SHARE = 0.5, which scaled"),
+        ("k = 2\nHALF = 1 / k\nk = 0", "grad * HALF", "", "which gives ZeroDivisionError: division by zero now."),
+    ],
+)
+def test_a_constant_that_its_module_changes_is_refused(
+    tmp_path: Path, definitions: str, direction: str, after: str, got: str
+) -> None:
+    status, printed = export(f"{scaled(tmp_path, definitions, direction, after)}:Scaled")
+    assert status == 1
+    assert printed.startswith("export: scaled: a constant must keep the value of its definition, got ")
+    assert got in printed
+    assert "\n" not in printed
+
+
+@pytest.mark.parametrize(
+    ("definitions", "direction"),
+    [
+        ("KINDS = {'a': lambda x: 2 * x}", "KINDS['a'](grad)"),
+        ("TWO = 2", "(lambda TWO: TWO)(3) * grad * TWO"),
+        ("TWO = 2", "sum([TWO for TWO in (1, 3)]) * grad * TWO"),
+        ("TWO = 2", "(lambda TWO=TWO: grad * TWO)()"),
+    ],
+)
+def test_names_that_a_function_inside_binds_too_and_functions_in_tables_are_exported(
+    tmp_path: Path, definitions: str, direction: str
+) -> None:
+    assert definitions in checked_text(chosen(f"{scaled(tmp_path, definitions, direction)}:Scaled"), "")
+
+
+@pytest.mark.parametrize(
+    ("definitions", "message"),
+    [
+        (
+            "if True:\n    TWO = 2",
+            "a name must be defined by a statement of its own at the top of its module, got TWO of",
+        ),
+        ("try:\n    TWO = 2\nexcept OSError:\n    TWO = 3", "a name must be defined by a statement of its own at the "),
+        ("TWO, THREE = 2, 3", "a name must be defined by a statement of its own at the top of its module, got TWO of "),
+        (
+            "try:\n    from no_package import TWO\nexcept ImportError:\n    TWO = 2",
+            "the file must need torch and the st",
+        ),
+    ],
+)
+def test_a_name_without_a_statement_of_its_own_is_refused(tmp_path: Path, definitions: str, message: str) -> None:
+    status, printed = export(f"{scaled(tmp_path, definitions, 'grad * TWO')}:Scaled")
+    assert status == 1
+    assert printed.startswith(f"export: scaled: {message}")
+    assert "\n" not in printed
+
+
 def test_a_module_without_source_is_told() -> None:
     with pytest.raises(ChainruleError, match=r"^export: no source of the module made\. Write the rule into a file"):
         ModuleSource(ModuleType("made"))
