@@ -88,7 +88,11 @@ def _walked(peer: Peer, shapes: dict[str, tuple[int, ...]], steps: int) -> Tenso
         return walk(peer.start, shapes, steps)
     except Exception as error:
         why = one_line(error).rstrip(".")
-        raise ChainruleError(f"diff: {peer.name} must take {steps} steps, got {why}. Change --their.") from error
+        sizes = " and ".join(map(str, shapes.values()))
+        raise ChainruleError(
+            f"diff: {peer.name} must step parameters of shape {sizes} by dense gradients, without a closure, got "
+            f"{why}. Name another, or change --their."
+        ) from error
 
 
 def _values(option: str, given: Iterable[str] | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -167,11 +167,18 @@ class TorchWalker:
 
 
 def _of_torch(kind: Any, rule: Optimizer, given: Mapping[str, Any]) -> Peer:
-    signature = inspect.signature(kind).parameters
-    settings, left_out = translated(rule, signature)
-    settings |= {"foreach": False} if "foreach" in signature else {}
-    settings |= given
-    _try(kind.__name__, lambda: kind([torch.nn.Parameter(torch.zeros(2, 2))], **settings))
+    def made(settings: Mapping[str, Any]) -> object:
+        return kind([torch.nn.Parameter(torch.zeros(2, 2))], **settings)
+
+    signature, own = _arguments(kind), inspect.signature(kind).parameters
+    settings, left_out = _for_torch(rule, own, given)
+    names = [*own]
+    for name in [each for each in signature if each not in own]:
+        further, left = _for_torch(rule, [*names, name], given)
+        with suppress(Exception):  # such as of an argument that the class gives its parent itself
+            made(further)
+            names, settings, left_out = [*names, name], further, left
+    _try(kind.__name__, lambda: made(settings))
     decay = settings.get("weight_decay", _default(signature, "weight_decay"))
     return Peer(
         _called(f"{kind.__module__.partition('.')[0]} {kind.__name__}", settings),
@@ -179,6 +186,26 @@ def _of_torch(kind: Any, rule: Optimizer, given: Mapping[str, Any]) -> Peer:
         left_out,
         decay,
     )
+
+
+def _arguments(kind: type) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a class, and those of its parents that it may pass on by ``**kwargs``."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in kind.__mro__:
+        own = inspect.signature(each).parameters
+        found = {**own, **found}
+        if all(one.kind is not one.VAR_KEYWORD for one in own.values()):
+            break
+    return found
+
+
+def _for_torch(
+    rule: Optimizer, parameters: Iterable[str], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rule's settings for an optimizer of torch with such arguments, and those that it does not have."""
+    names = set(parameters)
+    settings, left_out = translated(rule, names)
+    return {**settings, **({"foreach": False} if "foreach" in names else {}), **given}, left_out
 
 
 class OptaxWalker:

@@ -72,6 +72,18 @@ def test_what_another_library_says_is_one_line_of_one_sentence(tmp_path):
     assert told == "diff: Rule must take its settings, got TypeError: no model: it needs one. Change them by --their."
 
 
+def test_settings_reach_an_optimizer_that_passes_them_on_to_its_parent(tmp_path):
+    file = tmp_path / "passing.py"
+    file.write_text(
+        "import torch\n\n\nclass Passing(torch.optim.Adam):\n    def __init__(self, params, **kwargs):\n"
+        "        super().__init__(params, eps=1e-6, **kwargs)\n",
+        encoding="utf-8",
+    )
+    status, printed = diff("adam", "--against", f"{file}:Passing", "--set", "lr=0.01", "--set", "eps=1e-6")
+    assert status == 0
+    assert "Passing(lr=0.01, betas=(0.9, 0.999))\nnot theirs  eps=1e-06\n" in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -88,6 +100,10 @@ def test_what_another_library_says_is_one_line_of_one_sentence(tmp_path):
         (
             ["adam", "--against", "torch", "--tolerance", "nan"],
             "diff: --tolerance must be a number of at least 0, got nan",
+        ),
+        (
+            ["adam", "--against", "torch:LBFGS"],
+            "diff: torch LBFGS(lr=0.001) must step parameters of shape (4, 3) and (3,) ",
         ),
         (["adam", "--against", ""], '--against: a value must not be empty, got "".'),
         (["adam", "--against", "nothing.py:Rule"], "diff: no such file: nothing.py."),
