@@ -117,3 +117,10 @@ def test_nan_agrees_with_nothing():
     nan = torch.tensor([1.0, torch.nan])
     with pytest.raises(CheckFailed, match=r"must be nan at \[1\], got nan \(1 of 2 elements differ"):
         expect_close("the value", nan, nan, tolerance=1.0)
+
+
+def test_booleans_are_equal_or_are_not():
+    mask = torch.tensor([True, False])
+    expect_close("the mask", mask, mask.clone())
+    with pytest.raises(CheckFailed, match=r"^the mask must be 0 at \[1\], got 1 \(1 of 2 elements differ"):
+        expect_close("the mask", torch.tensor([True, True]), mask, tolerance=1e-12)

@@ -46,6 +46,8 @@ def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float =
         raise CheckFailed(f"{what} must have dtype {expected.dtype}, got {got.dtype}.")
     if got.device != expected.device:
         raise CheckFailed(f"{what} must be on {expected.device}, got a tensor on {got.device}.")
+    if got.dtype == torch.bool:  # of which torch has no differences
+        got, expected = got.int(), expected.int()
     allowed = tolerance * expected.abs().clamp(min=1.0)
     same = (got == expected) | ((got - expected).abs() <= allowed)
     if same.all():
