@@ -3,11 +3,15 @@
 import pytest
 import torch
 
-from chainrule import ChainruleError, ShapeError
+from chainrule import ChainruleError, ContractError, ShapeError
 from chainrule.testing import checks_of, run, run_all, subject
 from chainrule.testing.modules.trials import make_trial
 from chainrule_plugins.activations.tanh import Tanh
 from chainrule_plugins.layers.linear import Linear
+from chainrule_plugins.losses.huber import Huber
+from chainrule_plugins.losses.mse import Mse
+from chainrule_plugins.metrics.mae import Mae
+from chainrule_plugins.optimizers.sgd import Sgd
 
 from .correct_modules import BatchNorm, Dropout, Embedding
 
@@ -87,3 +91,52 @@ def test_each_example_has_its_own_form():
 
     (check,) = [check for check in checks_of("layers") if check.name == "extreme_inputs_stay_finite"]
     assert run(subject(Both), check).outcome == "passed"
+
+
+def with_examples(parent, examples):
+    return type(f"Odd{parent.__name__}", (parent,), {"examples": classmethod(lambda cls: examples(cls))})
+
+
+def test_the_size_of_an_input_may_be_a_number():
+    ((_, shape),) = subject(with_examples(Tanh, lambda cls: [(cls(), 3)])).make_examples()
+    assert shape == (3,)
+
+
+ROWS = torch.ones(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("parent", "examples", "words"),
+    [
+        (Tanh, lambda cls: [cls()], "each of examples() must be a tuple (instance, inputs), got OddTanh()."),
+        (Tanh, lambda cls: [(cls(), None)], "the inputs of an example must be a shape or a tensor (N, …), got None."),
+        (Tanh, lambda cls: cls(), "examples() must return a list, got OddTanh()."),
+        (Sgd, lambda cls: None, "examples() must return a list, got None."),
+        (Mse, lambda cls: [(cls(), ROWS)], "must be a tuple (instance, prediction, target), got a tuple of OddMse, T"),
+        (Mse, lambda cls: [(cls(), ROWS, 1.0)], "the target of an example must be a tensor (N, …), got 1.0."),
+        (Mae, lambda cls: [(cls(), 1.0, ROWS)], "the prediction of an example must be a tensor (N, …), got 1.0."),
+    ],
+)
+def test_examples_of_another_form_are_refused_in_one_line(parent, examples, words):
+    odd = subject(with_examples(parent, examples))
+    with pytest.raises(ContractError) as caught:
+        odd.make_examples()
+    assert str(caught.value).startswith(f"odd_{parent.__name__.lower()}: ")
+    assert words in str(caught.value)
+    (result,) = run_all(odd, checks_of(odd.kind))
+    assert result.detail == f"{odd.label}: nothing_to_check failed: {caught.value}"
+
+
+@pytest.mark.parametrize(("kind", "cls", "settings"), [("losses", Huber, {"delta": 2.0}), ("metrics", Mae, {})])
+def test_a_factory_has_the_rows_of_what_it_makes(kind, cls, settings):
+    made = subject(lambda: cls(**settings), kind=kind).make_examples()
+    assert {type(one) for one, _, _ in made} == {cls}
+    assert all(getattr(one, name) == value for one, _, _ in made for name, value in settings.items())
+    assert [rows.tolist() for _, *both in made for rows in both] == [
+        rows.tolist() for _, *both in cls.examples() for rows in both
+    ]
+
+
+def test_what_makes_no_loss_is_refused_among_the_losses():
+    with pytest.raises(ContractError, match=r"^int: a component must have examples\(\), got none\. "):
+        subject(lambda: 3, kind="losses").make_examples()

@@ -240,10 +240,13 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
         with apart():
             expect_examples(subject.make_examples())
     except Exception as error:  # noqa: BLE001 - a component may raise anything
-        detail = f"{subject.label}: nothing_to_check failed: making its examples raised {one_line(error).rstrip('.')}. "
-        detail += "Usual cause: required arguments without an examples() that supplies them."
+        said = f"making its examples raised {one_line(error).rstrip('.')}."
+        said += " Usual cause: required arguments without an examples() that supplies them."
         if isinstance(error, CheckFailed):
-            detail = f"{subject.label}: nothing_to_check failed: {error} Usual cause: examples() returns []."
+            said = f"{error} Usual cause: examples() returns []."
+        elif isinstance(error, ContractError):
+            said = str(error)
+        detail = f"{subject.label}: nothing_to_check failed: {said}"
         yield Result(subject.label, "nothing_to_check", "failed", detail, 0.0, error)
         return
     for one in checks:

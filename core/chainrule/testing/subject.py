@@ -17,7 +17,7 @@ from chainrule.base.loss import Loss
 from chainrule.base.module import Module
 from chainrule.base.wrapper import layers_of
 from chainrule.calls import explained, signature_of
-from chainrule.errors import ChainruleError, ShapeError, label
+from chainrule.errors import ChainruleError, ContractError, ShapeError, label
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
 Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Iterable[Tensor]]
@@ -75,10 +75,9 @@ def subject(
         ChainruleError: if the component is unknown, is an instance, or is of another kind; if its kind cannot be
             inferred or has no use for an argument; or if both input_shape and inputs are given.
     """
-    input_shape = (input_shape,) if isinstance(input_shape, int) else input_shape
     if input_shape is not None and inputs is not None:
         raise ChainruleError(
-            f"subject: one of input_shape and inputs must be left out, got {tuple(input_shape)} and a tensor of shape "
+            f"subject: one of input_shape and inputs must be left out, got {input_shape} and a tensor of shape "
             f"{tuple(inputs.shape)}. The inputs have a shape."
         )
     if isinstance(component, str):
@@ -98,17 +97,18 @@ def subject(
         of_class = not args and not settings and hasattr(found, "examples")
         if kind in ("layers", "activations"):
             given = inputs if inputs is not None else (4,) if input_shape is None else input_shape
-            made = _examples_of(found) if of_class else [(found(*args, **settings), given)]
-            return [_with_inputs(*example) for example in made]
+            made = _examples_of_layer(found) if of_class else [(found(*args, **settings), given)]
+            return [_with_inputs(*_parts(name, example, "instance", "inputs")) for example in made]
         if kind in ("losses", "metrics"):
-            samples = list(found.examples()) + (
-                _further_examples_of_loss(found) if kind == "losses" and of_class else []
-            )
+            samples = _examples_of(found if hasattr(found, "examples") else type(found(*args, **settings)))
+            samples += _further_examples_of_loss(found) if kind == "losses" and of_class else []
             return [
                 _with_rows(loss if of_class else found(*args, **settings), prediction, target)
-                for loss, prediction, target in samples
+                for loss, prediction, target in (
+                    _parts(name, sample, "instance", "prediction", "target") for sample in samples
+                )
             ]
-        instances: list[Any] = list(found.examples()) if of_class else [found(*args, **settings)]
+        instances = _examples_of(found) if of_class else [found(*args, **settings)]
         if kind == "optimizers":
             for rule in instances:
                 layers_of(rule)  # which refuses what is no rule
@@ -132,9 +132,36 @@ def _expect_use(kind: str, **given: Any) -> None:
         raise ChainruleError(f"subject: inputs must be a tensor (N, …), got {shown(given['inputs'])}. Make it one.")
 
 
-def _examples_of(layer: Any) -> list[tuple[Any, Any]]:
+def _examples_of(component: Any) -> list[Any]:
+    """Return what `examples` of a class returns.
+
+    Raises:
+        ContractError: if there is no such method, or it returns no list.
+    """
+    if not hasattr(component, "examples"):
+        raise ContractError(f"{label(component)}: a component must have examples(), got none. Inherit from its kind.")
+    made = component.examples()
+    if not isinstance(made, Iterable):
+        raise ContractError(f"{label(component)}: examples() must return a list, got {shown(made)}. Return one.")
+    return list(made)
+
+
+def _parts(name: str, example: Any, *parts: str) -> tuple[Any, ...]:
+    """Return an example of several parts.
+
+    Raises:
+        ContractError: if it has others.
+    """
+    if not isinstance(example, tuple | list) or len(example) != len(parts):
+        raise ContractError(
+            f"{name}: each of examples() must be a tuple ({', '.join(parts)}), got {shown(example)}. Return these."
+        )
+    return tuple(example)
+
+
+def _examples_of_layer(layer: Any) -> list[Any]:
     """Return the examples of a layer; where these are its parent's, one with further axes too, if it may have them."""
-    made = list(layer.examples())
+    made = _examples_of(layer)
     if _inherits_examples(layer, Module) and not made[0][0].parameters():
         with suppress(ShapeError):
             made[0][0].output_shape((3, 4))
@@ -164,9 +191,16 @@ def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
     """Return an example of a layer: the module, and the shape of one input or a tensor of inputs.
 
     Raises:
+        ContractError: if they are neither.
         ShapeError: if nothing can be drawn from them.
     """
     if not isinstance(inputs, Tensor):
+        inputs = (inputs,) if isinstance(inputs, int) else inputs
+        if not isinstance(inputs, Sequence) or not all(isinstance(size, int) for size in inputs):
+            raise ContractError(
+                f"{label(module)}: the inputs of an example must be a shape or a tensor (N, …), got {shown(inputs)}. "
+                "Write the shape of one input, such as (4,)."
+            )
         if getattr(module, "integer_inputs", False):
             raise ShapeError(
                 f"{label(module)}: an example with integer_inputs = True must have a tensor (N, …) of integers, "
@@ -182,12 +216,18 @@ def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
     return module, inputs
 
 
-def _with_rows(loss: Any, prediction: Tensor, target: Tensor) -> tuple[Any, Tensor, Tensor]:
+def _with_rows(loss: Any, prediction: Any, target: Any) -> tuple[Any, Tensor, Tensor]:
     """Return an example of a loss or a metric.
 
     Raises:
+        ContractError: if the prediction or the target is no tensor.
         ShapeError: if the prediction has too few values to look at.
     """
+    for what, value in {"prediction": prediction, "target": target}.items():
+        if not isinstance(value, Tensor):
+            raise ContractError(
+                f"{label(loss)}: the {what} of an example must be a tensor (N, …), got {shown(value)}. Make it one."
+            )
     if prediction.dim() == 0 or len(prediction) < 2 or not prediction.numel():
         raise ShapeError(
             f"{label(loss)}: the prediction of an example must have at least 2 rows, which tell a mean from a sum, got "
