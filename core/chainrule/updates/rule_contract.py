@@ -15,6 +15,10 @@ _NUMBERS = (float, int, Tensor)
 class FrozenState(dict[str, Tensor]):
     """A rule's state, whose tensors change in place but are never replaced: they are views of larger ones."""
 
+    def __missing__(self, name: str) -> NoReturn:
+        known = ", ".join(self) or "none"
+        raise ContractError(f'state["{name}"] must be a name that init returns, got another. Known: {known}.')
+
     def __setitem__(self, name: str, value: Tensor) -> None:
         if value is not self.get(name):  # `state["m"] += …` assigns the same tensor
             raise StateError(f'state["{name}"] must change in place, got a new tensor. Write state["{name}"].copy_(…).')

@@ -165,17 +165,30 @@ class OfTensor(Rule):
         return grad.sqare()
 
 
+class MisspeltState(Rule):
+    def init(self, parameter):
+        return {"momentum": torch.zeros_like(parameter)}
+
+    def update(self, parameter, grad, state, step):
+        return state["m"].mul_(0.9).add_(grad)
+
+
 @pytest.mark.parametrize("seeds", [None, [0, 1]])
 @pytest.mark.parametrize(
     ("rule", "error", "message"),
     [
         (Dotted(), UnknownAttributeError, r'^dotted: step has no "bias"\. Write step\["bias"\]\.$'),
+        (
+            MisspeltState(),
+            ContractError,
+            r'^state\["m"\] must be a name that init returns, got another\. Known: momentum\.$',
+        ),
         (Misspelt(), UnknownAttributeError, r'^step: has no "randm"\. Did you mean "random"\?$'),
         (OfTensor(), AttributeError, "^'Tensor' object has no attribute 'sqare'"),
     ],
     ids=lambda case: type(case).__name__ if isinstance(case, Optimizer) else "",
 )
-def test_an_attribute_that_a_step_lacks_is_answered_with_what_to_write(rule, error, message, seeds):
+def test_a_name_that_step_or_state_lacks_is_answered_with_what_to_write(rule, error, message, seeds):
     network = linear(3, 2, bias=False).build(seeds=seeds)
     network.flat.grad.fill_(1.0)
     with pytest.raises(error, match=message):
