@@ -7,6 +7,7 @@ from chainrule import ChainruleError, ContractError
 from chainrule.layers import linear
 from chainrule.optimizers import adam
 from chainrule.testing import check, checks_of, parametrize_checks, run, run_all, subject
+from chainrule_plugins.layers.linear import Linear
 
 ADAM = subject("adam")
 CHECK = checks_of("optimizers")[0]
@@ -72,3 +73,14 @@ def test_the_shape_of_an_input_with_one_axis_may_be_a_number():
 def test_what_makes_no_rule_is_refused_among_the_optimizers(factory):
     with pytest.raises(ContractError, match=r"^optimizer: the rule must inherit from chainrule\.Optimizer, got "):
         subject(factory, kind="optimizers").make_examples()
+
+
+@pytest.mark.parametrize("name", ["output_shape_is_as_declared", "wrong_shapes_raise"])
+def test_an_output_shape_that_returns_no_shape_is_named(name):
+    class Forgotten(Linear):
+        def output_shape(self, input_shape):
+            super().output_shape(input_shape)
+
+    (found,) = [one for one in checks_of("layers") if one.name == name]
+    result = run(subject(Forgotten, 4, 2), found)
+    assert "ContractError: forgotten: output_shape must return a tuple, got None." in result.detail
