@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import ClassVar, final
 
 import torch
@@ -13,7 +14,7 @@ from chainrule.base.class_attributes import expect_method
 from chainrule.base.reassigned_settings import PARTS, checked_setting, expect_part, expect_read, is_argument
 from chainrule.base.setting_values import equal
 from chainrule.calls import ExplainsAttributes
-from chainrule.errors import BackwardError, FrozenSettingError, label
+from chainrule.errors import BackwardError, ContractError, FrozenSettingError, label
 
 BOOKKEEPING = frozenset(
     {
@@ -83,7 +84,10 @@ class KeepsForBackward(ExplainsAttributes):
         if self.training:
             # Torch counts in-place changes to guard its own graphs, but not under inference mode.
             counted = not torch.is_inference_mode_enabled()
-            own["_versions"] = tuple([version(tensor) for tensor in tensors]) if counted else ()
+            try:
+                own["_versions"] = tuple([version(tensor) for tensor in tensors]) if counted else ()
+            except AttributeError:
+                expect_tensors(self, tensors)
 
     @final
     def saved_tensors(self) -> tuple[Tensor, ...]:
@@ -107,6 +111,16 @@ class KeepsForBackward(ExplainsAttributes):
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_saved", "_versions")}
+
+
+def expect_tensors(owner: object, saved: Iterable[object]) -> None:
+    """Raise ContractError if anything but tensors was saved for backward."""
+    for value in saved:
+        if not isinstance(value, Tensor):
+            raise ContractError(
+                f"{label(owner)}: save_for_backward must be called with tensors, got {shown(value)}. "
+                "Keep it as an attribute, or compute it in backward."
+            )
 
 
 def version(tensor: Tensor) -> int:

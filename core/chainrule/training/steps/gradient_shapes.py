@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chainrule.arguments import shown
 from chainrule.base.protocols import ModuleLike
+from chainrule.base.saved_tensors import expect_tensors
 from chainrule.errors import ContractError, label
 
 PASSES = frozenset({"forward", "backward"})
@@ -18,6 +19,8 @@ PASSES = frozenset({"forward", "backward"})
 @contextmanager
 def gradient_shapes_checked(modules: Sequence[ModuleLike]) -> Iterator[None]:
     """Within the block, raise ContractError for a dL/dx that is needed and not like its x, which torch may broadcast.
+
+    So for what is saved for backward and is no tensor, which under inference mode nothing else would notice.
 
     Each module is watched by functions in the place of its two methods, so that no later pass takes longer.
     """
@@ -40,7 +43,9 @@ def _watch(module: Any) -> None:
 
     def watched_forward(x: Tensor) -> Any:
         inputs[:] = [x]
-        return forward(x)
+        output = forward(x)
+        expect_tensors(module, vars(module).get("_saved") or ())
+        return output
 
     def watched_backward(grad_output: Tensor) -> Any:
         grad = backward(grad_output)

@@ -1,4 +1,4 @@
-"""A layer whose backward returns a gradient unlike its input is named at the first step, though torch broadcasts it."""
+"""A layer that torch would forgive at the first step is named: a gradient unlike its input, or no tensor saved."""
 
 import pytest
 import torch
@@ -54,3 +54,31 @@ def test_what_the_first_layer_returns_is_not_needed():
     layers = sequential(Passes(lambda grad: grad[:, :1]), linear(3, 3))
     step = training_step(layers.build(dtype=torch.float64), mse(), sgd())
     assert step(X, Y) > 0
+
+
+class SavesNumber(Module):
+    def forward(self, x):
+        self.save_for_backward(x, 2.0)
+        return x * 2
+
+    def backward(self, grad_output):
+        return grad_output * self.saved_tensors()[1]
+
+
+def by_hand(network):
+    network(X)
+
+
+def by_fit(network):
+    fit(network, mse(), sgd(), train=(X, Y), epochs=1)
+
+
+@pytest.mark.parametrize("run", [by_hand, by_fit])
+def test_what_is_saved_and_is_no_tensor_is_named(run):
+    network = sequential(linear(3, 3), SavesNumber()).build(dtype=torch.float64)
+    with pytest.raises(ContractError) as caught:
+        run(network)
+    assert str(caught.value) == (
+        "saves_number: save_for_backward must be called with tensors, got 2.0. Keep it as an attribute, or compute it "
+        "in backward."
+    )
