@@ -61,9 +61,23 @@ def test_a_metric_over_all_members_is_refused():
         chainrule.fit(network, cross_entropy(), sgd(), train=(X, torch.zeros(20).long()), metrics=metrics)
 
 
-def test_a_setting_without_its_type_is_refused():
-    with pytest.raises(HyperparameterError, match="lr must be declared with its type"):
-        type("Mine", (chainrule.Optimizer,), {"lr": 0.5})
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("lr", 0.5, "lr: LearningRate = 0.5"),
+        ("lr", chainrule.hyperparameter(default=0.5), "lr: LearningRate = hyperparameter(…)"),
+        ("schedule", None, "schedule: Callable[[int], float | Tensor] | None = None"),
+        ("steps", 4, "steps: int = 4"),
+    ],
+)
+def test_a_setting_without_its_type_is_refused_with_its_parents(name, value, fix):
+    parent = type("Parent", (chainrule.Optimizer,), {"__annotations__": {"steps": int}, "steps": 3})
+    with pytest.raises(HyperparameterError) as caught:
+        type("Mine", (parent,), {name: value})
+    given = fix.partition(" = ")[2]
+    assert str(caught.value) == (
+        f"mine: {name} must be declared with its type, got {name} = {given}, which Python would ignore. Write {fix}."
+    )
 
 
 def test_a_callback_with_an_ordering_of_its_own_is_refused():

@@ -112,9 +112,10 @@ class Settings(Explained):
             if "ClassVar" in str(annotated.get(name)):
                 continue
             if name not in annotated:
+                given = "hyperparameter(…)" if isinstance(value, dataclasses.Field) else repr(value)
                 raise HyperparameterError(
-                    f"{label(cls)}: {name} must be declared with its type, got {name} = {value!r}, which Python "
-                    f"would ignore. Write {name}: float = {value!r}."
+                    f"{label(cls)}: {name} must be declared with its type, got {name} = {given}, which Python "
+                    f"would ignore. Write {name}: {_written(inherited[name].type)} = {given}."
                 )
             field = value if isinstance(value, dataclasses.Field) else hyperparameter(default=value)
             declared = {key: said for key, said in field.metadata.items() if said is not None}
@@ -157,6 +158,11 @@ class Settings(Explained):
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))
+
+
+def _written(annotation: object) -> str:
+    """Return an annotation as it stands in source, of which Python keeps the text or the value."""
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
 def _make_default(field: dataclasses.Field[Any]) -> None:
