@@ -7,10 +7,13 @@ from importlib import metadata
 from typing import Any
 
 from chainrule.calls import explain_construction_of_any
-from chainrule.errors import BrokenComponentError, one_line
+from chainrule.errors import AmbiguousComponentError, BlockedComponentError, BrokenComponentError, one_line
 from chainrule.registry.component import Component
 from chainrule.registry.contract import API
 from chainrule.registry.kinds import HOOKS, KINDS, OUT_OF_SCOPE, kind_or_none, kinds_of_class
+
+OF_ANOTHER = (AmbiguousComponentError, BlockedComponentError, BrokenComponentError)
+"""The errors of an import that are about another component, and say how that is mended."""
 
 
 def load_record(component: Component) -> Any:
@@ -36,7 +39,7 @@ def load_record(component: Component) -> Any:
         if entry_point.extras and isinstance(error, ImportError):
             wanted = f"{component.distribution}[{','.join(entry_point.extras)}]"
             needs = f'Install its dependencies: pip install "{wanted}".'
-        raise broken(component, one_line(error), fix=needs) from error
+        raise broken(component, one_line(error), error, fix=needs) from error
     if component.kind == OUT_OF_SCOPE:
         _check_reasons(component, found)
         return found
@@ -63,9 +66,10 @@ def broken(
 ) -> BrokenComponentError:
     """Return the error for a record that cannot be loaded, for this cause."""
     owner = component.distribution
+    fix = "" if isinstance(error, OF_ANOTHER) else f" {fix or f'Fix or reinstall {owner}.'}"
     problem = BrokenComponentError(
         f"{component.key} ({component.entry_point}) of {owner} {component.version} cannot be loaded: "
-        f"{cause.rstrip('.')}. {fix or f'Fix or reinstall {owner}.'}"
+        f"{cause.rstrip('.')}.{fix}"
     )
     problem.__cause__ = error
     return problem

@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 
 import chainrule
 from chainrule import registry
-from chainrule.cli.doctor import loading
+from chainrule.cli.doctor import examination, loading
 from chainrule.cli.main import app
+from chainrule.registry.catalogue import Catalogue
+from chainrule.registry.component import Component
 
 
 @pytest.fixture
@@ -68,3 +70,17 @@ def test_the_limit_is_a_number_of_seconds(limit):
     done = CliRunner().invoke(app, ["doctor", "--limit", limit])
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"chainrule: doctor: --limit must be a number of at least 0.1, got {limit}. Pass one.\n"
+
+
+def test_what_fails_by_another_component_is_a_note_with_its_fix(beside):
+    said = 'optimizers: "adam" must be registered once, got two. Write chainrule:adam.'
+    beside("needs_adam", f"from chainrule import AmbiguousComponentError\nraise AmbiguousComponentError({said!r})\n")
+    component = Component(
+        kind="tasks", name="mine", entry_point="needs_adam:Task", distribution="needs-adam", version="1.0"
+    )
+    outcome = loading._outcome(catalogue := Catalogue(), component)
+    finding = examination._loading_finding(component, outcome, catalogue)
+    assert (finding.level, finding.traceback) == ("note", "")
+    assert finding.message == (
+        f"tasks:mine (needs_adam:Task) of needs-adam 1.0 cannot be loaded: AmbiguousComponentError: {said}"
+    )

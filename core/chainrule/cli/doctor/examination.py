@@ -77,4 +77,4 @@ def _loading_finding(component: Component, outcome: Outcome, catalogue: Catalogu
     fix = f"Fix or reinstall {owner}; until then CHAINRULE_DISABLE={key} leaves it out."
     message = outcome.problem if key in problem else f"{what}: {problem}. {fix}"
     topic = {HOOKS: "hook", COMMANDS: "command", OUT_OF_SCOPE: "scope"}.get(component.kind, "component")
-    return Finding("wrong", topic, key, owner, message, outcome.traceback)
+    return Finding("note" if outcome.is_of_another else "wrong", topic, key, owner, message, outcome.traceback)

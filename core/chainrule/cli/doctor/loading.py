@@ -21,6 +21,7 @@ from chainrule.errors import ChainruleError, one_line
 from chainrule.registry.catalogue import DISABLE, Catalogue
 from chainrule.registry.component import Component, is_valid_name
 from chainrule.registry.kinds import COMMANDS, HOOKS
+from chainrule.registry.loading import OF_ANOTHER
 
 MODULES = "modules"
 NEEDED = [Component(kind=MODULES, name=name, entry_point=name) for name in ("torch", "chainrule.training")]
@@ -32,10 +33,18 @@ NEEDED_LIMIT = 300.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of loading: an error on one line with its traceback, or the records that a hook contributes."""
+    """The result of loading: an error on one line with its traceback, or the records that a hook contributes.
+
+    Attributes:
+        problem: the error.
+        traceback: of its cause.
+        is_of_another: whether another component is at fault, which has a finding of its own.
+        contributed: the records.
+    """
 
     problem: str = ""
     traceback: str = ""
+    is_of_another: bool = False
     contributed: Sequence[dict[str, Any]] = ()
 
 
@@ -130,7 +139,8 @@ def _outcome(catalogue: Catalogue, component: Component) -> Outcome:
             catalogue.load(component)
     except BaseException as error:  # noqa: BLE001  # whatever an import raises is its outcome
         message = str(error) if isinstance(error, ChainruleError) else one_line(error)
-        return Outcome(" ".join(message.split()), _traceback(error.__cause__ or error))
+        is_of_another = isinstance(error.__cause__, OF_ANOTHER)
+        return Outcome(" ".join(message.split()), _traceback(error.__cause__ or error), is_of_another)
     return Outcome(contributed=[asdict(record) for record in contributed])
 
 
