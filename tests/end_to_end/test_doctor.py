@@ -177,7 +177,7 @@ MISFITS = {
     "hooks": ("import chainrule\n@chainrule.hookimpl\ndef chainrule_component(): pass\n", "unknown hook"),
 }
 SCOPES = {
-    "scope-list": ("optimizers", "NAMES = ['newton']\n", "must be a dict of reasons by name, got a value of type list"),
+    "scope-list": ("optimizers", "NAMES = ['newton']\n", "must be a dict of reasons, as text, by name, got ['newton']"),
     "scope-kind": ("optimisers", "NAMES = {'newton': 'No.'}\n", "its name must be a kind, such as layers"),
 }
 REQUIREMENTS = {

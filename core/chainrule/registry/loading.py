@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+from chainrule.arguments import shown
 from chainrule.calls import explain_construction_of_any
 from chainrule.errors import AmbiguousComponentError, BlockedComponentError, BrokenComponentError, one_line
 from chainrule.registry.component import Component
@@ -58,7 +59,7 @@ def _check_reasons(table: Component, found: object) -> None:
     if kind_or_none(table.name) is None:
         raise broken(table, f"its name must be a kind, such as {KINDS[0]}")
     if not isinstance(found, Mapping) or not all(isinstance(text, str) for text in (*found, *found.values())):
-        raise broken(table, f"it must be a dict of reasons by name, got a value of type {type(found).__name__}")
+        raise broken(table, f"it must be a dict of reasons, as text, by name, got {shown(found)}")
 
 
 def broken(

@@ -72,9 +72,9 @@ def test_a_disabled_package_gives_no_reasons(scope):
     ("source", "cause"),
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("NAMES = ['newton']", "it must be a dict of reasons by name, got a value of type list"),
-        ("NAMES = {'newton': None}", "it must be a dict of reasons by name, got a value of type dict"),
-        ("NAMES = 'newton'", "it must be a dict of reasons by name, got a value of type str"),
+        ("NAMES = ['newton']", "it must be a dict of reasons, as text, by name, got ['newton']"),
+        ("NAMES = {'newton': None}", "it must be a dict of reasons, as text, by name, got {'newton': None}"),
+        ("NAMES = 'newton'", "it must be a dict of reasons, as text, by name, got 'newton'"),
     ],
 )
 def test_a_broken_table_is_named_beside_the_usual_hints(liger, source, cause):
