@@ -17,7 +17,7 @@ import torch
 from chainrule.cli.component_file import subject_named
 from chainrule.cli.worker_processes import end_with_the_parent
 from chainrule.errors import ChainruleError
-from chainrule.testing import Check, Result, Subject, every_check, run_all
+from chainrule.testing import Check, Result, Subject, checks_of, run_all
 
 MANY = 8
 """From this number of components on, the start of further processes is worth its seconds."""
@@ -53,7 +53,9 @@ def results_of(plans: Sequence[Plan]) -> Iterator[Iterable[Result]]:
     threads = max(1, torch.get_num_threads() // processes)
     pool = ProcessPoolExecutor(processes, context, initializer=_prepare, initargs=(threads,))
     try:
-        waiting = [pool.submit(_results, plan.address, [check.name for check in plan.checks]) for plan in plans]
+        waiting = [
+            pool.submit(_results, plan.address, [(check.origin, check.name) for check in plan.checks]) for plan in plans
+        ]
         for plan, results in zip(plans, waiting, strict=True):
             yield _awaited(plan, results)
     finally:
@@ -78,10 +80,11 @@ def _prepare(threads: int) -> None:
     sys.stdout = sys.stderr
 
 
-def _results(address: str, names: Sequence[str]) -> list[Result]:
+def _results(address: str, names: Sequence[tuple[str, str]]) -> list[Result]:
     """Check a component in this process; the results are without the exceptions, which may not pass to another."""
-    chosen = [check for check in every_check() if check.name in names]
-    results = run_all(subject_named(address, owner="check"), chosen)
+    subject = subject_named(address, owner="check")
+    chosen = [check for check in checks_of(subject.kind, compile=True) if (check.origin, check.name) in names]
+    results = run_all(subject, chosen)
     return [dataclasses.replace(result, error=None) for result in results]
 
 

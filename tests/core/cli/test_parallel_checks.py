@@ -2,6 +2,7 @@
 
 import dataclasses
 import multiprocessing
+import sys
 
 import pytest
 
@@ -9,7 +10,7 @@ from chainrule.cli import parallel_checks
 from chainrule.cli.component_file import subject_named
 from chainrule.cli.parallel_checks import Plan, results_of
 from chainrule.errors import ChainruleError
-from chainrule.testing import checks_of, run_all
+from chainrule.testing import CHECKS, checks_of, run_all
 
 RULES = """
 import multiprocessing, os, signal
@@ -109,3 +110,16 @@ def test_the_end_of_a_process_is_one_line(rules, kind):
         f"check: initializers:{kind.lower()}, or one near it, ended the process that checked it. "
         f"Check them one by one, such as chainrule check initializers:{rules}:{kind}."
     )
+
+
+def test_a_process_takes_no_namesake_of_another_kind_or_package(monkeypatch):
+    (own, *_) = checks_of("initializers")
+
+    def of_house(example):
+        pass
+
+    of_house.__module__ = "house.checks"
+    namesakes = [dataclasses.replace(own, kinds=("schedules",)), dataclasses.replace(own, function=of_house)]
+    monkeypatch.setattr(sys.modules["chainrule.testing.check"], "CHECKS", [*CHECKS, *namesakes])
+    (result,) = parallel_checks._results("initializers:zeros", [(own.origin, own.name)])
+    assert (result.origin, result.check) == ("chainrule", own.name)
