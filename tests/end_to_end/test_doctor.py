@@ -227,6 +227,7 @@ MISSHAPEN = {
     "tool_of_number": "tool = 3\n",
     "project_of_list": "project = []\n",
     "points_of_number": '[project.entry-points]\n"chainrule.optimizers" = 3\n',
+    "points_without_quotes": '[project.entry-points.chainrule.optimizers]\nother = "other:Rule"\n',
     "no_toml": "no toml",
 }
 TOO_LONG = "x" * 300
@@ -361,6 +362,11 @@ def test_entry_points_as_installed_are_found_in_each_table_that_counts(faults, n
 @pytest.mark.parametrize("name", MISSHAPEN)
 def test_a_pyproject_of_another_shape_is_to_be_corrected(faults, name):
     assert re.match(rf"{name}: .*{name}/pyproject.toml must be readable, got ", _told(faults[0], name)["message"])
+
+
+def test_a_group_without_quotes_is_told_as_such(faults):
+    message = _told(faults[0], "points_without_quotes")["message"]
+    assert 'a group of entry points without quotes: write "chainrule.optimizers". Correct it' in message
 
 
 def test_a_source_folder_that_the_system_refuses_is_named(faults):

@@ -178,10 +178,17 @@ def _editable_folder(record: str | None) -> Path | None:
 
 
 def _written(project: dict[str, Any]) -> Points | None:
-    """Return the entry points in a pyproject.toml, standard or poetry's; None if they are declared elsewhere."""
+    """Return the entry points in a pyproject.toml, standard or poetry's; None if they are declared elsewhere.
+
+    Raises:
+        ValueError: if a group lacks its quotes, so that TOML takes it for a table inside another.
+    """
     standard, backend = project.get("project", {}), project.get("build-system", {}).get("build-backend", "poetry")
     poetry = project.get("tool", {}).get("poetry", {}) if "poetry" in backend else {}
     groups = standard.get("entry-points") or poetry.get("plugins")
     if groups is None and ("entry-points" in standard.get("dynamic", ()) or not (standard or poetry)):
         return None
+    for part, inside in (groups or {}).get(OWN_DISTRIBUTION, {}).items():
+        if isinstance(inside, dict):
+            raise ValueError(f'a group of entry points without quotes: write "{OWN_DISTRIBUTION}.{part}"')
     return _points((group, *point) for group, points in (groups or {}).items() for point in points.items())
