@@ -26,6 +26,9 @@ from chainrule.registry.kinds import did_you_mean
 Points: TypeAlias = set[tuple[str, str, str]]
 """The entry points in groups of chainrule, each as group, name, and address without spaces."""
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""The errors of files, and of odd content."""
+
 
 class Installed:
     """The metadata in one folder, as far as it can be read.
@@ -67,7 +70,7 @@ def distribution_findings(contributed: Iterable[Component]) -> Iterator[Finding]
             if (
                 each.key == each.found_as
                 and each.key in concerned
-                and (each.points, each.version) != (first.points, first.version)
+                and ((each.points, each.version) != (first.points, first.version) or _hides_edits(first, each))
             ):
                 places = [f"{one.version or 'no version'} in {one.folder}" for one in (first, each)]
                 message = f"{each.name} must be installed once, got {places[0]}, which hides {places[1]}."
@@ -146,14 +149,7 @@ def _source_findings(each: Installed) -> Iterator[Finding]:
         file = folder / "pyproject.toml"
         gone = not folder.is_dir()
         written = _written(tomllib.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # of files, and of odd content
+    except UNREADABLE as error:
         if each.points:
             message = f"{name}: {file} must be readable, got {one_line(error)}. Correct it or reinstall {name}."
             note = file.parent == each.folder
@@ -167,6 +163,15 @@ def _source_findings(each: Installed) -> Iterator[Finding]:
         changed = ", ".join(dict.fromkeys(f"{group.removeprefix('chainrule.')}:{point}" for group, point, _ in points))
         rule = f"the installed entry points must be those of {file}, got others for {changed}"
         yield each.finding("stale", f'{name}: {rule}. Install it anew: pip install -e "{folder}".')
+
+
+def _hides_edits(first: Installed, each: Installed) -> bool:
+    """Return whether an editable install is hidden by what is not its source, so that edits have no effect."""
+    try:
+        own, other = (_editable_folder(one.distribution.read_text("direct_url.json")) for one in (each, first))
+    except UNREADABLE:  # of which there is a finding
+        return False
+    return own is not None and own != other and first.folder.parent not in (own, own / "src")
 
 
 def _editable_folder(record: str | None) -> Path | None:
