@@ -109,6 +109,6 @@ def levels_to_the_caller(*between: str) -> int:
     """
     frame, levels = sys._getframe(1), 1
     packages = ("chainrule", "torch", *between)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in packages:
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in packages:
         frame, levels = frame.f_back, levels + 1
     return levels

@@ -30,7 +30,7 @@ from chainrule.errors import ArgumentError, ChainruleError, ShapeError, label
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_parts import NetworkParts
 from chainrule.ops import expect_module, expect_tensor
-from chainrule.shared_modules import begin_call, expect_no_values, expect_own_call
+from chainrule.shared_modules import ask_for_input_grads, begin_call, expect_no_values, expect_own_call
 
 
 class Network(NetworkParts):
@@ -278,7 +278,7 @@ class Network(NetworkParts):
             if module.training is not mode:  # quicker to look at than to set
                 module.training = mode
         if self.shared:
-            begin_call(self)  # of the steps of a fit, which calls the module itself
+            ask_for_input_grads(self)  # in the steps of a fit, which calls the module itself
         return self
 
     @explained

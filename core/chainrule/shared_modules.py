@@ -49,7 +49,9 @@ def expect_no_values(network: NetworkParts) -> None:
         return
     gc.collect()  # of networks that nobody has any more
     for one in network.shared:
-        for name in _values(one) if one.other() is not None else ():
+        other = one.other()
+        is_built = other is not None and "_device_type" in vars(other)  # not one whose build has failed
+        for name in _values(one) if is_built else ():
             raise ChainruleError(
                 f"{label(one.module)}: must not be built twice, got one whose {name} another network has. "
                 "Declare a new one, or copy the network."
@@ -60,8 +62,14 @@ def begin_call(network: NetworkParts) -> None:
     """Put shared modules into the network's mode, and note that they keep what backward needs of its call."""
     for one in network.shared:
         one.module.training = network.training
-        one.module.needs_input_grad = True  # the other network's first module needs none
         vars(one.module)["_called_by"] = id(network)
+    ask_for_input_grads(network)
+
+
+def ask_for_input_grads(network: NetworkParts) -> None:
+    """Let shared modules return dL/dx, of which the first module of the other network needs none."""
+    for one in network.shared:
+        one.module.needs_input_grad = True
 
 
 def expect_own_call(network: NetworkParts) -> None:

@@ -40,6 +40,24 @@ def test_they_may_take_turns_but_not_between_forward_and_backward():
     assert torch.equal(gradient(first), gradient(network(relu())))
 
 
+def test_a_build_that_failed_does_not_bar_the_next():
+    """Its error, which a notebook keeps, has the half-made network."""
+    module = sequential(linear(3, 4), dropout())
+    with pytest.raises(ChainruleError) as caught:
+        module.build(seed=0, device="nowhere")
+    assert module.build(seed=0)
+    assert caught
+
+
+def test_the_mode_of_another_may_change_between_forward_and_backward():
+    act = relu()
+    first, second = network(act), network(act)
+    first(X)
+    second.train()
+    first.backward(GRAD)
+    assert torch.equal(first.flat.grad, gradient(network(relu())))
+
+
 def test_fits_may_take_turns_with_one_that_is_the_first_module_of_another():
     act = relu()
     first, second = sequential(act, linear(3, 2)).build(seed=0), network(act)

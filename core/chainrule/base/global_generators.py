@@ -6,7 +6,7 @@ import inspect
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import CellType, FunctionType, ModuleType
 from typing import Any
@@ -73,7 +73,8 @@ def generators_in(value: object) -> Iterator[object]:
         if isinstance(one, GENERATORS) and not isinstance(one, random.SystemRandom):
             yield one
         else:
-            found += _parts_of(one)
+            with suppress(Exception):  # of attributes that cannot be read
+                found += _parts_of(one)
 
 
 def _parts_of(value: Any) -> Iterable[object]:

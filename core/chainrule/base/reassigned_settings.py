@@ -15,6 +15,7 @@ from chainrule.arguments import is_flag, shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.buffer import Buffer
 from chainrule.base.declared_attributes import not_to_be_set
+from chainrule.base.global_generators import enclosed
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.base.setting_values import equal
@@ -164,6 +165,5 @@ def _differ(one: Any, other: Any) -> bool:
 
 def _kept_by(function: Any) -> tuple[Any, ...]:
     """Return a function's defaults, and the settings among the values that it closes over."""
-    inside = inspect.getclosurevars(function).nonlocals
-    settings = {name: value for name, value in inside.items() if isinstance(value, PLAIN)}
+    settings = [value for value in enclosed(function) if isinstance(value, PLAIN)]
     return function.__defaults__, function.__kwdefaults__, settings

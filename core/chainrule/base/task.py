@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import Field
 from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple
 
@@ -56,7 +57,7 @@ class Task(Explained):
         super().__init_subclass__(**kwargs)
         for name, held in {"metrics": "metrics by name", "settings": "epochs and batch_size"}.items():
             value = vars(cls).get(name, {})
-            if not isinstance(value, Mapping | property):
+            if not (isinstance(value, Mapping | Field) or hasattr(value, "__get__")):
                 raise ContractError(f"{label(cls)}: {name} must be a dict of {held}, got {shown(value)}. Write one.")
         explain_methods(cls, "splits", "network", "loss")
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import torch
@@ -195,8 +196,8 @@ def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
         ShapeError: if nothing can be drawn from them.
     """
     if not isinstance(inputs, Tensor):
-        inputs = (inputs,) if isinstance(inputs, int) else inputs
-        if not isinstance(inputs, Sequence) or not all(isinstance(size, int) for size in inputs):
+        inputs = (inputs,) if isinstance(inputs, Integral) else inputs
+        if not isinstance(inputs, Sequence) or not all(isinstance(size, Integral) for size in inputs):
             raise ContractError(
                 f"{label(module)}: the inputs of an example must be a shape or a tensor (N, …), got {shown(inputs)}. "
                 "Write the shape of one input, such as (4,)."
@@ -206,7 +207,7 @@ def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
                 f"{label(module)}: an example with integer_inputs = True must have a tensor (N, …) of integers, "
                 f"got the shape {tuple(inputs)}. Return (instance, tensor) from examples(), or pass inputs=…."
             )
-        return module, tuple(inputs)
+        return module, tuple(map(int, inputs))
     different = len(torch.unique(inputs, dim=0)) if inputs.dim() and len(inputs) else 0
     if different < 2 or different < len(inputs):
         raise ShapeError(

@@ -31,11 +31,18 @@ FOLLOWS = {"parameters": "network", "seeds": "members"}
 """Settings that are not named where another differs, from which they follow."""
 
 
-def described(value: Any, around: tuple[int, ...] = ()) -> str:
-    """Return text that differs if the value does, the same in every process; around are the objects that hold it."""
+def described(value: Any, around: tuple[int, ...] = (), *, of_settings: bool = False) -> str:
+    """Return text that differs if the value does, the same in every process.
+
+    Args:
+        value: anything.
+        around: the objects that hold it.
+        of_settings: whether it is a setting of a component, such as a schedule, which does not count in training.
+    """
     if id(value) in around:
         return "…"
-    inner = partial(described, around=(*around, id(value)))
+    is_held = of_settings or isinstance(value, Settings)
+    inner = partial(described, around=(*around, id(value)), of_settings=is_held)
     if isinstance(value, Settings):
         named = [f"{field.name}={inner(getattr(value, field.name))}" for field in fields(value)]  # type: ignore[arg-type]  # every subclass is a dataclass
         return f"{type(value).__name__}({', '.join(named)})"
@@ -53,12 +60,12 @@ def described(value: Any, around: tuple[int, ...] = ()) -> str:
         return f"{{{', '.join(sorted(map(inner, value)))}}}"
     if isinstance(value, Module):
         return _without_address(value) + "".join(f", {name} {inner(one)}" for name, one in _numbers_given(value))
-    if hasattr(value, "groups"):
-        return inner(value.groups)
+    if isinstance(groups := getattr(value, "groups", None), Mapping):
+        return inner(groups)
     if isinstance(value, partial):
         return f"partial {inner([value.func, value.args, value.keywords])}"
     if isinstance(value, MethodType):
-        return f"{value.__qualname__} of {inner(value.__self__)}{_attributes(value.__self__, inner)}"
+        return f"{value.__qualname__} of {inner(value.__self__)}"
     if isinstance(value, FunctionType):
         bound = [value.__defaults__, value.__kwdefaults__, enclosed(value)]
         inside = f"{_code(value.__code__)} {inner(bound)}"
@@ -66,9 +73,7 @@ def described(value: Any, around: tuple[int, ...] = ()) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         own = {field.name: getattr(value, field.name) for field in fields(value) if field.repr}
         return f"{type(value).__name__} {inner(own)}"
-    if around and callable(value):  # a part of its own, such as a loss, may count in training
-        return _without_address(value) + _attributes(value, inner)
-    return _without_address(value)
+    return _without_address(value) + (_attributes(value, inner) if of_settings else "")
 
 
 def settings_of(network: Network, data: Mapping[str, Data], **settings: Any) -> dict[str, str]:

@@ -141,7 +141,7 @@ def _moved(
 ) -> Tensor:
     """Return the first row after steps along the others, and what it is evaluated with then, (2, …).
 
-    Each step is taken with both answers of `Step.every`; collect what is asked.
+    Each step is taken with both answers of `Step.every`; where what is asked is collected, that alone.
     """
     parameter, *gradients = drawn.clone().unbind()
     (plain,) = of_each_member(rule, 1)
@@ -159,6 +159,8 @@ def _moved(
                 chain.take(parameter, grad, states, steps)
             if asked is not None:
                 asked.update(due)
+    if asked is not None:
+        return parameter
     with watching() if watched else nullcontext():
         evaluated = chain.evaluation_parameter(parameter, states)
     return torch.stack([parameter, evaluated])

@@ -87,6 +87,20 @@ def test_a_setting_that_first_values_follow_from_cannot_be_assigned(init_of):
         module.bound = 2.0
 
 
+def test_a_function_that_encloses_what_is_not_yet_there_is_compared():
+    class Late(linear):
+        def __init__(self, on: bool = True):
+            super().__init__(1, 1)
+            self.on = on
+            self.function = lambda: later
+            if self.function is None:
+                later = 1
+
+    layer = Late()
+    layer.on = False
+    assert not layer.on
+
+
 @pytest.mark.parametrize("is_built", [False, True])
 @pytest.mark.parametrize(
     ("layer", "name", "value", "words"),

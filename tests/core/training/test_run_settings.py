@@ -1,5 +1,6 @@
 """The settings of a run as text."""
 
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -126,6 +127,13 @@ def test_loaders_differ_by_the_size_and_the_order_of_batches():
     assert "batches of 4 by a RandomSampler" in difference(shuffled, first)
 
 
+def test_a_metric_that_counts_its_calls_is_that_of_the_same_run():
+    metric = Slope(1)
+    before = described({"slope": metric, "at": metric.at})
+    metric.factor = 2
+    assert described({"slope": metric, "at": metric.at}) == before
+
+
 ONE, OTHER = {0, 8}, {8, 0}  # equal, in orders that differ as those of texts do between processes
 
 
@@ -159,6 +167,10 @@ def test_sets_are_described_alike_in_every_order(form):
     assert repr(ONE) != repr(OTHER)
     assert described(form(ONE)) == described(form(OTHER))
     assert described(form(ONE)) != described(form({0, 9}))
+
+
+def test_patterns_differ_by_their_text():
+    assert described(enclosing(re.compile("a"))) != described(enclosing(re.compile("b")))
 
 
 def test_a_list_in_itself_is_described():

@@ -171,7 +171,11 @@ def _hides_edits(first: Installed, each: Installed) -> bool:
         own, other = (_editable_folder(one.distribution.read_text("direct_url.json")) for one in (each, first))
     except UNREADABLE:  # of which there is a finding
         return False
-    return own is not None and own != other and first.folder.parent not in (own, own / "src")
+    if own is None or (other is not None and own.resolve() == other.resolve()):
+        return False
+    place, source = first.folder.parent.resolve(), own.resolve()
+    is_source = place.is_relative_to(source) and not place.match("*-packages")
+    return not is_source
 
 
 def _editable_folder(record: str | None) -> Path | None:

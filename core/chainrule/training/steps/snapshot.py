@@ -24,8 +24,6 @@ DECLARED = (Tensor, Parameter, Buffer, Random, type)
 """Kinds of object whose inside is not looked at, since tensors that a module declares may change."""
 
 
-ARRAYS = (np.ndarray, bytearray)
-
 BUILT_IN = (int, float, complex, str, bytes, type(None))
 """Kinds of value that hold nothing."""
 
@@ -136,12 +134,19 @@ def _holds_parts(container: Any) -> bool:
 
 def _changes_in_place(container: Any) -> bool:
     """Whether what a container holds may change where no other container tells of it: arrays and generators."""
-    return any(isinstance(item, (*ARRAYS, *GENERATORS)) for item in _items(container).values())
+    return any(_is_array(item) or isinstance(item, GENERATORS) for item in _items(container).values())
+
+
+def _is_array(item: object) -> bool:
+    """Whether it is an array that somebody may write to; those of a file are too large to look through."""
+    if isinstance(item, np.ndarray):
+        return item.flags.writeable and not isinstance(item, np.memmap)
+    return isinstance(item, bytearray)
 
 
 def _copied(container: Any) -> dict[Any, Any]:
     """Return the items of a container, its arrays copied."""
-    return {key: one.copy() if isinstance(one, ARRAYS) else one for key, one in _items(container).items()}
+    return {key: one.copy() if _is_array(one) else one for key, one in _items(container).items()}
 
 
 def _items(container: Any) -> dict[Any, Any]:
@@ -155,4 +160,6 @@ def _items(container: Any) -> dict[Any, Any]:
 
 
 def _is_same(now: object, then: object) -> bool:
+    if isinstance(now, np.ndarray) and isinstance(then, np.ndarray):  # NaN is the same as NaN
+        return now.dtype == then.dtype and now.shape == then.shape and now.tobytes() == then.tobytes()
     return now is then or (not isinstance(now, Tensor) and equal(now, then))

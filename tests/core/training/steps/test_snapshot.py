@@ -70,6 +70,20 @@ def test_an_array_that_is_changed_in_place_is_a_change(make, hold):
     assert before.difference(uncounted=True).startswith("shifts.shift")
 
 
+def test_an_array_with_nan_is_the_same_and_one_that_nobody_may_write_to_is_not_looked_through():
+    module = Shifts()
+    module.shift = np.array([np.nan, 1.0])
+    module._fixed = np.ones(2)
+    module._fixed.flags.writeable = False
+    before = Snapshot([module])
+    assert before.difference() is None
+    module._fixed.flags.writeable = True
+    module._fixed[0] = 2
+    assert before.difference() is None
+    module.shift[0] = 1
+    assert before.difference() == "shifts.shift"
+
+
 class Power:
     def __init__(self):
         self.power = 1

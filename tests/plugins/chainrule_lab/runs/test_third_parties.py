@@ -1,3 +1,6 @@
+from dataclasses import field
+from functools import cached_property
+
 import numpy as np
 import pytest
 import torch
@@ -133,3 +136,8 @@ def test_a_task_without_what_it_declares_is_told_in_one_line(name):
         task_with(lambda self, seed: [PAIR] * 3, **given)
     with pytest.raises(ContractError, match=rf"^half_right: {name} must be a dict of .*, got \['mae'\]"):
         task_with(None, **{name: ["mae"]})
+
+
+def test_what_a_task_declares_may_be_a_property_or_a_field():
+    for value in (property(lambda self: {}), cached_property(lambda self: {}), field(default_factory=dict)):
+        type("Declares", (Task,), {"metrics": value})
