@@ -15,7 +15,6 @@ from chainrule import Wrapper, registry
 from chainrule.arguments import shown
 from chainrule.calls import expect_bound
 from chainrule.errors import ArgumentError, label
-from chainrule_torch.adapter.group_settings import expect_free
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 _classes: dict[str, tuple[Callable[..., Any], type[RuleOptimizer]]] = {}
@@ -63,7 +62,7 @@ def _constructor(factory: Callable[..., Any], title: str) -> Callable[..., None]
     if dataclasses.is_dataclass(factory):
         itself, params, *own, others = inspect.signature(RuleOptimizer.__init__).parameters.values()
         known = dict(inspect.signature(factory).parameters)
-        expect_free(factory, known)
+        own = [each for each in own if each.name not in known]  # with which no optimizer can be made
         around = isinstance(factory, type) and issubclass(factory, Wrapper)
         beside = {"maximize": False} if around else {"weight_decay": 0.0, "maximize": False}
         for name, value in beside.items():
@@ -71,10 +70,8 @@ def _constructor(factory: Callable[..., Any], title: str) -> Callable[..., None]
             known.setdefault(name, given)
         inside = [others] if around else []  # the settings of the rule inside a wrapper
         hints = _hints(RuleOptimizer.__init__) | _hints(factory)
-        all_of_them = [
-            each.replace(annotation=hints.get(each.name, each.annotation))
-            for each in (itself, params, *own, *known.values(), *inside)
-        ]
+        by_name = {each.name: each for each in (itself, params, *own, *known.values(), *inside)}
+        all_of_them = [each.replace(annotation=hints.get(name, each.annotation)) for name, each in by_name.items()]
         takes = inspect.Signature([*known.values(), *own, *inside])
         __init__.__signature__ = inspect.Signature(all_of_them)  # type: ignore[attr-defined]
     return __init__

@@ -32,7 +32,7 @@ def train(
         from chainrule_lab.runs.description import RunDescription
         from chainrule_lab.runs.run_folder import DESCRIPTION, RunFolder
         from chainrule_lab.runs.running import train as trained
-        from chainrule_lab.runs.toml_file import setting, title
+        from chainrule_lab.runs.toml_file import setting, title, to_toml
         from chainrule_lab.strict_json import to_json
 
     path = expanded("train", description)
@@ -42,7 +42,8 @@ def train(
     with stdout_kept_for(as_json):
         run = RunDescription.read(path, given)
         folder = RunFolder(expanded("train", output or Path("runs") / path.stem))
-        if not folder.has_run:
+        is_complete = path.read_bytes() == to_toml("train", run.complete(folder.path)).encode()  # as a run left it
+        if not folder.has_run and not is_complete:
             expect_unread("train", [folder.path / DESCRIPTION], [path])
         with folder.taken_for(run) as results:
             has_ended = results is not None

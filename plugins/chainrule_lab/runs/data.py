@@ -13,7 +13,7 @@ import torch
 from chainrule import Splits, Task, label
 from chainrule.arguments import integer, nearest, number, shown
 from chainrule_lab.runs.data_file import columns_of, read_columns
-from chainrule_lab.runs.parts import Part, path_from, read_part
+from chainrule_lab.runs.parts import NAME, Part, path_from, read_part
 from chainrule_lab.runs.place import Place
 
 FORMS = 'task = "circle", data.file = "points.csv", or data.function = "FILE.py:NAME"'
@@ -137,6 +137,10 @@ def read_data(place: Place, given: object, task: Task | None) -> Data:
         name = given["function"]
         if not isinstance(name, str) or ".py:" not in name:
             raise place.at("function").error(f"must be FILE.py:NAME, got {shown(name)}. Write data.py:splits.")
+        if NAME in given:
+            raise place.at(NAME).error(
+                f"must be no argument of a function of data, got {shown(given[NAME])}. Rename it."
+            )
         return FunctionData(place.at("function"), read_part(place, given, (), key="function"))
     if "file" not in given:
         raise place.error(f"must name where the data comes from, got {shown(dict(given))}. Write {FORMS}.")

@@ -293,7 +293,8 @@ def _expect_no_files(members: Iterable[Member]) -> None:
             if isinstance(path := getattr(callback, name, None), str | Path):
                 raise ChainruleError(
                     f"sweep: callbacks must write no file, since each ensemble would begin it anew, got "
-                    f"{label(callback)} with {name} {path}. Leave it out: the results have every curve."
+                    f"{label(callback)} with {name} {path}. Leave it out, since the results have every curve; if it "
+                    f"is read, call it other than {name}."
                 )
 
 

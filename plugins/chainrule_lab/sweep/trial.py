@@ -67,10 +67,13 @@ def copies_of(loss: LossLike, fit: Mapping[str, Any]) -> tuple[LossLike, dict[st
     """Return a copy of the loss, and the arguments of a fit with copies of its metrics and callbacks.
 
     What two of them share, their copies share: a callback that anneals the loss finds the one that is trained with.
+    Without callbacks nothing is copied, since nothing changes.
 
     Raises:
         ChainruleError: if one holds what cannot be copied.
     """
+    if not fit.get("callbacks"):
+        return loss, {"metrics": None, "callbacks": [], **fit}
     memo: dict[int, Any] = {}
 
     def own(value: Any, owner: str, fix: str) -> Any:

@@ -12,6 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+import numpy as np
+from torch import Tensor
+
 import chainrule
 from chainrule import ChainruleError
 from chainrule.arguments import shown
@@ -271,6 +274,11 @@ def _are_same(value: Any, other: Any) -> bool:
         return len(value) == len(other) and all(map(_are_same, value, other))
     if isinstance(value, dict):
         return value.keys() == other.keys() and all(_are_same(value[key], other[key]) for key in value)
+    if isinstance(value, Tensor | np.ndarray):
+        kinds = (value.dtype, value.shape), (other.dtype, other.shape)
+        return kinds[0] == kinds[1] and repr(value.tolist()) == repr(other.tolist())
+    if isinstance(value, float):
+        return repr(value) == repr(other)  # NaN is the same as NaN
     return type(value).__eq__ is object.__eq__ or equal(value, other)  # type: ignore[comparison-overlap]
 
 

@@ -6,9 +6,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from chainrule import Optimizer
+from chainrule import ContractError, Optimizer, register
 from chainrule.cli.main import app
+from chainrule.registry import lookup
 from chainrule.testing import checks_of, run, subject
+from chainrule_torch import optim
 from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 CHECKS = {check.name: check for check in checks_of("optimizers") if check.origin == "chainrule_torch"}
@@ -139,6 +141,18 @@ class TakesNamesOfTorch(Optimizer):
 
     def update(self, parameter, grad, state, step):
         return self.params * self.flatten * grad
+
+
+def test_a_setting_named_as_one_of_torch_keeps_no_other_rule_from_being_listed(monkeypatch):
+    monkeypatch.setattr(optim, "_classes", {})
+    lookup._of_process.clear()
+    register("optimizers", "takes_names_of_torch", TakesNamesOfTorch)
+    try:
+        made = optim.TakesNamesOfTorch
+        with pytest.raises(ContractError, match="settings must not have names that torch's optimizers use"):
+            made([torch.nn.Parameter(torch.ones(2))])
+    finally:
+        lookup._of_process.clear()
 
 
 def test_a_setting_named_as_one_of_torch_fails():

@@ -115,6 +115,15 @@ def test_settings_may_change_until_something_is_trained(work):
     assert chainrule_train("first.toml", "--output", "new").exit_code == 0
 
 
+def test_a_run_begins_anew_from_the_description_that_it_left(work):
+    assert chainrule_train("first.toml", "--output", "new").exit_code == 0
+    for file in (work / "new").iterdir():
+        if file.name != "run.toml":
+            file.unlink()
+    assert chainrule_train("new/run.toml", "--output", "new").exit_code == 0
+    assert (work / "new" / "results.json").exists()
+
+
 def test_a_run_does_not_write_over_the_file_that_describes_it(work):
     text = f"# notes\n{RUN}"
     (work / "run.toml").write_text(text)

@@ -182,7 +182,7 @@ def test_a_loss_or_metric_that_cannot_be_copied_is_named_before_anything_is_trai
 
     own = Locked()
     vars(own)["lock"] = threading.Lock()
-    given = {part: own if part == "loss" else [own]}
+    given = {part: own if part == "loss" else [own], "callbacks": [nan_guard()]}
     refused(sweep, f"^sweep: {part} must be possible to copy, .*cannot pickle .*Open what", {"lr": [0.1]}, **given)
     assert not trained
 
@@ -427,3 +427,9 @@ def test_it_says_that_it_waits_for_what_another_process_has_claimed(sweep, monke
     said = [each for each in said if each]
     assert "waiting for another process" in said[0]
     assert "waiting" not in said[-1]
+
+
+def test_a_loss_that_cannot_be_copied_trains_where_no_callback_could_change_it(sweep):
+    loss = mse()
+    vars(loss)["_lock"] = threading.Lock()
+    assert len(sweep({"lr": [0.1, 0.2]}, loss=loss)) == 2
