@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,6 +15,20 @@ from chainrule.base.saved_tensors import KeepsForBackward, version
 
 Kept: TypeAlias = list[int | dict[str, Any] | None]
 """For each module how many tensors it saved, None if none; of one that saves in its own way, all its attributes."""
+
+
+class KeptBuffer(NamedTuple):
+    """A buffer as a forward left it.
+
+    Attributes:
+        data: its own values, which later forwards may change.
+        version: torch's count of their changes.
+        copy: what they were, where the forward changed them.
+    """
+
+    data: Tensor
+    version: int
+    copy: Tensor | None
 
 
 class BuiltLayer:
@@ -74,10 +88,18 @@ class BuiltLayer:
         """Return torch's count of the changes of each buffer."""
         return [version(buffer.data) for buffer in self.buffers.values()]
 
-    def kept_buffers(self, before: Sequence[int]) -> list[Tensor]:
-        """Return the values of each buffer, copied where it has changed since, as it may in later forwards too."""
-        pairs = zip(self.buffers.values(), before, strict=True)
-        return [buffer.data if version(buffer.data) == count else buffer.data.clone() for buffer, count in pairs]
+    def kept_buffers(self, before: Sequence[int]) -> list[KeptBuffer]:
+        """Return each buffer as it is, with a copy where it has changed since, as it may in later forwards too."""
+        return [
+            KeptBuffer(data, version(data), None if version(data) == count else data.clone())
+            for data, count in zip((buffer.data for buffer in self.buffers.values()), before, strict=True)
+        ]
+
+    def bind_kept(self, kept: Iterable[KeptBuffer]) -> None:
+        """Give each buffer its own values, or where these have changed since, the copy of those that they were."""
+        self.bind_buffers(
+            one.copy if one.copy is not None and version(one.data) != one.version else one.data for one in kept
+        )
 
     def take_saved(self) -> tuple[Kept, list[Tensor]]:
         """Take from the modules what forward saved in them."""

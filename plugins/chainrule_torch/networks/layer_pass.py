@@ -43,7 +43,7 @@ class LayerPass(torch.autograd.Function):
         tensors = ctx.saved_tensors  # once, since a checkpoint may compute them anew
         values = tensors[: ctx.count]
         built.switch(training=True, with_grad=True)  # in which, without a barrier, every module was
-        built.bind_buffers(ctx.buffers)
+        built.bind_kept(ctx.buffers)
         built.put_back(ctx.kept, tensors[ctx.count :])
         _, _, layer.needs_input_grad, *needed = ctx.needs_input_grad
         with torch.no_grad(), torch.autocast(grad_output.device.type, enabled=False):

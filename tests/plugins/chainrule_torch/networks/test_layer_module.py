@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
 from chainrule import BackwardError, Buffer, ChainruleError, Module, Parameter, ShapeError, registry
-from chainrule.activations import relu, sigmoid, tanh
+from chainrule.activations import identity, relu, sigmoid, tanh
 from chainrule.initializers import ones
 from chainrule.layers import batch_norm, dropout, embedding, linear, positional_embedding, sequential
 from chainrule_torch import as_torch_module
@@ -312,3 +312,25 @@ def test_an_input_that_does_not_fit_is_refused_in_one_line(x, message):
     with pytest.raises(ShapeError, match=f"^linear: {re.escape(message)[:40]}") as got:
         as_torch_module(linear(2, 2))(x)
     assert "\n" not in str(got.value)
+
+
+class CountsBoth(identity):
+    """Count forwards, and hundreds of backwards."""
+
+    def __init__(self):
+        self.count = Buffer(1)
+
+    def forward(self, x):
+        if self.training:
+            self.count.data.add_(1)
+        return x * 1
+
+    def backward(self, grad_output):
+        self.count.data.add_(100)
+        return grad_output
+
+
+def test_what_a_backward_changes_in_a_buffer_stays():
+    module = as_torch_module(CountsBoth())
+    module(torch.ones(2, 3, requires_grad=True)).sum().backward()
+    assert dict(module.named_buffers())["count"].item() == 101
