@@ -45,9 +45,14 @@ def test_a_copy_that_hides_an_editable_install_is_found(hidden, tmp_path):
     )
 
 
-@pytest.mark.parametrize("first", ["source", "source/src"])
+@pytest.mark.parametrize("first", ["source", "source/src", "source/python"])
 def test_metadata_in_the_source_of_an_editable_install_hides_nothing(hidden, first):
     assert hidden(first) == []
+
+
+def test_a_copy_in_an_environment_inside_the_source_hides_an_editable_install(hidden):
+    ((topic, _),) = hidden("source/.venv/lib/site-packages")
+    assert topic == "shadowed"
 
 
 def test_two_editable_installs_of_one_source_are_one(hidden, tmp_path):

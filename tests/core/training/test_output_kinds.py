@@ -61,6 +61,13 @@ def test_dice_takes_scores_if_it_is_told_to():
     assert dice().takes == "any"
 
 
+def test_code_without_a_module_is_warned_too():
+    last, loss, target, words = FAULTS[0]
+    around = {"fit": chainrule.fit, "given": (network(last), loss, sgd()), "train": (X, target)}
+    with pytest.warns(UserWarning, match=words):
+        exec("fit(*given, train=train)", around)  # noqa: S102 - as a server of code may
+
+
 @pytest.mark.parametrize("name", [one.name for one in BUILT_IN if one.kind == "activations"])
 def test_an_activation_gives_probabilities_if_its_outputs_are_from_0_to_1(name):
     module, shape = get("activations", name).examples()[0]

@@ -384,6 +384,12 @@ def test_a_constant_that_its_module_changes_is_refused(
     assert "\n" not in printed
 
 
+def test_a_constant_that_holds_nan_is_exported(tmp_path: Path) -> None:
+    definitions = "SHARES = {'unknown': float('nan'), 'half': 0.5}"
+    file = scaled(tmp_path, definitions, "grad * SHARES['half']")
+    assert definitions in checked_text(chosen(f"{file}:Scaled"), "")
+
+
 @pytest.mark.parametrize(
     ("definitions", "direction"),
     [
