@@ -106,7 +106,7 @@ class Network(NetworkParts):
             raise ChainruleError(
                 f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
             )
-        expect_no_values(self)
+        expect_no_values(self._modules)
         if hasattr(module, "output_shape"):
             module.output_shape((...,))
         dtype = checked_dtype(dtype)
@@ -117,6 +117,7 @@ class Network(NetworkParts):
             allocate_buffers(self._named_buffers, self.seeds, dtype, device)
             start_streams(self._named_streams, self.seeds, dtype, device)
         self._device_type = device.type
+        self._claim_modules()
 
     @explained
     @torch.no_grad()

@@ -23,7 +23,7 @@ from chainrule.calls import explained
 from chainrule.errors import ArgumentError, ChainruleError, StateError
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_state import check_random_state, check_state
-from chainrule.shared_modules import Shared, find_shared
+from chainrule.shared_modules import Shared, claim
 
 _DERIVED = (
     "flat",
@@ -63,12 +63,14 @@ class NetworkParts(DeclaresAttributes):
         self._known_inputs: dict[tuple[torch.Size, torch.dtype, torch.device], None] = {}
         self._replacements = KeepsForBackward.replacements
         self._modules = [inner for _, inner in named_modules(self.module)]
-        vars(self)["shared"] = find_shared(self, self._modules)
         for module in self._modules[1:]:
             module.needs_input_grad = True  # one that was the first may stand elsewhere now
         self._named_parameters = dict(named_parameters(self.module))
         self._named_buffers = dict(named_held(self.module, Buffer))
         self._named_streams = dict(named_held(self.module, Random))
+
+    def _claim_modules(self) -> None:
+        vars(self)["shared"] = claim(self, self._modules)
 
     def expect_same_parts(self) -> None:
         """Find modules that have taken another's place since `build`, such as another activation.
@@ -86,6 +88,7 @@ class NetworkParts(DeclaresAttributes):
                     "Change the module before build, or values with load_state_dict."
                 )
         self._look_inside()
+        self._claim_modules()
 
     @property
     def seeds(self) -> list[int]:
@@ -291,3 +294,4 @@ class NetworkParts(DeclaresAttributes):
         for parameter, (data, grad) in zip(self.parameters(), values, strict=True):
             parameter.data.copy_(data)
             parameter.grad.copy_(grad)
+        self._claim_modules()

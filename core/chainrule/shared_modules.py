@@ -28,32 +28,29 @@ _first: WeakValueDictionary[int, NetworkParts] = WeakValueDictionary()
 """By a module's identity the first of the living networks that have it."""
 
 
-def find_shared(network: NetworkParts, modules: Sequence[ModuleLike]) -> list[Shared]:
-    """Return those of a network's modules that other living networks have too, of which these are told."""
+def claim(network: NetworkParts, modules: Sequence[ModuleLike]) -> list[Shared]:
+    """Note a built network's modules as its own; return those that other living networks have too, which note it."""
     found = [one for one in network.shared if one.other() is not None and _is_among(one.module, modules)]
     for module in modules:
-        other = _first.setdefault(id(module), network)
-        if other is network:
-            continue
-        if _is_among(module, other.modules()):
+        other = _owner(module)
+        if other is None:
+            _first[id(module)] = network
+        elif other is not network:
             found.append(Shared(module, ref(other)))
             vars(other)["shared"] = [*other.shared, Shared(module, ref(network))]
-        else:  # that one had another there, which is gone
-            _first[id(module)] = network
     return found
 
 
-def expect_no_values(network: NetworkParts) -> None:
-    """Raise ChainruleError if a shared module has buffers or streams, which would become those of two networks."""
-    if not any(map(_values, network.shared)):
-        return
-    gc.collect()  # of networks that nobody has any more
-    for one in network.shared:
-        other = one.other()
-        is_built = other is not None and "_device_type" in vars(other)  # not one whose build has failed
-        for name in _values(one) if is_built else ():
+def expect_no_values(modules: Sequence[ModuleLike]) -> None:
+    """Raise ChainruleError if one has buffers or streams that are a living network's, and would become those of two."""
+    for module in modules:
+        names = [name for kind in (Buffer, Random) for name, _ in held(module, kind)]
+        if not names or _owner(module) is None:
+            continue
+        gc.collect()  # the networks that nobody has any more
+        if _owner(module) is not None:
             raise ChainruleError(
-                f"{label(one.module)}: must not be built twice, got one whose {name} another network has. "
+                f"{label(module)}: must not be built twice, got one whose {names[0]} another network has. "
                 "Declare a new one, or copy the network."
             )
 
@@ -82,9 +79,11 @@ def expect_own_call(network: NetworkParts) -> None:
             )
 
 
+def _owner(module: ModuleLike) -> NetworkParts | None:
+    """Return the first of the living networks that have a module."""
+    network = _first.get(id(module))
+    return network if network is not None and _is_among(module, network.modules()) else None
+
+
 def _is_among(module: ModuleLike, modules: Sequence[ModuleLike]) -> bool:
     return any(module is one for one in modules)
-
-
-def _values(one: Shared) -> list[str]:
-    return [name for kind in (Buffer, Random) for name, _ in held(one.module, kind)]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.base.global_generators import state_of_generator
+from chainrule.base.generators import state_of_generator
 from chainrule.base.saved_tensors import BOOKKEEPING
 from chainrule.updates.definition import used_by
 

@@ -15,7 +15,7 @@ from chainrule.arguments import is_flag, shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.buffer import Buffer
 from chainrule.base.declared_attributes import not_to_be_set
-from chainrule.base.global_generators import enclosed
+from chainrule.base.generators import enclosed
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.base.setting_values import equal

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import integer, shown
-from chainrule.base.global_generators import (
+from chainrule.base.generators import (
     generators_in,
     random_states,
     set_state_of_generator,

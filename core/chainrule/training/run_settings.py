@@ -16,7 +16,7 @@ from torch import Tensor
 
 import chainrule
 from chainrule.arguments import LONGEST
-from chainrule.base.global_generators import enclosed
+from chainrule.base.generators import enclosed
 from chainrule.base.module import Module, named_modules
 from chainrule.base.parameter import Parameter
 from chainrule.base.settings import Settings

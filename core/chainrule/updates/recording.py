@@ -12,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 from torch.overrides import TorchFunctionMode
 
-from chainrule.base.global_generators import random_numbers_kept, random_states
+from chainrule.base.generators import random_numbers_kept, random_states
 
 Replay = Callable[..., Any]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from chainrule.base.global_generators import random_numbers_kept
+from chainrule.base.generators import random_numbers_kept
 from chainrule.base.metric import Metric
 from chainrule.base.protocols import LossLike
 from chainrule.errors import ContractError

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chainrule.base.buffer import Buffer
 from chainrule.base.class_attributes import slot_names
-from chainrule.base.global_generators import GENERATORS, random_states, state_of_generator
+from chainrule.base.generators import GENERATORS, random_states, state_of_generator
 from chainrule.base.parameter import Parameter
 from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward

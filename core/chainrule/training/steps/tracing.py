@@ -21,7 +21,7 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 
-from chainrule.base.global_generators import random_numbers_kept
+from chainrule.base.generators import random_numbers_kept
 from chainrule.base.step import Due
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.training.steps.eager import Outputs, TrainingStep, UntraceableError

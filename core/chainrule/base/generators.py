@@ -1,4 +1,4 @@
-"""Generators of random numbers that are no module's streams: those that a process shares, others, and their state."""
+"""Generators of random numbers that are no module's streams: the global ones, and any that an object holds."""
 
 from __future__ import annotations
 
