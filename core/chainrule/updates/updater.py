@@ -25,6 +25,7 @@ from chainrule.updates.chain import Chain
 from chainrule.updates.clipping import checked_norm, clip_gradients
 from chainrule.updates.clock import Clock
 from chainrule.updates.elementwise import ElementwiseRule
+from chainrule.updates.frozen_state import FrozenState
 from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.held_parameters import HeldParameters
 from chainrule.updates.matches import clock_of, matches
@@ -92,45 +93,37 @@ class Updater(DeclaresAttributes):
         self.compile = compile
         self.t = 0
         self._seeds = network.seeds
-        self._apart: dict[str, dict[str, Tensor]] = {}  # the state of frozen parameters
-        self._missed: dict[str, int] = {}  # the steps for which a parameter was frozen, up to the last match
-        self._matched_at = 0
+        self._frozen = FrozenState()
         self._reset: frozenset[str] = frozenset()  # the groups whose learning rate was set
         self._held = HeldParameters(network)
         self._match()
 
     def _match(self) -> None:
         """Apply each rule to its parameters, with a new state."""
-        self._frozen = self.network.frozen
+        self._frozen.names = self.network.frozen
         self._matches = matches(
             self.network,
             self.groups,
-            missed=self._missed,
+            missed=self._frozen.missed,
             seeds=self._seeds,
             chosen=self._chosen,
             compile=self.compile,
         )
         self.applied_rules = [one.applied for one in self._matches]
 
-    def _missed_now(self) -> dict[str, int]:
-        """Return the steps that parameters have missed so far, where there are any."""
-        while_frozen = self.t - self._matched_at
-        now = self._missed | {name: self._missed.get(name, 0) + while_frozen for name in self._frozen}
-        return {name: missed for name, missed in now.items() if missed}
-
     def _follow_freezing(self) -> None:
         """Follow a change of what is frozen, with the state that each parameter had."""
-        if self._frozen is self.network.frozen or self._frozen == self.network.frozen:  # the first is quicker
+        frozen, now = self._frozen, self.network.frozen
+        if frozen.names is now or frozen.names == now:  # the first is quicker
             return
-        before = self._apart | self._states()
-        self._missed, self._matched_at = self._missed_now(), self.t
+        before = frozen.states | self._states()
+        frozen.count_from(self.t, frozen.missed_at(self.t))
         self._match()
         own = self._states()
-        self._apart = {name: state for name, state in before.items() if name not in own}
-        for name, state in own.items():
-            for key, value in state.items():
-                if name in before:
-                    value.copy_(before[name][key])
+        frozen.states = {name: state for name, state in before.items() if name not in own}
+        for name in before.keys() & own.keys():
+            for key, value in own[name].items():
+                value.copy_(before[name][key])
 
     @explained
     @torch.inference_mode()  # a tenth quicker
@@ -246,7 +239,12 @@ class Updater(DeclaresAttributes):
     @property
     def settings(self) -> tuple[Any, ...]:
         """All that decides which operations a step performs, beside the network."""
-        return self.clip_norm, self.network.frozen, self._missed, [is_per_member(one.clock.lr) for one in self._matches]
+        return (
+            self.clip_norm,
+            self.network.frozen,
+            self._frozen.missed,
+            [is_per_member(one.clock.lr) for one in self._matches],
+        )
 
     def tensors(self) -> dict[str, Any]:
         """Return what a step reads and changes beside its batch and moments: parameters, and the state of the rules."""
@@ -300,10 +298,10 @@ class Updater(DeclaresAttributes):
         network holds evaluation parameters, "trained" has the flat buffer of those that the next step starts from.
         """
         self._follow_freezing()
-        states = self._apart | self._states()
+        states = self._frozen.states | self._states()
         trained = self._held.to_train()
         saved: dict[str, Any] = {} if trained is None else {"trained": trained}
-        if missed := self._missed_now():
+        if missed := self._frozen.missed_at(self.t):
             saved["missed"] = missed
         if self._reset:
             saved["rates"] = {key: _copied(rule.lr) for key, rule in self.groups.items() if key in self._reset}
@@ -326,20 +324,21 @@ class Updater(DeclaresAttributes):
         own = self._states()
         check_saved(saved, own, self._rules(), self.network, self.groups)
         changed = self._with_rates(saved.get("rates", {}))
-        before, self._missed = self._missed, dict(saved.get("missed", {}))
-        if any(before.get(name, 0) != self._missed.get(name, 0) for name in own):
+        t, before, frozen = int(saved["t"]), self._frozen.missed, self._frozen
+        frozen.count_from(t, saved.get("missed", {}))
+        if any(before.get(name, 0) != frozen.missed.get(name, 0) for name in own):
             self._match()
             own = self._states()
         for name, state in own.items():
             for key, value in state.items():
                 value.copy_(saved["state"][name][key])
         apart = saved["state"].keys() - own.keys()
-        self._apart = {name: {key: value.clone() for key, value in saved["state"][name].items()} for name in apart}
+        frozen.states = {name: {key: value.clone() for key, value in saved["state"][name].items()} for name in apart}
         self._seeds = list(saved.get("seeds", self._seeds))
         for applied in self.applied_rules:
             applied.draw_as(self._seeds)
         self._held.load(saved.get("trained"))
-        self.t = self._matched_at = int(saved["t"])
+        self.t = t
         self._set_rates(changed)
 
     def follow_members(self, groups: Mapping[str, Optimizer], saved: Mapping[str, Any], chosen: Chosen | None) -> None:
@@ -351,7 +350,7 @@ class Updater(DeclaresAttributes):
             chosen: who they are, None for all that there were at first.
         """
         self._groups, self._chosen, self._seeds = dict(groups), chosen, list(saved["seeds"])
-        self._apart = {}
+        self._frozen.states = {}
         self._held.load(None)
         self._match()
         self.load_state_dict({**saved, "state": self._states() | saved["state"], "rates": {}})
@@ -383,7 +382,7 @@ class Updater(DeclaresAttributes):
         return {name: states[parameter] for name, parameter in self._trained_parameters()}
 
     def _trained_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen)
+        return ((name, one) for name, one in self.network.named_parameters() if name not in self._frozen.names)
 
 
 def _copied(lr: LearningRate) -> LearningRate:
