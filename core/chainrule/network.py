@@ -29,7 +29,7 @@ from chainrule.calls import explained
 from chainrule.errors import ArgumentError, ChainruleError, ShapeError, label
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_parts import NetworkParts
-from chainrule.ops import expect_module, expect_tensor
+from chainrule.ops import expect_module, expect_tensor, shape_after
 from chainrule.shared_modules import ask_for_input_grads, begin_call, expect_no_values, expect_own_call
 
 
@@ -107,8 +107,7 @@ class Network(NetworkParts):
                 f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
             )
         expect_no_values(self._modules)
-        if hasattr(module, "output_shape"):
-            module.output_shape((...,))
+        shape_after(module, (...,))
         dtype = checked_dtype(dtype)
         device = checked_device(device)
         with unbound_on_failure(self.parameters()):
@@ -242,8 +241,7 @@ class Network(NetworkParts):
             raise ShapeError(
                 f"network: x must have dtype {self.dtype}, got {x.dtype}. Convert it with x.to(network.dtype)."
             )
-        if hasattr(self.module, "output_shape"):
-            self.module.output_shape(tuple(x.shape[2:]))
+        shape_after(self.module, tuple(x.shape[2:]))
         self._known_inputs[form] = None
 
     def expect_no_autocast(self) -> None:

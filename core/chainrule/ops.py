@@ -67,6 +67,17 @@ def expect_module(owner: object, name: str, module: object) -> None:
         raise ChainruleError(f"{owner}: {name} must be a module, got {shown(module)}. {fix}")
 
 
+def shape_after(module: ModuleLike, input_shape: Shape) -> Shape:
+    """Return the shape of one output of a module, ``(...,)`` if it has no rule; raise ContractError unless a tuple."""
+    rule = getattr(module, "output_shape", None)
+    shape: Shape = (...,) if rule is None else rule(input_shape)
+    if not isinstance(shape, tuple):
+        raise ContractError(
+            f"{label(module)}: output_shape must return a tuple, got {shown(shape)}. Return the shape of one output."
+        )
+    return shape
+
+
 def expect_size(owner: object, name: str, size: int, *, at_least: int = 1) -> int:
     """Return a size as Python's int; raise ShapeError, naming the owner, unless it is an integer of at least that."""
     return integer(label(owner), name, size, at_least=at_least, error=ShapeError)

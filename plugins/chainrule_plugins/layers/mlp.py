@@ -9,7 +9,7 @@ from typing import Any
 from chainrule import Module, ModuleLike, ShapeError, create, label
 from chainrule.layers import dropout as dropout_layer
 from chainrule.layers import linear
-from chainrule.ops import expect_flag, expect_module, expect_number, expect_size, shown
+from chainrule.ops import expect_flag, expect_module, expect_number, expect_size, shape_after, shown
 from chainrule_plugins.layers.sequential import Sequential
 
 
@@ -69,5 +69,5 @@ def activation_of(owner: Module, activation: str | ModuleLike) -> ModuleLike:
 
 def width_after(activation: ModuleLike, width: int) -> int:
     """Return the width that an activation leaves of the last axis: half for a gated one."""
-    left = activation.output_shape((width,))[-1] if isinstance(activation, Module) else width
+    left = shape_after(activation, (width,))[-1]
     return left if isinstance(left, int) else width

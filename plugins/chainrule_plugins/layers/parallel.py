@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, Module, ModuleLike, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_integer, expect_tensor, expect_word, shown, with_members
+from chainrule import ChainruleError, ModuleLike, Shape, ShapeError
+from chainrule.ops import expect_axis, expect_integer, expect_tensor, expect_word, shape_after, shown, with_members
 from chainrule_plugins.containers import Container
 
 
@@ -43,7 +43,7 @@ class Parallel(Container):
         return with_members(self.dim)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        shapes = [module.output_shape(input_shape) if isinstance(module, Module) else (...,) for module in self.modules]
+        shapes = [shape_after(module, input_shape) for module in self.modules]
         is_joined, axis = self.combine == "concatenate", self.dim if self.dim < 0 else self.dim - 1
         if is_joined:
             for shape in shapes:

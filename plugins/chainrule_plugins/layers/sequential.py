@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from chainrule import BackwardError, Module, Shape, ShapeError, label
-from chainrule.ops import expect_tensor
+from chainrule import BackwardError, Shape, ShapeError, label
+from chainrule.ops import expect_tensor, shape_after
 from chainrule_plugins.containers import Container
 
 
@@ -30,7 +30,7 @@ class Sequential(Container):
         shape = input_shape
         for position, module in enumerate(self.modules):
             try:
-                shape = module.output_shape(shape) if isinstance(module, Module) else (...,)
+                shape = shape_after(module, shape)
             except ShapeError as error:
                 if position == 0:
                     raise

@@ -21,7 +21,7 @@ from chainrule import (
     Wrapper,
     hookimpl,
 )
-from chainrule.layers import linear, sequential
+from chainrule.layers import linear, mlp, parallel, residual, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
 
@@ -178,3 +178,26 @@ def test_a_module_that_holds_the_one_around_it_is_refused():
 def test_a_part_of_the_class_that_all_instances_would_share_is_refused(part):
     with pytest.raises(ContractError, match=rf"^own: part must be made by __init__, got a {type(part).__name__} of"):
         type("Own", (Same,), {"part": part})
+
+
+class Forgetful(Same):
+    """A layer whose rule about shapes returns nothing."""
+
+    def output_shape(self, input_shape):
+        return None
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda own: own,
+        lambda own: sequential(linear(2, 2), own),
+        residual,
+        lambda own: parallel(linear(2, 2), own),
+        lambda own: mlp([2, 3, 1], own),
+    ],
+    ids=["alone", "sequential", "residual", "parallel", "mlp"],
+)
+def test_a_rule_about_shapes_that_returns_none_is_told_by_build(around):
+    with pytest.raises(ContractError, match=r"forgetful: output_shape must return a tuple, got None\. Return the "):
+        around(Forgetful()).build(seed=0)

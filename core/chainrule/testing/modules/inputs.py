@@ -6,14 +6,13 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from chainrule.arguments import shown
-from chainrule.base.module import Module, Shape
-from chainrule.errors import ChainruleError, ContractError, ShapeError, label
+from chainrule.base.module import Shape
+from chainrule.errors import ChainruleError, ShapeError
+from chainrule.ops import shape_after
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_error, expect_no_error
 from chainrule.testing.modules.trials import (
@@ -37,7 +36,7 @@ def output_shape_is_as_declared(example: Example) -> None:
     """Forward returns shape (M, N, *output_shape), against which neighbouring layers are checked."""
     module, _ = example
     for trial in trials(example):
-        declared = _declared_shape(module, shape_of(example))
+        declared = shape_after(module, shape_of(example))
         expected = (*trial.x.shape[:2], *declared)
         got = tuple(trial.output().shape)
         expect(got == expected, f"the output for x {tuple(trial.x.shape)} must have shape {expected}, got {got}.")
@@ -71,7 +70,7 @@ def wrong_shapes_raise(example: Example) -> None:
     refused = 0
     for wrong in _other_shapes(shape_of(example)):
         x = some_value.expand(1, 2, *wrong).contiguous()
-        declared = _shape_or_refusal(f"output_shape({wrong})", partial(_declared_shape, module, wrong))
+        declared = _shape_or_refusal(f"output_shape({wrong})", partial(shape_after, module, wrong))
         got = _shape_or_refusal(f"forward of x {tuple(x.shape)}", partial(_output_shape, trial, x))
         refused += got is None
         if got is not None:
@@ -84,15 +83,6 @@ def wrong_shapes_raise(example: Example) -> None:
             expect(agrees, f"forward of x {tuple(x.shape)} must {expected}, got shape {got}.")
     if not refused:
         raise NotApplicable("it takes inputs of any shape")
-
-
-def _declared_shape(module: Module, shape: Shape) -> Shape:
-    declared: Any = module.output_shape(shape)
-    if not isinstance(declared, tuple):
-        raise ContractError(
-            f"{label(module)}: output_shape must return a tuple, got {shown(declared)}. Return the shape of one output."
-        )
-    return declared
 
 
 def _output_shape(trial: Trial, x: Tensor) -> Shape:
