@@ -23,7 +23,7 @@ from chainrule.calls import explained
 from chainrule.errors import ArgumentError, ChainruleError, StateError
 from chainrule.flat_buffers import FlatBuffers
 from chainrule.network_state import check_random_state, check_state
-from chainrule.shared_modules import Shared, claim
+from chainrule.shared_modules import claim
 
 _DERIVED = (
     "flat",
@@ -46,8 +46,8 @@ class NetworkParts(DeclaresAttributes):
     _seeds: list[int]
     flat: FlatBuffers
     _frozen: frozenset[str] = frozenset()
-    shared: Sequence[Shared] = ()
-    """The modules that other networks have too."""
+    shared: Sequence[ModuleLike] = ()
+    """The modules that other networks have, or had, too."""
     _replaced_by: ClassVar[Mapping[str, str]] = {
         "module": "Change it before build, and values with load_state_dict.",
         "training": "Write network.train(), or network.eval().",
@@ -70,7 +70,7 @@ class NetworkParts(DeclaresAttributes):
         self._named_streams = dict(named_held(self.module, Random))
 
     def _claim_modules(self) -> None:
-        vars(self)["shared"] = claim(self, self._modules)
+        claim(self, self._modules)
 
     def expect_same_parts(self) -> None:
         """Find modules that have taken another's place since `build`, such as another activation.

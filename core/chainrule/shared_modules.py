@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
-from weakref import ReferenceType, WeakValueDictionary, ref
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from chainrule.base.buffer import Buffer
 from chainrule.base.module import held
@@ -17,28 +17,23 @@ if TYPE_CHECKING:
     from chainrule.network_parts import NetworkParts
 
 
-class Shared(NamedTuple):
-    """A module of a network that another one has too."""
-
-    module: ModuleLike
-    other: ReferenceType[NetworkParts]
-
-
 _first: WeakValueDictionary[int, NetworkParts] = WeakValueDictionary()
 """By a module's identity the first of the living networks that have it."""
 
 
-def claim(network: NetworkParts, modules: Sequence[ModuleLike]) -> list[Shared]:
-    """Note a built network's modules as its own; return those that other living networks have too, which note it."""
-    found = [one for one in network.shared if one.other() is not None and _is_among(one.module, modules)]
+def claim(network: NetworkParts, modules: Sequence[ModuleLike]) -> None:
+    """Note a built network's modules as its own, and on both those that another living network has too."""
+    vars(network)["shared"] = [module for module in network.shared if _is_among(module, modules)]
     for module in modules:
-        other = _owner(module)
-        if other is None:
+        other = _first.setdefault(id(module), network)
+        if other is network:
+            continue
+        if not _is_among(module, other.modules()):  # that one had another there, which is gone
             _first[id(module)] = network
-        elif other is not network:
-            found.append(Shared(module, ref(other)))
-            vars(other)["shared"] = [*other.shared, Shared(module, ref(network))]
-    return found
+            continue
+        for one in (network, other):
+            if not _is_among(module, one.shared):
+                vars(one)["shared"] = [*one.shared, module]
 
 
 def expect_no_values(modules: Sequence[ModuleLike]) -> None:
@@ -57,24 +52,24 @@ def expect_no_values(modules: Sequence[ModuleLike]) -> None:
 
 def begin_call(network: NetworkParts) -> None:
     """Put shared modules into the network's mode, and note that they keep what backward needs of its call."""
-    for one in network.shared:
-        one.module.training = network.training
-        vars(one.module)["_called_by"] = id(network)
+    for module in network.shared:
+        module.training = network.training
+        vars(module)["_called_by"] = id(network)
     ask_for_input_grads(network)
 
 
 def ask_for_input_grads(network: NetworkParts) -> None:
     """Let shared modules return dL/dx, of which the first module of the other network needs none."""
-    for one in network.shared:
-        one.module.needs_input_grad = True
+    for module in network.shared:
+        module.needs_input_grad = True
 
 
 def expect_own_call(network: NetworkParts) -> None:
     """Raise BackwardError if a shared module was called by another network since."""
-    for one in network.shared:
-        if vars(one.module).get("_called_by") != id(network):
+    for module in network.shared:
+        if vars(module).get("_called_by") != id(network):
             raise BackwardError(
-                f"{label(one.module)}: must not be called by another network between forward and backward, got one "
+                f"{label(module)}: must not be called by another network between forward and backward, got one "
                 "that two networks share. Make one for each."
             )
 

@@ -6,8 +6,9 @@ import pickle
 import pytest
 import torch
 from torch.testing import assert_close
+from torch.utils.data import DataLoader, IterableDataset
 
-from chainrule import BackwardError, ChainruleError, Network, fit
+from chainrule import BackwardError, ChainruleError, Network, evaluate, fit, hookimpl, training_step
 from chainrule.activations import relu
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import mse
@@ -38,6 +39,69 @@ def test_they_may_take_turns_but_not_between_forward_and_backward():
         with pytest.raises(BackwardError, match="relu: must not be called by another network between forward and back"):
             one.backward(GRAD)
     assert torch.equal(gradient(first), gradient(network(relu())))
+
+
+DISTRACTIONS = {
+    "a call": lambda other: other.train()(X),
+    "a call in eval mode": lambda other: other.eval()(X),
+    "eval mode alone": lambda other: other.eval(),
+    "an evaluation": lambda other: evaluate(other, mse(), (X, GRAD)),
+    "a fit": lambda other: fit(other, mse(), sgd(lr=0.1), train=(X, GRAD)),
+}
+
+
+def taught(student, teacher, use, *, compile):
+    """Take steps by hand, and in fits with a teacher called after a step or by the data; return the parameters."""
+
+    class Teacher:
+        @hookimpl
+        def chainrule_step_end(self, run):
+            use(teacher)
+
+    class Data(IterableDataset):
+        def __iter__(self):
+            for _ in range(2):
+                use(teacher)
+                yield X, GRAD
+
+    step = training_step(student, mse(), sgd(lr=0.1), compile=compile)
+    for _ in range(2):
+        use(teacher)
+        step(X, GRAD)
+    given = {"epochs": 2, "compile": compile}
+    fit(student, mse(), sgd(lr=0.1), train=(X, GRAD), batch_size=4, callbacks=[Teacher()], **given)
+    fit(student, mse(), sgd(lr=0.1), train=DataLoader(Data(), batch_size=None), **given)
+    return student.flat.data
+
+
+@pytest.mark.parametrize("use", DISTRACTIONS.values(), ids=DISTRACTIONS)
+@pytest.mark.parametrize("compile", [False, True], ids=["eager", "compiled"])
+def test_a_student_is_trained_beside_a_teacher_that_is_used_in_between(use, compile, traced):
+    act = relu()
+    alone = taught(network(relu()), network(relu(), seed=1), use, compile=compile)
+    assert torch.equal(taught(network(act), network(act, seed=1), use, compile=compile), alone)
+
+
+@pytest.mark.parametrize("take", [lambda step, _: step(X, GRAD), lambda _, other: DISTRACTIONS["a fit"](other)])
+def test_a_step_of_another_between_forward_and_backward_is_told(take):
+    act = relu()
+    first, second = network(act), network(act)
+    step = training_step(second, mse(), sgd(lr=0.1))
+    step(X, GRAD)
+    first(X)
+    take(step, second)
+    with pytest.raises(BackwardError, match="must not be called by another network between forward and backward"):
+        first.backward(GRAD)
+
+
+def test_what_two_share_is_noted_once_however_often_it_is_looked_for():
+    act = relu()
+    first = network(act)
+    for seed in range(5):
+        other = network(act, seed=seed)
+        first(X)
+        other(X)
+    assert (list(first.shared), list(other.shared)) == ([act], [act])
 
 
 def test_a_build_that_failed_does_not_bar_the_next():

@@ -14,6 +14,7 @@ from chainrule.base.protocols import LossLike
 from chainrule.base.step import Due
 from chainrule.errors import CompileWarning, levels_to_the_caller
 from chainrule.network import Network
+from chainrule.shared_modules import begin_call
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps import cuda_graph
 from chainrule.training.steps.ahead import numbers_ahead
@@ -151,6 +152,7 @@ class CompiledStep:
 
     def follow_settings(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
+        begin_call(self.step.network)
         if self._watch is not None and self._watch.sees_changes():
             self.variants, self._watch, self.batch, self.others = [], None, None, {}
             self._captures_alone = False
@@ -232,6 +234,7 @@ class CompiledStep:
     @torch.no_grad()
     def _compile(self, x: Tensor, y: Tensor, moments: Sequence[Moment], variants: list[Compiled]) -> Exception | None:
         """Add to the variants one for a step like this, which is not taken; return the error that prevents it."""
+        begin_call(self.step.network)
         if self._watch is None:
             self._move_tensors_of_the_loss()
             self._watch = Watch(self.step.parts, self.step.updater)

@@ -10,6 +10,7 @@ from torch import Tensor
 from chainrule.base.protocols import LossLike
 from chainrule.network import Network
 from chainrule.ops import expect_tensor
+from chainrule.shared_modules import begin_call
 from chainrule.training.steps.gradient_shapes import gradient_shapes_checked
 from chainrule.updates.moment import Moment
 from chainrule.updates.updater import Updater
@@ -54,6 +55,8 @@ class TrainingStep:
 
     def accumulate(self, x: Tensor, y: Tensor) -> Outputs:
         """Add the batch's gradient to that of every parameter, and return the prediction and the loss (M,)."""
+        if self.network.shared:
+            begin_call(self.network)
         if self._has_passed:
             return self._pass(x, y)
         with gradient_shapes_checked(self.network.modules()):
