@@ -160,6 +160,8 @@ def _items(container: Any) -> dict[Any, Any]:
 
 
 def _is_same(now: object, then: object) -> bool:
+    if now is then:
+        return True
     if isinstance(now, np.ndarray) and isinstance(then, np.ndarray):  # NaN is the same as NaN
         return now.dtype == then.dtype and now.shape == then.shape and now.tobytes() == then.tobytes()
-    return now is then or (not isinstance(now, Tensor) and equal(now, then))
+    return not isinstance(now, Tensor) and equal(now, then)

@@ -70,10 +70,17 @@ def test_an_array_that_is_changed_in_place_is_a_change(make, hold):
     assert before.difference(uncounted=True).startswith("shifts.shift")
 
 
+class Unread(np.ndarray):
+    """An array, such as that of a large file, whose bytes nobody should ask for."""
+
+    def tobytes(self, order="C"):
+        raise AssertionError("the array was read")
+
+
 def test_an_array_with_nan_is_the_same_and_one_that_nobody_may_write_to_is_not_looked_through():
     module = Shifts()
     module.shift = np.array([np.nan, 1.0])
-    module._fixed = np.ones(2)
+    module._fixed = np.ones(2).view(Unread)
     module._fixed.flags.writeable = False
     before = Snapshot([module])
     assert before.difference() is None
