@@ -49,7 +49,8 @@ class RunFolder:
     def taken_for(self, run: RunDescription) -> Iterator[dict[str, Any] | None]:
         """Keep other processes out and note which run this is; yield its results if it has ended.
 
-        Only its epochs may be more than before; until it has had these, the folder is that of the shorter run.
+        Only its epochs may be more than before; a folder that has results is that of the shorter run until they are
+        had.
 
         Raises:
             ChainruleError: if the folder has another run, with what differs, or another process trains in it.
@@ -80,9 +81,10 @@ class RunFolder:
                 )
             if not different:
                 return results
-            self._longer = {DESCRIPTION: to_toml("train", complete).encode()}
-            return None
-        if strange := self._left():
+            if results is not None:
+                self._longer = {DESCRIPTION: to_toml("train", complete).encode()}
+                return None
+        elif strange := self._left():
             raise ChainruleError(
                 f"train: {self.path} must be new, or of a run, got {strange[0]} without {DESCRIPTION}. "
                 "Choose another with --output."

@@ -92,9 +92,12 @@ def test_a_run_leaves_results_curves_figures_state_and_its_whole_description(end
 
 
 class Stop:
+    def __init__(self, at):
+        self.at = at
+
     @hookimpl
     def chainrule_epoch_end(self, epoch):
-        if epoch == 3:
+        if epoch == self.at:
             raise KeyboardInterrupt
 
 
@@ -102,11 +105,22 @@ def test_a_run_that_was_stopped_goes_on_to_the_bit(work):
     run = RunDescription.read(work / "first.toml")
     folder = RunFolder(work / "stopped")
     with pytest.raises(KeyboardInterrupt), folder.taken_for(run):
-        train(run, folder, "stopped", [Stop()])
+        train(run, folder, "stopped", [Stop(at=3)])
     assert {file.name for file in folder.path.iterdir()} == {"run.toml", "run.ckpt"}
     assert chainrule_train("first.toml", "--output", "stopped").exit_code == 0
     for name in ("history.csv", "state.pt"):
         assert (work / "stopped" / name).read_bytes() == (work / "runs" / "first" / name).read_bytes(), name
+
+
+def test_a_run_that_was_stopped_twice_goes_on_from_its_own_description(work):
+    """The second time it had more epochs to go."""
+    folder = RunFolder(work / "stopped")
+    for epochs, stop in ((4, Stop(at=3)), (6, Stop(at=5))):
+        run = RunDescription.read(work / "first.toml", {"epochs": epochs})
+        with pytest.raises(KeyboardInterrupt), folder.taken_for(run):
+            train(run, folder, "stopped", [stop])
+    assert chainrule_train("stopped/run.toml", "--output", "stopped").exit_code == 0
+    assert tomllib.loads((work / "stopped" / "run.toml").read_text())["epochs"] == 6
 
 
 def test_settings_may_change_until_something_is_trained(work):
