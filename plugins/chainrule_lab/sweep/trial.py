@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -67,31 +68,34 @@ def copies_of(loss: LossLike, fit: Mapping[str, Any]) -> tuple[LossLike, dict[st
     """Return a copy of the loss, and the arguments of a fit with copies of its metrics and callbacks.
 
     What two of them share, their copies share: a callback that anneals the loss finds the one that is trained with.
-    Without callbacks nothing is copied, since nothing changes.
+    Without callbacks nothing is copied, since nothing changes; nor is a loss or metric that cannot be, since no callback
+    has it.
 
     Raises:
-        ChainruleError: if one holds what cannot be copied.
+        ChainruleError: if a callback holds what cannot be copied.
     """
     if not fit.get("callbacks"):
         return loss, {"metrics": None, "callbacks": [], **fit}
     memo: dict[int, Any] = {}
-
-    def own(value: Any, owner: str, fix: str) -> Any:
-        try:
-            return copy.deepcopy(value, memo)
-        except Exception as error:
-            raise ChainruleError(
-                f"{owner} must be possible to copy, since each ensemble gets a copy, "
-                f"got {one_line(error).rstrip('.')}. {fix}"
-            ) from error
-
-    callbacks = [
-        own(one, f"{label(one)}: a callback of a sweep", "Open what it holds in chainrule_fit_start.")
-        for one in fit.get("callbacks", ())
-    ]
-    metrics = own(fit.get("metrics"), "sweep: metrics", "Open what they hold at their first call.")
-    loss = own(loss, "sweep: loss", "Open what it holds at its first call.")
+    callbacks = [_copied_callback(one, memo) for one in fit["callbacks"]]
+    metrics, loss = (_copied_or_same(one, memo) for one in (fit.get("metrics"), loss))
     return loss, {**fit, "metrics": metrics, "callbacks": callbacks}
+
+
+def _copied_callback(callback: object, memo: dict[int, Any]) -> object:
+    try:
+        return copy.deepcopy(callback, memo)
+    except Exception as error:
+        raise ChainruleError(
+            f"{label(callback)}: a callback of a sweep must be possible to copy, since each ensemble gets a copy, "
+            f"got {one_line(error).rstrip('.')}. Open what it holds in chainrule_fit_start."
+        ) from error
+
+
+def _copied_or_same(value: Any, memo: dict[int, Any]) -> Any:
+    with suppress(Exception):
+        return copy.deepcopy(value, memo)
+    return value
 
 
 class Keys:

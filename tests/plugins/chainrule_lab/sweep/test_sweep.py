@@ -176,15 +176,14 @@ def test_a_callback_that_writes_files_is_refused_before_anything_is_trained(swee
 
 
 @pytest.mark.parametrize("part", ["loss", "metrics"])
-def test_a_loss_or_metric_that_cannot_be_copied_is_named_before_anything_is_trained(sweep, trained, part):
+def test_a_loss_or_metric_that_cannot_be_copied_may_stand_beside_callbacks_that_have_none_of_it(sweep, part):
     class Locked(mse if part == "loss" else Strict):
         lock = None
 
     own = Locked()
     vars(own)["lock"] = threading.Lock()
     given = {part: own if part == "loss" else [own], "callbacks": [nan_guard()]}
-    refused(sweep, f"^sweep: {part} must be possible to copy, .*cannot pickle .*Open what", {"lr": [0.1]}, **given)
-    assert not trained
+    assert len(sweep({"lr": [0.1]}, **given)) == 1
 
 
 class Anneals:
