@@ -68,8 +68,8 @@ def copies_of(loss: LossLike, fit: Mapping[str, Any]) -> tuple[LossLike, dict[st
     """Return a copy of the loss, and the arguments of a fit with copies of its metrics and callbacks.
 
     What two of them share, their copies share: a callback that anneals the loss finds the one that is trained with.
-    Without callbacks nothing is copied, since nothing changes; nor is a loss or metric that cannot be, since no callback
-    has it.
+    Without callbacks nothing is copied, since nothing changes; nor is a loss or metric that cannot be, which no
+    callback has.
 
     Raises:
         ChainruleError: if a callback holds what cannot be copied.

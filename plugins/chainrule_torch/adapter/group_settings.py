@@ -123,8 +123,8 @@ def expect_free(owner: object, settings: Iterable[str]) -> None:
     """Raise ContractError if a setting has the name of a key or an argument that is for the optimizer itself."""
     if taken := {*OF_TORCH, "initial_lr", *ARGUMENTS}.intersection(settings):
         raise ContractError(
-            f"{label(owner)}: settings must not have names that torch's optimizers use, got {sorted(taken)}. "
-            "Rename them."
+            f"{label(owner)}: settings must not be named as keys of torch's groups or arguments of "
+            f"chainrule_torch.optimizer, got {sorted(taken)}. Rename them."
         )
 
 

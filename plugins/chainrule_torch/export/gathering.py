@@ -7,6 +7,7 @@ import builtins
 import importlib
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -272,12 +273,17 @@ def _are_same(value: Any, other: Any) -> bool:
         return False
     if isinstance(value, tuple | list):
         return len(value) == len(other) and all(map(_are_same, value, other))
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value)) == sorted(map(repr, other))
     if isinstance(value, dict):
         return value.keys() == other.keys() and all(_are_same(value[key], other[key]) for key in value)
     if isinstance(value, Tensor | np.ndarray):
-        kinds = (value.dtype, value.shape), (other.dtype, other.shape)
-        return kinds[0] == kinds[1] and repr(value.tolist()) == repr(other.tolist())
-    if isinstance(value, float):
+        if (value.dtype, value.shape) != (other.dtype, other.shape):
+            return False
+        with suppress(RuntimeError):  # sparse tensors, and those of device "meta", have no lists
+            return repr(value.tolist()) == repr(other.tolist())
+        return True
+    if isinstance(value, float | complex):
         return repr(value) == repr(other)  # NaN is the same as NaN
     return type(value).__eq__ is object.__eq__ or equal(value, other)  # type: ignore[comparison-overlap]
 

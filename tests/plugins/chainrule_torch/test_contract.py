@@ -149,7 +149,7 @@ def test_a_setting_named_as_one_of_torch_keeps_no_other_rule_from_being_listed(m
     register("optimizers", "takes_names_of_torch", TakesNamesOfTorch)
     try:
         made = optim.TakesNamesOfTorch
-        with pytest.raises(ContractError, match="settings must not have names that torch's optimizers use"):
+        with pytest.raises(ContractError, match="settings must not be named as keys of torch's groups or arguments"):
             made([torch.nn.Parameter(torch.ones(2))])
     finally:
         lookup._of_process.clear()
@@ -157,7 +157,7 @@ def test_a_setting_named_as_one_of_torch_keeps_no_other_rule_from_being_listed(m
 
 def test_a_setting_named_as_one_of_torch_fails():
     result = run(subject(TakesNamesOfTorch), CHECKS["steps_in_torch_are_those_of_the_updater"])
-    assert "settings must not have names that torch's optimizers use, got ['flatten', 'params']." in result.detail
+    assert "arguments of chainrule_torch.optimizer, got ['flatten', 'params']. Rename them." in result.detail
 
 
 PLAIN = """from chainrule import Optimizer

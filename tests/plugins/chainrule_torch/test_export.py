@@ -384,10 +384,20 @@ def test_a_constant_that_its_module_changes_is_refused(
     assert "\n" not in printed
 
 
-def test_a_constant_that_holds_nan_is_exported(tmp_path: Path) -> None:
-    definitions = "SHARES = {'unknown': float('nan'), 'half': 0.5}"
-    file = scaled(tmp_path, definitions, "grad * SHARES['half']")
-    assert definitions in checked_text(chosen(f"{file}:Scaled"), "")
+@pytest.mark.parametrize(
+    ("definitions", "direction"),
+    [
+        ("SHARES = {'unknown': float('nan'), 'half': 0.5}", "grad * SHARES['half']"),
+        ("KNOWN = {float('nan'), 0.5}", "grad * len(KNOWN)"),
+        ("ROOT = complex('nan')", "grad * (ROOT == ROOT)"),
+        ("import torch\n\nMASK = torch.eye(2).to_sparse()", "grad * MASK.shape[0]"),
+        ("import torch\n\nFORM = torch.empty(2, device='meta')", "grad * FORM.shape[0]"),
+    ],
+)
+def test_a_constant_that_equals_nothing_is_exported(tmp_path: Path, definitions: str, direction: str) -> None:
+    """Not itself, as NaN, or no other, as a tensor whose numbers cannot be listed."""
+    file = scaled(tmp_path, definitions, direction)
+    assert definitions.splitlines()[-1] in checked_text(chosen(f"{file}:Scaled"), "")
 
 
 @pytest.mark.parametrize(
