@@ -33,4 +33,8 @@ class AvgPool1d(AvgPool2d):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:
-        return [(cls(2), (2, 4)), (cls(3, 2, padding=1, ceil_mode=True, count_include_pad=False), (1, 4))]
+        return [
+            (cls(2), (2, 4)),
+            (cls(3, 2, padding=1, ceil_mode=True, count_include_pad=False), (1, 4)),
+            (cls(2, ceil_mode=True), (1, 3)),
+        ]

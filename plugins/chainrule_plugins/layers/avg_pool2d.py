@@ -46,7 +46,11 @@ class AvgPool2d(SlidingWindow):
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (images,) = self.saved_tensors()
-        dx: Tensor = torch.ops.aten.avg_pool2d_backward(self.images(grad_output), images, *self._window())
+        grad, window = self.images(grad_output), self._window()
+        if self.ceil_mode and self.count_include_pad and self.divisor_override is None:
+            # torch.compile counts entries behind the padding, which a last window may overhang.
+            grad, window = grad / self._counts(images, grad), (*window[:-1], 1)
+        dx: Tensor = torch.ops.aten.avg_pool2d_backward(grad, images, *window)
         return self.by_member(dx, len(grad_output))
 
     def _window(self) -> tuple[Any, ...]:
@@ -54,10 +58,21 @@ class AvgPool2d(SlidingWindow):
         counts = (self.ceil_mode, self.count_include_pad, self.divisor_override)
         return (*sizes, self.of_image(self.padding, 0), *counts)
 
+    def _counts(self, images: Tensor, grad: Tensor) -> Tensor:
+        """Return the number of entries of each window (H', W'), with padding."""
+        sizes = zip(images.shape[2:], grad.shape[2:], *self._window()[:3], strict=True)
+        rows, columns = (
+            (size + 2 * padding - stride * torch.arange(windows, device=grad.device)).clamp(max=kernel)
+            for size, windows, kernel, stride, padding in sizes
+        )
+        counts: Tensor = rows.unsqueeze(1) * columns
+        return counts
+
     @classmethod
     def examples(cls) -> list[tuple[Any, tuple[int, ...]]]:
         return [
             (cls(2), (2, 2, 4)),
             (cls((2, 3), stride=(1, 2), padding=(1, 0), ceil_mode=True, count_include_pad=False), (1, 2, 4)),
             (cls(2, 1, divisor_override=3), (1, 2, 3)),
+            (cls(2, ceil_mode=True), (1, 3, 3)),
         ]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule import ShapeError
 from chainrule.ops import expect_number
-from chainrule_plugins.class_indices import ClassLoss, expect_class_weights, gathered, out_of_range
+from chainrule_plugins.class_indices import ClassLoss, expect_class_weights, gathered
 from chainrule_plugins.log_probabilities import log_softmax
 from chainrule_plugins.weighting import absorbing_product
 
@@ -48,7 +48,7 @@ class CrossEntropy(ClassLoss):
         is_index = self._expect_target(prediction, target)
         log_probabilities = log_softmax(prediction, 2)
         if not is_index or self.label_smoothing:
-            costs = self._costs(prediction, target, is_index)
+            costs = self._costs(log_probabilities, target, is_index)
             self.save_for_backward(log_probabilities, costs)
             return absorbing_product(costs, log_probabilities).sum(2).neg_()  # 0 · −∞ where a logit is masked
         classes, counts = self._counted_indices(target)
@@ -80,19 +80,18 @@ class CrossEntropy(ClassLoss):
         grad = probabilities.scatter_(2, costs, -1.0, reduce="add")
         return absorbing_product(weights[0], grad) if weights else grad  # of ignored rows 0 even from NaN
 
-    def _costs(self, prediction: Tensor, target: Tensor, is_index: bool) -> Tensor:
+    def _costs(self, log_probabilities: Tensor, target: Tensor, is_index: bool) -> Tensor:
         """Return a, the weight of each class in the terms, in the shape of the logits."""
         costs, counts = target, None
         if is_index:
-            index, counts = self._counted_indices(target)
-            try:
-                costs = torch.zeros_like(prediction).scatter_(2, index.unsqueeze(2), 1.0)
-            except RuntimeError as error:
-                raise out_of_range(self, prediction, target) from error
+            classes, counts = self._counted_indices(target)
+            index = classes.unsqueeze(2)
+            own = gathered(self, log_probabilities, index, target)  # a compiled scatter lets any index pass
+            costs = torch.zeros_like(log_probabilities).scatter_(2, index, (own <= 0).to(own.dtype))
         if self.label_smoothing:
-            costs = costs * (1 - self.label_smoothing) + self.label_smoothing / prediction.shape[2]
+            costs = costs * (1 - self.label_smoothing) + self.label_smoothing / log_probabilities.shape[2]
         if self.weight is not None:
-            costs = costs * self.weight.to(prediction).view(-1, *[1] * (prediction.dim() - 3))
+            costs = costs * self.weight.to(costs).view(-1, *[1] * (costs.dim() - 3))
         return costs if counts is None else costs * counts.unsqueeze(2)
 
     def _expect_target(self, prediction: Tensor, target: Tensor) -> bool:

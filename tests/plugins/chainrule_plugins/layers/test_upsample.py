@@ -24,6 +24,19 @@ def test_sequences_and_their_gradient_equal_torch(settings):
     assert_layer_equals(upsample(**settings), torch.nn.Upsample(**settings), X[:, 0])
 
 
+@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (2, 7), (2, 2, 3), (1, 5, 7)])
+@pytest.mark.parametrize("scale", [0.6, 1.3, 2.3])
+def test_the_gradient_is_the_adjoint_whatever_the_sizes_cut_off(shape, scale):
+    """torch's is not where a sequence keeps its size, nor, compiled, for images."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, *shape, generator=generator, dtype=torch.float64)
+    network = upsample(scale_factor=scale).build(dtype=torch.float64)
+    y = network(x)
+    grad_output = torch.randn(y.shape, generator=generator, dtype=torch.float64)
+    dx = network.backward(grad_output, input_grad=True)
+    torch.testing.assert_close((x * dx).sum(), (y * grad_output).sum())
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import ChainruleError, ShapeError
+from chainrule import ChainruleError, ShapeError, training_step
+from chainrule.layers import linear
 from chainrule.losses import cross_entropy
+from chainrule.optimizers import sgd
 from tests.oracles import assert_loss_equals
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -165,3 +167,17 @@ def test_settings_are_checked(settings, message):
 def test_there_is_a_weight_for_each_class():
     with pytest.raises(ShapeError, match=r"weight must have one number for each class, \(4,\), got \(3,\)\."):
         cross_entropy(weight=[1.0, 2.0, 3.0])(LOGITS, CLASSES)
+
+
+@pytest.mark.slow  # it compiles
+@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "ignore_index": -1}])
+@pytest.mark.parametrize("bad", [-100, 3])
+def test_an_index_that_is_no_class_is_refused_by_a_compiled_step_too(settings, bad):
+    """It comes after the first batch, at which the loss looks at targets."""
+    network = linear(2, 3).build(seed=0)
+    step = training_step(network, cross_entropy(**settings), sgd(lr=0.1), compile=True)
+    x, y = torch.ones(4, 2), torch.tensor([0, 1, 2, 0])
+    step(x, y)
+    y[2] = bad
+    with pytest.raises(ShapeError, match="class indices must be from 0 to 2, got"):
+        step(x, y)
