@@ -73,7 +73,7 @@ class Upsample(Module):
     def examples(cls) -> list[tuple[Upsample, tuple[int, ...]]]:
         return [
             (cls(scale_factor=2), (2, 3)),
-            (cls(scale_factor=(0.75, 1.5)), (1, 3, 3)),
+            (cls(scale_factor=0.7), (1, 5, 5)),
             (cls(scale_factor=(1.5, 2), mode="bilinear"), (1, 2, 3)),
             (cls(3, mode="bilinear", align_corners=True), (2, 2, 4)),
         ]

@@ -32,6 +32,13 @@ class RowsCountedByForward(Tanh):
         return super().forward(x)
 
 
+@wrong("a_traced_step_equals_an_eager_one")
+class OtherInputGradientWhenTraced(Tanh):
+    def backward(self, grad_output: Tensor) -> Tensor:
+        is_traced = type(grad_output) is not Tensor
+        return super().backward(2 * grad_output if is_traced else grad_output)
+
+
 @wrong("a_compiled_step_equals_an_eager_one")
 class OtherwiseWhenCompiled(Linear):
     def backward(self, grad_output: Tensor) -> Tensor | None:
