@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -12,6 +13,31 @@ from chainrule.arguments import nearest
 from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.errors import UnknownAttributeError, UnknownCurveError
 from chainrule.updates.updater import Updater
+
+
+class Curve:
+    """The values of a curve, () or (M,) each; those that were read are joined, so that reading each epoch is cheap."""
+
+    def __init__(self, joined: Sequence[Tensor] = ()) -> None:
+        self._joined = list(joined)  # one tensor (epochs, …) at most
+        self._new: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._joined)) + len(self._new)
+
+    def append(self, value: Tensor) -> None:
+        """Add a copy of one value."""
+        self._new.append(value.clone())
+
+    def joined(self) -> Tensor:
+        """Return all values (epochs, …), to be read alone."""
+        if self._new:
+            self._joined = [torch.cat([*self._joined, torch.stack(self._new)])]
+            self._new = []
+        return self._joined[0]
+
+    def __copy__(self) -> Curve:
+        return Curve([self.joined()])
 
 
 class History(DeclaresAttributes, Mapping[str, Tensor]):
@@ -37,19 +63,19 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
     def __init__(self, updater: Updater) -> None:
         self.updater = updater
         self.members = list(range(updater.network.members))
-        self._records: dict[str, list[Tensor]] = {}
+        self._curves: dict[str, Curve] = {}
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name in vars(self).get("_records", ()):
+            if name in vars(self).get("_curves", ()):
                 raise UnknownAttributeError(f'history: has no "{name}" but as a curve. Write history["{name}"].')
             return super().__getattr__(name)
 
     def __copy__(self) -> History:
         other = History(self.updater)
         other.members = list(self.members)
-        other._records = {name: list(values) for name, values in self._records.items()}  # which a fit goes on to fill
+        other._curves = {name: copy.copy(curve) for name, curve in self._curves.items()}  # which a fit goes on to fill
         return other
 
     def __eq__(self, other: object) -> bool:
@@ -63,7 +89,7 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
     def append(self, metrics: Mapping[str, Tensor]) -> None:
         """Add one epoch's values, each () or (M,)."""
         for name, value in metrics.items():
-            self._records.setdefault(name, []).append(value.clone())
+            self._curves.setdefault(name, Curve()).append(value)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the curves."""
@@ -71,35 +97,35 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
 
     def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
         """Go on from saved curves."""
-        self._records = {name: list(curve.unbind()) for name, curve in saved.items()}
+        self._curves = {name: Curve([curve.clone()]) for name, curve in saved.items()}
 
     @property
     def epochs(self) -> int:
         """The number of epochs recorded."""
-        return max((len(records) for records in self._records.values()), default=0)
+        return max(map(len, self._curves.values()), default=0)
 
     def epochs_of(self, name: str) -> int:
         """Return the number of epochs at which a curve was recorded, which costs less than to make the curve."""
-        return len(self._records.get(name, ()))
+        return len(self._curves.get(name, ()))
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._records:
-            recorded = f"It has {', '.join(self._records)}." if self._records else "No epoch has ended."
+        if name not in self._curves:
+            recorded = f"It has {', '.join(self._curves)}." if self._curves else "No epoch has ended."
             raise UnknownCurveError(
-                f"history: no curve is called {name!r}.{nearest(str(name), self._records) or f' {recorded}'}"
+                f"history: no curve is called {name!r}.{nearest(str(name), self._curves) or f' {recorded}'}"
             )
-        return torch.stack(self._records[name])
+        return self._curves[name].joined().clone()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._records)
+        return iter(self._curves)
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._curves)
 
     def __repr__(self) -> str:
         if not self.epochs:
             return "History(empty)"
-        values = {name: records[-1] for name, records in self._records.items()}
+        values = {name: curve.joined()[-1] for name, curve in self._curves.items()}
         means = {
             name: (value[self.members] if value.dim() else value).double().mean() for name, value in values.items()
         }
