@@ -66,25 +66,32 @@ def selected(network: Network, keys: Iterable[str], *, frozen: bool = False) -> 
     """Return the parameters of each key by name, with frozen ones or without, each with the first key that selects it.
 
     Raises:
-        ChainruleError: if a key other than "*" selects no parameter, or no key a parameter.
+        ChainruleError: if a key other than "*" selects no parameter, or none that is left, or no key a parameter.
     """
     selectors = {key: selector(key) for key in keys}
     found: dict[str, dict[str, Parameter]] = {key: {} for key in selectors}
-    used = set()
+    key_of: dict[str, str] = {}
     owners = {parameter: layer for layer in reversed(network.modules()) for _, parameter in layer.own_parameters()}
     for name, parameter in network.named_parameters():
         key = next((key for key, fits in selectors.items() if fits(name, parameter, owners[parameter])), None)
         if key is None:
             raise ChainruleError(f'param_groups: no pattern in {list(found)} matches the parameter "{name}". Add "*".')
-        used.add(key)
+        key_of[name] = key
         if frozen or name not in network.frozen:
             found[key][name] = parameter
-    for key in found:
-        if key not in used and key != "*":
-            is_kind = any(fnmatchcase(label(layer), key) for layer in owners.values())
-            fix = f'Write "{LAYER}{key}" for a kind of layer.' if is_kind else "Remove or correct it."
+    for key, fits in selectors.items():
+        if key in key_of.values() or key == "*":
+            continue
+        named = list(network.named_parameters())
+        if takers := {key_of[name]: None for name, parameter in named if fits(name, parameter, owners[parameter])}:
+            earlier = ", ".join(f'"{taker}"' for taker in takers)
             raise ChainruleError(
-                f'param_groups: no parameter matches the pattern "{key}", among '
-                f"{[name for name, _ in network.named_parameters()]}. {fix}"
+                f'param_groups: all that "{key}" matches is taken by {earlier} before it. '
+                f'Put "{key}" first, or remove it.'
             )
+        is_kind = any(fnmatchcase(label(layer), key) for layer in owners.values())
+        fix = f'Write "{LAYER}{key}" for a kind of layer.' if is_kind else "Remove or correct it."
+        raise ChainruleError(
+            f'param_groups: no parameter matches the pattern "{key}", among {[name for name, _ in named]}. {fix}'
+        )
     return found

@@ -96,9 +96,11 @@ def test_a_state_is_kept_for_every_group():
     [
         (["*.bias"], 'no pattern in [\'*.bias\'] matches the parameter "0.weight". Add "*".'),
         ([], 'no pattern in [] matches the parameter "0.weight". Add "*".'),
-        (["*", "2.bias"], 'no parameter matches the pattern "2.bias", among'),
+        (["*", "1.bias"], 'no parameter matches the pattern "1.bias", among'),
         (["1.*", "*"], "no parameter matches the pattern \"1.*\", among ['0.weight', '0.bias',"),
         (["*.Bias", "*"], 'no parameter matches the pattern "*.Bias", among'),
+        (["*", "*.bias"], 'all that "*.bias" matches is taken by "*" before it. Put "*.bias" first, or remove it.'),
+        (["0.*", "2.*", "vectors"], 'all that "vectors" matches is taken by "0.*", "2.*" before it.'),
     ],
 )
 def test_parameters_and_patterns_must_fit_each_other(patterns, message):
