@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, hyperparameter, label
+from chainrule_plugins.class_indices import out_of_range
 from chainrule_plugins.class_scores import (
     class_indices,
     count_beyond_one,
@@ -53,10 +54,7 @@ def confusion_counts(
     try:
         counts.scatter_add_(1, index, ones)
     except RuntimeError as error:
-        raise ShapeError(
-            f"{label(metric)}: class indices must be from 0 to {classes - 1}, got {int(actual.min())} to "
-            f"{int(actual.max())}. Number the classes from 0."
-        ) from error
+        raise out_of_range(metric, prediction, actual) from error
     return (counts + undefined.sum(1, keepdim=True)).view(members, classes, classes)
 
 

@@ -1,4 +1,4 @@
-"""What losses of class indices have in common."""
+"""What losses and metrics of class indices have in common."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from chainrule import Loss, ShapeError, label
+from chainrule import Loss, Metric, ShapeError, label
 from chainrule.ops import expect_integer, expect_weights
 
 
@@ -85,7 +85,7 @@ def expect_class_weights(owner: Loss, weight: Tensor | None, prediction: Tensor)
         )
 
 
-def gathered(owner: Loss, prediction: Tensor, index: Tensor, target: Tensor) -> Tensor:
+def gathered(owner: Loss | Metric, prediction: Tensor, index: Tensor, target: Tensor) -> Tensor:
     """Return each index's own score, (M, N, 1, …); raise ShapeError, naming the owner, if there is no such class."""
     try:
         return prediction.gather(2, index)
@@ -93,9 +93,19 @@ def gathered(owner: Loss, prediction: Tensor, index: Tensor, target: Tensor) -> 
         raise out_of_range(owner, prediction, target) from error
 
 
-def out_of_range(owner: Loss, prediction: Tensor, target: Tensor) -> ShapeError:
-    """Return the error of an index that is no class."""
+def out_of_range(owner: Loss | Metric, prediction: Tensor, target: Tensor) -> ShapeError:
+    """Return the error of an index that is no class, for predictions (M, N, C, …)."""
+    ignored = getattr(owner, "ignore_index", None)
+    indices = target if ignored is None else target[target != ignored]
+    least, greatest = int(indices.min()), int(indices.max())
     return ShapeError(
-        f"{label(owner)}: class indices must be from 0 to {prediction.shape[2] - 1}, got {int(target.min())} to "
-        f"{int(target.max())}. Number the classes from 0."
+        f"{label(owner)}: class indices must be from 0 to {prediction.shape[2] - 1}, got {least} to {greatest}. "
+        f"{numbering_advice(owner, least < 0)}"
     )
+
+
+def numbering_advice(owner: Loss | Metric, some_are_negative: bool) -> str:
+    """Return the sentence that says what to do about indices that are no class."""
+    if some_are_negative and hasattr(owner, "ignore_index"):
+        return f"Number the classes from 0, or pass {label(owner)}(ignore_index=…) to leave out a negative one."
+    return "Number the classes from 0."

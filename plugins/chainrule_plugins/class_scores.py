@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, label
+from chainrule_plugins.class_indices import numbering_advice
 
 
 def class_indices(metric: Metric, prediction: Tensor, target: Tensor) -> Tensor:
@@ -57,17 +58,18 @@ def share_of_right(is_right: Tensor, counts: Tensor | None) -> dict[str, Tensor 
 
 
 def count_outside(classes: Tensor, number: int, counts: Tensor | None) -> Tensor:
-    """Return for each member how many indices (M, N, …) that count are no class from 0 to number − 1, in float64."""
-    outside = (classes < 0) | (classes >= number)
-    return (outside if counts is None else outside & counts).flatten(1).sum(1).double()
+    """Return how many indices (M, N, …) that count are below 0 and beyond number − 1, (M, 2), in float64."""
+    outside = torch.stack([classes < 0, classes >= number], -1)
+    return (outside if counts is None else outside & counts.unsqueeze(-1)).flatten(1, -2).sum(1).double()
 
 
 def expect_none_outside(metric: Metric, outside: Tensor) -> None:
     """Raise ShapeError if there were indices that are no class; looked at once for all batches."""
-    if outside.any():
+    below, beyond = outside.amax(0).tolist()
+    if below or beyond:
         raise ShapeError(
-            f"{label(metric)}: class indices must be from 0 on and below the number of classes, got "
-            f"{int(outside.max())} that are not. Number the classes from 0, or leave such rows out."
+            f"{label(metric)}: class indices must be from 0 on and below the number of classes, got {below:.0f} below "
+            f"0 and {beyond:.0f} too large. {numbering_advice(metric, below > 0)}"
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from chainrule import Metric, ShapeError
+from chainrule_plugins.class_indices import gathered
 from chainrule_plugins.class_scores import class_indices, counting
 from chainrule_plugins.log_probabilities import log_softmax
 
@@ -30,13 +31,7 @@ class Perplexity(Metric):
         counts = counting(classes, self.ignore_index)
         if counts is not None:
             classes = classes * counts  # 0 in place of what is ignored
-        try:
-            log_probability = log_softmax(prediction, 2).gather(2, classes.unsqueeze(2))
-        except RuntimeError as error:
-            raise ShapeError(
-                f"perplexity: class indices must be int64 from 0 to {prediction.shape[2] - 1}, got {target.dtype} from "
-                f"{int(target.min())} to {int(target.max())}. Number the classes from 0."
-            ) from error
+        log_probability = gathered(self, log_softmax(prediction, 2), classes.unsqueeze(2).long(), target)
         surprise = -log_probability.squeeze(2).double()
         if counts is None:
             return {"surprise": surprise.flatten(1).sum(1), "positions": classes[0].numel()}

@@ -7,15 +7,24 @@ from torch.testing import assert_close
 import chainrule
 from chainrule import ShapeError
 from chainrule.layers import linear
-from chainrule.losses import cross_entropy
-from chainrule.metrics import accuracy, confusion_matrix, f1, perplexity, precision, recall, top_k_accuracy
+from chainrule.losses import cross_entropy, nll
+from chainrule.metrics import (
+    accuracy,
+    calibration_error,
+    confusion_matrix,
+    f1,
+    perplexity,
+    precision,
+    recall,
+    top_k_accuracy,
+)
 
 SCORES = torch.randn(2, 8, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 CLASSES = torch.randint(3, (8, 5), generator=torch.Generator().manual_seed(1))
 IS_PADDING = torch.arange(40).view(8, 5) % 3 == 0
 PADDED = CLASSES.masked_fill(IS_PADDING, -100)
 
-METRICS = [accuracy(), perplexity(), top_k_accuracy(), confusion_matrix()]
+METRICS = [accuracy(), perplexity(), top_k_accuracy(), calibration_error(), confusion_matrix()]
 METRICS += [ratio(average=average) for ratio in (f1, precision, recall) for average in ("macro", "micro")]
 
 
@@ -44,6 +53,29 @@ def test_a_prediction_that_is_nan_where_it_is_ignored_does_not_count(metric):
 def test_an_index_that_is_no_class_is_refused(metric, wrong):
     with pytest.raises(ShapeError, match=f"^{chainrule.label(metric)}: class indices must be"):
         metric(SCORES[0], CLASSES.masked_fill(IS_PADDING, wrong))
+
+
+@pytest.mark.parametrize("owner", [*METRICS, cross_entropy(), nll()], ids=repr)
+def test_a_negative_index_is_answered_with_the_setting(owner):
+    scores = SCORES[0].log_softmax(1)
+    fix = f"Number the classes from 0, or pass {chainrule.label(owner)}(ignore_index=…) to leave out a negative one."
+    with pytest.raises(ShapeError) as negative:
+        owner(scores, PADDED)
+    assert str(negative.value).endswith(f". {fix}")
+    with pytest.raises(ShapeError, match=r"\. Number the classes from 0\.$"):
+        settings(owner, ignore_index=-100)(scores, torch.where(PADDED == 2, 3, PADDED))
+
+
+@pytest.mark.parametrize(
+    "loss", [cross_entropy(ignore_index=-100), cross_entropy(ignore_index=-100, label_smoothing=0.1)]
+)
+def test_the_indices_of_the_message_are_those_that_count(loss):
+    with pytest.raises(ShapeError, match="from 0 to 2, got 0 to 3"):
+        loss(SCORES[0], torch.where(PADDED == 2, 3, PADDED))
+
+
+def test_perplexity_takes_indices_of_any_width():
+    assert perplexity()(SCORES[0], CLASSES.int()) == perplexity()(SCORES[0], CLASSES)
 
 
 def test_a_fit_has_the_curve_that_the_loss_follows():
