@@ -54,7 +54,8 @@ class BatchNorm(TracksStatistics):
         count = columns[:, 0].numel()
         if count < 2:
             raise ShapeError(
-                f"batch_norm: a batch must have at least 2 values for each channel, got {count}. Pass more rows."
+                f"batch_norm: a batch must have at least 2 values for each channel, got {count}. Pass more rows; if "
+                "only the last batch of an epoch is too small, change batch_size or drop a row."
             )
         batch = columns.new_zeros(2, columns.shape[1])  # becomes mean and variance, since their momentum is 1.0
         y, mean, inverse = torch.ops.aten._native_batch_norm_legit(

@@ -50,6 +50,7 @@ def test_a_single_value_for_a_channel_is_refused_in_train_mode():
     with pytest.raises(ShapeError) as caught:
         network(X[:1, :, 0, 0, 0])
     assert str(caught.value) == (
-        "batch_norm: a batch must have at least 2 values for each channel, got 1. Pass more rows."
+        "batch_norm: a batch must have at least 2 values for each channel, got 1. Pass more rows; if only the last "
+        "batch of an epoch is too small, change batch_size or drop a row."
     )
     assert network.eval()(X[:1, :, 0, 0, 0]).shape == (1, 4)
