@@ -14,8 +14,9 @@ from chainrule import Run, hookimpl
 class GradientNorms:
     """Record the Euclidean norm of each parameter's gradient and of all together, as means over an epoch's steps.
 
-    The curves are ``gradient_norm`` and, for each parameter, such as ``gradient_norm.0.weight``; a gradient that was
-    clipped is measured after it. Callbacks later in the list, such as `csv`, get the values with the other metrics.
+    The curves are ``gradient_norm``, without frozen parameters, and, for each parameter, such as
+    ``gradient_norm.0.weight``; a gradient that was clipped is measured after it. Callbacks later in the list, such as
+    `csv`, get the values with the other metrics.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,9 @@ class GradientNorms:
             name: parameter.grad.flatten(1).to(torch.float64).square().sum(1)
             for name, parameter in run.network.named_parameters()
         }
-        total = torch.stack(list(squares.values())).sum(0)
+        trained = [square for name, square in squares.items() if name not in run.network.frozen]
+        none = torch.zeros(run.network.members, dtype=torch.float64, device=run.network.device)
+        total = torch.stack([none, *trained]).sum(0)  # 0 where a callback has frozen all
         for name, square in {"": total, **{f".{name}": square for name, square in squares.items()}}.items():
             self._sums[name] = self._sums.get(name, 0) + square.sqrt()
         self._steps += 1

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from chainrule import fit
+from chainrule import fit, hookimpl
 from chainrule.activations import tanh
 from chainrule.callbacks import gradient_norms
 from chainrule.layers import linear, sequential
@@ -10,6 +10,12 @@ from chainrule.losses import mse
 from chainrule.optimizers import sgd
 
 X, Y = torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+class FreezesAll:
+    @hookimpl
+    def chainrule_epoch_end(self, run):
+        run.network.freeze("*")
 
 
 def norms_by_torch(network, i, batches):
@@ -35,6 +41,15 @@ def test_they_are_those_of_autograd_averaged_over_the_steps_of_an_epoch(compile)
         for name, norm in norms_by_torch(network, i, batches).items():
             curve = history["gradient_norm" + (name and f".{name}")]
             assert_close(curve[:, i], torch.full((2,), norm, dtype=torch.float64))
+
+
+def test_the_norm_of_all_is_that_of_the_trained_ones_which_was_clipped():
+    network = sequential(linear(3, 4), tanh(), linear(4, 3)).build(seeds=[0, 1], dtype=torch.float64).freeze("0.*")
+    history = fit(
+        network, mse(), sgd(), train=(X, Y), clip_norm=0.01, callbacks=[gradient_norms(), FreezesAll()], epochs=2
+    )
+    assert_close(history["gradient_norm"], torch.tensor([[0.01, 0.01], [0.0, 0.0]], dtype=torch.float64))
+    assert (history["gradient_norm.0.weight"] > 0.01).all()
 
 
 def test_a_single_network_has_a_number_for_each_epoch():
