@@ -117,7 +117,7 @@ def optimize(
         dtype=dtype,
         device=device,
     )
-    training.check(len(study.directions))
+    training.check([direction.name.lower() for direction in study.directions])
     n_trials, batch = (
         integer("optimize", "n_trials", n_trials, at_least=0),
         integer("optimize", "batch", batch, at_least=1),

@@ -56,7 +56,7 @@ class Training:
     dtype: torch.dtype | None
     device: torch.device | str
 
-    def check(self, directions: int) -> None:
+    def check(self, directions: Sequence[str]) -> None:
         """Raise ChainruleError for what can be seen to be wrong before a trial is asked."""
         check_parts("optimize", loss=self.loss)
         check_reduction("optimize", self.loss)
@@ -75,11 +75,19 @@ class Training:
             if name not in curves:
                 near = nearest(str(name), curves) or f" The curves are {', '.join(curves)}."
                 raise ChainruleError(f"optimize: the objective must be a curve of the fit, got {shown(name)}.{near}")
-        if len(self.objectives) != directions:
+        if len(self.objectives) != len(directions):
             raise ChainruleError(
-                f"optimize: objectives must be as many as the study's directions, {directions}, got "
+                f"optimize: objectives must be as many as the study's directions, {len(directions)}, got "
                 f"{list(self.objectives)}. Pass one curve for each direction."
             )
+        for name, direction in zip(self.objectives, directions, strict=True):
+            if direction == "maximize" and name in [f"{split}_loss" for split in splits]:
+                fix = (
+                    f'Pass objective="{splits[-1]}_{measured[1]}"'
+                    if measured[1:]
+                    else 'Create the study with "minimize"'
+                )
+                raise ChainruleError(f'optimize: {name} must be minimized, got the direction "maximize". {fix}.')
 
     def rehearse(self, candidate: Candidate) -> None:
         """Take no step, so that what is wrong with the data or an argument is raised before more trials are asked."""

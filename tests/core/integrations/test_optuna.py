@@ -455,6 +455,18 @@ def test_mistakes_are_told_in_one_line_before_a_trial_is_asked(settings, message
 
 
 @pytest.mark.parametrize(
+    ("metrics", "fix"),
+    [(["r2", "mae"], 'Pass objective="validation_r2".'), (None, 'Create the study with "minimize".')],
+)
+def test_a_loss_is_not_maximized(metrics, fix):
+    study = optuna.create_study(direction="maximize")
+    with pytest.raises(ChainruleError) as raised:
+        optimize(study, build, loss=mse(), n_trials=1, **DATA, metrics=metrics)
+    assert str(raised.value) == f'optimize: validation_loss must be minimized, got the direction "maximize". {fix}'
+    optimize(study, build, loss=mse(), n_trials=1, **DATA, metrics=["r2"], objective="validation_r2", dtype=X.dtype)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"dtype": torch.float32}, "fit: x of train must have dtype torch.float32, got torch.float64."),
