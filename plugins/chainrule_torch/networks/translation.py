@@ -142,24 +142,30 @@ def _ours(module: nn.Module, name: str) -> Any:
         key: _ours(value, f"{name}.{key}".lstrip(".")) if isinstance(value, nn.Module) else value
         for key, value in twin.settings_of_theirs(module).items()
     }
-    try:
-        layer = create(*twin.ours.split(":"), **settings)
-    except ChainruleError as error:
-        raise ChainruleError(f"from_torch: {place}, {type(module).__name__}, does not fit its twin: {error}") from error
+    layer = _created(place, module, twin.ours, **settings)
     layer.train(module.training)
     return layer
 
 
+def _created(place: str, module: nn.Module, twin: str, *args: Any, **settings: Any) -> Any:
+    """Return a new layer of a kind and name such as ``layers:linear`` for the module of torch at a place."""
+    try:
+        return create(*twin.split(":"), *args, **settings)
+    except ChainruleError as error:
+        raise ChainruleError(f"from_torch: {place}, {type(module).__name__}, does not fit its twin: {error}") from error
+
+
 def _our_container(container: str, module: nn.Module, name: str) -> Any:
-    """Return the container registered by a name, of the layers for the modules inside."""
-    inside = module._modules  # named_children() leaves out a module that stands in two places
+    """Return the container registered by a name, of the layers for the modules inside; the identity for none at all."""
+    place, inside = name or "the module", module._modules  # named_children() leaves out one that stands in two places
     if list(inside) != [str(position) for position in range(len(inside))]:
         raise ChainruleError(
-            f"from_torch: {name or 'the module'} must name its modules 0, 1, …, got {', '.join(inside)}. "
+            f"from_torch: {place} must name its modules 0, 1, …, got {', '.join(inside)}. "
             "Pass nn.Sequential(*module), without names."
         )
     children = [_ours(child, f"{name}.{key}".lstrip(".")) for key, child in inside.items() if child is not None]
     settings = {"combine": module.combine, "dim": module.dim} if isinstance(module, Parallel) else {}
-    layer = create("layers", container, *children, **settings)
+    twin = f"layers:{container}" if children or container != "sequential" else "activations:identity"
+    layer = _created(place, module, twin, *children, **settings)
     layer.training = module.training
     return layer

@@ -30,6 +30,7 @@ from chainrule.layers import (
 )
 from chainrule_torch import from_torch, to_torch
 from chainrule_torch.networks.layer_module import LayerModule
+from chainrule_torch.networks.modules import Residual
 from chainrule_torch.networks.twins import TWINS, twin_of_ours
 
 EXAMPLES = [
@@ -175,6 +176,7 @@ THEIRS = [
     (nn.Sequential(nn.ReflectionPad2d((1, 0, 1, 1)), nn.Upsample(scale_factor=2.0), nn.AvgPool2d(2)), (2, 3, 3)),
     (nn.TransformerEncoderLayer(4, 2, 6, 0.0, batch_first=True), (3, 4)),
     (nn.TransformerEncoderLayer(4, 2, 6, 0.0, "gelu", batch_first=True, norm_first=True, bias=False), (3, 4)),
+    (nn.Sequential(nn.Linear(3, 2), nn.Sequential(), Residual(nn.Sequential())), (3,)),
     (nn.Sequential(nn.InstanceNorm2d(2, affine=True, track_running_stats=True), nn.Unflatten(1, (1, 2))), (2, 2, 3)),
 ]
 
@@ -326,6 +328,7 @@ REFUSED = [
         nn.Sequential(nn.Upsample(2, mode="bicubic")),
         "0, Upsample, does not fit its twin: upsample: mode must be one of",
     ),
+    (nn.Sequential(Residual()), "0, Residual, does not fit its twin: residual: needs at least one module."),
     (nn.Sequential(nn.Softmax()), "0, Softmax, does not fit its twin: softmax: dim must be an integer, got None."),
     (tied(), "a tensor must belong to one module, got 0.weight as 1.weight too."),
     (nn.LazyLinear(2), "the module must have its shapes, got LazyLinear before its first call. Call the module once."),
