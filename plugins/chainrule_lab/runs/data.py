@@ -87,6 +87,8 @@ class FileData:
         validation: the share of the rows that is for validation.
         test: that for the test.
         seed: the seed of the order.
+        of_classes: whether the loss is one of classes, for which a single target of whole numbers is class indices even
+            if they are written as floats.
     """
 
     place: Place
@@ -96,12 +98,13 @@ class FileData:
     validation: float
     test: float
     seed: int
+    of_classes: bool
 
     def splits(self) -> Splits:
         wanted = {name for names in (self.x, self.y) for name in ([names] if isinstance(names, str) else names)}
         columns = read_columns(self.place.at("file"), self.path, wanted)
         x = columns_of(self.place.at("x"), columns, self.x, is_input=True)
-        y = columns_of(self.place.at("y"), columns, self.y)
+        y = columns_of(self.place.at("y"), columns, self.y, of_classes=self.of_classes)
         rows = len(x)
         if len(y) != rows:
             raise self.place.error(f"must have as many rows of x as of y, got {rows} and {len(y)}. Name others.")
@@ -122,8 +125,8 @@ class FileData:
 FILE_KEYS = ("file", "x", "y", "validation", "test", "seed")
 
 
-def read_data(place: Place, given: object, task: Task | None) -> Data:
-    """Return where the splits come from.
+def read_data(place: Place, given: object, task: Task | None, *, of_classes: bool) -> Data:
+    """Return where the splits come from, for a loss of classes or another.
 
     Raises:
         ChainruleError: if that is not said, or a key is unknown.
@@ -156,7 +159,7 @@ def read_data(place: Place, given: object, task: Task | None) -> Data:
         )
     names = {key: _names(place.at(key), given.get(key, key)) for key in ("x", "y")}
     path = (place.folder / Path(name).expanduser()).resolve()
-    return FileData(place, path, names["x"], names["y"], **shares, seed=_seed(place, given))
+    return FileData(place, path, names["x"], names["y"], **shares, seed=_seed(place, given), of_classes=of_classes)
 
 
 def _expect_known(place: Place, given: Mapping[str, Any], known: tuple[str, ...]) -> None:

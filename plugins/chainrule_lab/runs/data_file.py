@@ -34,11 +34,18 @@ def read_columns(place: Place, path: Path, wanted: Collection[str]) -> dict[str,
         ) from error
 
 
-def columns_of(place: Place, columns: Mapping[str, Array], names: str | list[str], *, is_input: bool = False) -> Tensor:
+def columns_of(
+    place: Place,
+    columns: Mapping[str, Array],
+    names: str | list[str],
+    *,
+    is_input: bool = False,
+    of_classes: bool = False,
+) -> Tensor:
     """Return one array, or several columns side by side, (N, k), of floats.
 
-    A single target of whole numbers is class indices, (N,); one of text is the indices of its words in alphabetical
-    order.
+    A single target of whole numbers is class indices, (N,), and so is one of floats such as 1.0 if the loss is one of
+    classes; one of text is the indices of its words in alphabetical order.
 
     Raises:
         ChainruleError: if there is no such column, or a number is needed where there is text.
@@ -52,7 +59,9 @@ def columns_of(place: Place, columns: Mapping[str, Array], names: str | list[str
         if column.dtype.kind == "U" and not is_input:
             return torch.from_numpy(np.unique(column, return_inverse=True)[1]).long()
         _expect_numbers(place, names, column)
-        whole = column.dtype.kind in "iub" and not is_input
+        may_be_classes = of_classes and column.dtype.kind == "f" and column.ndim == 1
+        are_classes = may_be_classes and all(map(float.is_integer, column.tolist()))
+        whole = (column.dtype.kind in "iub" or are_classes) and not is_input
         tensor = torch.from_numpy(np.ascontiguousarray(column)).to(torch.int64 if whole else torch.get_default_dtype())
         return tensor.unsqueeze(1) if tensor.is_floating_point() and tensor.dim() == 1 else tensor
     for name in names:

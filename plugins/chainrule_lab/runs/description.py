@@ -171,7 +171,8 @@ class RunDescription:
 
     @cached_property
     def _data(self) -> Data:
-        return read_data(self._place.at("data"), self.given.get("data", {}), self._task_object)
+        of_classes = getattr(self.loss(), "class_axis", None) is not None
+        return read_data(self._place.at("data"), self.given.get("data", {}), self._task_object, of_classes=of_classes)
 
     @cached_property
     def _network(self) -> Part | list[Part] | None:

@@ -18,6 +18,7 @@ def splits(tmp_path):
     np.savez(tmp_path / "arrays.npz", x=x, y=np.arange(20) % 4, objects=np.array([{}, None], dtype=object))
     np.savez(tmp_path / "foreign.npz", x=x.astype(">f8"), y=x.astype(np.longdouble))
     (tmp_path / "blanks.csv").write_text("height,twice,twice \n1.5,2,3\n,4,5\n")
+    (tmp_path / "floats.csv").write_text("x,kind\n" + "1.5,2.0\n3.0,0.0\n" * 10)
     (tmp_path / "blank.csv").write_text("height,kind\n1.5,2\n,4\n")
     (tmp_path / "made.py").write_text(
         "import numpy as np\nfrom chainrule import Splits\n\n\n"
@@ -26,9 +27,9 @@ def splits(tmp_path):
         "def one():\n    return pairs().train\n\n\ndef fails():\n    return 1 / 0\n\n\ndef needs(a, b): ...\n"
     )
 
-    def of(**data):
+    def of(*, loss="cross_entropy", **data):
         network = {"name": "linear", "in_features": 2, "out_features": 2}
-        given = {"network": network, "loss": "cross_entropy", "optimizer": "sgd", "data": data}
+        given = {"network": network, "loss": loss, "optimizer": "sgd", "data": data}
         return RunDescription.of(given, where="RUN.toml", folder=tmp_path).splits()
 
     return of
@@ -55,6 +56,13 @@ def test_a_target_of_one_name_is_classes_and_of_a_list_numbers(splits):
 def test_a_target_of_one_name_that_has_fractions_is_a_column_of_numbers(splits):
     x, y = splits(file="flowers.csv", x=["width"], y="height").train
     torch.testing.assert_close(y, x / 2)
+
+
+def test_whole_numbers_written_as_floats_are_classes_for_a_loss_of_classes_alone(splits):
+    classes = splits(file="floats.csv", y="kind").train[1]
+    assert (classes.dtype, set(classes.tolist())) == (torch.int64, {0, 2})
+    numbers = splits(file="floats.csv", y="kind", loss="mse").train[1]
+    assert (numbers.dtype, numbers.shape) == (torch.float32, (16, 1))
 
 
 def test_arrays_of_an_npz_file_go_by_their_names(splits):
