@@ -164,14 +164,18 @@ class RuleOptimizer(torch.optim.Optimizer):
             closure: evaluates the model again and returns the loss, which this method returns then.
 
         Raises:
-            ChainruleError: for a sparse gradient, or while a CUDA graph is captured; nothing is changed then. For a
-                closure with ``release=True``.
+            ChainruleError: for a sparse gradient, or while a CUDA graph is captured, or after `eval` without `train`,
+                when gradients are those of other parameters (a closure, which computes them anew, is called after
+                `train`); nothing is changed then. For a closure with ``release=True``.
         """
         return (self._step if not torch.compiler.is_compiling() else self._step_uncompiled)(closure)
 
     def _step(self, closure: Callable[[], Any] | None) -> Any:
         expect_no_capture(self._settings.rule)
-        self.train()
+        if self._shows_others:
+            if closure is None:
+                self._expect_trained()
+            self.train()
         loss = None
         if self._release is not None:
             self._release.end_pass(closure)
@@ -220,7 +224,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Step one parameter of a group during backward."""
         expect_no_capture(self._settings.rule)
         expect_dense(self._settings.rule, [parameter.grad])
-        show_trained(parameter, self.state[parameter])
+        if self._shows_others:
+            self._expect_trained()
         group = self.param_groups[i]
         try:
             with without_autocast():
@@ -280,7 +285,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def eval(self) -> None:
-        """Let the parameters be those that the rule evaluates with, where they are others, until `train` or a step."""
+        """Let the parameters be those that the rule evaluates with, where they are others, until `train`."""
         for i, group in enumerate(self.param_groups):
             chain = self._current_rule(i, group).chain
             for parameter in group["params"] if chain.evaluates_elsewhere else ():
@@ -299,6 +304,14 @@ class RuleOptimizer(torch.optim.Optimizer):
             for parameter, state in self.state.items():
                 show_trained(parameter, state)
             self._shows_others = False
+
+    def _expect_trained(self) -> None:
+        """Raise ChainruleError if parameters are those that the rule evaluates with."""
+        if any(TRAINED in state for state in self.state.values()):
+            raise ChainruleError(
+                f"{label(self._settings.rule)}: step must find the parameters that are trained, got those that eval() "
+                "shows. Call optimizer.train() before the forward pass."
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state without that of parameters whose place in their group another has taken."""

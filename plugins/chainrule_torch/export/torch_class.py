@@ -152,7 +152,7 @@ class TorchClass:
                 f"            self._step_parameter(parameter, {rules}, group)",
             ]
         lines = [
-            *(["self.train()"] if self.evaluating else []),
+            *(self._leaving_evaluation() if self.evaluating else []),
             "loss = None",
             "if closure is not None:",
             "    with torch.enable_grad():",
@@ -225,6 +225,20 @@ class TorchClass:
             lines,
         )
 
+    def _leaving_evaluation(self) -> list[str]:
+        """Return the lines of step that refuse gradients of the evaluation parameters."""
+        messages = [
+            f'"{self.label}: step must find the parameters that are trained, got those that eval() shows. "',
+            '"Call optimizer.train() before the forward pass."',
+        ]
+        return [
+            'if closure is None and any("trained" in state for state in self.state.values()):',
+            "    raise RuntimeError(",
+            *deeper(deeper(messages)),
+            "    )",
+            "self.train()",
+        ]
+
     def _evaluation(self) -> list[str]:
         """Return eval and train for a rule that evaluates elsewhere than it trains."""
         layer = self.evaluating
@@ -251,7 +265,7 @@ class TorchClass:
         return [
             _method(
                 "eval(self) -> None",
-                "Let the parameters be those to evaluate with, until `train` or a step.",
+                "Let the parameters be those to evaluate with, until `train`.",
                 shown,
                 decorator="@torch.no_grad()",
             ),

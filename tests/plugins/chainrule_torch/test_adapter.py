@@ -180,18 +180,50 @@ def test_evaluates_with_other_parameters_until_training_goes_on() -> None:
     assert not torch.equal(mean, before)
 
 
-def test_a_step_starts_from_the_trained_parameters() -> None:
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_step_refuses_gradients_of_the_evaluation_parameters(resumed: bool) -> None:
+    net = model()
+    stepper = optim.ema(net.parameters(), inner=sgd(lr=0.1), decay=0.5)
+    train(net, stepper, 3)
+    stepper.eval()
+    if resumed:
+        state, stepper = stepper.state_dict(), optim.ema(net.parameters(), inner=sgd(lr=0.1), decay=0.5)
+        stepper.load_state_dict(state)
+    before = values(net)
+    with pytest.raises(chainrule.ChainruleError, match=r"ema: step must .*, got .*\. Call optimizer\.train\(\) before"):
+        train(net, stepper, 1)
+    assert torch.equal(values(net), before)
+    stepper.train()
+    train(net, stepper, 1)
+
+
+def test_a_closure_computes_the_gradients_of_the_trained_parameters() -> None:
     ends = []
     for evaluates in (False, True):
-        parameter = torch.nn.Parameter(torch.ones(2))
+        parameter = torch.nn.Parameter(torch.ones(()))
         stepper = optim.ema([parameter], inner=sgd(lr=0.1), decay=0.5)
+
+        def closure(parameter: Tensor = parameter, stepper: RuleOptimizer = stepper) -> None:
+            stepper.zero_grad()
+            parameter.square().backward()
+
         for _ in range(3):
-            parameter.grad = torch.ones(2)
             if evaluates:
                 stepper.eval()
-            stepper.step()
+            stepper.step(closure)
         ends.append(parameter.detach())
     assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize(("name", "before"), [("adam", 1), ("schedule_free_sgd", 0)])
+def test_a_step_goes_on_where_eval_shows_no_other_parameters(name: str, before: int) -> None:
+    net, other = model(), model()
+    stepper, theirs = optimizer(name, net.parameters()), optimizer(name, other.parameters())
+    train(net, stepper, before)
+    stepper.eval()
+    train(net, stepper, 2, before)
+    train(other, theirs, before + 2)
+    assert torch.equal(values(net), values(other))
 
 
 def test_hooks_run_around_a_step() -> None:

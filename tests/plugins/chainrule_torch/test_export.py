@@ -209,7 +209,7 @@ def test_state_of_another_dtype_keeps_it_when_it_is_loaded() -> None:
     assert stepper.state[own[0]]["count"].dtype == torch.int64
 
 
-def test_evaluates_with_other_parameters_until_a_step() -> None:
+def test_evaluates_with_other_parameters_until_training_goes_on() -> None:
     own = parameters()
     stepper = optimizer_of("ema")(own, lr=0.1, decay=0.5)
     before = trained(stepper, own)
@@ -219,6 +219,9 @@ def test_evaluates_with_other_parameters_until_a_step() -> None:
     assert torch.equal(before, torch.cat([each.detach().flatten() for each in own]))
     assert not torch.equal(before, shown)
     stepper.eval()
+    with pytest.raises(RuntimeError, match=r"step must .*, got .*\. Call optimizer\.train\(\) before the forward pass"):
+        trained(stepper, own, 1)
+    stepper.train()
     other = parameters()
     assert torch.equal(trained(stepper, own, 1), trained_twice(optimizer_of("ema")(other, lr=0.1, decay=0.5), other))
 

@@ -158,15 +158,26 @@ def test_a_gradient_that_is_there_at_the_step_is_stepped_then() -> None:
     assert torch.equal(frozen.detach(), torch.zeros(2))
 
 
-def test_a_step_starts_from_the_trained_parameters() -> None:
+def test_training_goes_on_from_the_trained_parameters() -> None:
     nets = Net(), Net()
     for net, release in zip(nets, (False, True), strict=True):
         stepper = optim.ema(net.parameters(), inner=sgd(lr=0.1), decay=0.5, release=release)
         for t in range(3):
             train(net, stepper, 1, t)
             stepper.eval()
-        stepper.train()
+            stepper.train()
     expect_equal(*nets)
+
+
+def test_backward_refuses_gradients_of_the_evaluation_parameters() -> None:
+    net = Net()
+    stepper = optim.ema(net.parameters(), inner=sgd(lr=0.1), decay=0.5, release=True)
+    train(net, stepper, 1)
+    stepper.eval()
+    before = copy.deepcopy(net)
+    with pytest.raises(chainrule.ChainruleError, match="ema: step must find the parameters that are trained"):
+        loss_at(net, 1).backward()
+    expect_equal(net, before)
 
 
 def test_a_saved_run_goes_on() -> None:
