@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -54,6 +55,17 @@ class BuiltLayer:
         for _, parameter in named_held(layer, Parameter):
             del vars(parameter)["data"]
         return layer
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Leave every part with the tensors that it has, since those of a traced pass have no values."""
+        parts: list[Any] = [*self.parameters.values(), *self.buffers.values(), *self.streams]
+        before = [dict(vars(part)) for part in parts]
+        try:
+            yield
+        finally:
+            for part, own in zip(parts, before, strict=True):
+                vars(part).update(own)
 
     def switch(self, *, training: bool, with_grad: bool) -> str | None:
         """Set the mode of each module inside; return the name of one through which no gradient can go, or None.

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from chainrule import Buffer, ChainruleError, Module, Network, Parameter, Random, ShapeError, label
 from chainrule.base.module import named_held
@@ -70,6 +71,10 @@ class LayerModule(nn.Module):
 
     In eval mode a gradient goes through layers that compute the same as in train mode, and not through others. Under
     torch.autocast it computes in its parameters' dtype. Gradients are not differentiable again.
+
+    Within torch.compile it runs uncompiled, between the graphs of what stands before and after it, so that
+    ``fullgraph=True`` refuses it. The transforms of torch.func do not go through it; torch.export does, with
+    ``strict=False``.
     """
 
     def __init__(self, layer: ModuleLike, frozen: Iterable[str] = ()) -> None:
@@ -97,6 +102,15 @@ class LayerModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output for a batch x (N, …)."""
+        if torch.compiler.is_dynamo_compiling():
+            return self._pass_uncompiled(x)
+        if torch.compiler.is_exporting():
+            with self._built.restored():
+                return self._pass(x)
+        return self._pass(x)
+
+    def _pass(self, x: Tensor) -> Tensor:
+        _expect_no_transform()
         built = self._built
         values = [self._part(name) for name in built.parameters]
         x = self._checked(x, values)
@@ -107,6 +121,9 @@ class LayerModule(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             y: Tensor = LayerPass.apply(built, self.training, x, *values)  # type: ignore[no-untyped-call]
         return y
+
+    _pass_uncompiled = _disable_dynamo(_pass)
+    """The pass inside of a function that torch compiles, whose graph breaks there."""
 
     def _part(self, name: str) -> Tensor:
         part: Any = self
@@ -138,6 +155,15 @@ class LayerModule(nn.Module):
     def extra_repr(self) -> str:
         """Return the layer's own repr."""
         return repr(self._built.layer)
+
+
+def _expect_no_transform() -> None:
+    """Raise ChainruleError within a transform of torch.func, which takes no function that saves in its own way."""
+    if torch._C._are_functorch_transforms_active():
+        raise ChainruleError(
+            "as_torch_module: a layer must be called outside of torch.func's transforms, got a call in one, as grad or "
+            "vmap. Call loss.backward(), or use layers of torch.nn, which to_torch(network) makes of those it knows."
+        )
 
 
 def _expect_free(holder: nn.Module, last: str, name: str) -> None:

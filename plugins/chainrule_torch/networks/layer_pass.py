@@ -64,10 +64,11 @@ def _without_members(y: Tensor, others: Sequence[Tensor]) -> Tensor:
     """Return y (1, N, …) as (N, …).
 
     Torch refuses in-place changes of a view that a function returns. Where nothing else looks at the memory of y, such
-    as the sign that relu's backward needs, the result is none, so that an in-place activation may follow.
+    as the sign that relu's backward needs, the result is none, so that an in-place activation may follow. Storages are
+    compared as objects, since those of a traced pass have no address.
     """
-    memory = y.untyped_storage().data_ptr()
-    if any(other.untyped_storage().data_ptr() == memory for other in others):
+    memory = y.untyped_storage()._cdata
+    if any(other.untyped_storage()._cdata == memory for other in others):
         return y[0]
     alone: Tensor = torch.ops.aten._unsafe_view(y, y.shape[1:])
     return alone

@@ -334,3 +334,46 @@ def test_what_a_backward_changes_in_a_buffer_stays():
     module = as_torch_module(CountsBoth())
     module(torch.ones(2, 3, requires_grad=True)).sum().backward()
     assert dict(module.named_buffers())["count"].item() == 101
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_it_trains_within_torch_compile():
+    model = nn.Sequential(
+        nn.Linear(6, 6), as_torch_module(sequential(linear(6, 8), batch_norm(8), dropout(0.5)))
+    ).double()
+    ends = []
+    for prepared in (lambda module: module, torch.compile):
+        own = copy.deepcopy(model)
+        called, optimizer = prepared(own), torch.optim.SGD(own.parameters(), lr=0.1)
+        torch.manual_seed(1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            called(batch(5, 6)).square().sum().backward()
+            optimizer.step()
+        own.eval()
+        with torch.no_grad():
+            ends.append((own.state_dict(), called(batch(4, 6))))
+    assert_close(*ends, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_torch_export_takes_it_and_leaves_it_as_it_was(training):
+    module = doubled(sequential(linear(6, 8), batch_norm(8), dropout(0.5))).train(training)
+    before = copy.deepcopy(module)
+    program = torch.export.export(module, (batch(5, 6),), dynamic_shapes=({0: torch.export.Dim("n", min=2)},)).module()
+    outputs = []
+    for each in (before, copy.deepcopy(module), program):
+        torch.manual_seed(1)
+        outputs.append((each(batch(7, 6)), dict(each.named_buffers())))
+    assert_close(outputs[1], outputs[0], rtol=0, atol=0)
+    assert_close(outputs[2], outputs[0], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("transform", [torch.func.grad, torch.vmap])
+def test_transforms_of_functions_are_refused(transform):
+    module = doubled(linear(2, 1))
+    with pytest.raises(
+        ChainruleError, match=r"as_torch_module: a layer must be .*, got a call in one, as grad or vmap\."
+    ):
+        transform(lambda x: module(x).sum())(batch(3, 2))
