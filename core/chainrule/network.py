@@ -55,8 +55,7 @@ class Network(NetworkParts):
             'Build another with build(device="cuda", dtype=torch.float64), and load the state_dict of this one.',
         ),
         "half": "Lower precision is not supported.",
-        "forward": "Call it: network(x).",
-        "predict": "Call it: network(x).",
+        **dict.fromkeys(("forward", "predict"), "Call it: network.eval()(x), or in training network(x)."),
         "fit": "Write chainrule.fit(network, loss, optimizer, train=(x, y)).",
         "step": "The updater has it: updater = optimizer.attach(network), updater.step().",
         "evaluate": "Write chainrule.evaluate(network, loss, (x, y)).",
@@ -121,7 +120,10 @@ class Network(NetworkParts):
     @explained
     @torch.no_grad()
     def __call__(self, x: Tensor, *, per_member: bool = False) -> Tensor:
-        """Return the output for a batch.
+        """Return the output for a batch; to predict, of a network in eval mode: ``network.eval()(x)``.
+
+        In train mode, that of a new network and of one after training, a call keeps tensors for backward, draws
+        dropout and updates running statistics.
 
         Shapes: x (N, …), result (N, …); for an ensemble x (N, …), shared, or with per_member=True (M, N, …), result
         (M, N, …)

@@ -66,7 +66,7 @@ class Module(Explained, KeepsForBackward):
         ),
         "fit": "Write chainrule.fit(module.build(seed=0), loss, optimizer, train=(x, y)).",
         **dict.fromkeys(("append", "add"), "Modules are given at once: sequential(linear(2, 8), relu())."),
-        "predict": "Build it and call it: network = module.build(seed=0), network(x).",
+        "predict": "Build it and call it: network = module.build(seed=0), network.eval()(x).",
         "requires_grad_": 'Build it, and keep parameters out of training with network.freeze("*.bias").',
     }
 

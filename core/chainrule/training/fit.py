@@ -75,6 +75,9 @@ def fit(
     `train_loss`, `validation_loss`, and each metric under both prefixes. The loss is averaged over rows whatever its
     reduction; one with its own `denominator` is its sum over all rows divided by that. A metric follows from all rows.
 
+    The network is in train mode after it, as in callbacks, where a call draws dropout and updates running statistics:
+    predict with ``network.eval()(x)``. A callback that does so between steps calls ``network.train()`` then.
+
     Args:
         network: a built network, single or ensemble.
         loss: called on each batch; its reduction, "mean" or "sum", sets the scale of the gradient.

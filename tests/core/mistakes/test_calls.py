@@ -108,7 +108,9 @@ def test_an_error_inside_a_call_that_fits_stays_what_it_is():
     [
         (lambda: NETWORK.cuda(), 'network: has no "cuda". Build another with build(device="cuda"'),
         (lambda: NETWORK.sumary(), 'network: has no "sumary". Did you mean "summary"?'),
-        (lambda: NETWORK.predict(X), "Call it: network(x)."),
+        (lambda: NETWORK.predict(X), "Call it: network.eval()(x), or in training network(x)."),
+        (lambda: NETWORK.forward(X), "Call it: network.eval()(x), or in training network(x)."),
+        (lambda: linear(2, 1).predict(X), "network = module.build(seed=0), network.eval()(x)."),
         (lambda: NETWORK.copy(), "Write copy.deepcopy(network)."),
         (lambda: NETWORK.evaluate(X), "Write chainrule.evaluate(network, loss, (x, y))."),
         (lambda: NETWORK.load("a.pt"), "Write network.load_state_dict(torch.load(path))."),
