@@ -76,7 +76,7 @@ def fit(
     reduction; one with its own `denominator` is its sum over all rows divided by that. A metric follows from all rows.
 
     The network is in train mode after it, as in callbacks, where a call draws dropout and updates running statistics:
-    predict with ``network.eval()(x)``. A callback that does so between steps calls ``network.train()`` then.
+    predict with ``network.eval()(x)``.
 
     Args:
         network: a built network, single or ensemble.
@@ -241,6 +241,8 @@ def _train(
                 run.keep_stopped_members()
             if step_end:
                 step_end()
+                if not run.network.training:
+                    run.network.train()
                 step.follow_settings()
         saving.end_step(means, metrics)
     keep_as_ordinary_tensors(run.network.modules())

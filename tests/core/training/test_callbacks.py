@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from chainrule import CallbackError, ChainruleError, fit, hookimpl
-from chainrule.layers import linear
+from chainrule.layers import batch_norm, linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
 
@@ -297,3 +297,26 @@ def test_two_callbacks_that_are_equal_are_two():
 
     train(Every(), Every(), epochs=1)
     assert seen == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("compile", [False, True], ids=["eager", "compiled"])
+def test_a_callback_may_predict_between_steps(compile, traced):
+    class Predicts:
+        @hookimpl
+        def chainrule_step_end(self, run):
+            run.network.eval()(X)
+
+    histories = [
+        fit(
+            sequential(linear(3, 4), batch_norm(4), linear(4, 3)).build(seed=0),
+            mse(),
+            sgd(lr=0.1),
+            train=(X, Y),
+            epochs=2,
+            batch_size=5,
+            callbacks=callbacks,
+            compile=compile,
+        )
+        for callbacks in ([Predicts()], [])
+    ]
+    assert histories[0] == histories[1]
