@@ -26,6 +26,8 @@ class Pooling(Module):
 
     def images(self, x: Tensor) -> Tensor:
         """Return x as images (M N, C, H, W), which for sequences have one row."""
+        if x.dim() != 3 + self.axes:  # after a module without a rule
+            self.output_shape(x.shape[2:])
         return x.flatten(0, 1) if self.axes == 2 else x.flatten(0, 1).unsqueeze(2)
 
     def by_member(self, images: Tensor, members: int) -> Tensor:

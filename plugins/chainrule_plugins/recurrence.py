@@ -141,6 +141,8 @@ class Recurrence(Module):
         """Return the gradients of the affine maps of x and of the state before, each (M, N, T, G H), for dL/dh."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 4:  # after a module without a rule
+            self.output_shape(x.shape[2:])
         saved = [x]
         for layer in range(self.num_layers):
             if layer and self.random is not None and self.training:

@@ -22,7 +22,7 @@ class Geglu(GatedHalf):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, self.axis)
+        a, b = self.halves(x)
         cdf = (b * math.sqrt(0.5)).erf().add_(1).mul_(0.5)
         self.save_for_backward(a, b, cdf)
         return a * b * cdf
@@ -30,4 +30,4 @@ class Geglu(GatedHalf):
     def backward(self, grad_output: Tensor) -> Tensor:
         a, b, cdf = self.saved_tensors()
         slope = (b * b).mul_(-0.5).exp_().mul_(b).mul_(1 / math.sqrt(2 * math.pi)).add_(cdf)
-        return torch.cat([grad_output * b * cdf, slope.mul_(a).mul_(grad_output)], self.axis)
+        return torch.cat([grad_output * b * cdf, slope.mul_(a).mul_(grad_output)], self.axis_in(a))

@@ -20,12 +20,12 @@ class Glu(GatedHalf):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, self.axis)
+        a, b = self.halves(x)
         self.save_for_backward(x)
         return a * b.sigmoid()
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (x,) = self.saved_tensors()
         # in one pass, since two halves of their own would be copied into dx
-        grad: Tensor = torch.ops.aten.glu_backward(grad_output, x, self.axis)
+        grad: Tensor = torch.ops.aten.glu_backward(grad_output, x, self.axis_in(x))
         return grad

@@ -19,10 +19,10 @@ class LogSoftmax(AlongAxis):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        y = log_softmax(x, self.axis)
+        y = log_softmax(x, self.axis_in(x))
         self.save_for_backward(y)
         return y
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
-        return y.exp().mul_(grad_output.sum(self.axis, keepdim=True)).neg_().add_(grad_output)
+        return y.exp().mul_(grad_output.sum(self.axis_in(y), keepdim=True)).neg_().add_(grad_output)

@@ -32,6 +32,8 @@ class Prelu(Module):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.num_parameters > 1 and x.shape[2:3] != (self.num_parameters,):  # after a module without a rule
+            self.output_shape(x.shape[2:])
         self.save_for_backward(x)
         return x.clamp_min(0) + self._slope(x) * x.clamp_max(0)
 

@@ -20,11 +20,11 @@ class Softmax(AlongAxis):
     gives = "probabilities"
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.softmax(self.axis)
+        y = x.softmax(self.axis_in(x))
         self.save_for_backward(y)
         return y
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
         grad = grad_output * y
-        return grad.sub_(y * grad.sum(self.axis, keepdim=True))
+        return grad.sub_(y * grad.sum(self.axis_in(y), keepdim=True))

@@ -20,11 +20,11 @@ class Softmin(AlongAxis):
     gives = "probabilities"
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.neg().softmax(self.axis)
+        y = x.neg().softmax(self.axis_in(x))
         self.save_for_backward(y)
         return y
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (y,) = self.saved_tensors()
         grad = grad_output * y
-        return (y * grad.sum(self.axis, keepdim=True)).sub_(grad)
+        return (y * grad.sum(self.axis_in(y), keepdim=True)).sub_(grad)

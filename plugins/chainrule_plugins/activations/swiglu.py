@@ -20,7 +20,7 @@ class Swiglu(GatedHalf):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, self.axis)
+        a, b = self.halves(x)
         sigmoid = b.sigmoid()
         gate = b * sigmoid
         self.save_for_backward(a, sigmoid, gate)
@@ -29,4 +29,4 @@ class Swiglu(GatedHalf):
     def backward(self, grad_output: Tensor) -> Tensor:
         a, sigmoid, gate = self.saved_tensors()
         slope = (1 - sigmoid).mul_(gate).add_(sigmoid)
-        return torch.cat([grad_output * gate, slope.mul_(a).mul_(grad_output)], self.axis)
+        return torch.cat([grad_output * gate, slope.mul_(a).mul_(grad_output)], self.axis_in(a))

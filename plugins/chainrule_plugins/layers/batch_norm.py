@@ -44,6 +44,8 @@ class BatchNorm(TracksStatistics):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:3] != (self.num_features,):  # after a module without a rule
+            self.output_shape(x.shape[2:])
         members, columns, statistics = len(x), merged(x), self.statistics
         weight, bias = (None if each is None else each.data.flatten() for each in (self.weight, self.bias))
         if statistics and not self.training:

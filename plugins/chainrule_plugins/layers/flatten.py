@@ -7,7 +7,8 @@ import math
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_integer, with_members
+from chainrule.ops import expect_axis, expect_integer
+from chainrule_plugins.axes import axis_in
 
 
 class Flatten(Module):
@@ -41,7 +42,7 @@ class Flatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.save_for_backward(x)
-        return x.flatten(with_members(self.start_dim), with_members(self.end_dim))
+        return x.flatten(axis_in(x, self, self.start_dim, "start_dim"), axis_in(x, self, self.end_dim, "end_dim"))
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (x,) = self.saved_tensors()

@@ -56,6 +56,8 @@ class InstanceNorm(TracksStatistics):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:3] != (self.num_features,) or x.shape[3:].numel() < 2:  # after a module without a rule
+            self.output_shape(x.shape[2:])
         rows, statistics = x.flatten(3).contiguous(), self.statistics  # rows (M, N, C, positions)
         if statistics and not self.training:
             self.save_for_backward()

@@ -47,6 +47,8 @@ class LayerNorm(Module):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:][-len(self.normalized_shape) :] != self.normalized_shape:  # after a module without a rule
+            self.output_shape(x.shape[2:])
         rows = self._rows(x)
         if len(x) == 1:  # torch's kernel takes the parameters of one model, and spares the passes for y
             weight, bias = self._of_one_model()

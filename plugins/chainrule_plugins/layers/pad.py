@@ -58,8 +58,11 @@ class Pad(Module):
         return (*input_shape[:kept], *padded)
 
     def forward(self, x: Tensor) -> Tensor:
+        pairs = self._pairs(x.dim() - 2)
+        if not 0 < len(pairs) <= x.dim() - 2:  # after a module without a rule
+            self.output_shape(x.shape[2:])
         self.save_for_backward()
-        return sides.pad(x, self._pairs(x.dim() - 2), self.mode, self.value)
+        return sides.pad(x, pairs, self.mode, self.value)
 
     def backward(self, grad_output: Tensor) -> Tensor:
         self.saved_tensors()

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from chainrule import ChainruleError, ModuleLike, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_integer, expect_tensor, expect_word, shape_after, shown, with_members
+from chainrule.ops import expect_axis, expect_integer, expect_tensor, expect_word, shape_after, shown
+from chainrule_plugins.axes import axis_in
 from chainrule_plugins.containers import Container
 
 
@@ -37,11 +38,6 @@ class Parallel(Container):
                 "Put what takes integers in front."
             )
 
-    @property
-    def axis(self) -> int:
-        """The number of the axis dim in (M, N, …)."""
-        return with_members(self.dim)
-
     def output_shape(self, input_shape: Shape) -> Shape:
         shapes = [shape_after(module, input_shape) for module in self.modules]
         is_joined, axis = self.combine == "concatenate", self.dim if self.dim < 0 else self.dim - 1
@@ -66,7 +62,7 @@ class Parallel(Container):
             self._expect_alike(shapes, shapes)
         self.save_for_backward(*([] if self.combine == "sum" else outputs))
         if self.combine == "concatenate":
-            return torch.cat(outputs, self.axis)
+            return torch.cat(outputs, axis_in(outputs[0], self, self.dim))
         return reduce(operator.add if self.combine == "sum" else operator.mul, outputs)
 
     def _expect_alike(self, compared: Sequence[Sequence[int]], shapes: Sequence[Shape]) -> None:
@@ -93,7 +89,8 @@ class Parallel(Container):
         if self.combine == "sum":
             return [grad_output] * len(self.modules)
         if self.combine == "concatenate":
-            return list(torch.split(grad_output, [output.shape[self.axis] for output in outputs], self.axis))
+            axis = axis_in(grad_output, self, self.dim)
+            return list(torch.split(grad_output, [output.shape[axis] for output in outputs], axis))
         return [reduce(operator.mul, (*outputs[:i], *outputs[i + 1 :]), grad_output) for i in range(len(outputs))]
 
     def settings(self) -> list[str]:

@@ -44,6 +44,8 @@ class PositionalEmbedding(Module):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[3:] != (self.embedding_dim,) or x.shape[2] > self.num_positions:  # after a module without a rule
+            self.output_shape(x.shape[2:])
         self.save_for_backward()
         table = self.weight if self.learned else self.table
         return x + table.data[:, : x.shape[2]].unsqueeze(1)  # (M, 1, T, embedding_dim)

@@ -41,6 +41,8 @@ class RmsNorm(Module):
         return input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:][-len(self.normalized_shape) :] != self.normalized_shape:  # after a module without a rule
+            self.output_shape(x.shape[2:])
         rows = self._rows(x)
         eps = torch.finfo(x.dtype).eps if self.eps is None else self.eps
         inverse = torch.rsqrt(rows.square().mean(-1, keepdim=True) + eps)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from chainrule import Module, Shape
-from chainrule.ops import expect_axis, expect_integer, with_members
+from chainrule.ops import expect_axis, expect_integer
+from chainrule_plugins.axes import axis_in
 
 
 class Transpose(Module):
@@ -34,11 +35,14 @@ class Transpose(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.save_for_backward()
-        return x.transpose(with_members(self.dim0), with_members(self.dim1))
+        return x.transpose(*self._axes_in(x))
 
     def backward(self, grad_output: Tensor) -> Tensor:
         self.saved_tensors()
-        return grad_output.transpose(with_members(self.dim0), with_members(self.dim1))
+        return grad_output.transpose(*self._axes_in(grad_output))
+
+    def _axes_in(self, x: Tensor) -> tuple[int, int]:
+        return axis_in(x, self, self.dim0, "dim0"), axis_in(x, self, self.dim1, "dim1")
 
     @classmethod
     def examples(cls) -> list[tuple[Transpose, tuple[int, ...]]]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from chainrule import Module, Shape, ShapeError
-from chainrule.ops import expect_axis, expect_integer, expect_size, shown, with_members
+from chainrule.ops import expect_axis, expect_integer, expect_size, shown
+from chainrule_plugins.axes import axis_in
 
 
 class Unflatten(Module):
@@ -56,7 +57,7 @@ class Unflatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.save_for_backward(x)
-        return torch.unflatten(x, with_members(self.dim), self.unflattened_size)
+        return torch.unflatten(x, axis_in(x, self, self.dim), self.unflattened_size)
 
     def backward(self, grad_output: Tensor) -> Tensor:
         (x,) = self.saved_tensors()
