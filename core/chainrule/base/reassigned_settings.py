@@ -11,17 +11,18 @@ from typing import Any
 
 from torch import Tensor
 
-from chainrule.arguments import is_flag, shown
+from chainrule.arguments import advice, is_flag, shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.buffer import Buffer
 from chainrule.base.declared_attributes import not_to_be_set
 from chainrule.base.generators import enclosed
 from chainrule.base.parameter import Parameter
+from chainrule.base.protocols import ModuleLike
 from chainrule.base.random_numbers import Random
 from chainrule.base.setting_values import equal
 from chainrule.base.settings import Settings
 from chainrule.calls import signature_of
-from chainrule.errors import FrozenSettingError, ShapeError, UnknownAttributeError, label
+from chainrule.errors import ChainruleError, FrozenSettingError, ShapeError, UnknownAttributeError, label
 
 PLAIN = (bool, int, float, str, tuple, list, Tensor, type(None))
 """The kinds of value that are settings; modules, parameters and buffers are a network's parts."""
@@ -41,16 +42,19 @@ def checked_setting(owner: object, name: str, value: Any) -> Any:
 
     Raises:
         FrozenSettingError: if other attributes follow from the setting.
-        ChainruleError: if the constructor refuses the value.
+        ChainruleError: if the constructor refuses the value, or a module is to make way for none.
     """
-    settings = _current(owner)
-    if not isinstance(vars(owner)[name], PLAIN) or not isinstance(value, PLAIN):
+    settings, own = _current(owner), vars(owner)[name]
+    if not isinstance(own, PLAIN):
+        _expect_module_for_module(owner, name, value)
+        return value
+    if not isinstance(value, PLAIN):
         return value
     try:
         before = vars(type(owner)(**settings))
     except Exception:  # noqa: BLE001 - its settings are not kept as they were given
         return value
-    if _differ(before.get(name), vars(owner)[name]):
+    if _differ(before.get(name), own):
         return value
     after = vars(type(owner)(**{**settings, name: value}))
     followers = [
@@ -62,6 +66,15 @@ def checked_setting(owner: object, name: str, value: Any) -> Any:
             f"assignment. Make another: {label(owner)}({name}=…)."
         )
     return after.get(name, value)
+
+
+def _expect_module_for_module(owner: object, name: str, value: Any) -> None:
+    """Raise ChainruleError unless a module makes way for another, or for None; the constructor may take names too."""
+    is_module = isinstance(value, ModuleLike) and not isinstance(value, type)  # its class has the methods too
+    if value is None or is_module or not isinstance(vars(owner)[name], ModuleLike):
+        return
+    fix = f"Write {value}()." if isinstance(value, str) and value.isidentifier() else advice("module", value)
+    raise ChainruleError(f"{label(owner)}: {name} must be a module, got {shown(value)}. {fix}")
 
 
 def expect_part(owner: object, name: str, value: Any) -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import HyperparameterError, Module, Parameter, ShapeError
-from chainrule.activations import softmax
+from chainrule import ChainruleError, HyperparameterError, Module, Parameter, ShapeError
+from chainrule.activations import relu, softmax
 from chainrule.errors import FrozenSettingError
 from chainrule.initializers import normal
 from chainrule.layers import (
@@ -164,8 +164,23 @@ def test_an_attribute_near_a_setting_is_no_new_one(owner, name, meant):
 
 
 def test_a_property_cannot_be_assigned():
-    with pytest.raises(FrozenSettingError, match="softmax: axis must not be assigned, got 1"):
-        softmax().axis = 1
+    with pytest.raises(FrozenSettingError, match="batch_norm: statistics must not be assigned, got 1"):
+        batch_norm(2).statistics = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [("relu", "Write relu()."), (relu, "Did you forget to call it?"), (3, "Pass one of chainrule.layers")],
+)
+def test_a_module_makes_way_for_none_but_another(value, fix):
+    block = transformer_block(4, 2)
+    before = block.activation
+    with pytest.raises(ChainruleError, match="transformer_block: activation must be a module, got ") as caught:
+        block.activation = value
+    assert fix in str(caught.value)
+    assert block.activation is before
+    block.activation = relu()
+    assert "activation" in dict(block.named_children())
 
 
 def test_a_network_checks_shapes_again_after_a_setting_has_changed():
