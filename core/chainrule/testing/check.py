@@ -30,6 +30,10 @@ class CheckFailed(AssertionError):  # noqa: N818 - the name states the outcome
     """The component lacks the property; the message gives the expected and the actual value."""
 
 
+class NoNumbers(CheckFailed):
+    """The component is NaN for its examples, so that every check would fail; the message gives the remedy."""
+
+
 class NotApplicable(Exception):  # noqa: N818 - not an error
     """The check does not apply to the component; the message is the reason."""
 
@@ -207,9 +211,8 @@ def run(subject: Subject, check: Check) -> Result:
                     break
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         message = str(error) if isinstance(error, CheckFailed) else f"raised {one_line(error).rstrip('.')}."
-        detail = (
-            f"{subject.label}: {title(check.name, check.origin)} failed{where}: {message} Usual cause: {check.cause}"
-        )
+        cause = "" if isinstance(error, NoNumbers) else f" Usual cause: {check.cause}"
+        detail = f"{subject.label}: {title(check.name, check.origin)} failed{where}: {message}{cause}"
         return result("failed", detail, error)
     why = "; ".join(dict.fromkeys(reasons))
     if not looked_at:
@@ -233,7 +236,7 @@ def _expect_subject(owner: str, given: object) -> None:
 def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
     """Yield the result of each check, plus a failure if the component has no examples.
 
-    A ContractError ends it, since every other check would fail by the same mistake.
+    A ContractError ends it, as do examples that give NaN, since every other check would fail by the same mistake.
     """
     _expect_subject("run_all", subject)
     try:
@@ -252,7 +255,7 @@ def run_all(subject: Subject, checks: Iterable[Check]) -> Iterable[Result]:
     for one in checks:
         result = run(subject, one)
         yield result
-        if isinstance(result.error, ContractError):
+        if isinstance(result.error, ContractError | NoNumbers):
             return
 
 

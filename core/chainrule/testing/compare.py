@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from chainrule.errors import ChainruleError, one_line
-from chainrule.testing.check import CheckFailed, NotApplicable
+from chainrule.testing.check import CheckFailed, NoNumbers, NotApplicable
 
 FEW_PLACES = 10
 """The units in the last place from which on a difference is no mere rounding."""
@@ -98,6 +98,12 @@ def expect_finite(what: str, got: Tensor) -> None:
     """Raise CheckFailed if any value is NaN or infinite."""
     if not got.isfinite().all():
         raise CheckFailed(f"{what} must be finite, got {got[~got.isfinite()][0].item()}.")
+
+
+def expect_numbers(what: str, got: Tensor, *, of: Iterable[Tensor], remedy: str) -> None:
+    """Raise NoNumbers, with the remedy, if a value is NaN though none of the tensors behind it has one."""
+    if got.isnan().any() and not any(tensor.isnan().any() for tensor in of):
+        raise NoNumbers(f"{what} must be a number, got {int(got.isnan().sum())} NaN in {got.numel()}. {remedy}")
 
 
 @contextmanager

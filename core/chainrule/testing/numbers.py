@@ -19,7 +19,7 @@ from chainrule.formulas import gradient_formulas
 from chainrule.testing.check import NotApplicable
 from chainrule.testing.compare import TO_AUTOGRAD, TO_DIFFERENCES, central_difference, expect, relative_error
 from chainrule.testing.losses.gradients import traced_gradient
-from chainrule.testing.losses.trials import LossExample, with_reduction
+from chainrule.testing.losses.trials import LossExample, expect_defined, with_reduction
 from chainrule.testing.losses.trials import gradient as loss_gradient
 from chainrule.testing.modules.gradients import traced_gradients
 from chainrule.testing.modules.trials import Example, Trial, given, make_trial, shape_of
@@ -88,7 +88,7 @@ def numbers_of_module(examples: Sequence[Example]) -> Numbers:
     """Return the numbers of a layer or activation, of L = Σ y · dL/dy for a drawn dL/dy.
 
     Raises:
-        CheckFailed: if a gradient lacks the shape of its tensor.
+        CheckFailed: if the output is NaN, or a gradient lacks the shape of its tensor.
     """
     example = _small(examples, lambda one: ROWS * prod(shape_of(one)) + sum(prod(p.shape) for p in one[0].parameters()))
     trial = make_trial(example, rows=ROWS)
@@ -123,9 +123,10 @@ def numbers_of_loss(examples: Sequence[LossExample]) -> Numbers:
     """Return the numbers of a loss with its first rows.
 
     Raises:
-        CheckFailed: if the gradient lacks the shape of the prediction.
+        CheckFailed: if a term is NaN, or the gradient lacks the shape of the prediction.
     """
-    loss, prediction, target = _small(examples, lambda one: one[1][:ROWS].numel())
+    loss, prediction, target = example = _small(examples, lambda one: one[1][:ROWS].numel())
+    expect_defined(example)
     target = target[:ROWS].to(torch.float64 if target.is_floating_point() else target.dtype)
     prediction = prediction[:ROWS].to(torch.float64, copy=True)
     terms = with_reduction(loss, "none")(prediction, target)

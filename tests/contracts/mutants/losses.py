@@ -352,16 +352,6 @@ class NegativeIndicesWrapAround(CrossEntropy):
         return super().forward(prediction, target % prediction.shape[-1] if is_index else target)
 
 
-@wrong("loss_gradient_agrees_with_differences")
-@wrong("value_is_per_member")
-class NanOnBothSides(Mse):
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return super().forward(prediction, target) * torch.nan
-
-    def gradient(self) -> Tensor:
-        return super().gradient() * torch.nan
-
-
 @wrong("value_is_non_negative_unless_declared")
 class NanForLargePredictions(Mse):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

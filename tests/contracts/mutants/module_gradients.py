@@ -235,20 +235,6 @@ class InputGradientSummedOverMembers(Linear):
         return grad.sum(0).expand(grad.shape)
 
 
-@wrong("gradients_agree_with_autograd")
-@wrong("members_do_not_influence_each_other")
-class NanOnBothSides(Module):
-    """Give NaN for x < 0, in forward as in backward."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.save_for_backward(x)
-        return x.sqrt()
-
-    def backward(self, grad_output: Tensor) -> Tensor:
-        (x,) = self.saved_tensors()
-        return grad_output / (2 * x.sqrt())
-
-
 @wrong("members_do_not_influence_each_other")
 class NothingToLookAt(Module):
     """Give no outputs."""

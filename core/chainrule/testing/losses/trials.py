@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chainrule.base.loss import Loss
 from chainrule.testing.check import NotApplicable
+from chainrule.testing.compare import expect_numbers
 
 LossExample = tuple[Loss, Tensor, Tensor]
 """A loss, a sample prediction (N, …) and a matching target."""
@@ -28,6 +29,7 @@ def with_reduction(loss: Loss, reduction: str, *, members: bool = False) -> Loss
 def every_reduction(example: LossExample) -> Iterator[tuple[str, LossExample]]:
     """Yield each reduction with the example under it, first for one row, then for all."""
     loss, prediction, target = example
+    expect_defined(example)
     for rows in (1, len(prediction)):
         for reduction in REDUCTIONS:
             yield reduction, (with_reduction(loss, reduction), prediction[:rows].clone(), target[:rows].clone())
@@ -37,7 +39,23 @@ def three_members(example: LossExample) -> tuple[Tensor, Tensor]:
     """Return three different predictions (3, N, …), and for each its own order or choice of target rows."""
     loss, prediction, target = example
     predictions = torch.stack([prediction, -0.5 * prediction, 2 * prediction.flip(0)])
-    return reflected(loss, predictions), torch.stack([target, target.flip(0), target[torch.arange(len(target)) // 2]])
+    predictions = reflected(loss, predictions)
+    for each in predictions:
+        expect_defined((loss, each, target))
+    return predictions, torch.stack([target, target.flip(0), target[torch.arange(len(target)) // 2]])
+
+
+def expect_defined(example: LossExample) -> None:
+    """Raise NoNumbers if a term of the loss is NaN."""
+    loss, prediction, target = example
+    low, high = loss.domain()
+    expect_numbers(
+        f"every term for predictions from {low:g} to {high:g}",
+        with_reduction(loss, "none")(prediction, target),
+        of=[prediction, target],
+        remedy="Give predictions and targets at which it is defined in examples(), and their bounds in domain() and "
+        "target_domain().",
+    )
 
 
 def reflected(loss: Loss, prediction: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from chainrule.base.module import Module
 from chainrule.network import Network
 from chainrule.ops import expect_tensor
-from chainrule.testing.compare import expect, expect_close
+from chainrule.testing.compare import expect, expect_close, expect_numbers
 
 Example = tuple[Module, tuple[int, ...] | Tensor]
 """An unbuilt module, and the shape of one example input or a tensor (N, …) of inputs."""
@@ -127,6 +127,9 @@ def make_trial(
     expect_tensor(network.module, output)
     for what, tensor in (("an example's input", x), ("the output for an example", output)):
         expect(tensor.numel() > 0, f"{what} must have values to look at, got shape {tuple(tensor.shape)}.")
+    if dtype == torch.float64:
+        remedy = "In examples(), give a tensor of inputs at which it is defined, in place of a shape to draw from."
+        expect_numbers("the output for an example", output, of=[x], remedy=remedy)
     return Trial(network, x, draw(*output.shape).to(dtype))
 
 
