@@ -72,10 +72,11 @@ class SlidingWindow(Pooling):
         """Return the number of windows along an axis; the last one starts in the image or the padding before it."""
         if not isinstance(size, int):
             return None
-        stride, padding = self.stride[axis], self.padding[axis]
-        extent = self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
+        stride, padding, dilation = self.stride[axis], self.padding[axis], self.dilation[axis]
+        extent = dilation * (self.kernel_size[axis] - 1) + 1
         over = stride - 1 if self.ceil_mode else 0  # what a last window may lack
-        least = max(1, extent - 2 * padding - over)
+        first = max((start % dilation for start in range(-padding, 0, stride)), default=0)  # behind the padding
+        least = max(1 + first, extent - 2 * padding - over)
         if size < least:
             raise ShapeError(
                 f"{label(self)}: each axis of x must have at least {least} entries for this window, got {size}. "

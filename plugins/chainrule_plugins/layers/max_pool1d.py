@@ -14,7 +14,8 @@ class MaxPool1d(MaxPool2d):
     Backward: ``dx[i] = Σ dy[p]`` over the windows p whose maximum is at i, the first of several
     Shapes:   x (M, N, C, L), y (M, N, C, L')
     Source:   as max_pool2d, of which it is the case of one row
-    Raises:   ShapeError if x is not (N, C, L) or has no whole window, or padding is above half of kernel_size.
+    Raises:   ShapeError if x is not (N, C, L), has no whole window or one of padding alone, or padding is above half
+              of kernel_size.
     """
 
     axes = 1

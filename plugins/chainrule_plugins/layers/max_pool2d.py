@@ -18,7 +18,8 @@ class MaxPool2d(SlidingWindow):
     Backward: ``dx[i] = Σ dy[p]`` over the windows p whose maximum is at i, the first of several
     Shapes:   x (M, N, C, H, W), y (M, N, C, H', W')
     Source:   Ranzato, Huang, Boureau & LeCun 2007, "Unsupervised learning of invariant feature hierarchies"
-    Raises:   ShapeError if x is not (N, C, H, W) or has no whole window, or padding is above half of kernel_size.
+    Raises:   ShapeError if x is not (N, C, H, W), has no whole window or one of padding alone, or padding is above half
+              of kernel_size.
     """
 
     def __init__(
