@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from chainrule.base.module import Shape
+from chainrule.base.module import Shape, named_parameters
 from chainrule.base.protocols import ModuleLike
 from chainrule.errors import label, one_line
 from chainrule.formulas import formula
@@ -18,7 +18,6 @@ from chainrule.inspection import (
     input_shape_of,
     is_small,
     output_shapes,
-    own_count,
     passages,
     shapes_seen,
     shown_shape,
@@ -68,8 +67,8 @@ class Box:
     children: list[Box] = field(default_factory=list)
 
     def count(self) -> int:
-        """Return the number of values, for each member, of the parameters inside."""
-        return own_count(self.module) + sum(child.count() for child in self.children)
+        """Return the number of values, for each member, of the parameters inside, each counted once."""
+        return sum(parameter.shape.numel() for _, parameter in named_parameters(self.module))
 
 
 def boxes(

@@ -51,6 +51,14 @@ def boxes_of(picture):
     return found
 
 
+def test_a_group_counts_a_shared_parameter_once():
+    first, second = linear(6, 6), linear(6, 6)
+    second.weight = first.weight
+    picture = drawn(sequential(sequential(first, second), linear(6, 2)), (6,))
+    titles = [title.text.splitlines()[0] for title in picture.iter(f"{SVG}title")]
+    assert "sequential, output (N, 6), 48 parameters" in titles
+
+
 def test_every_module_is_a_box_inside_that_of_its_container():
     boxes = boxes_of(drawn(sequential(sequential(linear(2, 3), tanh()), linear(3, 1)), (2,)))
     assert list(boxes) == ["0 sequential", "0 linear", "1 tanh", "1 linear"]
