@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import ShapeError
+from chainrule import Module, ShapeError
 
 X_RANGE, Y_RANGE = (-5.0, 7.0), (-2.0, 6.5)
 """The window of every activation's plot, in the same unit on both axes."""
@@ -74,7 +74,9 @@ def _curve(module: Any, inputs: Any) -> Curve:
 
 
 def _input_shape(module: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return (2,) if the module takes it, so that there is one other input at most; else the shape of its example."""
+    """Return (2,) if its rule takes it, so that there is one other input at most; else the shape of its example."""
+    if type(module).output_shape is Module.output_shape:  # no rule tells whether its width is fixed
+        return shape
     try:
         module.output_shape((2,))
     except ShapeError:

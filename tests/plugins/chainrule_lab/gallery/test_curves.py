@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from chainrule import registry
+from chainrule import Module, registry
 from chainrule.activations import glu, identity, relu6, softmax, tanh, threshold
 from chainrule.schedules import cosine
 from chainrule_lab.gallery.curves import X_RANGE, activation_curve, schedule_factors
@@ -26,6 +26,21 @@ def test_of_several_inputs_the_last_is_drawn_beside_a_one(activation, function):
     torch.testing.assert_close(curve.y, function(curve.x))
     torch.testing.assert_close(curve.slope, torch.func.vmap(torch.func.grad(function))(curve.x))
     assert curve.inputs == "(1, t)"
+
+
+def test_without_a_rule_about_shapes_the_examples_width_is_drawn():
+    class Scaled(Module):
+        def forward(self, x):
+            self.save_for_backward()
+            return x * torch.arange(4.0, dtype=x.dtype)
+
+        def backward(self, grad_output):
+            self.saved_tensors()
+            return grad_output * torch.arange(4.0, dtype=grad_output.dtype)
+
+    curve = activation_curve(Scaled.examples())
+    torch.testing.assert_close(curve.y, 3 * curve.x)
+    assert curve.inputs == ""
 
 
 def test_an_example_out_of_view_is_passed_over():
