@@ -39,15 +39,16 @@ class Mlp(Sequential):
         self.dropout = expect_number(self, "dropout", dropout, at_least=0, at_most=1)
         width, *hidden, last = self.sizes
         modules: list[ModuleLike] = []
-        activations = [activation_of(self, activation) for _ in hidden]
-        for size, applied in zip(hidden, activations, strict=True):
+        first = activation_of(self, activation)  # without hidden sizes it is checked alone
+        activations = [first, *(activation_of(self, activation) for _ in hidden[1:])]
+        for size, applied in zip(hidden, activations, strict=False):
             modules += [linear(width, size, bias=self.bias), applied]
             width = width_after(applied, size)
             if self.dropout:
                 modules.append(dropout_layer(self.dropout))
         super().__init__(*modules, linear(width, last, bias=self.bias))
         is_name = isinstance(activation, str)
-        self.activation = activation if is_name else activations[0] if activations else label(activation)
+        self.activation = activation if is_name else first if hidden else label(activation)
 
     __repr__ = Module.__repr__
 

@@ -42,6 +42,8 @@ def test_it_may_have_no_hidden_layer():
         ((3, 4), "mlp: sizes must be two or more"),
         (([3, 0, 2],), "mlp: every size must be"),
         (([3, 4, 2], relu), "mlp: activation must be a module, got the class"),
+        (([3, 4], "relo"), 'No activation is registered as "relo"'),
+        (([3, 4], relu), "mlp: activation must be a module, got the class"),
         (([3, 4, 2], "relo"), 'No activation is registered as "relo"'),
         (([3, 5, 2], "swiglu"), "swiglu: axis -1 of x"),
     ],
