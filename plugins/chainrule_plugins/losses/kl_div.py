@@ -21,7 +21,7 @@ class KlDiv(Loss):
     Shapes:   prediction x, target t and terms ℓ (N, …) alike, of an ensemble (M, N, …); L () or (M,)
     Source:   Kullback & Leibler 1951; for the divergence itself divide the sum by the number of rows, as torch's
               reduction="batchmean" does
-    Raises:   ShapeError if the shapes or dtypes differ, a prediction is above 0, or a target probability below it.
+    Raises:   ShapeError if the shapes or dtypes differ, or a target probability is below 0.
     """
 
     takes = "log-probabilities"
