@@ -16,7 +16,8 @@ from chainrule_plugins.sizes import sizes_by_axis
 class TransposedConvolution(SlidingKernel):
     """The parent of transposed convolutions, along as many axes as a subclass says.
 
-    The fans of the kernel are those of torch, so that first values have its bound.
+    The fans of the kernel are exchanged, as in torch, so that first values have its bound. Each is that of one group,
+    while torch's fan_out is that of all.
     """
 
     transposed = True
