@@ -152,8 +152,7 @@ def expect_shape(owner: object, input_shape: Shape, expected: Shape) -> None:
     """
     if not isinstance(input_shape, tuple | list):
         raise ContractError(
-            f"{label(owner)}: the shape of x must be a tuple, got {shown(input_shape)}. "
-            "Return one from output_shape of the module before."
+            f"{label(owner)}: the shape of x must be a tuple, got {shown(input_shape)}. Pass that of one input, (3,)."
         )
     got, wanted = (shape[1:] if shape[:1] == (...,) else shape for shape in (input_shape, expected))
     is_open, admits_more = input_shape[:1] == (...,), expected[:1] == (...,)
