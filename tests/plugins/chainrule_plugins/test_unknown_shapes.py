@@ -25,6 +25,7 @@ from chainrule.layers import (
     sequential,
     transpose,
     unflatten,
+    upsample,
 )
 
 
@@ -74,6 +75,7 @@ class InShape(Module):
         (transpose(-1, -2), (4,)),
         (flatten(-2, -1), (4,)),
         (unflatten(-1, (-1, 3)), ()),
+        (upsample(scale_factor=2), (1, 2, 2, 2)),
     ],
     ids=str,
 )
