@@ -14,10 +14,10 @@ def axis_in(x: Tensor, owner: object, dim: int, name: str = "dim") -> int:
     """Return the number in x (M, N, …) of its axis dim, numbered as in (N, …).
 
     Raises:
-        ShapeError: naming owner and argument, if the axis is that of the batch or the members.
+        ShapeError: naming owner and argument, if there is no such axis, or it is that of the batch or the members.
     """
     axis = dim + 1 if dim >= 0 else x.dim() + dim
-    if axis < 2:
+    if not 1 < axis < x.dim():
         expect_axis(owner, dim, x.shape[2:], name)
     return axis
 

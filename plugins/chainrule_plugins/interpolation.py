@@ -49,8 +49,7 @@ def _operation(mode: str, sizes: Sequence[int], suffix: str = "") -> Callable[..
 
 def _settings(mode: str, align_corners: bool | None, scale: Any, sizes: Sequence[int], new: Sequence[int]) -> list[Any]:
     factors = list(repeated(scale, len(new)))
-    if mode == "bilinear":
-        return [bool(align_corners), *factors]
-    if len(new) == 2:  # such images are copied and doubled whatever the scale, but not where compiled
-        factors = [None if to in (size, 2 * size) else one for one, size, to in zip(factors, sizes, new, strict=True)]
-    return factors
+    if len(new) == 2:  # whatever the scale, torch copies such an axis, and repeats it twice, but not where compiled
+        without = (1, 2) if mode == "nearest" else (1,)
+        factors = [None if to / size in without else one for one, size, to in zip(factors, sizes, new, strict=True)]
+    return [bool(align_corners), *factors] if mode == "bilinear" else factors

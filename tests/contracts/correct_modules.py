@@ -229,6 +229,27 @@ class Logarithm(Module):
         return [(cls(), torch.tensor([[0.5, 2.0, 1.0], [3.0, 0.1, 0.7], [1.5, 1.5, 9.0]]))]
 
 
+class Logit(Module):
+    """Its inputs are between 0 and 1, of which its examples come close.
+
+    Shapes:   any
+    """
+
+    finite = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return (x / (1 - x)).log()
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return grad_output / (x * (1 - x))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Module, Tensor]]:
+        return [(cls(), torch.tensor([[0.5, 0.999], [0.2, 0.1], [0.001, 0.9]], dtype=torch.float64))]
+
+
 class BinaryCrossEntropy(Loss):
     """Predictions are one number a row, targets 0 or 1."""
 

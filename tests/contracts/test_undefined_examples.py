@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from chainrule import Loss, Module
+from chainrule import Loss, Module, Parameter
+from chainrule.initializers import constant
 from chainrule.testing import checks_of, run, run_all, subject
 from chainrule.testing.check import CheckFailed
 from chainrule.testing.numbers import numbers_of_loss, numbers_of_module
@@ -44,6 +45,35 @@ class RootOfPositive(Root):
         return [(cls(), torch.linspace(0.5, 4, 12, dtype=torch.float64).view(3, 4))]
 
 
+class RootOfParameter(Module):
+    """Scale by the root of a parameter.
+
+    Forward:  ``y = x √p``
+    Backward: ``dx = √p dy``, ``dp = Σ dy x / (2 √p)``
+    Shapes:   any
+    Source:   by definition
+    """
+
+    def __init__(self):
+        self.p = Parameter(1, init=constant(0.01), fan_in=1, fan_out=1)
+
+    def forward(self, x):
+        self.save_for_backward(x)
+        return x * self._root(x)
+
+    def backward(self, grad_output):
+        (x,) = self.saved_tensors()
+        self.p.grad += (grad_output * x / (2 * self._root(x))).flatten(1).sum(1, keepdim=True)
+        return grad_output * self._root(x)
+
+    def _root(self, x):
+        return self.p.data.sqrt().view(-1, *[1] * (x.dim() - 1))
+
+    @classmethod
+    def examples(cls):
+        return [(cls(), (3,))]
+
+
 class LogRatio(Loss):
     """The square of the logarithms' difference.
 
@@ -78,6 +108,7 @@ class WithoutDomain(LogRatio):
     ("component", "kind", "got", "remedy"),
     [
         (Root, "activations", "9 NaN in 16", "In examples(), give a tensor of inputs at which it is defined"),
+        (RootOfParameter, "layers", "24 NaN in 36", "It must be defined around the first values of parameters too"),
         (LogRatio, "losses", "11 NaN in 15", "Give predictions and targets at which it is defined in examples()"),
         (WithoutDomain, "losses", "12 NaN in 12", "and their bounds in domain()"),
     ],

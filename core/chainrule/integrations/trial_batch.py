@@ -82,11 +82,9 @@ class Training:
             )
         for name, direction in zip(self.objectives, directions, strict=True):
             if direction == "maximize" and name in [f"{split}_loss" for split in splits]:
-                fix = (
-                    f'Pass objective="{splits[-1]}_{measured[1]}"'
-                    if measured[1:]
-                    else 'Create the study with "minimize"'
-                )
+                fix = 'Create the study with "minimize" for it'
+                if measured[1:] and len(directions) == 1:
+                    fix = f'Pass objective="{splits[-1]}_{measured[1]}"'
                 raise ChainruleError(f'optimize: {name} must be minimized, got the direction "maximize". {fix}.')
 
     def rehearse(self, candidate: Candidate) -> None:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule import Module, ModuleLike, ShapeError, create, label
+from chainrule import Module, ModuleLike, ShapeError, create
 from chainrule.layers import dropout as dropout_layer
 from chainrule.layers import linear
 from chainrule.ops import expect_flag, expect_module, expect_number, expect_size, shape_after, shown
@@ -48,7 +48,7 @@ class Mlp(Sequential):
                 modules.append(dropout_layer(self.dropout))
         super().__init__(*modules, linear(width, last, bias=self.bias))
         is_name = isinstance(activation, str)
-        self.activation = activation if is_name else first if hidden else label(activation)
+        self.activation = activation if is_name else first if hidden else "identity"
 
     __repr__ = Module.__repr__
 

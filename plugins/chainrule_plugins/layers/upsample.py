@@ -77,5 +77,6 @@ class Upsample(Module):
             (cls(scale_factor=2), (2, 3)),
             (cls(scale_factor=0.7), (1, 5, 5)),
             (cls(scale_factor=(1.5, 2), mode="bilinear"), (1, 2, 3)),
+            (cls(scale_factor=1.3, mode="bilinear"), (1, 3, 4)),
             (cls(3, mode="bilinear", align_corners=True), (2, 2, 4)),
         ]

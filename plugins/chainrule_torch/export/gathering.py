@@ -280,12 +280,16 @@ def _are_same(value: Any, other: Any) -> bool:
     if isinstance(value, Tensor | np.ndarray):
         if (value.dtype, value.shape) != (other.dtype, other.shape):
             return False
-        with suppress(RuntimeError):  # sparse tensors, and those of device "meta", have no lists
-            return repr(value.tolist()) == repr(other.tolist())
+        with suppress(RuntimeError):  # tensors of device "meta" have no values
+            return repr(_listed(value)) == repr(_listed(other))
         return True
     if isinstance(value, float | complex):
         return repr(value) == repr(other)  # NaN is the same as NaN
     return type(value).__eq__ is object.__eq__ or equal(value, other)  # type: ignore[comparison-overlap]
+
+
+def _listed(array: Any) -> Any:
+    return (array if isinstance(array, np.ndarray) else array.to_dense()).tolist()
 
 
 def _folder(module: ModuleType) -> Path | None:

@@ -456,7 +456,7 @@ def test_mistakes_are_told_in_one_line_before_a_trial_is_asked(settings, message
 
 @pytest.mark.parametrize(
     ("metrics", "fix"),
-    [(["r2", "mae"], 'Pass objective="validation_r2".'), (None, 'Create the study with "minimize".')],
+    [(["r2", "mae"], 'Pass objective="validation_r2".'), (None, 'Create the study with "minimize" for it.')],
 )
 def test_a_loss_is_not_maximized(metrics, fix):
     study = optuna.create_study(direction="maximize")
@@ -464,6 +464,15 @@ def test_a_loss_is_not_maximized(metrics, fix):
         optimize(study, build, loss=mse(), n_trials=1, **DATA, metrics=metrics)
     assert str(raised.value) == f'optimize: validation_loss must be minimized, got the direction "maximize". {fix}'
     optimize(study, build, loss=mse(), n_trials=1, **DATA, metrics=["r2"], objective="validation_r2", dtype=X.dtype)
+
+
+def test_a_loss_among_several_objectives_is_not_maximized():
+    study = optuna.create_study(directions=["maximize", "maximize"])
+    objectives = ["validation_loss", "validation_r2"]
+    with pytest.raises(
+        ChainruleError, match=r'got the direction "maximize"\. Create the study with "minimize" for it\.'
+    ):
+        optimize(study, build, loss=mse(), n_trials=1, **DATA, metrics=["r2"], objective=objectives)
 
 
 @pytest.mark.parametrize(

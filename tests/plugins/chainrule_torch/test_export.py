@@ -374,6 +374,12 @@ def scaled(tmp_path: Path, definitions: str, direction: str, after: str = "") ->
         ("LIMITS = {'a': 1.0}\nLIMITS['b'] = 2.0", "grad * LIMITS['a']", "", "LIMITS = {'a': 1.0, 'b': 2.0}, which "),
         ("WORDS = ('a',)\nWORDS += ('b',)", "grad * len(WORDS)", "", "WORDS = ('a', 'b'), which scale"),
         ("", "grad * (self.SHARE if step.t > 20 else 1)", "Scaled.SHARE = 0.5", "SHARE = 0.5, which scaled"),
+        (
+            "import torch\n\nMASK = torch.eye(2).to_sparse()\nMASK.mul_(3)",
+            "grad * MASK.sum()",
+            "",
+            "MASK = a tensor (2, 2)",
+        ),
         ("k = 2\nHALF = 1 / k\nk = 0", "grad * HALF", "", "which gives ZeroDivisionError: division by zero now."),
     ],
 )

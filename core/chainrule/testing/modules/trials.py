@@ -129,6 +129,8 @@ def make_trial(
         expect(tensor.numel() > 0, f"{what} must have values to look at, got shape {tuple(tensor.shape)}.")
     if dtype == torch.float64:
         remedy = "In examples(), give a tensor of inputs at which it is defined, in place of a shape to draw from."
+        if network.parameters():
+            remedy += " It must be defined around the first values of parameters too, which the kit moves by about 0.1."
         expect_numbers("the output for an example", output, of=[x], remedy=remedy)
     return Trial(network, x, draw(*output.shape).to(dtype))
 

@@ -35,6 +35,14 @@ def test_it_may_have_no_hidden_layer():
         assert mlp([3, 2], activation).build()(X.float()).shape == (4, 2)
 
 
+@pytest.mark.parametrize("hidden", [[], [4]])
+def test_settings_do_not_change_without_the_layers(hidden):
+    own = type("Own", (type(relu()),), {})()
+    module = mlp([3, *hidden, 2], own)
+    with pytest.raises(ChainruleError, match="mlp: bias must be given to the constructor"):
+        module.bias = False
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
