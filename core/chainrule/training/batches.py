@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from functools import partial
+from numbers import Number
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -24,6 +25,8 @@ Data: TypeAlias = tuple[Tensor, Tensor] | Batches
 
 GATHERED_ELEMENTS = 2**24
 """The most elements of shuffled data held at a time; a small data set's epoch is gathered at once."""
+
+LOADER = "torch.utils.data.DataLoader(data, batch_size=32)"
 
 
 class TensorBatches:
@@ -119,20 +122,23 @@ class IterableBatches:
         """Yield the batches of one pass over the iterable, one at a time: (1, M, B, …)."""
         count = 0
         caller, _, split = self.name.partition(": ")
+        fix = f"Pair each row of x with one of y, or batch single rows with {LOADER}."
         for count, batch in enumerate(self.batches, start=1):
             x, y = _batch(self.name, batch)
             if chosen is not None and self.per_member:
                 x, y = chosen.of(x), chosen.of(y)
-            check_pair(self.name, x, y, self.network, per_member=self.per_member)
+            check_pair(self.name, x, y, self.network, per_member=self.per_member, fix=fix)
             if self.check is not None and number == 1:
                 name = f"{caller}: batch {count} of {split}"
                 self.check(name, self.network, x=x, y=y, per_member=self.per_member)
             lift = partial(self.network.with_member_axis, per_member=self.per_member)
             yield lift(x).unsqueeze(0), lift(y).unsqueeze(0)
         if not count:
-            raise ChainruleError(
-                f"{self.name} yielded no batch. Pass a list or a DataLoader; a generator ends after one pass."
-            )
+            fix = "Pass a list or a DataLoader; a generator ends after one pass."
+            if self.steps == 0:
+                drops = getattr(self.batches, "drop_last", False)
+                fix = "Leave out drop_last, or lower batch_size." if drops else "Pass at least one pair (x, y)."
+            raise ChainruleError(f"{self.name} yielded no batch. {fix}")
 
 
 def is_pair(data: object) -> TypeGuard[tuple[Tensor, Tensor]]:
@@ -180,15 +186,25 @@ def _form(data: Any, *, of_batch: bool = False) -> str:
         return f"Pass (data{keys[0]}, data{keys[-1]})." if len(keys) == 2 else "Pass (x, y)."
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return f"Pass one of its parts, such as data.{data._fields[0]}."
+    if of_batch and isinstance(data, tuple | list) and any(isinstance(part, Number | np.generic) for part in data):
+        return f"Batch single rows with {LOADER}."
     if isinstance(data, tuple | list) and any(isinstance(part, np.ndarray | list) for part in data):
         return "Convert each with torch.as_tensor(part, dtype=network.dtype), class indices with dtype=torch.int64."
     if hasattr(data, "__getitem__") and not isinstance(data, Iterable | type):  # a data set of rows
-        return "Pass torch.utils.data.DataLoader(data, batch_size=32)."
+        return f"Pass {LOADER}."
     return "Yield pairs (x, y)." if of_batch else "Pass (x, y), or a list or a DataLoader of such pairs."
 
 
-def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member: bool) -> None:
-    """Raise ShapeError if x and y are not rows of one data set that fits the network."""
+def check_pair(
+    name: str,
+    x: Tensor,
+    y: Tensor,
+    network: Network,
+    *,
+    per_member: bool,
+    fix: str = "Pair each row of x with one of y.",
+) -> None:
+    """Raise ShapeError, with the fix where rows differ, if x and y are not rows of one data set for the network."""
     caller, _, split = name.partition(": ")
     if per_member and not network.is_ensemble:
         raise ShapeError(
@@ -201,7 +217,7 @@ def check_pair(name: str, x: Tensor, y: Tensor, network: Network, *, per_member:
         leading = "(M, N, …)" if per_member else "(N, …)"
         raise ShapeError(
             f"{caller}: x and y of {split} must have shape {leading} with the same rows, at least one, "
-            f"got {tuple(x.shape)} and {tuple(y.shape)}. Pair each row of x with one of y."
+            f"got {tuple(x.shape)} and {tuple(y.shape)}. {fix}"
         )
     if x.is_floating_point() and x.dtype != network.dtype:
         raise ShapeError(

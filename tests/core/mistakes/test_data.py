@@ -1,6 +1,7 @@
 """Validation and evaluate take what train takes; data and tensors of another form are answered with the form."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -57,6 +58,26 @@ def test_a_generator_validates_one_epoch():
     assert fit(validation=((x, y) for x, y in [(X, Y)])).epochs == 1
     with pytest.raises(chainrule.ChainruleError, match=r"validation yielded no batch\. Pass a list or a DataLoader"):
         fit(validation=((x, y) for x, y in [(X, Y)]), epochs=2)
+
+
+EVALUATED = partial(chainrule.evaluate, network(), mse())
+
+
+@pytest.mark.parametrize("take", [fit, lambda data: fit(validation=data), EVALUATED], ids=["fit", "validation", "data"])
+@pytest.mark.parametrize(
+    ("data", "fix"),
+    [
+        (DataLoader(ROWS, batch_size=11, drop_last=True), "batch. Leave out drop_last, or lower batch_size."),
+        ([], "batch. Pass at least one pair (x, y)."),
+        (list(ROWS), "or batch single rows with torch.utils.data.DataLoader(data, batch_size=32)."),
+        ([(x, 1) for x in X], "Batch single rows with torch.utils.data.DataLoader(data, batch_size=32)."),
+    ],
+    ids=["dropped", "empty", "rows", "rows with numbers"],
+)
+def test_data_without_batches_is_answered_with_how_to_batch_it(take, data, fix):
+    with pytest.raises(chainrule.ChainruleError) as caught:
+        take(data)
+    assert str(caught.value).endswith(fix)
 
 
 @pytest.mark.parametrize(
