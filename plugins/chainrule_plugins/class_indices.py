@@ -97,15 +97,16 @@ def out_of_range(owner: Loss | Metric, prediction: Tensor, target: Tensor) -> Sh
     """Return the error of an index that is no class, for predictions (M, N, C, …)."""
     ignored = getattr(owner, "ignore_index", None)
     indices = target if ignored is None else target[target != ignored]
-    least, greatest = int(indices.min()), int(indices.max())
+    least, greatest, number = int(indices.min()), int(indices.max()), prediction.shape[2]
+    is_shifted = least > 0 and greatest == number
+    fix = "Number the classes from 0" if least < 0 or is_shifted else f"Give the network {greatest + 1} outputs"
     return ShapeError(
-        f"{label(owner)}: class indices must be from 0 to {prediction.shape[2] - 1}, got {least} to {greatest}. "
-        f"{numbering_advice(owner, least < 0)}"
+        f"{label(owner)}: class indices must be from 0 to {number - 1}, got {least} to {greatest}. "
+        f"{f'{fix}.' if is_shifted else fix_or_ignore_index(owner, fix)}"
     )
 
 
-def numbering_advice(owner: Loss | Metric, some_are_negative: bool) -> str:
-    """Return the sentence that says what to do about indices that are no class."""
-    if some_are_negative and hasattr(owner, "ignore_index"):
-        return f"Number the classes from 0, or pass {label(owner)}(ignore_index=…) to leave out a negative one."
-    return "Number the classes from 0."
+def fix_or_ignore_index(owner: Loss | Metric, fix: str) -> str:
+    """Return a sentence with the fix of indices that are no class, or with ignore_index where the owner has it."""
+    ignoring = f", or leave a class out with {label(owner)}(ignore_index=…)" if hasattr(owner, "ignore_index") else ""
+    return f"{fix}{ignoring}."

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, label
-from chainrule_plugins.class_indices import numbering_advice
+from chainrule_plugins.class_indices import fix_or_ignore_index
 
 
 def class_indices(metric: Metric, prediction: Tensor, target: Tensor) -> Tensor:
@@ -67,9 +67,10 @@ def expect_none_outside(metric: Metric, outside: Tensor) -> None:
     """Raise ShapeError if there were indices that are no class; looked at once for all batches."""
     below, beyond = outside.amax(0).tolist()
     if below or beyond:
+        fix = "Number the classes from 0" if below else "Give the network an output for each class, numbered from 0"
         raise ShapeError(
             f"{label(metric)}: class indices must be from 0 on and below the number of classes, got {below:.0f} below "
-            f"0 and {beyond:.0f} too large. {numbering_advice(metric, below > 0)}"
+            f"0 and {beyond:.0f} too large. {fix_or_ignore_index(metric, fix)}"
         )
 
 

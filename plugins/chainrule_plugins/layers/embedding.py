@@ -61,9 +61,11 @@ class Embedding(Module):
         try:
             index = rows.gather(1, x.long().flatten(1)).flatten()  # checks the range, compiled too
         except RuntimeError as error:
+            least, greatest, number = int(x.min()), int(x.max()), self.num_embeddings
+            is_shifted = least < 0 or (least > 0 and greatest == number)
+            fix = "Number the embeddings from 0." if is_shifted else f"Pass num_embeddings={greatest + 1}."
             raise ShapeError(
-                f"embedding: x must be from 0 to {self.num_embeddings - 1}, got {int(x.min())} to {int(x.max())}. "
-                "Number the embeddings from 0."
+                f"embedding: x must be from 0 to {number - 1}, got {least} to {greatest}. {fix}"
             ) from error
         self.save_for_backward(index)
         return self.weight.data.flatten(0, 1).index_select(0, index).view(*x.shape, self.embedding_dim)

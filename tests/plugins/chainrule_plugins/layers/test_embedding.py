@@ -49,8 +49,16 @@ def test_the_output_of_another_layer_is_refused():
         network(torch.tensor([[0.5, 3.0]]))
 
 
-def test_an_integer_without_a_row_raises_in_every_member():
+@pytest.mark.parametrize(
+    ("x", "fix"),
+    [
+        (X.where(X != 4, 6), "Pass num_embeddings=7."),
+        (X.where(X != 4, -1), "Number the embeddings from 0."),
+        (torch.tensor([[1, 6]]), "Number the embeddings from 0."),
+    ],
+)
+def test_an_integer_without_a_row_is_answered_with_the_fix_in_every_member(x, fix):
     network = embedding(6, 4).build(seeds=[0, 1, 2])
-    for wrong in (6, -1):
-        with pytest.raises(ShapeError, match=r"^embedding: x must be from 0 to 5, got"):
-            network(X.where(X != 4, wrong))
+    with pytest.raises(ShapeError, match=r"^embedding: x must be from 0 to 5, got") as caught:
+        network(x)
+    assert str(caught.value).endswith(f". {fix}")

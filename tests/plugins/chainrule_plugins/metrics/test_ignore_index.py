@@ -56,14 +56,24 @@ def test_an_index_that_is_no_class_is_refused(metric, wrong):
 
 
 @pytest.mark.parametrize("owner", [*METRICS, cross_entropy(), nll()], ids=repr)
-def test_a_negative_index_is_answered_with_the_setting(owner):
-    scores = SCORES[0].log_softmax(1)
-    fix = f"Number the classes from 0, or pass {chainrule.label(owner)}(ignore_index=…) to leave out a negative one."
+def test_an_index_that_is_no_class_is_answered_with_what_makes_it_one_or_leaves_it_out(owner):
+    scores, leave_out = (
+        SCORES[0].log_softmax(1),
+        f", or leave a class out with {chainrule.label(owner)}(ignore_index=…).",
+    )
     with pytest.raises(ShapeError) as negative:
         owner(scores, PADDED)
-    assert str(negative.value).endswith(f". {fix}")
-    with pytest.raises(ShapeError, match=r"\. Number the classes from 0\.$"):
-        settings(owner, ignore_index=-100)(scores, torch.where(PADDED == 2, 3, PADDED))
+    assert str(negative.value).endswith(f". Number the classes from 0{leave_out}")
+    with pytest.raises(ShapeError) as too_large:
+        settings(owner, ignore_index=-100)(scores, torch.where(PADDED == 2, 255, PADDED))
+    message = str(too_large.value)
+    assert message.endswith((f"Give the network 256 outputs{leave_out}", f"class, numbered from 0{leave_out}"))
+
+
+@pytest.mark.parametrize("owner", [perplexity(), cross_entropy(), nll()], ids=repr)
+def test_classes_from_1_on_are_to_be_numbered_from_0(owner):
+    with pytest.raises(ShapeError, match=r"got 1 to 3\. Number the classes from 0\.$"):
+        owner(SCORES[0].log_softmax(1), CLASSES + 1)
 
 
 @pytest.mark.parametrize(
