@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule import ShapeError
 from chainrule.ops import expect_number
-from chainrule_plugins.class_indices import ClassLoss, expect_class_weights, gathered
+from chainrule_plugins.class_indices import ONE_OUTPUT, ClassLoss, expect_class_weights, gathered, one_class
 from chainrule_plugins.log_probabilities import log_softmax
 from chainrule_plugins.weighting import absorbing_product
 
@@ -26,8 +26,8 @@ class CrossEntropy(ClassLoss):
     Shapes:   logits (N, C, …), target class indices (N, …) or probabilities (N, C, …), w (C); of an ensemble with M in
               front; terms ℓ (N, …) or (M, N, …); L () or (M,)
     Source:   paper eqs. (4) to (6); Szegedy et al. 2015, arXiv:1512.00567, for label smoothing
-    Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1, or its rows are no
-              probabilities; HyperparameterError if label_smoothing is not in [0, 1], or a weight is not finite.
+    Raises:   ShapeError if C is 1, or the target has another shape, dtype, or an index outside 0 … C − 1, or its rows
+              are no probabilities; HyperparameterError if label_smoothing is not in [0, 1], or a weight is not finite.
     """
 
     takes = "scores"
@@ -103,6 +103,8 @@ class CrossEntropy(ClassLoss):
                 f"(N, C, …), got {target.dtype} {tuple(target.shape[1:])} for {tuple(shape[1:])}. "
                 f"{self._advice(prediction, target)}"
             )
+        if shape[2] == 1:
+            raise one_class(self)
         if not is_index and self.ignore_index is not None:
             raise ShapeError(
                 f"cross_entropy: target must be class indices where ignore_index is set, got {target.dtype} "
@@ -121,6 +123,8 @@ class CrossEntropy(ClassLoss):
     def _advice(prediction: Tensor, target: Tensor) -> str:
         """Return the sentence that says what to do about a target of another form."""
         shape, is_index = prediction.shape, not target.is_floating_point()
+        if shape[2:] == (1,):
+            return ONE_OUTPUT
         if is_index and target.shape == shape:
             return f"Convert one-hot rows with y.to({prediction.dtype})."
         if is_index and target.shape == (*shape[:2], 1, *shape[3:]):

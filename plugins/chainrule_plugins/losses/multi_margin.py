@@ -23,8 +23,8 @@ class MultiMargin(Loss):
     Shapes:   scores (N, C), target class indices (N,), w (C); of an ensemble with M in front; terms ℓ (N,) or (M, N);
               L () or (M,)
     Source:   torch.nn.MultiMarginLoss; Crammer & Singer 2001 take the largest term in place of the sum
-    Raises:   ShapeError if the target has another shape, dtype, or an index outside 0 … C − 1; HyperparameterError if p
-              is neither 1 nor 2, or margin or a weight is not finite.
+    Raises:   ShapeError if C is 1, or the target has another shape, dtype, or an index outside 0 … C − 1;
+              HyperparameterError if p is neither 1 nor 2, or margin or a weight is not finite.
     """
 
     def __init__(
