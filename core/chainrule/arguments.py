@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from chainrule.errors import ChainruleError, HyperparameterError, StateError
 
@@ -141,7 +141,21 @@ def advice(needed: str, value: object) -> str:
         return "Call build() on the module first."
     if isinstance(value, str) and value.isidentifier() and needed not in ("network", "module"):
         return f'Write chainrule.create("{needed}", "{value}").'
+    if is_description(value) and needed != "network":
+        return f"Write {_as_written(value)}."
     return ADVICE[needed]
+
+
+def is_description(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether a value is a component's name with its arguments, as files have them: {"name": "adam"}."""
+    return isinstance(value, Mapping) and isinstance(name := value.get("name"), str) and name.isidentifier()
+
+
+def _as_written(value: object) -> str:
+    """Return a value as Python has it, with calls for descriptions: adam(lr=0.1)."""
+    if not is_description(value):
+        return shown(value)
+    return f"{value['name']}({', '.join(f'{key}={_as_written(one)}' for key, one in value.items() if key != 'name')})"
 
 
 def is_iterable(value: object) -> bool:

@@ -11,7 +11,9 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from chainrule import Wrapper, registry
+import torch
+
+from chainrule import Optimizer, Wrapper, registry
 from chainrule.arguments import shown
 from chainrule.calls import expect_bound
 from chainrule.errors import ArgumentError, label
@@ -27,8 +29,7 @@ def optimizer_class(name: str) -> type[RuleOptimizer]:
         UnknownComponentError: if there is none.
     """
     if not isinstance(name, str):
-        fix = "Call it with the parameters." if "torch" in shown(name) else 'Write optimizer("lion", params, …).'
-        raise ArgumentError(f"optimizer: name must be that of a registered rule, got {shown(name)}. {fix}")
+        raise ArgumentError(f"optimizer: name must be that of a registered rule, got {shown(name)}. {_fix(name)}")
     registered = name if name in _classes else _registered(name)
     factory = registry.get("optimizers", registered)
     if registered not in _classes or _classes[registered][0] is not factory:
@@ -43,6 +44,25 @@ def optimizer_class(name: str) -> type[RuleOptimizer]:
         }
         _classes[registered] = factory, type(title, (RuleOptimizer,), namespace)
     return _classes[registered][1]
+
+
+def _fix(given: object) -> str:
+    """Return what to write in place of what is no name."""
+    kind = given if isinstance(given, type) else type(given)
+    if issubclass(kind, torch.optim.Optimizer):
+        return "Call it with the parameters."
+    if not issubclass(kind, Optimizer):
+        return 'Write optimizer("lion", params, …).'
+    name = _registered(label(kind))
+    is_taken = name in registry.names("optimizers")
+    settings = "inner=…" if issubclass(kind, Wrapper) else "…"
+    if is_taken and registry.get("optimizers", name) is kind:
+        return f'Write optimizer("{name}", params, {settings}).'
+    name = f"my_{name}" if is_taken else name
+    return (
+        f'Write chainrule.register("optimizers", "{name}", {kind.__name__}), then '
+        f'optimizer("{name}", params, {settings}).'
+    )
 
 
 def _constructor(factory: Callable[..., Any], title: str) -> Callable[..., None]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from chainrule.arguments import advice, shown
+from chainrule.arguments import advice, is_description, shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.class_attributes import check_methods
 from chainrule.base.optimizer import LearningRate, Optimizer, State
@@ -50,7 +50,8 @@ class Wrapper(Optimizer):
         inner = self.inner
         if not isinstance(inner, Optimizer):
             fix = advice("optimizer", inner)
-            if isinstance(inner, Mapping) or hasattr(inner, "groups"):  # as of param_groups
+            is_groups = isinstance(inner, Mapping) or hasattr(inner, "groups")  # as of param_groups
+            if is_groups and not is_description(inner):
                 fix = f'Wrap each rule: param_groups({{"*": {label(self)}(inner=adam())}}).'
             raise HyperparameterError(f"{label(self)}: inner must be an optimizer, got {shown(inner)}. {fix}")
         super().__post_init__()

@@ -35,7 +35,9 @@ def unknown_component(
             "chainrule itself is not installed, so its own components are not declared: pip install chainrule."
         )
     hints.append(f"Installed: chainrule list{f' {kind}' if kind else ''}.")
-    if not where and is_valid_name(bare):
+    if kind and bare.isidentifier() and name.removesuffix(bare).rstrip(":").endswith(".py"):
+        hints.append(f'Import {bare} from that file and write chainrule.register("{kind}", "{bare.lower()}", {bare}).')
+    elif not where and is_valid_name(bare):
         group = kind or "KIND"
         hints.append(
             f'To add it, install a package that declares it and restart Python, write {bare} = "module:Class" under '

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from chainrule.arguments import ADVICE, advice, is_iterable, shown
+from chainrule.arguments import ADVICE, advice, is_description, is_iterable, shown
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.protocols import LossLike
 from chainrule.calls import signature_of
@@ -27,7 +27,7 @@ def check_parts(caller: str, **parts: Any) -> None:
         if isinstance(part, str) and name != "network":
             get(name, part)  # which answers an unknown name
         if isinstance(part, type) or not hasattr(part, NEEDED[name]):
-            is_groups = name == "optimizer" and isinstance(part, Mapping)
+            is_groups = name == "optimizer" and isinstance(part, Mapping) and not is_description(part)
             fix = "Write chainrule.param_groups(…) around it." if is_groups else advice(name, part)
             raise ChainruleError(f"{caller}: the {name} must be ready for use, got {shown(part)}. {fix}")
 

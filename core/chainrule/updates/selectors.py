@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from chainrule.arguments import advice, shown
+from chainrule.arguments import advice, is_description, shown
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.parameter import Parameter
 from chainrule.base.protocols import ModuleLike
@@ -51,10 +51,10 @@ def selector(text: str) -> Selector:
 
 def check_groups(groups: object) -> None:
     """Raise ChainruleError unless these are optimizers by what selects their parameters."""
-    if not isinstance(groups, Mapping) or not all(isinstance(key, str) for key in groups):
-        raise ChainruleError(
-            f'param_groups: takes a dict of optimizers by pattern, got {shown(groups)}. Write {{"*.bias": …, "*": …}}.'
-        )
+    is_described = is_description(groups)
+    if is_described or not isinstance(groups, Mapping) or not all(isinstance(key, str) for key in groups):
+        fix = advice("optimizer", groups) if is_described else 'Write {"*.bias": …, "*": …}.'
+        raise ChainruleError(f"param_groups: takes a dict of optimizers by pattern, got {shown(groups)}. {fix}")
     for key, rule in groups.items():
         if not isinstance(rule, Optimizer):
             raise ChainruleError(

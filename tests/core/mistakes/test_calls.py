@@ -152,6 +152,8 @@ def test_a_curve_that_was_not_recorded_is_answered_with_those_that_were():
         (lambda: fit(optimizer=THEIR_RULE), "got Adam of torch.optim. Pass one of chainrule.optimizers"),
         (lambda: fit(optimizer=adam), "got the class Adam. Did you forget to call it?"),
         (lambda: fit(optimizer={"*": adam()}), "Write chainrule.param_groups(…) around it."),
+        (lambda: fit(optimizer={"name": "ema", "inner": {"name": "sgd"}}), "Write ema(inner=sgd())."),
+        (lambda: fit(loss={"name": "huber", "delta": 2.0}), "Write huber(delta=2.0)."),
         (lambda: ema(inner=THEIR_RULE), "ema: inner must be an optimizer, got Adam of torch.optim."),
         (lambda: adam(schedule=torch.optim.lr_scheduler.StepLR(THEIR_RULE, 1)), "got StepLR of torch.optim."),
         (lambda: sequential(torch.nn.Linear(2, 3)), "sequential: position 0 must be a module, got Linear of torch.nn."),

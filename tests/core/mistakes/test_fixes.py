@@ -30,6 +30,8 @@ def step(x, y):
         (lambda: param_groups({"*": {}}), "must have an optimizer, got {}. Pass one of chainrule.optimizers, such as"),
         (lambda: ema(inner={"*": adam()}), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
         (lambda: ema(inner=param_groups({"*": adam()})), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
+        (lambda: ema(inner={"name": "adam", "lr": 0.1}), "got {'name': 'adam', 'lr': 0.1}. Write adam(lr=0.1)."),
+        (lambda: param_groups({"name": "adam"}), "optimizers by pattern, got {'name': 'adam'}. Write adam()."),
         (lambda: linear(2, 1).build().load_random_state(None), "got None. Pass what random_state() returned."),
         (lambda: linear(2, 1).build()[0], "network: takes no index, got 0. The layers are network.modules(), a member"),
         (lambda: list(linear(2, 1).build()), "network: takes no index, got 0. The layers are network.modules(), a mem"),

@@ -271,6 +271,12 @@ class TestUnknownNames:
         assert '[project.entry-points."chainrule.optimizers"]' in message
         assert 'chainrule.register("optimizers", "liegr", …)' in message
 
+    def test_a_class_in_a_file_is_told_how_to_be_registered(self):
+        from chainrule.registry.hints import unknown_component
+
+        message = str(unknown_component("optimizers", "./my_rule.py:Mine", {}, []))
+        assert 'Import Mine from that file and write chainrule.register("optimizers", "mine", Mine).' in message
+
     def test_a_name_of_another_kind_is_pointed_at(self, liger):
         message = liger.error("chainrule.get('layers', 'liger')")
         assert "It is one of the optimizers: from chainrule.optimizers import liger." in message

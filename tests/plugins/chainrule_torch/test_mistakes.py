@@ -7,12 +7,21 @@ import torch
 from torch import nn
 
 import chainrule_torch
-from chainrule import ChainruleError, StateError
+from chainrule import ChainruleError, Optimizer, StateError
 from chainrule.layers import linear
-from chainrule.optimizers import lion
+from chainrule.optimizers import adam, ema, lion
 from chainrule_torch import from_torch, optim, optimizer, wrap
 
 NETWORK = linear(2, 1).build()
+
+
+class Mine(Optimizer):
+    def update(self, parameter, grad, state, step):
+        return grad
+
+
+class Adam(Mine):
+    """A rule of its own under a name that a package has."""
 
 
 def model():
@@ -26,6 +35,15 @@ def model():
         (lambda: optimizer(lion, model().parameters()), 'got the class Lion. Write optimizer("lion", params, …).'),
         (lambda: optimizer("lion", lr=1e-4), "optimizer: needs params, got none. Write optimizer(name, params)."),
         (lambda: optimizer(lion(), model().parameters()), 'Write optimizer("lion", params, …).'),
+        (lambda: optimizer(ema(inner=adam()), model().parameters()), 'Write optimizer("ema", params, inner=…).'),
+        (
+            lambda: optimizer(Mine, model().parameters()),
+            'Write chainrule.register("optimizers", "mine", Mine), then optimizer("mine", params, …).',
+        ),
+        (
+            lambda: optimizer(Adam(), model().parameters()),
+            'Write chainrule.register("optimizers", "my_adam", Adam), then optimizer("my_adam", params, …).',
+        ),
         (lambda: optimizer(torch.optim.Adam, model().parameters()), "Call it with the parameters."),
         (lambda: optim.Lion(), "Lion: takes params alone by position, got none. Write Lion(model.parameters(), lr=…)."),
         (lambda: optim.Lion(model().parameters(), 0.1), "got 0.1 too. Write Lion(model.parameters(), lr=…)."),
