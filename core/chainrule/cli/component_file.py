@@ -8,7 +8,7 @@ from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, UnionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.arguments import FOREIGN
 from chainrule.cli.paths import expanded
@@ -17,6 +17,22 @@ from chainrule.registry.kinds import kind_or_none
 from chainrule.registry.source_files import is_file
 from chainrule.testing import Subject, subject
 from chainrule.testing.module_file import import_file
+
+
+class InFile(NamedTuple):
+    """What stands at an address such as FILE.py:Class.
+
+    Attributes:
+        kind: its kind, if the address begins with one.
+        path: the file, as the address has it.
+        name: its name there.
+        value: it.
+    """
+
+    kind: str | None
+    path: str
+    name: str
+    value: Any
 
 
 def subject_named(name: str, *, owner: str) -> Subject:
@@ -42,18 +58,16 @@ def subject_in_file(text: str, *, owner: str = "check") -> Subject | None:
     found = object_in_file(text, owner=owner)
     if found is None:
         return None
-    kind, name, value = found
-    if not callable(value):
+    if not callable(found.value):
         raise ChainruleError(
-            f"{owner}: {name} must be a class or a function that returns a component, got {value!r}. Name one."
+            f"{owner}: {found.name} in {found.path} must be a class or a function that returns a component, "
+            f"got {found.value!r}. Name one."
         )
-    return subject(value, kind=kind)
+    return subject(found.value, kind=found.kind)
 
 
-def object_in_file(
-    text: str, *, owner: str, wanted: type | UnionType = type, called: str = "Class"
-) -> tuple[str | None, str, Any] | None:
-    """Return the kind, name and value at an address such as FILE.py:Class, or None if the text names no file.
+def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, called: str = "Class") -> InFile | None:
+    """Return what stands at an address such as FILE.py:Class, or None if the text names no file.
 
     Args:
         text: the address.
@@ -85,7 +99,7 @@ def object_in_file(
         raise ChainruleError(
             f'{owner}: no "{name}" in {path}. Write {_choices(path, module, wanted, called)}.'
         ) from None
-    return kind, f"{name} in {path}", found
+    return InFile(kind, path, name, found)
 
 
 def file_hint(text: str) -> str:

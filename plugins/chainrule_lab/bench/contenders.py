@@ -94,9 +94,8 @@ def contender(text: str) -> Contender:
         ChainruleError: if there is none, or it needs arguments.
     """
     if (found := object_in_file(text, owner="bench")) is not None:
-        path, _, name = text.replace("::", ":").rpartition(":")
-        file = Path(path.rpartition(":")[2]).expanduser().resolve()
-        return Contender(f"{file}:{name}", name, _rule(text, found[2]), "")
+        file = Path(found.path).expanduser().resolve()
+        return Contender(f"{file}:{found.name}", found.name, _rule(text, found.value), "")
     component, fixed = BASELINES.get(text, (text, {}))
     try:
         record = resolve(f"optimizers:{component}")

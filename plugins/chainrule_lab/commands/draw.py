@@ -71,7 +71,7 @@ def _network(name: str) -> Network:
     found = object_in_file(name, owner="draw", wanted=Network | Module, called="network")
     if found is None:
         raise ChainruleError(f"draw: a network must be given as FILE.py:NAME, got {name}. Write my_network.py:network.")
-    _, where, value = found
+    where, value = f"{found.name} in {found.path}", found.value
     if not isinstance(value, Network | Module) and callable(value) and not is_foreign(value):
         try:
             value = value()

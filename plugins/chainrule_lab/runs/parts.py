@@ -210,9 +210,9 @@ def _found(place: Place, name: str, kinds: tuple[str, ...]) -> tuple[str, Callab
         if colon and path.endswith(".py"):
             whole = f"{(place.folder / Path(path).expanduser()).resolve()}{name.removeprefix(path)}"
             found = object_in_file(whole, owner=str(place))
-            if found is None or not callable(found[2]):
+            if found is None or not callable(found.value):
                 raise place.error(f"must name a class or a function, got {name}. Name one of that file.")
-            return whole, found[2]
+            return whole, found.value
         if not kinds:
             return name, load(resolve(name))
         registered = (kind for kind in kinds if any(name in (one.name, one.full_name) for one in components(kind)))

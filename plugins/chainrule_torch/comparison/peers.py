@@ -82,10 +82,10 @@ def peer_named(text: str, name: str, rule: Optimizer, given: Mapping[str, Any]) 
         found, flags = _found(library, name, kinds)
         return _of_torch(found, rule, {**flags, **given})
     in_file = object_in_file(text, owner="diff")
-    if in_file is not None and _is_torchs(in_file[2]):
-        return _of_torch(in_file[2], rule, given)
+    if in_file is not None and _is_torchs(in_file.value):
+        return _of_torch(in_file.value, rule, given)
     try:
-        found = subject(in_file[2]) if in_file else subject_named(text, owner="diff")
+        found = subject(in_file.value) if in_file else subject_named(text, owner="diff")
     except UnknownComponentError as error:
         known = f"{', '.join(LIBRARIES)} with or without the name of an optimizer, as torch:NAdam"
         raise UnknownComponentError(f"{error} Libraries that --against takes: {known}.") from error

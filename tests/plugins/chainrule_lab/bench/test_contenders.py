@@ -93,6 +93,14 @@ def test_a_contender_is_made_again_in_another_process(file):
     assert (again.name, again.rule.lr) == ("Plain", 1e-3)
 
 
+@pytest.mark.parametrize("kind", ["", "optimizers:"])
+def test_a_rule_in_a_folder_with_colons_is_made_again(tmp_path, kind):
+    (folder := tmp_path / "exp_18:21:10").mkdir()
+    (folder / "rules.py").write_text(RULE)
+    again = pickle.loads(pickle.dumps(contender(f"{kind}{folder}/rules.py:Plain")))  # noqa: S301
+    assert again.text == f"{folder}/rules.py:Plain"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
