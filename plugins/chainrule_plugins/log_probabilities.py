@@ -21,8 +21,8 @@ def log_softmax(scores: Tensor, axis: int) -> Tensor:
     Which way is taken depends on no number of members, so that a member's values are the same among any others.
     """
     shape = scores.shape
-    if shape[-2] < MANY or shape[-1] >= FEW or axis not in (-1, len(shape) - 1):
-        return scores.log_softmax(axis)
-    if scores.dtype not in DTYPES or scores.device.type != "cpu" or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or shape[-2] < MANY or shape[-1] >= FEW or axis not in (-1, len(shape) - 1):
+        return scores.log_softmax(axis)  # where compiling, without a guard on the number of rows
+    if scores.dtype not in DTYPES or scores.device.type != "cpu":
         return scores.log_softmax(axis)
     return scores.mT.log_softmax(-2).mT.contiguous()

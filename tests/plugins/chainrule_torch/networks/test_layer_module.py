@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
 from chainrule import BackwardError, Buffer, ChainruleError, Module, Parameter, ShapeError, registry
-from chainrule.activations import identity, relu, sigmoid, tanh
+from chainrule.activations import identity, log_softmax, relu, sigmoid, tanh
 from chainrule.initializers import ones
 from chainrule.layers import batch_norm, dropout, embedding, linear, positional_embedding, sequential
 from chainrule_torch import as_torch_module
@@ -368,6 +368,12 @@ def test_torch_export_takes_it_and_leaves_it_as_it_was(training):
         outputs.append((each(batch(7, 6)), dict(each.named_buffers())))
     assert_close(outputs[1], outputs[0], rtol=0, atol=0)
     assert_close(outputs[2], outputs[0], rtol=0, atol=1e-14)
+
+
+def test_torch_export_takes_log_probabilities_of_few_rows_and_of_many():
+    module, rows = doubled(log_softmax()), {0: torch.export.Dim("n", min=2)}
+    program = torch.export.export(module, (batch(5, 3),), dynamic_shapes=(rows,)).module()
+    assert_close(program(batch(70, 3)), module(batch(70, 3)), rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("transform", [torch.func.grad, torch.vmap])
