@@ -61,6 +61,11 @@ def described(**given):
     return RunDescription.of({"task": "circle", **given}, where="RUN.toml")
 
 
+def test_a_rule_in_a_file_is_named_as_pytest_writes_it_too(tmp_path):
+    runs = [described(optimizer=f"{tmp_path}/slow_rules.py{colons}Slow").complete() for colons in (":", "::")]
+    assert runs[0]["optimizer"] == runs[1]["optimizer"]
+
+
 def test_a_third_partys_components_go_by_name_with_their_defaults():
     run = described(optimizer={"name": "halved", "inner": {"name": "ema", "inner": "slow"}}, callbacks=["silent"])
     assert [label(run.optimizer()), run.optimizer().inner.brake] == ["ema", 0.5]
