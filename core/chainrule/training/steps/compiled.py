@@ -152,7 +152,8 @@ class CompiledStep:
 
     def follow_settings(self) -> None:
         """Discard the functions if a setting of a module, the loss or the updater has changed since."""
-        begin_call(self.step.network)
+        if self.step.network.shared:
+            begin_call(self.step.network)
         if self._watch is not None and self._watch.sees_changes():
             self.variants, self._watch, self.batch, self.others = [], None, None, {}
             self._captures_alone = False
