@@ -148,7 +148,9 @@ def advice(needed: str, value: object) -> str:
 
 def is_description(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Return whether a value is a component's name with its arguments, as files have them: {"name": "adam"}."""
-    return isinstance(value, Mapping) and isinstance(name := value.get("name"), str) and name.isidentifier()
+    if not isinstance(value, Mapping) or not isinstance(name := value.get("name"), str):
+        return False
+    return all(isinstance(one, str) and one.isidentifier() for one in (name, *value))
 
 
 def _as_written(value: object) -> str:

@@ -59,7 +59,7 @@ class ClassLoss(Loss):
         return target * counts, counts
 
 
-ONE_OUTPUT = "Use bce_with_logits for one output, or mse for numbers."
+ONE_OUTPUT = "Give the network an output for each class; for a single output use bce_with_logits, or mse for numbers."
 """What to do about predictions of one class."""
 
 
@@ -74,13 +74,11 @@ def expect_class_indices(owner: Loss, prediction: Tensor, target: Tensor, *, ran
     fits = prediction.dim() >= 3 if rank is None else prediction.dim() == rank
     if not fits or target.is_floating_point() or target.shape != shape[:2] + shape[3:]:
         more = ", …" if rank is None else ""
-        fix = ONE_OUTPUT if shape[2:] == (1,) else "Convert class labels with y.long()."
+        fix = ONE_OUTPUT if shape[2:3] == (1,) else "Convert class labels with y.long()."
         raise ShapeError(
             f"{label(owner)}: target must be class indices (N{more}) for predictions (N, C{more}), got {target.dtype} "
             f"{tuple(target.shape[1:])} for {tuple(shape[1:])}. {fix}"
         )
-    if shape[2] == 1:
-        raise one_class(owner)
     if target.dtype != torch.int64:
         raise ShapeError(
             f"{label(owner)}: class indices must have dtype torch.int64, got {target.dtype}. "

@@ -51,5 +51,8 @@ def _settings(mode: str, align_corners: bool | None, scale: Any, sizes: Sequence
     factors = list(repeated(scale, len(new)))
     if len(new) == 2:  # whatever the scale, torch copies such an axis, and repeats it twice, but not where compiled
         without = (1, 2) if mode == "nearest" else (1,)
-        factors = [None if to / size in without else one for one, size, to in zip(factors, sizes, new, strict=True)]
+        factors = [
+            None if one is None or to / size in without else one
+            for one, size, to in zip(factors, sizes, new, strict=True)
+        ]
     return [bool(align_corners), *factors] if mode == "bilinear" else factors

@@ -36,7 +36,9 @@ def unknown_component(
         )
     hints.append(f"Installed: chainrule list{f' {kind}' if kind else ''}.")
     if kind and bare.isidentifier() and name.removesuffix(bare).rstrip(":").endswith(".py"):
-        hints.append(f'Import {bare} from that file and write chainrule.register("{kind}", "{bare.lower()}", {bare}).')
+        hints.append(
+            f'Import {bare} from that file and write chainrule.register("{kind}", "my_{bare.lower()}", {bare}).'
+        )
     elif not where and is_valid_name(bare):
         group = kind or "KIND"
         hints.append(

@@ -27,7 +27,7 @@ from chainrule.training.steps.eager import TrainingStep
 from chainrule.training.steps.stage import Stage
 
 STEPS = 3
-RATE = 1e-4
+RATE = 1e-5
 CAUSE = "a Python if on a tensor, .item(), or numpy in the computation."
 CAUSE_COMPILED = f"{CAUSE[:-1]}, or an operation of torch that its compiler gets wrong."
 
@@ -63,11 +63,11 @@ def a_compiled_loss_equals_an_eager_one(example: LossExample) -> None:
 
 
 class Down(Optimizer):
-    """Step along the gradient, so that its size counts, but by less than the rate, so that x stays in its domain."""
+    """Step so that the gradient's size counts, but by so little that what it multiplies stays in its domain."""
 
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:  # noqa: ARG002
-        """Return g / (1 + |g|)."""
-        return grad / (1 + grad.abs())
+        """Return asinh g, for large g its logarithm, so that relative errors count at any size."""
+        return grad.asinh()
 
 
 class Scaled(Module):

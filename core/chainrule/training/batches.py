@@ -136,7 +136,8 @@ class IterableBatches:
         if not count:
             fix = "Pass a list or a DataLoader; a generator ends after one pass."
             if self.steps == 0:
-                drops = getattr(self.batches, "drop_last", False)
+                samplers = (self.batches, getattr(self.batches, "batch_sampler", None))
+                drops = any(getattr(one, "drop_last", False) for one in samplers)
                 fix = "Leave out drop_last, or lower batch_size." if drops else "Pass at least one pair (x, y)."
             raise ChainruleError(f"{self.name} yielded no batch. {fix}")
 
@@ -186,7 +187,8 @@ def _form(data: Any, *, of_batch: bool = False) -> str:
         return f"Pass (data{keys[0]}, data{keys[-1]})." if len(keys) == 2 else "Pass (x, y)."
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return f"Pass one of its parts, such as data.{data._fields[0]}."
-    if of_batch and isinstance(data, tuple | list) and any(isinstance(part, Number | np.generic) for part in data):
+    is_row = isinstance(data, tuple | list) and len(data) == 2
+    if of_batch and is_row and any(isinstance(part, Number | np.generic) for part in data):
         return f"Batch single rows with {LOADER}."
     if isinstance(data, tuple | list) and any(isinstance(part, np.ndarray | list) for part in data):
         return "Convert each with torch.as_tensor(part, dtype=network.dtype), class indices with dtype=torch.int64."

@@ -62,7 +62,7 @@ class Upsample(Module):
         return new
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() > 5:  # after a module without a rule
+        if x.dim() != 5:  # after a module without a rule
             self.output_shape(x.shape[2:])
         self.save_for_backward(x)
         return interpolated(x, self._sizes(x.shape[3:]), self.mode, self.align_corners, self.scale_factor)

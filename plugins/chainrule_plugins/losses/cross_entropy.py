@@ -123,14 +123,14 @@ class CrossEntropy(ClassLoss):
     def _advice(prediction: Tensor, target: Tensor) -> str:
         """Return the sentence that says what to do about a target of another form."""
         shape, is_index = prediction.shape, not target.is_floating_point()
-        if shape[2:] == (1,):
-            return ONE_OUTPUT
-        if is_index and target.shape == shape:
-            return f"Convert one-hot rows with y.to({prediction.dtype})."
-        if is_index and target.shape == (*shape[:2], 1, *shape[3:]):
+        if is_index and target.shape == (*shape[:2], 1, *shape[3:]) != shape:
             return "Drop an axis with y.squeeze(1)."
         if is_index and target.shape == shape[:-1]:
             return "Put the classes on axis 1, with logits.movedim(-1, 1)."
+        if shape[2:3] == (1,):
+            return ONE_OUTPUT
+        if is_index and target.shape == shape:
+            return f"Convert one-hot rows with y.to({prediction.dtype})."
         if not is_index and target.shape == shape[:2] + shape[3:]:
             return "Convert class labels with y.long()."
         return "Reshape one of them."

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule import HyperparameterError, Loss
 from chainrule.ops import expect_number, expect_weights
-from chainrule_plugins.class_indices import expect_class_indices, expect_class_weights, gathered
+from chainrule_plugins.class_indices import expect_class_indices, expect_class_weights, gathered, one_class
 
 
 class MultiMargin(Loss):
@@ -44,6 +44,8 @@ class MultiMargin(Loss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_class_indices(self, prediction, target, rank=3)
+        if prediction.shape[2] == 1:
+            raise one_class(self)
         expect_class_weights(self, self.weight, prediction)
         index = target.unsqueeze(2)  # (M, N, 1)
         own = gathered(self, prediction, index, target)

@@ -21,7 +21,7 @@ class Nll(ClassLoss):
     Shapes:   log-probabilities (N, C, …), target class indices (N, …), w (C); of an ensemble with M in front; terms ℓ
               (N, …) or (M, N, …); L () or (M,)
     Source:   torch.nn.NLLLoss
-    Raises:   ShapeError if a prediction is above 0, C is 1, or the target has another shape, dtype, or an index outside
+    Raises:   ShapeError if a prediction is above 0, or the target has another shape, dtype, or an index outside
               0 … C − 1; HyperparameterError if a weight is not finite.
     """
 

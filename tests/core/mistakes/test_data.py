@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, TensorDataset
 
 import chainrule
 from chainrule import ShapeError, Splits
@@ -68,11 +68,13 @@ EVALUATED = partial(chainrule.evaluate, network(), mse())
     ("data", "fix"),
     [
         (DataLoader(ROWS, batch_size=11, drop_last=True), "batch. Leave out drop_last, or lower batch_size."),
+        (DataLoader(ROWS, batch_sampler=BatchSampler(range(10), 11, True)), "drop_last, or lower batch_size."),
+        ([(X, Y, 0.5)], "Yield pairs (x, y)."),
         ([], "batch. Pass at least one pair (x, y)."),
         (list(ROWS), "or batch single rows with torch.utils.data.DataLoader(data, batch_size=32)."),
         ([(x, 1) for x in X], "Batch single rows with torch.utils.data.DataLoader(data, batch_size=32)."),
     ],
-    ids=["dropped", "empty", "rows", "rows with numbers"],
+    ids=["dropped", "dropped by a sampler", "three parts", "empty", "rows", "rows with numbers"],
 )
 def test_data_without_batches_is_answered_with_how_to_batch_it(take, data, fix):
     with pytest.raises(chainrule.ChainruleError) as caught:

@@ -31,6 +31,7 @@ def step(x, y):
         (lambda: ema(inner={"*": adam()}), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
         (lambda: ema(inner=param_groups({"*": adam()})), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
         (lambda: ema(inner={"name": "adam", "lr": 0.1}), "got {'name': 'adam', 'lr': 0.1}. Write adam(lr=0.1)."),
+        (lambda: ema(inner={"name": "x", "*": adam()}), 'Wrap each rule: param_groups({"*": ema(inner=adam())}).'),
         (lambda: param_groups({"name": "adam"}), "optimizers by pattern, got {'name': 'adam'}. Write adam()."),
         (lambda: linear(2, 1).build().load_random_state(None), "got None. Pass what random_state() returned."),
         (lambda: linear(2, 1).build()[0], "network: takes no index, got 0. The layers are network.modules(), a member"),

@@ -275,7 +275,7 @@ class TestUnknownNames:
         from chainrule.registry.hints import unknown_component
 
         message = str(unknown_component("optimizers", "./my_rule.py:Mine", {}, []))
-        assert 'Import Mine from that file and write chainrule.register("optimizers", "mine", Mine).' in message
+        assert 'Import Mine from that file and write chainrule.register("optimizers", "my_mine", Mine).' in message
 
     def test_a_name_of_another_kind_is_pointed_at(self, liger):
         message = liger.error("chainrule.get('layers', 'liger')")

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from chainrule import BackwardError, Buffer, ChainruleError, Module, Parameter, ShapeError, registry
 from chainrule.activations import identity, log_softmax, relu, sigmoid, tanh
 from chainrule.initializers import ones
-from chainrule.layers import batch_norm, dropout, embedding, linear, positional_embedding, sequential
+from chainrule.layers import batch_norm, dropout, embedding, linear, positional_embedding, sequential, upsample
 from chainrule_torch import as_torch_module
 
 EXAMPLES = [
@@ -374,6 +374,12 @@ def test_torch_export_takes_log_probabilities_of_few_rows_and_of_many():
     module, rows = doubled(log_softmax()), {0: torch.export.Dim("n", min=2)}
     program = torch.export.export(module, (batch(5, 3),), dynamic_shapes=(rows,)).module()
     assert_close(program(batch(70, 3)), module(batch(70, 3)), rtol=0, atol=1e-14)
+
+
+def test_torch_export_takes_images_of_any_size():
+    module, size = doubled(upsample(size=4, mode="bilinear")), torch.export.Dim("h", min=2, max=64)
+    program = torch.export.export(module, (batch(1, 1, 5, 6),), dynamic_shapes=({2: size},)).module()
+    assert_close(program(batch(1, 1, 9, 6)), module(batch(1, 1, 9, 6)), rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("transform", [torch.func.grad, torch.vmap])
