@@ -39,6 +39,16 @@ class OtherInputGradientWhenTraced(Tanh):
         return super().backward(2 * grad_output if is_traced else grad_output)
 
 
+@wrong("a_traced_step_equals_an_eager_one")
+class LargeAndALittleOtherwiseWhenTraced(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return 1e5 * super().forward(x)
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        is_traced = type(grad_output) is not Tensor
+        return super().backward(1e5 * (1.001 if is_traced else 1.0) * grad_output)
+
+
 @wrong("a_compiled_step_equals_an_eager_one")
 class OtherwiseWhenCompiled(Linear):
     def backward(self, grad_output: Tensor) -> Tensor | None:
