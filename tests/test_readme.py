@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from chainrule.cli.main import app
 from tests.interpreter import STRICT
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +51,14 @@ def test_every_example_runs(script, tmp_path):
     assert result.returncode == 0, result.stderr
     assert re.search("accuracy|error|parameters", result.stdout)
     assert figure.exists() == draws
+
+
+def test_the_table_of_commands_has_every_command():
+    of_the_core = [command.name for command in app.registered_commands]
+    of_plugins = [
+        command.name for command in entry_points(group="chainrule.commands") if command.dist.name == "chainrule"
+    ]
+    assert set(re.findall(r"^\| `chainrule ([a-z]+)", README, re.MULTILINE)) == {*of_the_core, *of_plugins}
 
 
 def test_ci_installs_and_tests_as_the_readme_says():
