@@ -67,6 +67,16 @@ def test_inputs_have_the_parameters_dtype_unless_they_are_integers():
     assert make_trial((Embedding(3, 2), torch.tensor([0, 2], dtype=torch.int32))).x.dtype == torch.int32
 
 
+def test_examples_of_a_loss_in_float32_are_looked_at_in_float64():
+    class InFloat32(Huber):
+        @classmethod
+        def examples(cls):
+            return [(made, prediction.float(), target.float()) for made, prediction, target in Huber.examples()]
+
+    results = run_all(subject(InFloat32), checks_of("losses"))
+    assert [result.detail for result in results if result.outcome == "failed"] == []
+
+
 @pytest.mark.parametrize("inner", [Dropout(0.5), BatchNorm(3)], ids=["dropout", "batch_norm"])
 def test_a_container_is_as_its_parts_are_declared(inner):
     target = subject("layers:sequential", Linear(3, 3), inner, input_shape=3)

@@ -282,7 +282,8 @@ class Loss(Explained, KeepsForBackward):
     def examples(cls) -> list[tuple[Any, Tensor, Tensor]]:
         """Return instances for the conformance kit, each with a sample prediction (N, …) and a target that fits it.
 
-        By default predictions are (5, 3), to which the kit adds one of (4, 3, 2) if the loss takes it.
+        By default predictions are (5, 3), to which the kit adds one of (4, 3, 2) if the loss takes it. Whatever their
+        precision, it looks at them in float64.
         """
         generator = torch.Generator("cpu").manual_seed(0)
         prediction, target = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64, device="cpu")

@@ -218,7 +218,7 @@ def _with_inputs(module: Any, inputs: Any) -> tuple[Any, Any]:
 
 
 def _with_rows(loss: Any, prediction: Any, target: Any) -> tuple[Any, Tensor, Tensor]:
-    """Return an example of a loss or a metric.
+    """Return an example of a loss or a metric, floating-point numbers in float64 as those of modules are.
 
     Raises:
         ContractError: if the prediction or the target is no tensor.
@@ -234,6 +234,7 @@ def _with_rows(loss: Any, prediction: Any, target: Any) -> tuple[Any, Tensor, Te
             f"{label(loss)}: the prediction of an example must have at least 2 rows, which tell a mean from a sum, got "
             f"shape {tuple(prediction.shape)}. Add rows."
         )
+    prediction, target = (each.double() if each.is_floating_point() else each for each in (prediction, target))
     return loss, prediction, target
 
 
