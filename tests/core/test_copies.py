@@ -4,7 +4,18 @@ import pickle
 import pytest
 import torch
 
-from chainrule import BackwardError, Buffer, ChainruleError, Module, Network, Parameter, StateError, fit, hookimpl
+from chainrule import (
+    BackwardError,
+    Buffer,
+    ChainruleError,
+    Module,
+    Network,
+    Parameter,
+    StateError,
+    fit,
+    hookimpl,
+    training_step,
+)
 from chainrule.activations import relu, tanh
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
@@ -128,6 +139,25 @@ def test_a_shallow_copy_of_a_network_takes_nothing_from_it():
     for name, values in network.state_dict().items():
         assert torch.equal(values, before[name] - 0.1)
         assert torch.equal(other.state_dict()[name], before[name])
+
+
+@pytest.mark.parametrize("of", ["step", "updater"])
+def test_a_shallow_copy_of_a_step_or_its_updater_trains_no_network_but_its_own(of):
+    network = linear(3, 3).build(seed=0)
+    step = training_step(network, mse(), sgd(lr=0.1, momentum=0.9))
+    step(X, Y)
+    before = network.state_dict()
+    if of == "step":
+        other = copy.copy(step)
+        other(X, Y)
+        updater = other.updater
+    else:
+        updater = copy.copy(step.updater)
+        updater.network.flat.grad.fill_(1.0)
+        updater.step()
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+    assert not torch.equal(updater.network.flat.data, network.flat.data)
+    assert (updater.t, step.updater.t) == (2, 1)
 
 
 def by_protocol(original):

@@ -86,6 +86,7 @@ def _trained(
         **{name: history.updater.state_dict().get(name, {}) for name in ("missed", "rates")},
         "state": _on("cpu", Roster(history.updater).state()),
         "t": history.updater.t,
+        "clip_norm": history.updater.clip_norm,
         "shared": [buffer.data.cpu() for _, buffer in own.named_buffers() if buffer.shared],
         "draws": [int(counter) for _, counter in declared["streams"]],
         "curves": {name: curve.cpu() for name, curve in history.items()},
@@ -116,6 +117,8 @@ def _whole(updater: Updater, outcomes: list[dict[str, Any]]) -> History:
     Roster(updater).take(list(range(network.members)), _on(network.device, state))
     rates_now = {key: updater.groups[key].lr for key in reset}
     updater.load_state_dict({**updater.state_dict(), "missed": first["missed"], "rates": rates_now})
+    if updater.clip_norm != first["clip_norm"]:  # a callback has set it
+        updater.clip_norm = first["clip_norm"]
     history = History(updater)
     history.members[:] = sorted(member for outcome in outcomes for member in outcome["stayed"])
     epochs = max((len(curve) for outcome in outcomes for curve in outcome["curves"].values()), default=0)

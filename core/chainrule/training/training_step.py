@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -142,6 +143,10 @@ class NetworkStep(DeclaresAttributes):
         if value is not self._value:
             self._value, self._of_one = value, value[0]  # a compiled step returns the same tensor each time
         return self._of_one.clone()
+
+    def __copy__(self) -> Self:
+        # A shallow copy would train the network of this one.
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"loss": self._loss, "form": type(self._step), "updater": self.updater}

@@ -11,19 +11,17 @@ from torch import Tensor
 from chainrule.arguments import shown
 from chainrule.base.parameter import Parameter
 from chainrule.base.setting_values import as_kept, fits
-from chainrule.errors import HyperparameterError
+from chainrule.errors import ChainruleError, HyperparameterError
 
 SCALES = {torch.float32: 2.0**-80, torch.float64: 2.0**-530}
 """Powers of two, so that nothing is rounded, by which squares of any finite numbers can be summed."""
 
 
-def checked_norm(owner: str, value: Any) -> float | None:
-    """Return the largest norm that is allowed, None for any, or raise HyperparameterError in the owner's name."""
+def checked_norm(owner: str, value: Any, *, error: type[ChainruleError] = HyperparameterError) -> float | None:
+    """Return the largest norm that is allowed, None for any, or raise the error in the owner's name."""
     norm = as_kept(value, float)
     if norm is not None and not (isinstance(norm, int | float) and fits(norm, float) and norm > 0):
-        raise HyperparameterError(
-            f"{owner}: clip_norm must be a number above 0, got {shown(norm)}. Leave it out for no clipping."
-        )
+        raise error(f"{owner}: clip_norm must be a number above 0, got {shown(norm)}. Leave it out for no clipping.")
     return norm
 
 

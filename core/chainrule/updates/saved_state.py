@@ -10,6 +10,7 @@ from torch import Tensor
 from chainrule.arguments import expect_state, integer, shown
 from chainrule.errors import StateError
 from chainrule.network import Network
+from chainrule.updates.clipping import checked_norm
 
 
 def check_saved(
@@ -79,6 +80,7 @@ def check_saved(
             f"updater: rates must be of the groups {list(groups)}, got {shown(rates)}. "
             "Attach the rules it was saved with."
         )
+    checked_norm("updater", saved.get("clip_norm"), error=StateError)
     seeds = saved.get("seeds", network.seeds)
     if not isinstance(seeds, Sequence) or len(seeds) != network.members:
         raise StateError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ class Updater(DeclaresAttributes):
             require_compiler(network.device)
         self.network = network
         self._groups = dict(groups)
-        self._clip_norm = checked_norm("attach", clip_norm)
+        self._clip_norm, self._clips_otherwise = checked_norm("attach", clip_norm), False
         self.compile = compile
         self.t = 0
         self._seeds = network.seeds
@@ -211,7 +212,7 @@ class Updater(DeclaresAttributes):
 
     @clip_norm.setter
     def clip_norm(self, value: float | None) -> None:
-        self._clip_norm = checked_norm("updater", value)
+        self._clip_norm, self._clips_otherwise = checked_norm("updater", value), True
 
     @property
     def groups(self) -> Mapping[str, Optimizer]:
@@ -296,6 +297,7 @@ class Updater(DeclaresAttributes):
         The seeds are those of the rules' random numbers, with which a network of other seeds goes on too. Where
         parameters were frozen, "missed" has the steps that their rules do not count, by parameter name. While the
         network holds evaluation parameters, "trained" has the flat buffer of those that the next step starts from.
+        What was set since it was attached is there too: "rates", by group, and "clip_norm".
         """
         self._follow_freezing()
         states = self._frozen.states | self._states()
@@ -305,6 +307,8 @@ class Updater(DeclaresAttributes):
             saved["missed"] = missed
         if self._reset:
             saved["rates"] = {key: _copied(rule.lr) for key, rule in self.groups.items() if key in self._reset}
+        if self._clips_otherwise:
+            saved["clip_norm"] = self.clip_norm
         return saved | {
             "t": self.t,
             "seeds": list(self._seeds),
@@ -340,6 +344,8 @@ class Updater(DeclaresAttributes):
         self._held.load(saved.get("trained"))
         self.t = t
         self._set_rates(changed)
+        if "clip_norm" in saved:
+            self.clip_norm = saved["clip_norm"]
 
     def follow_members(self, groups: Mapping[str, Optimizer], saved: Mapping[str, Any], chosen: Chosen | None) -> None:
         """Go on with the members that the network has now, with rules and a state for these.
@@ -354,6 +360,10 @@ class Updater(DeclaresAttributes):
         self._held.load(None)
         self._match()
         self.load_state_dict({**saved, "state": self._states() | saved["state"], "rates": {}})
+
+    def __copy__(self) -> Self:
+        # A shallow copy would step the network of this one, from a state of its own.
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         settings = {name: getattr(self, name) for name in ("network", "clip_norm", "compile")}

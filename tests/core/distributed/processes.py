@@ -80,7 +80,7 @@ def frozen_in(network: Network) -> torch.Tensor:
 
 
 class Thaws:
-    """Train the first layer from the second epoch on, and the last one no longer."""
+    """Train the first layer from the second epoch on, the last one no longer, and clip gradients."""
 
     @hookimpl
     def chainrule_fit_start(self, run: Any) -> None:
@@ -90,6 +90,7 @@ class Thaws:
     def chainrule_epoch_end(self, run: Any) -> None:
         if run.epoch == 1:
             run.network.unfreeze("0.*").freeze("4.*")
+            run.updater.clip_norm = 0.05
 
 
 class FreezesAlone:

@@ -320,7 +320,7 @@ def test_batches_of_other_generators_are_refused(tmp_path):
 
 
 class Thaw:
-    """Train the first layer from the second epoch on, and the last one no longer."""
+    """Train the first layer from the second epoch on, the last one no longer, and clip gradients."""
 
     @hookimpl
     def chainrule_fit_start(self, run):
@@ -332,16 +332,17 @@ class Thaw:
         if epoch == 1:
             run.network.unfreeze("0.*").freeze("3.*")
             run.updater.set_lr(0.02, "*.weight")
+            run.updater.clip_norm = 0.05
 
 
 @pytest.mark.parametrize("after", [5, 7, 9])
-def test_what_callbacks_froze_and_the_rates_that_they_set_stay(tmp_path, after):
+def test_what_callbacks_froze_and_the_rates_and_clipping_that_they_set_stay(tmp_path, after):
     rule = param_groups({"*.weight": WRAPPED, "*": sgd(lr=0.1, momentum=0.9)})
     settings = {"rule": rule, "callbacks": [Thaw()]}
     resumed = train(tmp_path / "run.ckpt", after=after, every=2, **settings)
     assert_same(resumed, train(**settings))
     assert resumed[0].frozen == {"3.weight", "3.bias"}
-    assert resumed[1].updater.rates["*.weight"] == 0.02
+    assert (resumed[1].updater.rates["*.weight"], resumed[1].updater.clip_norm) == (0.02, 0.05)
 
 
 class Dropping:

@@ -78,6 +78,24 @@ def test_rates_that_were_set_are_resumed(rate):
     assert copy.deepcopy(again).rates["*.bias"] == 0.001
 
 
+@pytest.mark.parametrize("norm", [0.01, None])
+def test_clipping_that_was_set_is_resumed(norm):
+    network = build()
+    updater = sgd(lr=0.1).attach(network, clip_norm=0.1)
+    assert "clip_norm" not in updater.state_dict()
+    updater.clip_norm = norm
+    saved = network.state_dict(), updater.state_dict()
+    train(network, updater, 2)
+
+    resumed = build()
+    again = sgd(lr=0.1).attach(resumed, clip_norm=0.1)
+    resumed.load_state_dict(saved[0])
+    again.load_state_dict(saved[1])
+    train(resumed, again, 2)
+    assert torch.equal(resumed.flat.data, network.flat.data)
+    assert copy.deepcopy(again).state_dict()["clip_norm"] == norm
+
+
 def test_a_state_is_a_copy_by_parameter_name():
     network = build()
     updater = adam().attach(network)
@@ -112,6 +130,7 @@ def without(*path):
         (without("state", "2.bias"), "got none of ['2.bias']. Freeze those that were frozen when it was saved, or at"),
         (lambda state: state["state"].update(extra={}), "got a difference in ['extra']"),
         (lambda state: state.update(rates={"0.*": 1.0}), "rates must be of the groups ['*'], got {'0.*': 1.0}."),
+        (lambda state: state.update(clip_norm=-1), "updater: clip_norm must be a number above 0, got -1."),
         (without("state", "2.bias", "m"), "updater: the state of 2.bias must be {'m': (2, 3), 'v': (2, 3)}, got"),
         (lambda state: state["state"]["2.bias"].update(m=torch.ones(3)), "got {'m': (3,), 'v': (2, 3)}"),
     ],
