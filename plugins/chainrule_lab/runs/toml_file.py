@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import re
@@ -37,9 +38,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """Return key and value of ``KEY=VALUE``; a value that is not TOML is text, so that a name needs no quotes.
+    """Return key and value of ``KEY=VALUE``, which is TOML, else Python, else text, so that a name needs no quotes.
 
-    Python's True and False are taken for TOML's true and false.
+    So are names in a list, whose quotes a shell takes away: ``metrics=[accuracy]``.
 
     Raises:
         ChainruleError: if it has no key.
@@ -47,12 +48,28 @@ def setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ChainruleError(f"--set: a setting must be KEY=VALUE, got {shown(text)}. Write optimizer.lr=3e-4.")
-    value = value.strip()
-    value = value.lower() if value in ("True", "False") else value
+    return key.strip(), _value(value.strip())
+
+
+def _value(text: str) -> Any:
     try:
-        return key.strip(), _parsed("--set", f"value = {value}")["value"]
+        return _parsed("--set", f"value = {text}")["value"]
     except ChainruleError:
-        return key.strip(), value
+        pass
+    try:
+        return _as_toml(ast.literal_eval(text))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        names = re.fullmatch(r"\[\s*([^\W\d]\w*(\s*,\s*[^\W\d]\w*)*)\s*,?\s*\]", text)
+        return re.split(r"\s*,\s*", names[1]) if names else text
+
+
+def _as_toml(value: Any) -> Any:
+    """Return numbers, text and sequences of these as TOML has them; raise ValueError for others."""
+    if isinstance(value, list | tuple):
+        return [_as_toml(one) for one in value]
+    if isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(f"TOML has no {type(value).__name__}")
 
 
 def keys_of(owner: str, dotted: str) -> tuple[str, ...]:

@@ -287,9 +287,21 @@ def test_what_is_wrong_is_one_line(work, options, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("a=True", True), ("a= False", False), ("a=true", True), ("a=Truth", "Truth")]
+    ("text", "value"),
+    [
+        ("a=true", True),
+        ("a= False", False),
+        ("a=Truth", "Truth"),
+        ("a=.01", 0.01),
+        ("a=1.", 1.0),
+        ("a=(0.9, (True, 'b'))", [0.9, [True, "b"]]),
+        ("a=[accuracy, f1 ]", ["accuracy", "f1"]),
+        ("a=[top-k, f1]", "[top-k, f1]"),
+        ("a=None", "None"),
+        ("a={1}", "{1}"),
+    ],
 )
-def test_pythons_true_and_false_are_tomls(text, value):
+def test_a_setting_is_toml_or_else_python_or_else_text(text, value):
     assert setting(text) == ("a", value)
 
 
