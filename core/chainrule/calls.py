@@ -186,7 +186,7 @@ def _expect_fit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappi
     cls = next((cls for cls in type(args[0] if args else None).__mro__ if cls.__name__ == owner), None)
     if cls is None:
         raise ArgumentError(
-            f"{name}: must be called on an instance, got the class. Did you forget to call it, as in adam().{name}(…)?"
+            f"{name}: must be called on an instance, got the class. Call the class first: NAME(…).{name}(…)."
         )
     called = {"__init__": _public_name(cls), "__call__": label(args[0])}.get(name, name)
     # An Explained object's _use is about its construction.

@@ -7,7 +7,7 @@ import re
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, UnionType
+from types import FunctionType, ModuleType, UnionType
 from typing import Any, NamedTuple
 
 from chainrule.arguments import FOREIGN
@@ -73,7 +73,7 @@ def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, ca
         text: the address.
         owner: what begins messages.
         wanted: the type of the values that messages offer.
-        called: the name that they show where the file has none of these.
+        called: what messages call them.
 
     Raises:
         ChainruleError: if the file cannot be imported, or has nothing of that name.
@@ -91,14 +91,12 @@ def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, ca
     module = _imported(owner, file)
     if not name:
         raise ChainruleError(
-            f'{owner}: "{path}" names no {called.lower()}. Write {_choices(path, module, wanted, called)}.'
+            f'{owner}: "{path}" names no {called.lower()}. {_choices(path, module, wanted, called)}'
         )
     try:
         found: Any = reduce(getattr, name.split("."), module)
     except AttributeError:
-        raise ChainruleError(
-            f'{owner}: no "{name}" in {path}. Write {_choices(path, module, wanted, called)}.'
-        ) from None
+        raise ChainruleError(f'{owner}: no "{name}" in {path}. {_choices(path, module, wanted, called)}') from None
     return InFile(kind, path, name, found)
 
 
@@ -146,11 +144,15 @@ def _imported(owner: str, file: Path) -> ModuleType:
 
 
 def _choices(path: str, module: ModuleType, wanted: type | UnionType, called: str) -> str:
-    own = [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, wanted)
-        and not name.startswith("_")
-        and not (isinstance(value, type) and value.__module__ != module.__name__)
-    ]
-    return " or ".join(f"{path}:{name}" for name in own or [called])
+    """Return what may be written: the values that are wanted, else the functions, which may return one."""
+    for kind in (wanted, FunctionType):
+        own = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, kind)
+            and not name.startswith("_")
+            and not (isinstance(value, type | FunctionType) and value.__module__ != module.__name__)
+        ]
+        if own:
+            return f"Write {' or '.join(f'{path}:{name}' for name in own)}."
+    return f"It has none: write a {called.lower()} into it."

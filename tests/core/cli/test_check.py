@@ -3,6 +3,7 @@
 import inspect
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,20 @@ def test_a_component_in_a_file_is_found_with_its_kind(two, prefix, name, label):
 @pytest.mark.parametrize("text", ["adam", "optimizers:adam", "chainrule:adam", "optimizers:chainrule:adam", "a.b:C"])
 def test_what_does_not_end_in_py_names_no_file(text):
     assert subject_in_file(text) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "fix"),
+    [
+        ("from chainrule.optimizers import adam, ema\ndef average(): return ema(inner=adam())\n", "Write {}:average."),
+        ("rate = 0.1\n", "It has none: write a class into it."),
+    ],
+)
+def test_where_a_file_has_no_class_its_functions_may_be_meant(tmp_path, source, fix):
+    file = tmp_path / "made.py"
+    file.write_text(source)
+    with pytest.raises(ChainruleError, match=re.escape(f'no "Average" in {file}. {fix.format(file)}')):
+        subject_in_file(f"{file}:Average")
 
 
 @pytest.mark.parametrize(

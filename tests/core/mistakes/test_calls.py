@@ -66,7 +66,7 @@ def answers(mistake, words):
         (lambda: fit(validation_data=(X, Y)), 'fit: takes no argument "validation_data". Did you mean "validation"?'),
         (lambda: chainrule.fit(NETWORK, mse(), sgd()), "fit: needs train, got none."),
         (lambda: chainrule.evaluate(NETWORK, mse(), X, Y), "evaluate: takes by position network, loss and data, got 4"),
-        (lambda: sgd.attach(NETWORK), "attach: must be called on an instance, got the class."),
+        (lambda: sgd.attach(NETWORK), "got the class. Call the class first: NAME(…).attach(…)."),
         (lambda: sgd().attach(NETWORK, max_norm=1), 'attach: takes no argument "max_norm".'),
         (lambda: chainrule.create("optimizers", "adam", learning_rate=1), 'Did you mean "lr"?'),
         (lambda: chainrule.create("adam"), "create: needs name, got none. Write create(kind, name)."),
