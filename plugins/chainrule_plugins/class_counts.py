@@ -39,8 +39,8 @@ def confusion_counts(
         expect_two_classes(metric, count_beyond_one(target))
         predicted, actual, classes = (prediction > threshold)[..., 0].long(), (target > 0.5)[..., 0].long(), 2
     else:
-        actual, classes = class_indices(metric, prediction, target), outputs
-        predicted = prediction.argmax(2)
+        actual = class_indices(metric, prediction, target, of_one_output=label(metric))
+        predicted, classes = prediction.argmax(2), outputs
         actual = (actual.nan_to_num() if actual.is_floating_point() else actual).long()
     counting_rows = counting(actual, ignore_index)
     if counting_rows is not None:

@@ -9,8 +9,12 @@ from chainrule import Metric, ShapeError, label
 from chainrule_plugins.class_indices import fix_or_ignore_index
 
 
-def class_indices(metric: Metric, prediction: Tensor, target: Tensor) -> Tensor:
+def class_indices(
+    metric: Metric, prediction: Tensor, target: Tensor, *, of_one_output: str = "binary_accuracy"
+) -> Tensor:
     """Return the target's classes (M, N, …) for scores (M, N, C, …); of probabilities, the likeliest.
+
+    Messages name the metric `of_one_output`.
 
     Raises:
         ShapeError: for other shapes.
@@ -20,12 +24,12 @@ def class_indices(metric: Metric, prediction: Tensor, target: Tensor) -> Tensor:
     if len(shape) < 3 or shape[2] < 2 or classes.shape != shape[:2] + shape[3:]:
         raise ShapeError(
             f"{label(metric)}: target must be class indices (N, …) or probabilities (N, C, …) for scores (N, C, …), "
-            f"got {tuple(target.shape[1:])} for {tuple(shape[1:])}. {_advice(prediction, target)}"
+            f"got {tuple(target.shape[1:])} for {tuple(shape[1:])}. {_advice(prediction, target, of_one_output)}"
         )
     return classes
 
 
-def _advice(prediction: Tensor, target: Tensor) -> str:
+def _advice(prediction: Tensor, target: Tensor, of_one_output: str) -> str:
     """Return the sentence that says what to do about shapes that do not fit."""
     shape = prediction.shape
     if len(shape) > 3 and target.shape == shape[:-1]:
@@ -33,12 +37,19 @@ def _advice(prediction: Tensor, target: Tensor) -> str:
     if len(shape) > 2 and shape[2] > 1:
         is_column = target.shape == (*shape[:2], 1, *shape[3:])
         return "Drop an axis with y.squeeze(1)." if is_column else "Reshape one of them."
-    return "Use binary_accuracy for one output."
+    if target.dim() > len(shape) == 2:
+        return "Pass the network's output first, then the target."
+    return f"Pass scores of two classes or more; {of_one_output} takes one output and its target, both (N, 1)."
 
 
 def expect_one_output(metric: Metric, prediction: Tensor, target: Tensor, advice: str) -> None:
-    """Raise ShapeError, with the advice at its end, unless prediction and target are (M, N, 1) alike."""
+    """Raise ShapeError unless prediction and target are (M, N, 1) alike, with the advice where no axis is missing."""
     if prediction.dim() != 3 or prediction.shape != target.shape or prediction.shape[2] != 1:
+        lack = [
+            name for name, each in {"prediction": prediction, "y": target}.items() if each.shape == prediction.shape[:2]
+        ]
+        if lack and (prediction.dim() == 2 or prediction.shape[2] == 1):
+            advice = f"Give the axis with {' and '.join(f'{name}.unsqueeze(1)' for name in lack)}."
         raise ShapeError(
             f"{label(metric)}: prediction and target must have shape (N, 1), got {tuple(prediction.shape[1:])} and "
             f"{tuple(target.shape[1:])}. {advice}"

@@ -90,9 +90,7 @@ def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, ca
         raise ChainruleError(f"{owner}: no such file: {path}.")
     module = _imported(owner, file)
     if not name:
-        raise ChainruleError(
-            f'{owner}: "{path}" names no {called.lower()}. {_choices(path, module, wanted, called)}'
-        )
+        raise ChainruleError(f'{owner}: "{path}" names no {called.lower()}. {_choices(path, module, wanted, called)}')
     try:
         found: Any = reduce(getattr, name.split("."), module)
     except AttributeError:

@@ -61,7 +61,9 @@ def test_a_target_that_is_no_number_is_not_the_first_class():
             torch.zeros(2, 4, 5, dtype=torch.int64),
             "got (4, 5) for (4, 5, 3). Put the classes on axis 1, with scores.movedim(-1, 1).",
         ),
-        (torch.zeros(2, 4, 1), torch.zeros(2, 4, 1), "Use binary_accuracy for one output."),
+        (torch.zeros(2, 4, 1), torch.zeros(2, 4, 1), "binary_accuracy takes one output and its target, both (N, 1)."),
+        (torch.zeros(2, 4), CLASSES, "Pass scores of two classes or more; binary_accuracy takes one output and"),
+        (CLASSES, SCORES, "got (4, 3) for (4,). Pass the network's output first, then the target."),
         (
             SCORES,
             CLASSES[:, :2],

@@ -31,7 +31,17 @@ def test_a_member_or_target_without_a_number_has_none():
         assert binary_accuracy()(*pair, per_member=True).isnan().tolist() == [False, True]
 
 
-def test_other_shapes_raise():
-    scores = torch.zeros(4, 3)
-    with pytest.raises(ShapeError, match=r"^binary_accuracy: .* shape \(N, 1\), got \(4, 3\) and \(4, 3\)\."):
-        binary_accuracy()(scores, scores)
+@pytest.mark.parametrize(
+    ("prediction", "target", "message"),
+    [
+        ((4, 3), (4, 3), "got (4, 3) and (4, 3). Use accuracy for several classes."),
+        ((4, 3), (4,), "got (4, 3) and (4,). Use accuracy for several classes."),
+        ((4, 1), (4,), "got (4, 1) and (4,). Give the axis with y.unsqueeze(1)."),
+        ((4,), (4, 1), "got (4,) and (4, 1). Give the axis with prediction.unsqueeze(1)."),
+        ((4,), (4,), "got (4,) and (4,). Give the axis with prediction.unsqueeze(1) and y.unsqueeze(1)."),
+    ],
+)
+def test_other_shapes_raise(prediction, target, message):
+    with pytest.raises(ShapeError) as caught:
+        binary_accuracy()(torch.zeros(prediction), torch.zeros(target))
+    assert str(caught.value) == f"binary_accuracy: prediction and target must have shape (N, 1), {message}"
