@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import zipfile
 from collections.abc import Collection, Mapping
-from itertools import filterfalse
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +16,9 @@ from chainrule.arguments import nearest
 from chainrule_lab.runs.place import Place
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
+
+MISSING = {"", "?", "-", "na", "n/a", "null", "none"}
+"""The words, in small letters, by which files of numbers say that there is none."""
 
 
 def read_columns(place: Place, path: Path, wanted: Collection[str]) -> dict[str, Array]:
@@ -57,6 +59,7 @@ def columns_of(
     if isinstance(names, str):
         column = columns[names]
         if column.dtype.kind == "U" and not is_input:
+            _expect_none_missing(place, names, column)
             return torch.from_numpy(np.unique(column, return_inverse=True)[1]).long()
         _expect_numbers(place, names, column)
         may_be_classes = of_classes and column.dtype.kind == "f" and column.ndim == 1
@@ -78,9 +81,21 @@ def columns_of(
 
 
 def _expect_numbers(place: Place, name: str, column: Array) -> None:
+    if column.dtype.kind == "U":
+        row, text = next((row, text) for row, text in enumerate(column) if not _is_number(text))
+        raise place.error(
+            f'must name columns of numbers, got {name} with "{text}" in row {row + 1}. Mend it there, or name others.'
+        )
     if column.dtype.kind not in "fiub":
-        text = f' such as "{next(filterfalse(_is_number, column))}"' if column.dtype.kind == "U" else ""
-        raise place.error(f"must name columns of numbers, got {name} of {column.dtype.name}{text}. Name others.")
+        raise place.error(f"must name columns of numbers, got {name} of {column.dtype.name}. Name others.")
+
+
+def _expect_none_missing(place: Place, name: str, words: Array) -> None:
+    """Raise ChainruleError if a cell is empty, or says so between numbers."""
+    missing = {word for word in words.tolist() if word.lower() in MISSING}
+    if "" in missing or (missing and all(map(_is_number, {*words.tolist()} - missing))):
+        row, word = next((row, word) for row, word in enumerate(words) if word in missing)
+        raise place.error(f'must have a value in each row, got {name} with "{word}" in row {row + 1}. Mend it there.')
 
 
 def _is_number(text: str) -> bool:

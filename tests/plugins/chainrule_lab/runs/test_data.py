@@ -20,6 +20,7 @@ def splits(tmp_path):
     (tmp_path / "blanks.csv").write_text("height,twice,twice \n1.5,2,3\n,4,5\n")
     (tmp_path / "floats.csv").write_text("x,kind\n" + "1.5,2.0\n3.0,0.0\n" * 10)
     (tmp_path / "blank.csv").write_text("height,kind\n1.5,2\n,4\n")
+    (tmp_path / "missing.csv").write_text("x,kind,grade\n" + "1.5,2,K\n3.0,0,1\n0.5,NA,none\n" * 5)
     (tmp_path / "made.py").write_text(
         "import numpy as np\nfrom chainrule import Splits\n\n\n"
         "def pairs(rows=4, scale=1.0):\n    pair = scale * np.ones((rows, 2)), np.zeros(rows, dtype=np.int64)\n"
@@ -84,6 +85,10 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
     assert torch.equal(found.test[0], torch.full((6, 2), 2.0))
 
 
+def test_words_beside_numbers_may_be_classes(splits):
+    assert sorted({*splits(file="missing.csv", x="x", y="grade").train[1].tolist()}) == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -93,7 +98,7 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
         ),
         (
             {"file": "flowers.csv", "x": ["kind"], "y": "kind"},
-            "data.x must name columns of numbers, got kind of str128",
+            'data.x must name columns of numbers, got kind with "',
         ),
         (
             {"file": "flowers.csv", "x": "width", "y": "kind", "test": 1},
@@ -106,7 +111,15 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
         ({"file": "blanks.csv"}, 'data.file must have a name for each column, got "twice" twice in '),
         (
             {"file": "blank.csv", "x": "height", "y": "kind"},
-            'data.x must name columns of numbers, got height of str96 such as "". Name others.',
+            'data.x must name columns of numbers, got height with "" in row 2. Mend it there, or name others.',
+        ),
+        (
+            {"file": "blank.csv", "x": "kind", "y": "height"},
+            'data.y must have a value in each row, got height with "" in row 2. Mend it there.',
+        ),
+        (
+            {"file": "missing.csv", "x": "x", "y": "kind"},
+            'data.y must have a value in each row, got kind with "NA" in row 3. Mend it there.',
         ),
         ({"file": "none.csv"}, "data.file must be a .csv file that can be read, got"),
         ({"file": "made.py"}, "data.file must be a file .csv or .npz, got 'made.py'."),
