@@ -9,7 +9,8 @@ import typer
 from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, UnknownComponentError
+from chainrule.registry.component import Component
 from chainrule.registry.kinds import COMMANDS, KINDS, kind_or_none
 
 HEADINGS = {"define": "To define", "set": "To set", "override": "To override", "use": "To use"}
@@ -50,7 +51,7 @@ def show(
     from chainrule.cli.description import describe, source_code
 
     with stdout_kept_for(as_json):
-        component = registry.resolve(name)
+        component = _installed(name)
         if component.kind == COMMANDS:
             raise ChainruleError(
                 f"show: the component must be one of the {', '.join(KINDS)}, got the command {component.key}. "
@@ -64,6 +65,17 @@ def show(
         echo(source_code(component, loaded).rstrip())
     else:
         _print(describe(component, loaded))
+
+
+def _installed(name: str) -> Component:
+    try:
+        return registry.resolve(name)
+    except UnknownComponentError as error:
+        if ".py:" not in name:
+            raise
+        raise ChainruleError(
+            f"show: the component must be installed, got {name} of a file. Add --numbers, or run chainrule check {name}."
+        ) from error
 
 
 def _show_contract(kind: str, as_json: bool) -> None:

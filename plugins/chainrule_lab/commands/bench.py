@@ -72,6 +72,8 @@ def bench(
         from chainrule_lab.sweep.executors import executor_of
         from chainrule_lab.sweep.runner import Workers, workers_of
 
+    if export is not None and (listed or status or (names and names[0] == "verify")):
+        raise ChainruleError("bench: --export writes the outcomes of runs, got it with what runs none. Leave it out.")
     if listed:
         list_tasks()
         return

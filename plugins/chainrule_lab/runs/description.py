@@ -228,6 +228,8 @@ class RunDescription:
     def _check(self) -> None:
         """Raise ChainruleError unless every part of the description can be made."""
         for key in self.given:
+            if key == "search":
+                raise self._place.error('takes no "search", which is of a sweep. Run chainrule sweep on it.')
             if key not in KEYS:
                 known = f" It takes {', '.join(KEYS)}."
                 raise self._place.error(f'takes no "{key}".{nearest(key, KEYS) or known}')

@@ -114,10 +114,10 @@ def read_part(place: Place, given: object, kinds: tuple[str, ...], key: str = NA
     several = next((one.name for one in signature.parameters.values() if one.kind is one.VAR_POSITIONAL), "")
     if several in arguments and not isinstance(arguments[several], list):
         raise place.at(several).error(f"must be a list, got {shown(given[several])}. Write {several} = [ … ].")
-    if missing := [own for own, one in signature.parameters.items() if _is_required(one) and own not in arguments]:
-        raise place.error(
-            f'needs {", ".join(missing)}, got none. Write {{ {key} = "{given[key]}", {missing[0]} = … }}.'
-        )
+    missing = [own for own, one in signature.parameters.items() if _is_required(one) and own not in arguments]
+    if missing and arguments.keys() <= signature.parameters.keys():
+        written = "".join(f", {own} = …" for own in (*arguments, *missing))
+        raise place.error(f'needs {", ".join(missing)}, got none. Write {{ {key} = "{given[key]}"{written} }}.')
     try:
         by_name = {own: value for own, value in arguments.items() if own != several}
         expect_bound(label_of(function), signature, arguments.get(several, ()), by_name)

@@ -98,6 +98,12 @@ def test_what_needs_one_of_its_arguments_is_not_shown_without_any(rule, name, ca
     assert _json(rule, name)["example"].endswith(f"\n{call}")
 
 
+def test_a_class_in_a_file_is_answered_with_what_takes_it(rule):
+    shown = rule.chainrule("show", "rule.py:Q")
+    assert shown.returncode == 1
+    assert "got rule.py:Q of a file. Add --numbers, or run chainrule check rule.py:Q." in shown.stderr
+
+
 def test_a_factorys_required_arguments_stand_in_the_example(rule):
     shown = _json(rule, "schedules:factory")
     assert shown["example"].endswith("factory(steps=...)")

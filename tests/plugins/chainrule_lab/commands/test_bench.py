@@ -17,6 +17,7 @@ from chainrule_lab.commands.bench import bench
         ({"quick": True, "tasks": ["circle"]}, r"^bench: --quick has its own tasks and track, got --task"),
         ({"workers": 2, "dask": "tcp://x:1"}, r"^bench: --workers must be left out with --dask, got 2\."),
         ({"names": ["verify", "a", "b"]}, r"^bench: verify takes one STORE, got 2\."),
+        ({"status": True, "export": "x.json"}, r"^bench: --export writes the outcomes of runs, got it with what runs"),
         ({"status": True}, r"^bench: no such store: .*results\.db\. Start the runs without --status, or"),
     ],
 )

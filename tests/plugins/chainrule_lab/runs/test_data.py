@@ -133,7 +133,14 @@ def test_words_beside_numbers_may_be_classes(splits):
         ({"function": "made.py:pear"}, 'data: no "pear" in'),
         ({"function": "made.py:one"}, "data.function must return three pairs (x, y) of tensors, got"),
         ({"function": "made.py:fails"}, "data: fails: ZeroDivisionError: division by zero."),
-        ({"function": "made.py:needs"}, 'data needs a, b, got none. Write { function = "made.py:needs", a = … }.'),
+        (
+            {"function": "made.py:needs"},
+            'data needs a, b, got none. Write { function = "made.py:needs", a = …, b = … }.',
+        ),
+        (
+            {"function": "made.py:needs", "b": 1},
+            'data needs a, got none. Write { function = "made.py:needs", b = …, a = … }.',
+        ),
         ({"function": "made"}, "data.function must be FILE.py:NAME, got 'made'."),
     ],
     ids=str,

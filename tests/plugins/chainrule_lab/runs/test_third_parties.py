@@ -88,6 +88,11 @@ def test_a_name_may_have_its_distribution():
             {"optimizer": {"name": "slow", "break": 2}},
             'optimizer: slow: takes no argument "break". Did you mean "brake"',
         ),
+        (
+            {"network": [{"name": "linear", "in_features": 2, "units": 2}]},
+            'network.0: linear: takes no argument "units". It takes in_features, out_features,',
+        ),
+        ({"search": {"epochs": [1]}}, 'the run takes no "search", which is of a sweep. Run chainrule sweep on it.'),
         ({"optimizer": "halved"}, 'optimizer needs inner, got none. Write { name = "halved", inner = … }.'),
         ({"optimizer": "sloww"}, 'optimizer: No optimizer is registered as "sloww". Did you mean "slow"'),
         (
