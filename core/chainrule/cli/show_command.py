@@ -74,7 +74,7 @@ def _installed(name: str) -> Component:
         if ".py:" not in name:
             raise
         raise ChainruleError(
-            f"show: the component must be installed, got {name} of a file. Add --numbers, or run chainrule check {name}."
+            f"show: the component must be installed, got {name}. Add --numbers, or run chainrule check {name}."
         ) from error
 
 

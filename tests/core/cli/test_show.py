@@ -101,7 +101,7 @@ def test_what_needs_one_of_its_arguments_is_not_shown_without_any(rule, name, ca
 def test_a_class_in_a_file_is_answered_with_what_takes_it(rule):
     shown = rule.chainrule("show", "rule.py:Q")
     assert shown.returncode == 1
-    assert "got rule.py:Q of a file. Add --numbers, or run chainrule check rule.py:Q." in shown.stderr
+    assert "got rule.py:Q. Add --numbers, or run chainrule check rule.py:Q." in shown.stderr
 
 
 def test_a_factorys_required_arguments_stand_in_the_example(rule):
