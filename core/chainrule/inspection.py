@@ -15,7 +15,8 @@ from torch import Tensor
 
 from chainrule.base.module import Shape, named_modules
 from chainrule.base.protocols import ModuleLike
-from chainrule.errors import ChainruleError, label
+from chainrule.errors import ChainruleError, ContractError, ShapeError, label
+from chainrule.ops import shape_after
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -135,6 +136,50 @@ def _watch_rule(name: str, module: Any, found: dict[str, Shape]) -> None:
         return found[name]
 
     vars(module)["output_shape"] = watched
+
+
+def expect_declared_shapes(module: ModuleLike, x: Tensor) -> None:
+    """Explain why forward fails for x (M, N, …), if a module inside gives or gets a shape that no rule has foretold.
+
+    A copy runs it, so that what passes through a network as it should costs nothing.
+
+    Raises:
+        ContractError: if an output has another shape than output_shape says.
+        ShapeError: if a module's input does not fit, behind one without a rule about shapes.
+    """
+    try:
+        copied = copy.deepcopy(module)
+        for _, one in named_modules(copied):
+            _hold_to_rule(one)
+        copied.forward(x)
+    except (ContractError, ShapeError):
+        raise
+    except Exception:  # noqa: BLE001 - whatever made it fail before
+        return
+
+
+def _hold_to_rule(module: ModuleLike) -> None:
+    forward = module.forward
+
+    def held(x: Tensor) -> Tensor:
+        declared = shape_after(module, tuple(x.shape[2:]))
+        y = forward(x)
+        given = tuple(y.shape[2:])
+        if not _agree(declared, given):
+            raise ContractError(
+                f"{label(module)}: output_shape must return the shape of one output, {shown_shape(given)} for x "
+                f"{shown_shape(tuple(x.shape[2:]))}, got {shown_shape(declared)}. Define output_shape(input_shape)."
+            )
+        return y
+
+    vars(module)["forward"] = held
+
+
+def _agree(declared: Shape, shape: Shape) -> bool:
+    """Return whether sizes are those declared, where these are known."""
+    if ... in declared:
+        return True
+    return len(declared) == len(shape) and all(a in (b, None) for a, b in zip(declared, shape, strict=True))
 
 
 def shapes_seen(passed: Mapping[str, Passage]) -> dict[str, Shape]:

@@ -28,6 +28,7 @@ from chainrule.building import (
 from chainrule.calls import explained
 from chainrule.errors import ArgumentError, ChainruleError, ShapeError, label
 from chainrule.flat_buffers import FlatBuffers
+from chainrule.inspection import expect_declared_shapes, summary
 from chainrule.network_parts import NetworkParts
 from chainrule.ops import expect_module, expect_tensor, shape_after
 from chainrule.shared_modules import ask_for_input_grads, begin_call, expect_no_values, expect_own_call
@@ -138,8 +139,9 @@ class Network(NetworkParts):
             begin_call(self)
         try:
             y = self.module.forward(x)
-        except (RuntimeError, NotImplementedError):
+        except (RuntimeError, NotImplementedError, ShapeError):
             expect_dense("network", "x", x, self.device)
+            expect_declared_shapes(self.module, x)
             raise
         expect_tensor(self.module, y)
         output = y if self.is_ensemble else y[0]
@@ -320,8 +322,6 @@ class Network(NetworkParts):
         Raises:
             ShapeError: if the input does not fit.
         """
-        from chainrule.inspection import summary
-
         if input_shape is None:
             return summary(self, None)
         if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from chainrule import BackwardError, Shape, ShapeError, label
+from chainrule import BackwardError, Module, Shape, ShapeError, label
 from chainrule.ops import expect_tensor, shape_after
+from chainrule.registry import names
 from chainrule_plugins.containers import Container
 
 
@@ -34,9 +35,10 @@ class Sequential(Container):
             except ShapeError as error:
                 if position == 0:
                     raise
-                before = f"after {label(self.modules[position - 1])} at {position - 1}"
+                before = self.modules[position - 1]
                 raise ShapeError(
-                    f"{label(self)}: {label(module)} at {position}, {before}, does not fit: {error}"
+                    f"{label(self)}: {label(module)} at {position}, after {label(before)} at {position - 1}, does not "
+                    f"fit: {error}{_hint(before)}"
                 ) from error
         return shape
 
@@ -65,3 +67,11 @@ class Sequential(Container):
         from chainrule.layers import linear
 
         return [(cls(linear(3, 4), tanh(), linear(4, 2)), (3,))]
+
+
+def _hint(module: object) -> str:
+    """Return what a class of the user's own needs to change shapes, if it declares that it keeps them by silence."""
+    is_silent = getattr(type(module), "output_shape", None) is Module.output_shape
+    if not is_silent or any(label(module) in names(kind) for kind in ("layers", "activations")):
+        return ""
+    return f" If {label(module)} changes shapes, write its output_shape(input_shape)."

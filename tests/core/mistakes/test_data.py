@@ -108,7 +108,7 @@ def test_data_without_batches_is_answered_with_how_to_batch_it(take, data, fix):
         (lambda: mse()(Y, META), "mse: target must be on cpu, got a tensor on meta."),
         (lambda: mse()(Y > 0, Y > 0), "mse: prediction must have a floating dtype, got torch.bool."),
         (lambda: cross_entropy()(LOGITS.long(), CLASSES), "cross_entropy: prediction must have a floating dtype"),
-        (lambda: accuracy()(Y, Y), "Use binary_accuracy for one output."),
+        (lambda: accuracy()(Y, Y), "binary_accuracy takes one output and its target"),
         (lambda: step()(np.ones((3, 2)), Y), "network: x must be a tensor"),
     ],
 )

@@ -8,6 +8,8 @@ from typing import TypeAlias
 from torch import Tensor
 
 from chainrule.base.protocols import LossLike
+from chainrule.errors import ShapeError
+from chainrule.inspection import expect_declared_shapes
 from chainrule.network import Network
 from chainrule.ops import expect_tensor
 from chainrule.shared_modules import begin_call
@@ -57,10 +59,14 @@ class TrainingStep:
         """Add the batch's gradient to that of every parameter, and return the prediction and the loss (M,)."""
         if self.network.shared:
             begin_call(self.network)
-        if self._has_passed:
-            return self._pass(x, y)
-        with gradient_shapes_checked(self.network.modules()):
-            outputs = self._pass(x, y)
+        try:
+            if self._has_passed:
+                return self._pass(x, y)
+            with gradient_shapes_checked(self.network.modules()):
+                outputs = self._pass(x, y)
+        except (RuntimeError, NotImplementedError, ShapeError):
+            expect_declared_shapes(self.module, x)
+            raise
         self._has_passed = True
         return outputs
 

@@ -43,6 +43,16 @@ def test_one_module_in_two_places_raises(place):
         place(tanh())
 
 
+class EveryOther(Module):
+    """A layer that changes shapes without a rule that says so."""
+
+    def forward(self, x):
+        return x[..., ::2]
+
+    def backward(self, grad_output):
+        return torch.stack([grad_output, torch.zeros_like(grad_output)], -1).flatten(-2)
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
@@ -56,6 +66,12 @@ def test_one_module_in_two_places_raises(place):
             "sequential: sequential at 1, after sequential at 0, does not fit: "
             "sequential: linear at 1, after tanh at 0, does not fit: "
             "linear: x must have shape (N, …, 5), got (N, …, 3). Reshape x, or declare the layer for it.",
+        ),
+        (
+            sequential(linear(2, 4), EveryOther(), linear(2, 1)),
+            "sequential: linear at 2, after every_other at 1, does not fit: linear: x must have shape (N, …, 2), "
+            "got (N, …, 4). Reshape x, or declare the layer for it. "
+            "If every_other changes shapes, write its output_shape(input_shape).",
         ),
     ],
 )
