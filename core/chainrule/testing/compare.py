@@ -40,12 +40,7 @@ def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float =
         tolerance: the largest difference, absolute for expected values below 1, relative above; 0 requires equality.
         of: the input behind the value, shown in the message if it has at most 24 elements.
     """
-    if got.shape != expected.shape:
-        raise CheckFailed(f"{what} must have shape {tuple(expected.shape)}, got {tuple(got.shape)}.")
-    if got.dtype != expected.dtype:
-        raise CheckFailed(f"{what} must have dtype {expected.dtype}, got {got.dtype}.")
-    if got.device != expected.device:
-        raise CheckFailed(f"{what} must be on {expected.device}, got a tensor on {got.device}.")
+    expect_same_form(what, got, expected)
     if got.dtype == torch.bool:  # of which torch has no differences
         got, expected = got.int(), expected.int()
     allowed = tolerance * expected.abs().clamp(min=1.0)
@@ -62,6 +57,16 @@ def expect_close(what: str, got: Tensor, expected: Tensor, *, tolerance: float =
         f"({int((~same).sum())} of {same.numel()} elements differ, tolerance {tolerance:g}"
         f"{_last_places(expected[worst], got[worst])})."
     )
+
+
+def expect_same_form(what: str, got: Tensor, expected: Tensor) -> None:
+    """Raise CheckFailed unless two tensors have the same shape, dtype and device."""
+    if got.shape != expected.shape:
+        raise CheckFailed(f"{what} must have shape {tuple(expected.shape)}, got {tuple(got.shape)}.")
+    if got.dtype != expected.dtype:
+        raise CheckFailed(f"{what} must have dtype {expected.dtype}, got {got.dtype}.")
+    if got.device != expected.device:
+        raise CheckFailed(f"{what} must be on {expected.device}, got a tensor on {got.device}.")
 
 
 def relative_error(got: Tensor, expected: Tensor) -> Tensor:
@@ -89,7 +94,8 @@ def _last_places(one: Tensor, other: Tensor) -> str:
 
 
 def expect_different(what: str, got: Tensor, other: Tensor, message: str) -> None:
-    """Raise CheckFailed unless the values of a tensor are numbers and differ from another's somewhere."""
+    """Raise CheckFailed unless the values of a tensor are numbers and differ from another's of its form somewhere."""
+    expect_same_form(what, got, other)
     expect_finite(what, got)
     expect(not torch.equal(got, other), message)
 

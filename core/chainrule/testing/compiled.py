@@ -23,7 +23,10 @@ from chainrule.testing.losses.trials import LossExample, with_reduction
 from chainrule.testing.modules.trials import Example, make_trial
 from chainrule.testing.small_fit import Squares
 from chainrule.training import training_step
+from chainrule.training.batch_values import batch_values
 from chainrule.training.steps.eager import TrainingStep
+from chainrule.training.steps.evaluation_stage import EvaluationStage
+from chainrule.training.steps.snapshot import undeclared_tensors
 from chainrule.training.steps.stage import Stage
 
 STEPS = 3
@@ -42,6 +45,12 @@ def a_traced_step_equals_an_eager_one(example: Example) -> None:
     A layer that cannot be traced keeps the step of every network that holds it from being compiled.
     """
     expect_traced(parts_of_module(example))
+
+
+@check("layers", "activations", limit=1, cause=CAUSE)
+def a_traced_evaluation_equals_an_eager_one(example: Example) -> None:
+    """An evaluation is traced as one graph, which gives its output and mean loss, to 1e-12."""
+    expect_traced_evaluation(parts_of_module(example))
 
 
 @check("losses", cause=CAUSE)
@@ -140,6 +149,21 @@ def expect_traced(parts: Parts) -> None:
     _, got = graph(*tensors)
     _, expected = TrainingStep(other, other_loss, Down(lr=RATE).attach(other))(x, y)
     expect_same_state("traced", network, got, other, expected, tolerance=1e-12)
+
+
+def expect_traced_evaluation(parts: Parts) -> None:
+    """Raise CheckFailed unless an evaluation can be traced and its graph gives the output and mean loss."""
+    from chainrule.training.steps.evaluation_functions import Evaluated, trace_evaluation  # torch's private interfaces
+
+    network, loss, x, y = copy.deepcopy(parts)
+    evaluated = Evaluated(network.eval(), loss, {})
+    try:
+        traced, layout = trace_evaluation(evaluated, EvaluationStage(x, y), undeclared_tensors(evaluated.owners))
+    except Exception as error:
+        raise CheckFailed(f"an evaluation must be traced as one graph, got {one_line(error)}") from error
+    got, expected = layout.values(traced.graph(*traced.tensors)), batch_values(network, loss, x, y)
+    expect_close("the output in eval mode, traced, as eagerly,", got.prediction, expected.prediction, tolerance=1e-12)
+    expect_close("the mean loss, traced, as eagerly,", got.mean, expected.mean, tolerance=1e-12)
 
 
 def expect_compiled(parts: Parts) -> None:

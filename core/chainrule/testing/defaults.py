@@ -43,9 +43,7 @@ def other_defaults() -> Iterator[None]:
 def passes_follow_no_default(example: Example) -> None:
     """Passes in train and eval mode are the same whatever torch's default device and dtype, so also on a GPU."""
     trial = make_trial(example, members=3)
-    evaluated, again = trial.module(), trial.module()
-    evaluated.eval()
-    again.eval()
+    evaluated, again = trial.module(training=False), trial.module(training=False)
     with expect_no_error(f"a pass {WHEN}"), other_defaults():
         got, output = trial.run(), again.forward(trial.x)
     expect_same_pass(WHEN, got, trial.run(), of=trial.x)

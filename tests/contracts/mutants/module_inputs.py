@@ -43,6 +43,20 @@ class MemberAxisDropped(Linear):
         return super().forward(x)[0]
 
 
+@wrong("output_shape_is_as_declared")
+class RowsSummedInEvalMode(Tanh):
+    same_in_eval = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else x.flatten(2).sum(2)
+
+
+@wrong("dtype_is_kept")
+class PromotedInEvalMode(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.training else x.double())
+
+
 @wrong("dtype_is_kept")
 class OutputPromoted(Tanh):
     def forward(self, x: Tensor) -> Tensor:
@@ -74,6 +88,12 @@ class ViewOfTheInput(Tanh):
 
 
 @wrong("memory_layout_makes_no_difference")
+class ViewInEvalMode(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.training else x.view(-1).view(x.shape))
+
+
+@wrong("memory_layout_makes_no_difference")
 class ViewOfTheGradient(Tanh):
     def backward(self, grad_output: Tensor) -> Tensor:
         return super().backward(grad_output.view(-1).view(grad_output.shape))
@@ -83,6 +103,27 @@ class ViewOfTheGradient(Tanh):
 class OneRowSqueezed(Tanh):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).squeeze(1)
+
+
+@wrong("small_batches_are_accepted")
+class OneRowSqueezedInEvalMode(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else super().forward(x).squeeze(1)
+
+
+@wrong("small_batches_are_accepted")
+class NoRowsInEvalModeThoughDeclaredToMixThem(Module):
+    batch_independent = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            x.max()
+        self.save_for_backward()
+        return x - x.mean(1, keepdim=True)
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        self.saved_tensors()
+        return grad_output - grad_output.mean(1, keepdim=True)
 
 
 @wrong("small_batches_are_accepted")
@@ -107,6 +148,15 @@ class NaiveSoftplus(Module):
     def backward(self, grad_output: Tensor) -> Tensor:
         (x,) = self.saved_tensors()
         return grad_output * x.sigmoid()
+
+
+@wrong("extreme_inputs_stay_finite")
+class OverflowsInEvalMode(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x)
+        power = (2 * x).exp()
+        return (power - 1) / (power + 1)
 
 
 @wrong("extreme_inputs_stay_finite")

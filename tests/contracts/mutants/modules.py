@@ -49,6 +49,12 @@ class LargeAndALittleOtherwiseWhenTraced(Tanh):
         return super().backward(1e5 * (1.001 if is_traced else 1.0) * grad_output)
 
 
+@wrong("a_traced_evaluation_equals_an_eager_one")
+class BranchInEvalMode(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.training or x.sum() > 0 else 1 * x)
+
+
 @wrong("a_compiled_step_equals_an_eager_one")
 class OtherwiseWhenCompiled(Linear):
     def backward(self, grad_output: Tensor) -> Tensor | None:
@@ -101,6 +107,41 @@ class HalvedInEvalMode(Tanh):
 @wrong("eval_mode_differs_only_if_declared")
 class DeclaredToDifferInEvalMode(Tanh):
     same_in_eval = False
+
+
+@wrong("training_continues_from_a_saved_state")
+class StatisticsNotSaved(Tanh):
+    same_in_eval = False
+
+    def __init__(self) -> None:
+        self.mean = Buffer(persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean.data.lerp_(x.flatten(1).mean(1), 0.5)
+        return super().forward(x - self.mean.data.view(-1, *[1] * (x.dim() - 1)))
+
+
+@wrong("eval_mode_differs_only_if_declared")
+class OneRowInEvalMode(Tanh):
+    same_in_eval = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.training else x[:, :1])
+
+
+@wrong("arguments_are_not_changed")
+class InputChangedInEvalMode(Relu):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else x.clamp_(min=0)
+
+
+@wrong("arguments_are_not_changed")
+class InputCentredInEvalMode(StatisticsNotSaved):
+    """It changes its input once there are statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else x.sub_(self.mean.data.view(-1, *[1] * (x.dim() - 1)))
 
 
 @wrong("arguments_are_not_changed")
@@ -163,6 +204,14 @@ class CentredOverTheBatch(Module):
 @wrong("rows_do_not_influence_each_other")
 class DeclaredToMixRows(Tanh):
     batch_independent = False
+
+
+@wrong("rows_do_not_influence_each_other")
+class CentredOverTheBatchInEvalMode(Tanh):
+    same_in_eval = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.training else x - x.mean(1, keepdim=True))
 
 
 @wrong("results_follow_from_the_seed")
@@ -352,19 +401,6 @@ class MaskOfTheFirstCall(MaskedDropout):
     def mask(self, x: Tensor) -> Tensor:
         self.random.counter.zero_()
         return super().mask(x)
-
-
-@wrong("training_continues_from_a_saved_state")
-class StatisticsNotSaved(Tanh):
-    same_in_eval = False
-
-    def __init__(self) -> None:
-        self.mean = Buffer(persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self.mean.data.lerp_(x.flatten(1).mean(1), 0.5)
-        return super().forward(x - self.mean.data.view(-1, *[1] * (x.dim() - 1)))
 
 
 @wrong("eval_mode_differs_only_if_declared")

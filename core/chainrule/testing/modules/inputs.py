@@ -16,6 +16,7 @@ from chainrule.ops import shape_after
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_error, expect_no_error
 from chainrule.testing.modules.trials import (
+    MODES,
     Example,
     Trial,
     declares,
@@ -33,26 +34,29 @@ LARGE = 1e4
 
 @check("layers", "activations", cause="a missing output_shape though forward changes the shape, or a wrong one.")
 def output_shape_is_as_declared(example: Example) -> None:
-    """Forward returns shape (M, N, *output_shape), against which neighbouring layers are checked."""
+    """Forward returns shape (M, N, *output_shape) in either mode; neighbouring layers are checked against it."""
     module, _ = example
     for trial in trials(example):
         declared = shape_after(module, shape_of(example))
         expected = (*trial.x.shape[:2], *declared)
-        got = tuple(trial.output().shape)
-        expect(got == expected, f"the output for x {tuple(trial.x.shape)} must have shape {expected}, got {got}.")
+        for mode, training in MODES.items():
+            got, what = tuple(trial.output(training=training).shape), f"the output{mode} for x {tuple(trial.x.shape)}"
+            expect(got == expected, f"{what} must have shape {expected}, got {got}.")
 
 
 @check("layers", "activations", cause="a tensor created without dtype=x.dtype, or a conversion that is not reversed.")
 def dtype_is_kept(example: Example) -> None:
-    """For float32 parameters and inputs, output and gradients are float32 and agree with float64 to 1e-3.
+    """For float32 parameters and inputs, output and gradients are float32 and agree with float64 to 1e-3, in any mode.
 
     For integer inputs they have the parameters' dtype.
     """
     for members in (1, 3):
-        wide = make_trial(example, members=members).run()
-        narrow_trial = make_trial(example, members=members, dtype=torch.float32)
-        narrow = narrow_trial.run()
-        pairs = {"the output": (narrow.output, wide.output)}
+        wide_trial, narrow_trial = (
+            make_trial(example, members=members, dtype=dtype) for dtype in (torch.float64, torch.float32)
+        )
+        wide, narrow = wide_trial.run(), narrow_trial.run()
+        evaluated = narrow_trial.output(training=False), wide_trial.output(training=False)
+        pairs = {"the output": (narrow.output, wide.output), "the output in eval mode": evaluated}
         if wide.input_grad is not None:
             pairs["dL/dx"] = given(narrow.input_grad), wide.input_grad
         for name, grad in narrow.parameter_grads.items():
@@ -159,7 +163,7 @@ def _refuses(trial: Trial, member: int, integer: int) -> bool:
 
 @check("layers", "activations", cause="view() in place of reshape(), or an in-place operation on an expanded tensor.")
 def memory_layout_makes_no_difference(example: Example) -> None:
-    """Transposed, strided and expanded tensors give the same results as contiguous copies.
+    """Transposed, strided and expanded tensors give the same results as contiguous copies, in either mode.
 
     Inputs shared by members arrive expanded, as do the gradients of sums.
     """
@@ -168,6 +172,8 @@ def memory_layout_makes_no_difference(example: Example) -> None:
         odd, plain = trial.given(x=x), trial.given(x=x.contiguous())
         with expect_no_error(f"x {layout}, of shape {tuple(x.shape)} and strides {x.stride()},"):
             expect_same_pass(f"with x {layout}", odd.run(), plain.run())
+            evaluated = odd.output(training=False), plain.output(training=False)
+            expect_close(f"the output in eval mode with x {layout}", *evaluated, tolerance=1e-12)
     for layout, grad in _layouts(trial.grad_output).items():
         odd, plain = trial.given(grad_output=grad), trial.given(grad_output=grad.contiguous())
         with expect_no_error(f"grad_output {layout}, of shape {tuple(grad.shape)} and strides {grad.stride()},"):
@@ -192,14 +198,20 @@ def small_batches_are_accepted(example: Example) -> None:
     """
     module, _ = example
     trial = make_trial(example, members=3)
-    among_others, draws_numbers = trial.run(), trial.draws_numbers()
+    among_others, evaluated, draws_numbers = trial.run(), trial.output(training=False), trial.draws_numbers()
     for rows in (1, 0):
         small = trial.given(trial.x[:, :rows], trial.grad_output[:, :rows])
         if not declares(module, "batch_independent"):
-            error = error_of(small.run)
-            works = error is None or isinstance(error, ChainruleError)
-            expect(works, f"a batch of size {rows} must work or raise ChainruleError, got {type(error).__name__}.")
+            for mode, training in MODES.items():
+                error = error_of(small.run if training else partial(small.output, training=False))
+                what = f"a batch of size {rows}{mode}"
+                works = error is None or isinstance(error, ChainruleError)
+                expect(works, f"{what} must work or raise ChainruleError, got {type(error).__name__}.")
             continue
+        with expect_no_error(f"a batch of size {rows} in eval mode"):
+            alone = small.output(training=False)
+        what = f"the output in eval mode for a batch of size {rows}"
+        expect_close(what, alone, evaluated[:, :rows], tolerance=1e-9, of=small.x)
         with expect_no_error(f"a batch of size {rows}"):
             got = small.run()
         if draws_numbers and got.output.shape[:2] == small.x.shape[:2]:
@@ -211,7 +223,7 @@ def small_batches_are_accepted(example: Example) -> None:
 
 @check("layers", "activations", cause="exp of a large number, or a division by a norm that can be 0.")
 def extreme_inputs_stay_finite(example: Example) -> None:
-    """Outputs and gradients are finite in float32 for inputs of 0, 1e-30 and ±1e4, unless finite = False.
+    """Outputs in either mode and gradients are finite in float32 for 0, 1e-30 and ±1e4, unless finite = False.
 
     One NaN ruins a training run. A module that declares finite = False must give NaN or infinity for one of these.
     """
@@ -228,8 +240,9 @@ def extreme_inputs_stay_finite(example: Example) -> None:
         LARGE * trial.x.sign(),
     ):
         x = values.expand(trial.x.shape).contiguous()
-        got = trial.given(x=x, grad_output=torch.ones_like(trial.grad_output)).run()
-        results = {"the output": got.output, "dL/dx": given(got.input_grad)}
+        extreme = trial.given(x=x, grad_output=torch.ones_like(trial.grad_output))
+        got, evaluated = extreme.run(), extreme.output(training=False)
+        results = {"the output": got.output, "the output in eval mode": evaluated, "dL/dx": given(got.input_grad)}
         results |= {f"the gradient of {name}": grad for name, grad in got.parameter_grads.items()}
         shown = f"{values.item():g}" if values.dim() == 0 else f"±{LARGE:g}"
         for what, tensor in results.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -38,8 +39,7 @@ def second_backward_raises(example: Example) -> None:
 def eval_mode_keeps_nothing(example: Example) -> None:
     """Forward in eval mode saves no tensors, so that evaluation on large data needs no memory for backward."""
     trial = make_trial(example)
-    module = trial.module()
-    module.eval()
+    module = trial.module(training=False)
     before = {id(tensor) for _, tensor in _tensors_inside(module)}
     module.forward(trial.x)
     kept = [name for name, tensor in _tensors_inside(module) if id(tensor) not in before]
@@ -62,13 +62,11 @@ def _tensors_inside(module: Module) -> Iterator[tuple[str, Tensor]]:
 def eval_mode_differs_only_if_declared(example: Example) -> None:
     """Eval mode gives the same output as train mode, unless same_in_eval = False.
 
-    A module that declares this must give different outputs.
+    A module that declares this must give different outputs, of the same shape and dtype.
     """
     module, _ = example
     trial = make_trial(example, members=3)
-    evaluated = trial.module()
-    evaluated.eval()
-    got, expected = evaluated.forward(trial.x), trial.output()
+    got, expected = trial.output(training=False), trial.output()
     if declares(module, "same_in_eval"):
         expect_close("the output in eval mode", got, expected, tolerance=1e-12, of=trial.x)
     else:
@@ -82,19 +80,21 @@ def eval_mode_differs_only_if_declared(example: Example) -> None:
 
 @check("layers", "activations", cause="an in-place operation such as add_, or out=, on a tensor of the caller's.")
 def arguments_are_not_changed(example: Example) -> None:
-    """Forward and backward leave x, the output, grad_output and the parameter values unchanged."""
+    """Forward, in either mode, and backward leave x, the output, grad_output and the parameter values unchanged."""
     trial = make_trial(example, members=3)
-    module, x, grad_output = trial.module(), trial.x.clone(), trial.grad_output.clone()
-    values = [parameter.data.clone() for parameter in module.parameters()]
-    output = module.forward(x)
-    expect_close("x after forward", x, trial.x)
-    before = output.clone()
-    module.backward(grad_output)
-    expect_close("x after backward", x, trial.x)
-    expect_close("the output after backward", output, before)
-    expect_close("grad_output after backward", grad_output, trial.grad_output)
-    for parameter, value in zip(module.parameters(), values, strict=True):
-        expect_close(f"{parameter!r} after backward", parameter.data, value)
+    for mode, network in {"": copy.deepcopy(trial.network), " in eval mode": trial.trained()}.items():
+        x, grad_output = trial.x.clone(), trial.grad_output.clone()
+        values = [parameter.data.clone() for parameter in network.parameters()]
+        output = network.module.forward(x)
+        expect_close(f"x after forward{mode}", x, trial.x)
+        if not mode:
+            before = output.clone()
+            network.module.backward(grad_output)
+            expect_close("x after backward", x, trial.x)
+            expect_close("the output after backward", output, before)
+            expect_close("grad_output after backward", grad_output, trial.grad_output)
+        for parameter, value in zip(network.parameters(), values, strict=True):
+            expect_close(f"{parameter!r} after a pass{mode}", parameter.data, value)
 
 
 @check("layers", "activations", cause="a tensor kept in an attribute; only save_for_backward detects in-place changes.")
@@ -122,7 +122,7 @@ def changes_before_backward_are_noticed(example: Example) -> None:
 
 @check("layers", "activations", cause="a statistic over the batch axis, or a reshape that mixes rows.")
 def rows_do_not_influence_each_other(example: Example) -> None:
-    """Each row's output and dL/dx depend on that row alone, unless batch_independent = False.
+    """Each row's output, in either mode, and dL/dx depend on that row alone, unless batch_independent = False.
 
     A module that declares this must mix rows.
     """
@@ -135,6 +135,8 @@ def rows_do_not_influence_each_other(example: Example) -> None:
         rest = slice(None), slice(1, None)
         when = "of rows 1 to 3 after a change to row 0"
         expect_same_pass(when, got.part(*rest), expected.part(*rest), tolerance=1e-9)
+        evaluated = [each.output(training=False)[rest] for each in (trial.given(changed), trial)]
+        expect_close(f"the output in eval mode {when}", *evaluated, tolerance=1e-9)
     else:
         expect_different(
             "the output of rows 1 to 3", got.output[:, 1:], expected.output[:, 1:],

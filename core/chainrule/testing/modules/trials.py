@@ -15,6 +15,9 @@ from chainrule.network import Network
 from chainrule.ops import expect_tensor
 from chainrule.testing.compare import expect, expect_close, expect_numbers
 
+MODES = {"": True, " in eval mode": False}
+"""What messages add for a mode, and whether it is train mode."""
+
 Example = tuple[Module, tuple[int, ...] | Tensor]
 """An unbuilt module, and the shape of one example input or a tensor (N, …) of inputs."""
 
@@ -43,13 +46,15 @@ class Trial:
     x: Tensor
     grad_output: Tensor
 
-    def module(self) -> Module:
-        """Return the module of a new copy of the network."""
-        return cast("Module", copy.deepcopy(self.network).module)
+    def module(self, *, training: bool = True) -> Module:
+        """Return the module of a new copy of the network, in train or eval mode."""
+        module = cast("Module", copy.deepcopy(self.network).module)
+        module.train(training)
+        return module
 
-    def output(self) -> Tensor:
-        """Return the output for x."""
-        return self.module().forward(self.x)
+    def output(self, *, training: bool = True) -> Tensor:
+        """Return the output for x in train or eval mode."""
+        return self.module(training=training).forward(self.x)
 
     def draws_numbers(self) -> bool:
         """Return whether forward draws random numbers, so that a second call on the same copy differs."""
@@ -84,10 +89,10 @@ class Trial:
         return Pass(output, input_grad, {name: p.grad.clone() for name, p in network.named_parameters()})
 
     def trained(self) -> Network:
-        """Return a copy of the network after a pass, in eval mode."""
+        """Return a copy of the network after a pass on copies of the tensors, in eval mode."""
         network = copy.deepcopy(self.network)
-        network.module.forward(self.x)
-        network.module.backward(self.grad_output)
+        network.module.forward(self.x.clone())
+        network.module.backward(self.grad_output.clone())
         return network.eval()
 
     def given(self, x: Tensor | None = None, grad_output: Tensor | None = None) -> Trial:

@@ -119,12 +119,19 @@ def evaluation_of(evaluated: Evaluated, stage: EvaluationStage) -> tuple[Functio
 
 
 def _compiled(evaluated: Evaluated, stage: EvaluationStage, undeclared: Mapping[str, Tensor]) -> Known:
-    traced, layout = _trace(evaluated, stage, undeclared)
+    traced, layout = trace_evaluation(evaluated, stage, undeclared)
     return Known(compiled(traced.graph, traced.tensors), layout, traced.constants)
 
 
 @random_numbers_kept()
-def _trace(evaluated: Evaluated, stage: EvaluationStage, undeclared: Mapping[str, Tensor]) -> tuple[Traced, Layout]:
+def trace_evaluation(
+    evaluated: Evaluated, stage: EvaluationStage, undeclared: Mapping[str, Tensor]
+) -> tuple[Traced, Layout]:
+    """Return the graph of the evaluation of the batch on the stage, and how to read its outputs.
+
+    Raises:
+        Exception: if network, loss or a metric cannot be traced.
+    """
     with torch.random.fork_rng(devices=[]):
         _values(copy.deepcopy(evaluated), *stage.at(stage.tensors))  # what it caches is made outside of the trace
     expect_no_views(undeclared, evaluated.network.flat)
