@@ -96,6 +96,20 @@ class LinearPartForgottenInGradient(Mse):
         return square.where(square <= 100, 20 * square.sqrt() - 100)
 
 
+@wrong("diverged_member_has_no_loss")
+class NanTakenForASmallError(Mse):
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        square = super().forward(prediction, target)
+        return torch.where(square > 0, square, 0.0)
+
+
+@wrong("diverged_member_has_no_loss")
+class NanOfAllMembers(Mse):
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        square = super().forward(prediction, target)
+        return square + 0 * square.sum(0)
+
+
 @wrong("value_is_per_member")
 class SummedOverMembers(Mse):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

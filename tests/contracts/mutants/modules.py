@@ -214,6 +214,24 @@ class CentredOverTheBatchInEvalMode(Tanh):
         return super().forward(x if self.training else x - x.mean(1, keepdim=True))
 
 
+@wrong("nan_shows_in_its_row")
+class NanTakenForNegative(Relu):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.where(x > 0, x, 0.0))
+
+
+@wrong("nan_shows_in_its_row")
+class NanTakenForNegativeInEvalMode(Relu):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.training else torch.where(x > 0, x, 0.0))
+
+
+@wrong("nan_shows_in_its_row")
+class NanOfAllMembers(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x + 0 * x.sum(0))
+
+
 @wrong("results_follow_from_the_seed")
 class GlobalRandomState(Module):
     def forward(self, x: Tensor) -> Tensor:

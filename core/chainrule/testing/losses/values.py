@@ -177,6 +177,25 @@ def extreme_predictions_stay_finite(example: LossExample) -> None:
         expect_finite(f"dL/dprediction for predictions of {what}", loss.backward())
 
 
+@check("losses", cause="torch.where, masked_fill or a comparison, which take NaN for a small number.")
+def diverged_member_has_no_loss(example: LossExample) -> None:
+    """A row of NaN in a member's prediction gives it the loss NaN, and leaves the others' as they were.
+
+    A run that diverged would otherwise rank as the best. A row that the loss ignores, as by its target, need not show.
+    """
+    loss = with_reduction(example[0], "mean", members=True)
+    predictions, targets = three_members(example)
+    before = loss(predictions, targets, per_member=True)
+    for row in range(predictions.shape[1]):
+        changed, diverged = predictions.clone(), predictions.clone()
+        changed[1, row] = reflected(loss, 1.5 - 2 * changed[1, row])
+        diverged[1, row] = torch.nan
+        other, got = (loss(each, targets, per_member=True) for each in (changed, diverged))
+        hidden = not (got[1].isnan() or torch.equal(other[1], before[1]))
+        expect(not hidden, f"the loss of a member with NaN in row {row} must be NaN, got {got[1].item():g}.")
+        expect_close("the loss beside a member with NaN", got[::2], before[::2], tolerance=1e-12)
+
+
 @check("losses", cause="a tensor created without dtype=, or a conversion that is not reversed.")
 def loss_dtype_is_kept(example: LossExample) -> None:
     """For float32 arguments, loss and gradient are float32 and agree with float64 to 1e-4."""

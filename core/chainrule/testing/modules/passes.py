@@ -10,9 +10,9 @@ from torch import Tensor
 
 from chainrule.base.module import Module, named_modules, named_parameters
 from chainrule.errors import BackwardError
-from chainrule.testing.check import check
+from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_different, expect_error, expect_no_error
-from chainrule.testing.modules.trials import Example, Pass, declares, expect_same_pass, make_trial
+from chainrule.testing.modules.trials import MODES, Example, Pass, declares, expect_same_pass, make_trial
 from chainrule.testing.subject import Subject
 
 
@@ -126,10 +126,9 @@ def rows_do_not_influence_each_other(example: Example) -> None:
 
     A module that declares this must mix rows.
     """
-    module, inputs = example
+    module, _ = example
     trial = make_trial(example, members=3)
-    changed = trial.x.clone()
-    changed[:, 0] = changed[:, 1] if isinstance(inputs, Tensor) else 1.5 - 2 * changed[:, 0]
+    changed = _with_another_row_0(example, trial.x)
     got, expected = trial.given(changed).run(), trial.run()
     if declares(module, "batch_independent"):
         rest = slice(None), slice(1, None)
@@ -142,6 +141,31 @@ def rows_do_not_influence_each_other(example: Example) -> None:
             "the output of rows 1 to 3", got.output[:, 1:], expected.output[:, 1:],
             "a module with batch_independent = False must mix rows, got rows 1 to 3 unchanged by row 0.",
         )  # fmt: skip
+
+
+def _with_another_row_0(example: Example, x: Tensor) -> Tensor:
+    changed = x.clone()
+    changed[:, 0] = changed[:, 1] if isinstance(example[1], Tensor) else 1.5 - 2 * changed[:, 0]
+    return changed
+
+
+@check("layers", "activations", cause="torch.where, masked_fill or a comparison, which take NaN for a small number.")
+def nan_shows_in_its_row(example: Example) -> None:
+    """A row of NaN has NaN in its output, in either mode, and leaves the other members as they were.
+
+    A member that diverged would otherwise pass for a sound one. A row without effect on its output need not show.
+    """
+    trial = make_trial(example, members=3)
+    if not trial.x.is_floating_point():
+        raise NotApplicable("its inputs are integers, of which none is NaN")
+    changed, diverged = _with_another_row_0(example, trial.x), trial.x.clone()
+    diverged[1, 0] = torch.nan
+    for mode, training in MODES.items():
+        before, other, got = (trial.given(x).output(training=training) for x in (trial.x, changed, diverged))
+        row = got[1, 0].flatten()
+        hidden = not (row.isnan().any() or torch.equal(other[1, 0], before[1, 0]))
+        expect(not hidden, f"the output{mode} for a row of NaN must have NaN, got {row[:4].tolist()}.")
+        expect_close(f"the output{mode} of members beside one with NaN", got[::2], before[::2], tolerance=1e-12)
 
 
 @check(
