@@ -44,6 +44,13 @@ class ErrorOverItsSize(Absolute):
 
 
 @wrong("gradient_at_the_target_is_between_the_slopes")
+class RootWithAnEpsThatFloat32DoesNotHold(Absolute):
+    def gradient(self) -> Tensor:
+        (error,) = self.saved_tensors()
+        return error / (error * error + 1e-60).sqrt()
+
+
+@wrong("gradient_at_the_target_is_between_the_slopes")
 class SteepAtTheTarget(Absolute):
     def gradient(self) -> Tensor:
         (error,) = self.saved_tensors()

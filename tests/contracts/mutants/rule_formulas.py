@@ -92,6 +92,18 @@ class DoubledInFloat32(Sgd):
         return super().update(parameter, grad if grad.dtype == torch.float64 else 2 * grad, state, step)
 
 
+@wrong("float32_steps_agree_with_float64")
+class EvaluatedInDoublePrecision(Sgd):
+    def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
+        return parameter.double()
+
+
+@wrong("float32_steps_agree_with_float64")
+class EvaluatedTwiceAsLargeInFloat32(Sgd):
+    def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
+        return parameter if parameter.dtype == torch.float64 else 2 * parameter
+
+
 @wrong("trajectory_follows_the_reference", reference=reference_of(Adadelta))
 class StepSizeFromTheNewMean(Adadelta):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
@@ -264,6 +276,19 @@ class StepSkippedForOneNan(Sgd):
 class FourthPowers(Sgd):
     def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
         return grad**5 / (grad**4 + 1e-8)
+
+
+@wrong("extreme_gradients_stay_finite")
+class EpsThatFloat32DoesNotHold(Sgd):
+    def update(self, parameter: Tensor, grad: Tensor, state: State, step: Step) -> Tensor:
+        return grad / (grad.abs() + 1e-60)
+
+
+@wrong("extreme_gradients_stay_finite")
+class EpsOfTheEvaluationThatFloat32DoesNotHold(Sgd):
+    def evaluation_parameter(self, parameter: Tensor, state: State) -> Tensor:
+        ahead = state["b"] if self.momentum else torch.zeros_like(parameter)
+        return parameter - 0.01 * ahead / (ahead.abs() + 1e-60)
 
 
 @wrong("extreme_gradients_stay_finite")

@@ -13,6 +13,7 @@ from chainrule.base.optimizer import Optimizer
 from chainrule.base.random_streams import random_stream
 from chainrule.base.wrapper import layers_of
 from chainrule.errors import HyperparameterError
+from chainrule.network import Network
 from chainrule.testing.check import NotApplicable, check
 from chainrule.testing.compare import expect, expect_close, expect_finite
 from chainrule.testing.optimizers.trials import (
@@ -27,6 +28,7 @@ from chainrule.testing.optimizers.trials import (
     moved,
     positions,
     shapes_for,
+    take,
     weights,
     without_decay,
 )
@@ -187,20 +189,23 @@ def nan_and_inf_stay_where_they_are(rule: Optimizer) -> None:
 
 @check("optimizers", cause="a square that overflows or underflows, or a division by it without eps.")
 def extreme_gradients_stay_finite(rule: Optimizer) -> None:
-    """Float32 parameters stay finite after steps with gradients at both ends of gradient_range.
+    """Float32 parameters, and those to evaluate with, stay finite for gradients of 0 and at the ends of gradient_range.
 
     Gradients of each size come alone and alternating with ordinary ones; the default range is 1e−15 to 1e15.
     """
     layers = layers_of(rule)
-    for size in (max(one.gradient_range[0] for one in layers), min(one.gradient_range[1] for one in layers)):
-        for others in (size, 1.0):
-            network = weights(rule, dtype=torch.float32)
-            updater = rule.attach(network)
-            for t in range(1, STEPS + 1):
-                draw_gradients(network, t)
-                network.flat.grad.mul_(size if t % 2 else others)
-                updater.step()
-                expect_finite(f"the parameters after step {t} with gradients of size {size:g}", network.flat.data)
+    low, high = max(one.gradient_range[0] for one in layers), min(one.gradient_range[1] for one in layers)
+    for size, others in ((0.0, 0.0), (low, low), (low, 1.0), (high, high), (high, 1.0)):
+        network = weights(rule, dtype=torch.float32)
+        updater = rule.attach(network)
+        for t in range(1, STEPS + 1):
+            draw_gradients(network, t)
+            network.flat.grad.mul_(size if t % 2 else others)
+            updater.step()
+            when = f"after step {t} with gradients of size {size:g}"
+            expect_finite(f"the parameters {when}", network.flat.data)
+            with updater.evaluating():
+                expect_finite(f"the parameters to evaluate with {when}", network.flat.data)
 
 
 @check(
@@ -236,12 +241,23 @@ def a_step_moves_every_parameter(rule: Optimizer) -> None:
     "optimizers", cause="a branch on the dtype, a computation in lower precision, or eps below the smallest float32."
 )
 def float32_steps_agree_with_float64(rule: Optimizer) -> None:
-    """Each step on float32 parameters leads where it does in float64, to 1e-4; references are followed in float64."""
-    steps = STEPS * Chain(rule).stride
-    wide, narrow = (positions(rule, weights(rule, dtype=dtype), steps) for dtype in (torch.float64, torch.float32))
-    for t, (expected, got) in enumerate(zip(wide, narrow, strict=True), start=1):
-        rounded = {name: values.float() for name, values in expected.items()}
-        expect_same(f"in float32 after step {t}", got, rounded, tolerance=1e-4)
+    """Each step on float32 parameters leads where it does in float64, to 1e-4; references are followed in float64.
+
+    The same holds for the parameters to evaluate with.
+    """
+    networks = [weights(rule, dtype=dtype) for dtype in (torch.float64, torch.float32)]
+    wide, narrow = (rule.attach(network) for network in networks)
+    for t in range(1, STEPS * Chain(rule).stride + 1):
+        take(wide, 1)
+        take(narrow, 1)
+        _expect_rounded(f"in float32 after step {t}", *networks)
+        with wide.evaluating(), narrow.evaluating():
+            _expect_rounded(f"to evaluate with in float32 after step {t}", *networks)
+
+
+def _expect_rounded(what: str, wide: Network, narrow: Network) -> None:
+    rounded = {name: values.float() for name, values in wide.state_dict().items()}
+    expect_same(what, narrow.state_dict(), rounded, tolerance=1e-4)
 
 
 @check("optimizers", cause="view(…) in place of reshape(…), or an assumption about strides.")
