@@ -34,6 +34,10 @@ class NoNumbers(CheckFailed):
     """The component is NaN for its examples, so that every check would fail; the message gives the remedy."""
 
 
+class WrongReference(CheckFailed):
+    """The reference is at fault rather than the component; the message gives the remedy."""
+
+
 class NotApplicable(Exception):  # noqa: N818 - not an error
     """The check does not apply to the component; the message is the reason."""
 
@@ -211,7 +215,7 @@ def run(subject: Subject, check: Check) -> Result:
                     break
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         message = str(error) if isinstance(error, CheckFailed) else f"raised {one_line(error).rstrip('.')}."
-        cause = "" if isinstance(error, NoNumbers) else f" Usual cause: {check.cause}"
+        cause = "" if isinstance(error, NoNumbers | WrongReference) else f" Usual cause: {check.cause}"
         detail = f"{subject.label}: {title(check.name, check.origin)} failed{where}: {message}{cause}"
         return result("failed", detail, error)
     why = "; ".join(dict.fromkeys(reasons))

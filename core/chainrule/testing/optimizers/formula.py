@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
+from torch import Tensor
 
+from chainrule.arguments import shown
 from chainrule.base.optimizer import Optimizer
 from chainrule.base.wrapper import layers_of
-from chainrule.testing.check import NotApplicable, check
+from chainrule.testing.check import NotApplicable, WrongReference, check
 from chainrule.testing.compare import expect, expect_close, expect_different
 from chainrule.testing.optimizers.trials import (
     SHAPES,
@@ -70,11 +72,40 @@ def _compare(rule: Optimizer, reference: Reference, shape: Shape, steps: int) ->
         gradients.append(parameter.grad[0].clone())
         updater.step()
         found.append(parameter.data[0].clone())
-    expected = list(reference(rule, start.clone(), [gradient.clone() for gradient in gradients]))
-    expect(len(expected) == steps, f"the reference must return {steps} parameters, one per step, got {len(expected)}.")
+    expected = _followed(reference, rule, start, gradients)
     for t, (mine, theirs) in enumerate(zip(found, expected, strict=True), start=1):
         given = torch.stack([start, *gradients[:t]])
-        expect_close(f"{rule!r}: the parameter after step {t}", mine, theirs.to(mine), tolerance=1e-10, of=given)
+        expect_close(f"{rule!r}: the parameter after step {t}", mine, theirs, tolerance=1e-10, of=given)
+
+
+def _followed(reference: Reference, rule: Optimizer, start: Tensor, gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Return the parameter after each step by the reference, copied as it comes, since the next may change it in place.
+
+    Raises:
+        WrongReference: if it gives anything but as many tensors like the parameter.
+    """
+    form = f"shape {tuple(start.shape)} and {start.dtype}"
+    must = f"the reference must yield the parameter after each of {len(gradients)} steps, a tensor of {form}"
+    own = start.clone()
+    given = reference(rule, own, [gradient.clone() for gradient in gradients])
+    if not isinstance(given, Iterable):
+        raise WrongReference(f"{must}, got {shown(given)}. Yield one after each gradient.")
+    followed: list[Tensor] = []
+    for value in given:
+        if not isinstance(value, Tensor):
+            raise WrongReference(f"{must}, got {shown(value)}. Convert it by torch.as_tensor.")
+        if (value.shape, value.dtype) != (start.shape, start.dtype):
+            raise WrongReference(f"{must}, got shape {tuple(value.shape)} and {value.dtype}. Return one like it.")
+        followed.append(value.detach().clone())
+    if len(followed) != len(gradients):
+        raise WrongReference(f"{must}, got {len(followed)} of them. Yield one after each gradient.")
+    if (
+        isinstance(given, Sequence)
+        and not own.equal(start)
+        and own.data_ptr() in [one.data_ptr() for one in given[:-1]]
+    ):
+        raise WrongReference(f"{must}, got the first one, changed in place since. Append its clone(), or yield it.")
+    return followed
 
 
 @check("optimizers", once=True, cause="a setting that is not neutral where it should be, such as momentum active at 0.")
