@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from chainrule import (
 from chainrule.cli.component_file import file_hint, object_in_file
 from chainrule.errors import one_line
 from chainrule.registry import load, resolve
+from chainrule.registry.distributions import name_of, owner_of, version_of
 
 BASELINES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "sgd": ("sgd", {"momentum": 0.9, "nesterov": True}),
@@ -104,7 +104,7 @@ def contender(text: str) -> Contender:
             raise ChainruleError(f"bench: a file must be given as FILE.py:Class, got {text}. {hint}") from error
         if "." not in text:
             raise
-        return Contender(text, text.rpartition(".")[2], _wrapped(text), _distribution(text.partition(".")[0]))
+        return Contender(text, text.rpartition(".")[2], _wrapped(text), _distribution(text.rpartition(".")[0]))
     made = _rule(text, load(record), fixed)
     return Contender(text, text, made, f"{record.distribution} {record.version}".strip())
 
@@ -139,9 +139,6 @@ def _wrapped(kind: Any) -> Optimizer:
         return wrap(kind, lr=LEARNING_RATE)
 
 
-def _distribution(package: str) -> str:
-    names = packages_distributions().get(package, [package])
-    try:
-        return f"{names[0]} {version(names[0])}"
-    except PackageNotFoundError:
-        return names[0]
+def _distribution(module: str) -> str:
+    found = owner_of(module)
+    return module.partition(".")[0] if found is None else f"{name_of(found)} {version_of(found)}".strip()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from importlib.metadata import Distribution
 
-from chainrule import __version__, registry
-from chainrule.registry.component import OWN_DISTRIBUTION
-from chainrule.registry.distributions import distributions, fields_of, first_named, version_of
+from chainrule import __version__
+from chainrule.registry.distributions import licence_of, name_of, owner_of, version_of
 from chainrule_torch.export.gathering import OWN
 from chainrule_torch.export.module_source import Imported
 from chainrule_torch.export.torch_class import Setting
@@ -18,8 +18,8 @@ def head(title: str, settings: list[Setting], kinds: list[type], command: str) -
     """Return the file's docstring, with an example, the credits and the licence."""
     needed = [f"{each.key}=…" for each in settings if each.default is None]
     arguments = ", ".join(["model.parameters()", f"lr={settings[0].default}", *needed])
-    distinct = list(dict.fromkeys(kinds))
-    rules = [f"{kind.__module__}.{kind.__name__}{_release(kind)}" for kind in distinct]
+    owners = {kind: None if _is_own(kind) else owner_of(kind.__module__) for kind in kinds}
+    rules = [f"{kind.__module__}.{kind.__name__}{_release(owner)}" for kind, owner in owners.items()]
     lines = [
         f'"""{title} as a `torch.optim.Optimizer`, in one file that needs torch alone.',
         f"    optimizer = {title}({arguments})",
@@ -28,41 +28,29 @@ def head(title: str, settings: list[Setting], kinds: list[type], command: str) -
     ]
     return (
         f"{lines[0]}\n\n{lines[1]}\n\n"
-        + "\n".join([*lines[2:], f"Licence: {_licence(distinct)}."])
+        + "\n".join([*lines[2:], f"Licence: {_licence(owners)}."])
         + '\n"""\n\nfrom __future__ import annotations'
     )
 
 
-def _release(kind: type) -> str:
+def _release(owner: Distribution | None) -> str:
     """Return from which release of another distribution a rule is."""
-    name = _distribution_of(kind)
-    found = first_named(name, distributions()) if name not in ("", OWN_DISTRIBUTION) else None
-    return "" if found is None else f" of {name} {version_of(found)}"
+    return "" if owner is None else f" of {name_of(owner)} {version_of(owner)}"
 
 
-def _licence(kinds: list[type]) -> str:
+def _licence(owners: dict[type, Distribution | None]) -> str:
     """Return the licences of the rules and of chainrule."""
     said = []
-    for name in dict.fromkeys(_distribution_of(kind) for kind in kinds):
-        if name != OWN_DISTRIBUTION:
-            found = first_named(name, distributions()) if name else None
-            fields = {} if found is None else dict(fields_of(found))
-            licence = fields.get("License-Expression") or fields.get("License", "").partition("\n")[0]
-            said.append(f"{licence or 'not stated'} for {name or 'the rule'}; ")
-    return "".join([*said, "MIT, © The chainrule authors", ", for the rest" * bool(said)])
+    for kind, owner in owners.items():
+        if owner is not None:
+            said.append(f"{licence_of(owner) or 'not stated'} for {name_of(owner)}; ")
+        elif not _is_own(kind):
+            said.append("not stated for the rule; ")
+    return "".join([*dict.fromkeys(said), "MIT, © The chainrule authors", ", for the rest" * bool(said)])
 
 
-def _distribution_of(kind: type) -> str:
-    """Return the name of the distribution that a registered rule is from, or an empty string."""
-    root = kind.__module__.partition(".")[0]
-    if root in OWN:
-        return OWN_DISTRIBUTION
-    names = [
-        each.distribution
-        for each in registry.components("optimizers")
-        if each.entry_point.partition(":")[0].partition(".")[0] == root
-    ]
-    return names[0] if names else ""
+def _is_own(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in OWN
 
 
 def imports(imported: Iterable[Imported]) -> str:

@@ -1,9 +1,12 @@
 """Metadata of other packages, or what is left of it, hides no component and changes no version."""
 
 import shutil
-from importlib import metadata
+import sys
+from importlib import import_module, metadata
 
 import pytest
+
+from chainrule.registry.distributions import licence_of, name_of, owner_of, version_of
 
 POINTS = "[chainrule.optimizers]\nliger = liger_package:Liger\n"
 HEADER = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
@@ -140,3 +143,56 @@ def test_what_python_does_not_import_from_is_not_searched(liger):
         "print('liger' in registry.names('optimizers'), registry.problems())"
     )
     assert printed == "True []\n"
+
+
+@pytest.fixture
+def zoo(packages, monkeypatch):
+    """Two distributions that share the namespace package ``zoo``, of which one has a record of its files."""
+    packages.add("zoo-ant", "[chainrule.optimizers]\nant = zoo.ant:Ant\nbee = zoo.bee.rule:Bee\n", {"zoo/ant.py": ""})
+    modules = {"zoo/bee/__init__.py": "", "zoo/bee/rule.py": "", "zoo/bee/base.py": ""}
+    packages.add("zoo-bee", "[chainrule.optimizers]\nbee = zoo.bee.rule:Bee\n", modules)
+    site = packages.folders[0]
+    (site / "zoo_bee-1.0.dist-info" / "RECORD").write_text("zoo/bee/__init__.py,,\nzoo/bee/rule.py,,\n")
+    monkeypatch.syspath_prepend(site)
+    for name in ("zoo.ant", "zoo.bee.rule", "zoo.bee.base"):
+        import_module(name)
+    yield site
+    for name in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("module", "owner"),
+    [("zoo.ant", "zoo-ant"), ("zoo.bee.rule", "zoo-bee"), ("zoo.bee.base", "zoo-bee"), ("zoo", None), ("zoos", None)],
+)
+def test_a_module_belongs_to_the_distribution_that_has_it_in_a_shared_namespace(zoo, module, owner):
+    found = owner_of(module)
+    assert (None if found is None else name_of(found)) == owner
+
+
+def test_damaged_metadata_of_others_hides_no_owner(zoo):
+    _empty(zoo, None)
+    for name, files in {
+        "latin": {"METADATA": b"Name: latin\nAuthor: \xeb\n", "RECORD": b"\xeb,,\n", "top_level.txt": b"\xeb"},
+        "zoo_bee-0.9": {"RECORD": b"zoo/bee/rule.py,,\n", "top_level.txt": b"zoo\n"},
+    }.items():
+        (zoo / f"{name}.dist-info").mkdir()
+        for file, content in files.items():
+            (zoo / f"{name}.dist-info" / file).write_bytes(content)
+    assert version_of(owner_of("zoo.bee.rule")) == "1.0"
+    assert name_of(owner_of("zoo.ant")) == "zoo-ant"
+
+
+@pytest.mark.parametrize(
+    ("lines", "licence"),
+    [
+        ("License-Expression: MIT\nLicense: of old", "MIT"),
+        ("License: BSD\n        Copyright", "BSD"),
+        ("License: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License\nClassifier: A :: B", "MIT License"),
+        ("Classifier: License :: OSI Approved :: MIT License\nClassifier: License :: Other", "MIT License, Other"),
+        ("Classifier: Topic :: License", ""),
+    ],
+)
+def test_a_licence_is_that_of_a_field_or_of_classifiers(tmp_path, lines, licence):
+    (tmp_path / "METADATA").write_text(f"Name: stated\n{lines}\n")
+    assert licence_of(metadata.PathDistribution(tmp_path)) == licence

@@ -306,6 +306,22 @@ def test_a_wrapper_takes_another_rule_inside_and_a_dotted_path_leads_to_a_class(
     assert "betas: tuple[float, float] = (0.9, 0.999)," in printed
 
 
+def test_the_licence_is_that_of_the_distribution_with_the_rule_in_a_shared_namespace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "acme_rules").mkdir()
+    for name, licence in (("alpha", "License-Expression: GPL-3.0"), ("beta", "Classifier: License :: OSI :: MIT")):
+        scaled(tmp_path, "", "grad").rename(tmp_path / "acme_rules" / f"{name}.py")
+        (info := tmp_path / f"acme_{name}-1.0.dist-info").mkdir()
+        (info / "METADATA").write_text(f"Name: acme-{name}\nVersion: 1.0\n{licence}\n", encoding="utf-8")
+        points = f"[chainrule.optimizers]\n{name} = acme_rules.{name}:Scaled\n"
+        (info / "entry_points.txt").write_text(points, encoding="utf-8")
+    choice = chosen("acme_rules.beta.Scaled")
+    text = exported(choice.rule, choice.title, "")
+    assert "Rule: acme_rules.beta.Scaled of acme-beta 1.0.\nLicence: MIT for acme-beta; MIT, © The" in text
+
+
 def test_what_neighbouring_files_define_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))  # to which importing a file adds its folder
     folder = tmp_path / "rules_in_a_package"

@@ -88,6 +88,15 @@ def test_a_dotted_name_is_an_optimizer_for_pytorch():
     assert (found.name, found.rule.lr, found.package.split()[0]) == ("AdamW", 1e-3, "torch")
 
 
+def test_damaged_metadata_of_another_package_leaves_the_contender_its_own(tmp_path, monkeypatch):
+    for name, file, content in (("broken-1", "METADATA", b"Name: broken\nAuthor: \xeb\n"), ("torch-0", "RECORD", b"")):
+        (info := tmp_path / f"{name}.dist-info").mkdir()
+        (info / file).write_bytes(content)
+        (info / "top_level.txt").write_text("torch\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert contender("torch.optim.SGD").package == f"torch {torch.__version__}"
+
+
 def test_a_contender_is_made_again_in_another_process(file):
     again = pickle.loads(pickle.dumps(contender(f"{file}:Plain")))  # noqa: S301
     assert (again.name, again.rule.lr) == ("Plain", 1e-3)
