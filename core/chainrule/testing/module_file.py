@@ -65,11 +65,14 @@ def import_as(name: str, file: Path) -> ModuleType:
 
 
 def files_of(name: str) -> list[tuple[str, str]]:
-    """Return the files of a module and of the packages that it is in, each with its name, outermost first."""
+    """Return the files of a module and of the packages that it is in, each with its name, outermost first.
+
+    What is imported from an archive has none, and is found there again by ``sys.path``.
+    """
     parts = name.split(".")
     names = [".".join(parts[: count + 1]) for count in range(len(parts))]
     files = [(each, getattr(sys.modules.get(each), "__file__", None)) for each in names if each != "__main__"]
-    return [(each, file) for each, file in files if file is not None and file.endswith(".py")]
+    return [(each, file) for each, file in files if file is not None and file.endswith(".py") and Path(file).is_file()]
 
 
 def import_files(files: Iterable[tuple[str, str]]) -> None:
