@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import math
@@ -86,6 +87,8 @@ class Settings(Explained):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "__dataclass_fields__" in vars(cls):
+            _declare_again(cls)
         if "__init__" in vars(cls):
             raise HyperparameterError(
                 f"{label(cls)}: settings must be declared as fields, got an __init__. "
@@ -158,6 +161,16 @@ class Settings(Explained):
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))
+
+
+def _declare_again(cls: type) -> None:
+    """Take back what made a class a dataclass, where another is made from its attributes, as by dill."""
+    for name in vars(cls).keys() & {"__init__", "__setattr__", "__delattr__"}:
+        delattr(cls, name)
+    fields = vars(cls)["__dataclass_fields__"]
+    for name, annotation in own_annotations(cls).items():
+        if "ClassVar" not in str(annotation):
+            setattr(cls, name, copy.copy(fields[name]))
 
 
 def _written(annotation: object) -> str:

@@ -13,11 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import TypeAliasType
 
-from chainrule import HyperparameterError, Initializer, Metric, Optimizer, Schedule, Wrapper, hyperparameter
+from chainrule import (
+    ChainruleError,
+    HyperparameterError,
+    Initializer,
+    Metric,
+    Optimizer,
+    Schedule,
+    Wrapper,
+    hyperparameter,
+)
 from chainrule.base.member_values import of_each_member
 from chainrule.base.setting_values import bounds
 from chainrule.initializers import constant, xavier_normal, xavier_uniform
-from chainrule.optimizers import adam, rmsprop, sgd
+from chainrule.metrics import accuracy
+from chainrule.optimizers import adam, lookahead, rmsprop, sgd
+from chainrule.schedules import cosine
 
 
 class Rule(Optimizer):
@@ -475,3 +486,38 @@ def test_what_a_factory_makes_is_the_default_that_is_shown_and_checked():
         Made(pair="x")
     assert Made().several == [1.0]
     assert Made().several is not Made().several
+
+
+def again(cls):
+    """Return another class from the attributes of one, as dill makes it in a process that does not have the module."""
+    kept = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__", "__setattr__")}
+    return type(cls)(cls.__name__, cls.__bases__, kept)
+
+
+def test_a_class_made_anew_from_anothers_attributes_keeps_its_settings_and_their_bounds():
+    class Own(Optimizer):
+        lr: float = 0.25
+        heat: float = hyperparameter(above=0)
+        several: list[float] = dataclasses.field(default_factory=list)
+
+    made = again(again(Own))
+    assert made(heat=1.0) == made(heat=1.0)
+    assert vars(made(heat=2)) == vars(Own(heat=2))
+    for settings, message in {
+        "heat=0.0": "own: heat must be above 0",
+        "heat=1.0, lr=-1.0": "own: lr must be at least 0",
+        "": "own: needs heat, got none.",
+        "hat=1.0": 'own: takes no argument "hat".',
+    }.items():
+        with pytest.raises(ChainruleError, match=f"^{re.escape(message)}"):
+            eval(f"made({settings})", {"made": made})  # noqa: S307
+    with pytest.raises(ChainruleError, match=r"^own: attributes must stay as they are"):
+        made(heat=1.0).heat = 2.0
+
+
+@pytest.mark.parametrize("kind", [rmsprop, xavier_normal, cosine, accuracy, lookahead], ids=lambda kind: kind.__name__)
+def test_a_component_of_any_kind_may_be_made_anew(kind):
+    example = kind.examples()[0]
+    example = example[0] if isinstance(example, tuple) else example
+    made = again(kind)(**vars(example))
+    assert repr(made) == repr(example)
