@@ -1,7 +1,8 @@
-"""The formulas in a component's docstring."""
+"""A component's docstring, and the formulas in it."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Sequence
@@ -9,6 +10,14 @@ from collections.abc import Sequence
 _SECTION = re.compile(r"([A-Z]\w*):(?:\s+(.*))?")
 _GRADIENT = re.compile(r"``d(\w+)(?:\[[^\]]*\])? \+?=")
 """The start of a gradient's formula, such as ``dW = …`` or ``dx[c, i] += …``, in double backquotes."""
+
+
+def docstring_of(component: object) -> str:
+    """Return a component's own docstring, clean; empty for the signature that a dataclass has where none is written."""
+    own = vars(component).get("__doc__") if isinstance(component, type) else component.__doc__  # a class inherits one
+    text = inspect.cleandoc(own or "")
+    made = f"{component.__name__}(" if isinstance(component, type) and dataclasses.is_dataclass(component) else None
+    return "" if made and text.startswith(made) and text.endswith(")") else text
 
 
 def sections(docstring: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from chainrule import registry
 from chainrule.base.wrapper import Wrapper
 from chainrule.calls import signature_of
 from chainrule.errors import ChainruleError, label
-from chainrule.formulas import sections
+from chainrule.formulas import docstring_of, sections
 from chainrule.registry.component import Component
 from chainrule.registry.source_files import source_file
 
@@ -20,7 +20,7 @@ DECLARED = ("at_least", "above", "at_most", "below", "search", "per_member")
 
 def describe(component: Component, loaded: Any) -> dict[str, Any]:
     """Return everything that ``chainrule show`` prints, under the keys of its JSON."""
-    docstring = inspect.cleandoc(loaded.__doc__ or "")
+    docstring = docstring_of(loaded)
     hyperparameters = _hyperparameters(loaded)
     return {
         "kind": component.kind,

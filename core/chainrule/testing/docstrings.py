@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.formulas import docstring_of
+from chainrule.testing.check import NotApplicable
 from chainrule.testing.compare import expect
 
 
 def expect_sections(component: Any, sections: Sequence[str]) -> None:
-    """Raise CheckFailed unless the docstring begins with a sentence and has every section, with content."""
-    own = vars(component).get("__doc__") if isinstance(component, type) else component.__doc__  # a class inherits one
-    text = inspect.cleandoc(own or "")
+    """Raise CheckFailed unless the docstring begins with a sentence and has every section, with content.
+
+    Raises:
+        NotApplicable: if Python has stripped docstrings.
+    """
+    if sys.flags.optimize >= 2:
+        raise NotApplicable("Python strips docstrings with -OO or PYTHONOPTIMIZE=2")
+    text = docstring_of(component)
     first = text.partition("\n")[0]
     expect(first.endswith("."), f"the docstring must begin with a sentence, got {first!r}.")
     for section in sections:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 from chainrule import ChainruleError, Component, registry
 from chainrule.base.settings import Settings
 from chainrule.errors import label, one_line
-from chainrule.formulas import sections
+from chainrule.formulas import docstring_of, sections
 from chainrule.registry.component import OWN_DISTRIBUTION
 from chainrule.registry.kinds import kind_or_none
 from chainrule.testing import subject
@@ -106,7 +105,7 @@ def entry(component: Component) -> Entry:
         UnknownComponentError: if its name is not valid.
     """
     loaded = registry.get(component.kind, component.full_name)
-    docstring = inspect.cleandoc(loaded.__doc__ or "")
+    docstring = docstring_of(loaded)
     return Entry(component, loaded, docstring.partition("\n")[0], sections(docstring))
 
 
