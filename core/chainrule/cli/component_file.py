@@ -43,10 +43,9 @@ def subject_named(name: str, *, owner: str) -> Subject:
     """
     try:
         return subject_in_file(name, owner=owner) or subject(name)
-    except UnknownComponentError as error:
-        if not (hint := file_hint(name)):
-            raise
-        raise ChainruleError(f"{owner}: a file must be given as FILE.py:Class, got {name}. {hint}") from error
+    except UnknownComponentError:
+        refuse_file(name, owner=owner)
+        raise
 
 
 def subject_in_file(text: str, *, owner: str = "check") -> Subject | None:
@@ -96,6 +95,12 @@ def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, ca
     except AttributeError:
         raise ChainruleError(f'{owner}: no "{name}" in {path}. {_choices(path, module, wanted, called)}') from None
     return InFile(kind, path, name, found)
+
+
+def refuse_file(text: str, *, owner: str) -> None:
+    """Raise ChainruleError if a text, which names no component, names a file or folder in another way."""
+    if hint := file_hint(text):
+        raise ChainruleError(f"{owner}: a file must be given as FILE.py:Class, got {text}. {hint}")
 
 
 def file_hint(text: str) -> str:

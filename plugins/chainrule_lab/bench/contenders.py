@@ -18,7 +18,7 @@ from chainrule import (
     label,
     param_groups,
 )
-from chainrule.cli.component_file import file_hint, object_in_file
+from chainrule.cli.component_file import object_in_file, refuse_file
 from chainrule.errors import one_line
 from chainrule.registry import load, resolve
 from chainrule.registry.distributions import name_of, owner_of, version_of
@@ -99,9 +99,8 @@ def contender(text: str) -> Contender:
     component, fixed = BASELINES.get(text, (text, {}))
     try:
         record = resolve(f"optimizers:{component}")
-    except UnknownComponentError as error:
-        if hint := file_hint(text):
-            raise ChainruleError(f"bench: a file must be given as FILE.py:Class, got {text}. {hint}") from error
+    except UnknownComponentError:
+        refuse_file(text, owner="bench")
         if "." not in text:
             raise
         return Contender(text, text.rpartition(".")[2], _wrapped(text), _distribution(text.rpartition(".")[0]))

@@ -65,12 +65,13 @@ def _sizes(text: str) -> tuple[int, ...]:
 def _network(name: str) -> Network:
     from chainrule import Module, Network
     from chainrule.arguments import is_foreign, shown
-    from chainrule.cli.component_file import object_in_file
+    from chainrule.cli.component_file import file_hint, object_in_file
     from chainrule.errors import one_line
 
     found = object_in_file(name, owner="draw", wanted=Network | Module, called="network")
     if found is None:
-        raise ChainruleError(f"draw: a network must be given as FILE.py:NAME, got {name}. Write my_network.py:network.")
+        fix = file_hint(name) or "Write my_network.py:network."
+        raise ChainruleError(f"draw: a network must be given as FILE.py:NAME, got {name}. {fix}")
     where, value = f"{found.name} in {found.path}", found.value
     if not isinstance(value, Network | Module) and callable(value) and not is_foreign(value):
         try:

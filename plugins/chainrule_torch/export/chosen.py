@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-from chainrule import ChainruleError, Optimizer, Wrapper
-from chainrule.cli.component_file import subject_named
+from chainrule import ChainruleError, Optimizer, UnknownComponentError, Wrapper
+from chainrule.cli.component_file import refuse_file, subject_in_file
 from chainrule.errors import one_line
 from chainrule.testing import Subject, subject
 
@@ -55,17 +55,27 @@ def chosen(name: str, inner: str | None = None) -> Chosen:
 
 
 def _subject(name: str) -> Subject:
-    if "." in name and ".py" not in name:
-        try:
-            component: Callable[..., Any] = resolve_name(name)
-        except Exception as error:
-            raise ChainruleError(
-                f"export: a dotted path must lead to a class, got {name} ({one_line(error).rstrip('.')}). "
-                "Write package.module.Class."
-            ) from error
-        component = getattr(component, "factory", component)  # of a class of chainrule_torch.optim
-        return subject(component, kind="optimizers")
-    found = subject_named(name, owner="export")
+    try:
+        found = subject_in_file(name, owner="export") or subject(name)
+    except UnknownComponentError:
+        if "." in name:
+            return _imported(name)
+        refuse_file(name, owner="export")
+        raise
     if found.kind != "optimizers":
         raise ChainruleError(f"export: the component must be an optimizer, got {found.label}. Name one.")
     return found
+
+
+def _imported(path: str) -> Subject:
+    """Return the optimizer at package.module.Class."""
+    try:
+        component: Callable[..., Any] = resolve_name(path)
+    except Exception as error:
+        refuse_file(path, owner="export")
+        raise ChainruleError(
+            f"export: a dotted path must lead to a class, got {path} ({one_line(error).rstrip('.')}). "
+            "Write package.module.Class."
+        ) from error
+    component = getattr(component, "factory", component)  # of a class of chainrule_torch.optim
+    return subject(component, kind="optimizers")

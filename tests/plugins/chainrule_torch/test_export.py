@@ -467,6 +467,24 @@ def test_a_module_without_source_is_told() -> None:
         ModuleSource(ModuleType("made"))
 
 
+@pytest.mark.parametrize("name", ["inner.scaled.Scaled", "inner/scaled.Scaled", "inner.scaled:Scaled"])
+def test_another_form_of_the_address_of_a_file_is_answered_with_the_right_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "inner").mkdir()
+    scaled(tmp_path / "inner", "", "grad")
+    monkeypatch.chdir(tmp_path)
+    fix = f"Write {Path('inner/scaled.py')}:Scaled."
+    assert export(name) == (1, f"export: a file must be given as FILE.py:Class, got {name}. {fix}")
+
+
+def test_a_dotted_path_may_have_py_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "rules_of").mkdir()
+    scaled(tmp_path, "", "grad").rename(tmp_path / "rules_of" / "pyramids.py")
+    assert chosen("rules_of.pyramids.Scaled").title == "Scaled"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
