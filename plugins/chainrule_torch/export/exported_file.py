@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import torch
 
-from chainrule import ChainruleError, Optimizer, Wrapper
+from chainrule import ChainruleError, Optimizer
 from chainrule.arguments import shown
 from chainrule.base.wrapper import layers_of
 from chainrule.errors import label
@@ -18,7 +18,7 @@ from chainrule_torch.export.gathering import Gathering, Item
 from chainrule_torch.export.head import head, imports
 from chainrule_torch.export.module_source import Imported
 from chainrule_torch.export.parameter_step import Layer, ParameterStep
-from chainrule_torch.export.rule_class import RuleClass
+from chainrule_torch.export.rule_class import ROOTS, RuleClass
 from chainrule_torch.export.text import joined
 from chainrule_torch.export.torch_class import Setting, TorchClass
 from chainrule_torch.export.trial import SHAPES
@@ -53,7 +53,7 @@ def exported(rule: Optimizer, title: str, command: str, *, required: Iterable[st
             "Leave it out, and use one of torch.optim.lr_scheduler."
         )
     kinds = [type(layer) for layer in layers]
-    parents = {kind for each in kinds for kind in each.__mro__ if kind not in (*Optimizer.__mro__, *Wrapper.__mro__)}
+    parents = {kind for each in kinds for kind in each.__mro__ if kind not in ROOTS}
     gathering = Gathering(label(rule), {kind: f"{kind.__name__}Rule" for kind in parents})
     written = {
         kind: RuleClass(layer, f"{kind.__name__}Rule", gathering) for kind, layer in zip(kinds, layers, strict=True)

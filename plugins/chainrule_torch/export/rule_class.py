@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, Protocol
 
 import torch
 
@@ -42,8 +42,8 @@ CONTRACT = (
 )
 """The methods by which chainrule calls a rule."""
 
-ROOTS = frozenset([*Optimizer.__mro__, *Wrapper.__mro__])
-"""The parent classes of every rule."""
+ROOTS = frozenset([*Optimizer.__mro__, *Wrapper.__mro__, Generic, Protocol])
+"""The parent classes of which nothing stands in the file: those of every rule, and what type checkers alone need."""
 
 FROM_PARENT = {
     "apply": '''\

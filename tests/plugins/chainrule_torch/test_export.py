@@ -322,6 +322,29 @@ def test_the_licence_is_that_of_the_distribution_with_the_rule_in_a_shared_names
     assert "Rule: acme_rules.beta.Scaled of acme-beta 1.0.\nLicence: MIT for acme-beta; MIT, © The" in text
 
 
+def test_parents_for_type_checkers_alone_stay_out_of_the_file(tmp_path: Path) -> None:
+    """Of which those of Python 3.12 on have no source."""
+    source = """
+import typing
+from chainrule import Optimizer
+
+class Named(typing.Protocol):
+    lr: float
+
+class Typed(Optimizer, Named, typing.Generic[typing.TypeVar("T")]):
+    lr: float = 0.5
+
+    def update(self, parameter, grad, state, step):
+        return grad
+"""
+    file = tmp_path / "typed_rules.py"
+    file.write_text(source, encoding="utf-8")
+    choice = chosen(f"{file}:Typed")
+    text = exported(choice.rule, choice.title, "")
+    assert "class TypedRule:\n" in text
+    assert "typing" not in text.replace("from typing import Any", "")
+
+
 def test_what_neighbouring_files_define_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))  # to which importing a file adds its folder
     folder = tmp_path / "rules_in_a_package"
