@@ -72,11 +72,12 @@ def diff(
 def _rule(name: str, settings: dict[str, Any]) -> tuple[str, Optimizer]:
     """Return the name of a rule without its kind, and its first example with the given settings."""
     from chainrule.cli.component_file import subject_named
+    from chainrule_torch.first_example import first_example
 
     found = subject_named(name, owner="diff")
     if found.kind != "optimizers":
         raise ChainruleError(f"diff: the component must be an optimizer, got {found.label}. Name one.")
-    example = found.make_examples()[0]
+    example = first_example(found, "diff")
     return found.label.rpartition(":")[2], type(example)(**{**vars(example), **settings})
 
 

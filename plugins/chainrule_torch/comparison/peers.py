@@ -18,6 +18,7 @@ from chainrule.cli.component_file import object_in_file, subject_named
 from chainrule.errors import one_line
 from chainrule.testing import Subject, subject
 from chainrule_torch.comparison.trajectory import Start, Tensors, by
+from chainrule_torch.first_example import first_example
 
 LIBRARIES = ("torch", "optax", "pytorch_optimizer")
 
@@ -261,7 +262,7 @@ def _own(other: Subject, rule: Optimizer, given: Mapping[str, Any]) -> Peer:
     """Return another rule of chainrule as the peer."""
     if other.kind != "optimizers":
         raise ChainruleError(f"diff: --against must name an optimizer, got {other.label}. Name one.")
-    example = other.make_examples()[0]
+    example = first_example(other, "diff")
     settings, left_out = translated(rule, vars(example))
     peer = type(example)(**{**vars(example), **settings, **given})
     return Peer(repr(peer), by(peer), left_out, getattr(peer, "weight_decay", 0.0))

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
+import torch
+
 from chainrule import ChainruleError, Optimizer, UnknownComponentError, Wrapper
 from chainrule.cli.component_file import refuse_file, subject_in_file
 from chainrule.errors import one_line
 from chainrule.testing import Subject, subject
+from chainrule_torch.export.rule_class import of_torch_already
+from chainrule_torch.first_example import first_example
 
 
 class Chosen(NamedTuple):
@@ -42,7 +46,9 @@ def chosen(name: str, inner: str | None = None) -> Chosen:
     title = make.__name__ if isinstance(make, type) else "".join(part.capitalize() for part in found.name.split("_"))
     if inner is not None and not (isinstance(make, type) and issubclass(make, Wrapper)):
         raise ChainruleError(f"export: --inner is for the class of a wrapper, got {found.name}. Leave it out.")
-    example = found.make_examples()[0]
+    if isinstance(make, type) and issubclass(make, torch.optim.Optimizer):
+        raise of_torch_already(found.name, make)
+    example = first_example(found, "export")
     if not isinstance(make, type):
         return Chosen(title, example, frozenset())
     required = {field.name for field in dataclasses.fields(make) if field.default is dataclasses.MISSING}

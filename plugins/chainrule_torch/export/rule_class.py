@@ -109,10 +109,7 @@ class RuleClass:
     def _definition(self, kind: type) -> tuple[ModuleSource, ast.ClassDef]:
         """Return where a class is written."""
         if isinstance(theirs := getattr(kind, "kind", None), type) and issubclass(theirs, torch.optim.Optimizer):
-            raise ChainruleError(
-                f"export: {self.label}: the rule must be one of chainrule's, got {theirs.__module__}."
-                f"{theirs.__name__}, which is an optimizer of torch already. Use it as it is."
-            )
+            raise of_torch_already(self.label, theirs)
         source = source_of(kind.__module__)
         node = source.definitions.get(kind.__name__)
         if not isinstance(node, ast.ClassDef) or kind.__qualname__ != kind.__name__:
@@ -264,6 +261,14 @@ class RuleClass:
                         return literal(value)
                     return source.text(written, self._gathering.follow(source, written)[0])
         return literal(value)
+
+
+def of_torch_already(owner: str, kind: type) -> ChainruleError:
+    """Return the error for a class that needs no file."""
+    return ChainruleError(
+        f"export: {owner}: the rule must be one of chainrule's, got {kind.__module__}.{kind.__name__}, "
+        "which is an optimizer of torch already. Use it as it is."
+    )
 
 
 def _default(statement: ast.AnnAssign) -> ast.expr | None:

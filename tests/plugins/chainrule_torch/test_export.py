@@ -519,6 +519,8 @@ def test_a_dotted_path_may_have_py_in_it(tmp_path: Path, monkeypatch: pytest.Mon
             ["torch_adam"],
             "export: torch_adam: the rule must be one of chainrule's, got torch.optim.adam.Adam, which is",
         ),
+        (["torch.optim.SGD"], "export: sgd: the rule must be one of chainrule's, got torch.optim.sgd.SGD, which is"),
+        (["json.dumps"], "export: dumps must be made without arguments or give examples, got TypeError: dumps()"),
         (["adam", "--inner", "sgd"], "export: --inner is for the class of a wrapper, got adam. Leave it out."),
         (
             ["accumulate", "--inner", "prodigy"],
