@@ -147,7 +147,9 @@ class Network(NetworkParts):
         output = y if self.is_ensemble else y[0]
         if self.members > 1:
             output = y.view(y.shape) if y is x else y  # x is the caller's, who may use it as another model's output
-            mark(output)
+            mark(output, of_ensemble=True)
+        elif not self.is_ensemble:
+            mark(output, of_ensemble=False)
         own = self.__dict__  # setting attributes would take longer
         own["_output_shape"] = output.shape if self.training else None
         own["awaits_backward"] = self.training

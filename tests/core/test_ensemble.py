@@ -6,6 +6,7 @@ from chainrule import ChainruleError, ShapeError, fit
 from chainrule.activations import identity, sigmoid, tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
+from chainrule.metrics import mae
 from chainrule.optimizers import adam, sgd
 
 SEEDS = [3, 0, 7, 11, 2, 5, 23, 1, 19, 4]
@@ -107,6 +108,31 @@ def test_a_loss_for_single_models_refuses_the_output_of_an_ensemble(view):
     ):
         mse()(prediction, torch.zeros_like(prediction))
     assert mse(members=True)(prediction, torch.zeros_like(prediction), per_member=True).shape == (2,)
+
+
+@pytest.mark.parametrize("per_member", [False, True])
+@pytest.mark.parametrize("rows", [3, 5])
+def test_a_loss_for_ensembles_refuses_the_output_of_a_single_network(rows, per_member):
+    prediction = linear(4, 3).build(seeds=[0, 1], dtype=torch.float64).member(1)(X[0, :rows])
+    for loss in (mse(members=True), mse(members=True).mean):
+        with pytest.raises(ShapeError) as caught:
+            loss(prediction, torch.zeros_like(prediction), per_member=per_member)
+        assert str(caught.value) == (
+            f"mse: prediction must be that of an ensemble, got a single network's, of shape ({rows}, 3). "
+            "Make the loss as mse()."
+        )
+
+
+def test_outputs_of_single_networks_that_are_stacked_are_an_ensembles():
+    singles = [linear(4, 1).build(seed=seed, dtype=torch.float64) for seed in (0, 1)]
+    prediction = torch.stack([single(X[0]) for single in singles])
+    assert mse(members=True)(prediction, torch.zeros(53, 1, dtype=torch.float64)).shape == (2,)
+
+
+def test_a_metric_has_no_value_per_member_of_a_single_network():
+    prediction = linear(4, 1).build(dtype=torch.float64)(X[0])
+    with pytest.raises(ShapeError, match=r"^mae: per_member must be False for a single network's prediction, got True"):
+        mae()(prediction, torch.zeros_like(prediction), per_member=True)
 
 
 def test_a_member_taken_out_has_its_values_and_no_gradient():

@@ -1,4 +1,4 @@
-"""The mark on an ensemble's output, by which a loss knows it: its shape does not tell members from rows."""
+"""The mark on a network's output, by which a loss knows whose it is: its shape does not tell members from rows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from torch import Tensor
 MARK = "_of_ensemble"
 
 
-def mark(output: Tensor) -> None:
-    """Mark the output (M, N, …) of an ensemble."""
-    setattr(output, MARK, True)
+def mark(output: Tensor, *, of_ensemble: bool) -> None:
+    """Mark the output (M, N, …) of an ensemble, or (N, …) of a single network."""
+    setattr(output, MARK, of_ensemble)
 
 
-def is_marked(prediction: Tensor) -> bool:
-    """Whether a tensor is the output of an ensemble, or a view of one that keeps the member axis in front."""
-    output = prediction._base
-    if output is None or hasattr(prediction, MARK) or not hasattr(output, MARK):
-        return hasattr(prediction, MARK)
+def is_of_ensemble(prediction: Tensor) -> bool:
+    """Whether a tensor is marked as an ensemble's, or a view of one that is and keeps the member axis in front."""
+    output, own = prediction._base, getattr(prediction, MARK, None)
+    if output is None or own is not None or not getattr(output, MARK, False):
+        return bool(own)
     return prediction.shape[:1] == output.shape[:1] and prediction.stride()[:1] == output.stride()[:1]
+
+
+def is_of_single(prediction: Tensor) -> bool:
+    """Whether a tensor is marked as the output of a single network; what is computed from it is not."""
+    return getattr(prediction, MARK, None) is False

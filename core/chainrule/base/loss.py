@@ -14,7 +14,7 @@ from torch import Tensor
 
 from chainrule.arguments import flag, shown
 from chainrule.base.class_attributes import check_class_attributes, check_methods
-from chainrule.base.ensemble_outputs import is_marked
+from chainrule.base.ensemble_outputs import is_of_ensemble
 from chainrule.base.input_tensors import expect_dense, expect_in_domain, expect_input
 from chainrule.base.loss_checks import (
     check_denominator,
@@ -268,7 +268,7 @@ class Loss(Explained, KeepsForBackward):
         try:
             if self.members:
                 return prediction, target if per_member else target.expand(prediction.shape[0], *target.shape)
-            if per_member or is_marked(prediction):
+            if per_member or is_of_ensemble(prediction):
                 refuse_members(self, prediction, per_member)
             return prediction.unsqueeze(0), target.unsqueeze(0)
         except (AttributeError, TypeError, RuntimeError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import torch
 from torch import Tensor
 
+from chainrule.base.ensemble_outputs import is_of_single
 from chainrule.base.input_tensors import expect_dense
 from chainrule.errors import ChainruleError, ContractError, ShapeError, label
 
@@ -28,6 +29,11 @@ def check_rows(loss: Loss, prediction: Tensor, target: Tensor, per_member: bool)
 
     With per_member=True, the target has been passed as (M, N, …).
     """
+    if loss.members and is_of_single(prediction):
+        raise ShapeError(
+            f"{label(loss)}: prediction must be that of an ensemble, got a single network's, of shape "
+            f"{tuple(prediction.shape)}. Make the loss as {label(loss)}()."
+        )
     rule, got = "", ""
     if prediction.dim() < 2:
         rule, got = "have rows, (N, …)", "()"
@@ -40,7 +46,7 @@ def check_rows(loss: Loss, prediction: Tensor, target: Tensor, per_member: bool)
         if not loss.members:
             fix = f"Predictions (M, N, …) of an ensemble need {label(loss)}(members=True)."
         elif passed[:2] == seen[:2]:
-            fix = "A target (M, N, …) needs per_member=True."
+            fix = f"A target (M, N, …) needs per_member=True, a prediction (N, …) {label(loss)}()."
         else:
             fix = f"Pass a target {'(M, N, …)' if per_member else '(N, …) that all members share'}."
         raise ShapeError(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.base.class_attributes import check_class_attributes, check_methods
-from chainrule.base.ensemble_outputs import is_marked
+from chainrule.base.ensemble_outputs import is_of_ensemble, is_of_single
 from chainrule.base.input_tensors import expect_dense, expect_input
 from chainrule.base.metric_total import MetricTotal
 from chainrule.base.settings import Settings, hyperparameter
@@ -75,8 +75,12 @@ class Metric(Settings, ExplainsAttributes, ABC):
         for name, tensor in (("prediction", prediction), ("target", target)):
             expect_input(self, name, tensor)
             expect_dense(self, name, tensor, prediction.device)
+        if per_member and is_of_single(prediction):
+            raise ShapeError(
+                f"{label(self)}: per_member must be False for a single network's prediction, got True. Leave it out."
+            )
         given = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
-        is_ensemble = per_member or is_marked(prediction)
+        is_ensemble = per_member or is_of_ensemble(prediction)
         if not is_ensemble:
             prediction, target = prediction.unsqueeze(0), target.unsqueeze(0)
         elif not per_member:

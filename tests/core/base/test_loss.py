@@ -304,7 +304,11 @@ def test_an_ensembles_predictions_are_refused_without_members(loss, target) -> N
 @pytest.mark.parametrize(
     ("target", "per_member", "words"),
     [
-        (ROWS.expand(4, 3, 2), False, "(4, 3, 2) and (4, 3, 2). A target (M, N, …) needs per_member=True."),
+        (
+            ROWS.expand(4, 3, 2),
+            False,
+            "(4, 3, 2) and (4, 3, 2). A target (M, N, …) needs per_member=True, a prediction (N, …) mse().",
+        ),
         (ROWS[:1], False, "(4, 3, 2) and (1, 2). Pass a target (N, …) that all members share."),
         (ROWS.expand(5, 3, 2), True, "(4, 3, 2) and (5, 3, 2). Pass a target (M, N, …)."),
     ],
