@@ -31,6 +31,7 @@ from chainrule.updates.fused_rule import require_compiler
 from chainrule.updates.held_parameters import HeldParameters
 from chainrule.updates.matches import clock_of, matches
 from chainrule.updates.moment import Moment
+from chainrule.updates.rates import Rates
 from chainrule.updates.saved_state import check_saved
 from chainrule.updates.selectors import check_groups, selected
 
@@ -66,9 +67,10 @@ class Updater(DeclaresAttributes):
     applied_rules: list[AppliedRule]
     compile: bool
 
-    _replaced_by: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("network", "groups", "compile"), "Attach another: optimizer.attach(network, compile=…)."
-    )
+    _replaced_by: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("network", "groups", "compile"), "Attach another: optimizer.attach(network, compile=…)."),
+        "rates": "Write updater.set_lr(…).",
+    }
 
     @explained
     def __init__(
@@ -228,14 +230,14 @@ class Updater(DeclaresAttributes):
     def rates(self) -> dict[str, LearningRate]:
         """The learning rate after the schedule at the last step, or at step 1 before there was one, by group.
 
-        After `set_lr` it is that of the new rate.
+        `set_lr` changes it; after that it is that of the new rate.
         """
         clocks = {one.key: one.clock for one in self._matches}
         found = {
             key: (clocks.get(key) or clock_of(rule, self.network, self._chosen)).at(max(self.t, 1)).lr
             for key, rule in self.groups.items()
         }
-        return {key: _copied(lr) for key, lr in found.items()}
+        return Rates({key: _copied(lr) for key, lr in found.items()})
 
     @property
     def settings(self) -> tuple[Any, ...]:

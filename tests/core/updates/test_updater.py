@@ -1,9 +1,12 @@
+import copy
+
 import pytest
 import torch
 from torch.testing import assert_close
 
 from chainrule import BackwardError, HyperparameterError, Module, Optimizer, Parameter, fit, param_groups, training_step
 from chainrule.activations import tanh
+from chainrule.errors import FrozenSettingError
 from chainrule.initializers import zeros
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
@@ -181,6 +184,27 @@ def test_the_rates_are_those_of_the_last_step_by_group():
     assert updater.rates["bias"].tolist() == [0.25, 0.5]
     updater.set_lr(0.25, group="*")
     assert updater.rates["*"] == 0.25
+
+
+def test_rates_are_set_by_set_lr_alone():
+    updater = sgd(lr=0.5).attach(linear(3, 3).build())
+    with pytest.raises(
+        FrozenSettingError,
+        match=r'^updater: rates\["\*"\] must not be assigned, got 0\.1\. Write updater\.set_lr\(…, "\*"\)\.$',
+    ):
+        updater.rates["*"] = 0.1
+    with pytest.raises(FrozenSettingError, match=r"Write updater\.set_lr\(…\)\.$"):
+        updater.rates.update({"*": 0.1})
+    with pytest.raises(FrozenSettingError, match=r"Write updater\.set_lr\(…\)\.$"):
+        updater.rates = {"*": 0.1}
+    assert updater.rates == {"*": 0.5}
+
+
+def test_rates_are_saved_as_a_plain_dict_is(tmp_path):
+    rates = sgd(lr=[0.5, 0.25]).attach(linear(3, 3).build(seeds=[0, 1])).rates
+    torch.save(rates, tmp_path / "rates.pt")
+    for copied in (torch.load(tmp_path / "rates.pt"), copy.deepcopy(rates)):
+        assert copied["*"].tolist() == [0.5, 0.25]
 
 
 def test_a_group_that_is_frozen_has_a_rate_too():
