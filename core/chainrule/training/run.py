@@ -39,6 +39,7 @@ class Run(ExplainsAttributes):
     """
 
     _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("stop_training", "should_stop"), "Write run.stop()."),
         "lr": "Write run.updater.rates, or run.updater.set_lr(…).",
         "model": "Write run.network.",
         "optimizer": "Write run.updater.",

@@ -129,6 +129,8 @@ def test_the_norm_to_clip_to_is_checked_when_it_is_assigned(wrong):
     [
         ("stoped", 'Did you mean "stopped"?'),
         ("lr", r"or run\.updater\.set_lr"),
+        ("stop_training", r"Write run\.stop\(\)\."),
+        ("should_stop", r"Write run\.stop\(\)\."),
         ("loss", "run: loss must not be assigned"),
     ],
 )
