@@ -25,7 +25,7 @@ from chainrule.base.loss_checks import (
     check_terms,
     refuse_members,
 )
-from chainrule.base.no_backward import answer_backward
+from chainrule.base.no_backward import OF_LOSS, answer_backward
 from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward
 from chainrule.base.setting_values import equal
 from chainrule.calls import Explained, explained, signature_of
@@ -161,7 +161,7 @@ class Loss(Explained, KeepsForBackward):
         own = self.__dict__  # setting attributes would take longer
         own["_scale"], own["_returned"], own["_predicted"] = scale, value.shape, prediction.shape
         if not per_member:
-            answer_backward(value)
+            answer_backward(value, OF_LOSS)
         return value
 
     @final

@@ -12,6 +12,7 @@ from torch import Tensor
 from chainrule.arguments import flag
 from chainrule.base.declared_attributes import DeclaresAttributes
 from chainrule.base.input_tensors import expect_dense, expect_input
+from chainrule.base.no_backward import OF_STEP, answer_backward
 from chainrule.base.protocols import LossLike
 from chainrule.calls import explained
 from chainrule.errors import ShapeError
@@ -139,10 +140,13 @@ class NetworkStep(DeclaresAttributes):
             if isinstance(step, TrainingStep):
                 keep_as_ordinary_tensors(network.modules())
         if network.is_ensemble:
-            return value.clone()
-        if value is not self._value:
-            self._value, self._of_one = value, value[0]  # a compiled step returns the same tensor each time
-        return self._of_one.clone()
+            result = value.clone()
+        else:
+            if value is not self._value:
+                self._value, self._of_one = value, value[0]  # a compiled step returns the same tensor each time
+            result = self._of_one.clone()
+        answer_backward(result, OF_STEP)
+        return result
 
     def __copy__(self) -> Self:
         # A shallow copy would train the network of this one.

@@ -8,7 +8,16 @@ import torch
 from torch.testing import assert_close
 
 import chainrule
-from chainrule import ChainruleError, ContractError, HyperparameterError, Module, ShapeError, fit, training_step
+from chainrule import (
+    BackwardError,
+    ChainruleError,
+    ContractError,
+    HyperparameterError,
+    Module,
+    ShapeError,
+    fit,
+    training_step,
+)
 from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
@@ -38,6 +47,13 @@ def test_a_loop_takes_the_steps_of_fit(seeds, compile):
     assert_close(torch.stack(losses).unflatten(0, (3, 3)).mean(1), history["train_loss"], rtol=1e-10, atol=1e-12)
     total = losses[0]
     total += losses[1]  # ordinary tensors, which change in place
+
+
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+def test_a_value_answers_a_call_of_its_backward(seeds):
+    value = training_step(build(seeds), mse(), sgd())(X, Y)
+    with pytest.raises(BackwardError, match=r"^step: its value has no backward, .* Leave \.backward\(\) out\.$"):
+        value.backward()
 
 
 class KeepsMean(Module):
