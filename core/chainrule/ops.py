@@ -24,6 +24,11 @@ def affine(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
     Shapes: x (M, …, in), weight (out, in), bias (out), result (M, …, out)
     """
     if x.dim() != 3:
+        if x.dim() < 3:
+            raise ShapeError(
+                f"forward: x must have the member axis in front, (M, N, …, {weight.shape[-1]}), got {tuple(x.shape)}. "
+                "Call what build() returns: network = module.build(), network(x)."
+            )
         return affine(x.flatten(1, -2), weight, bias).view(*x.shape[:-1], weight.shape[0])
     if bias is None:
         return torch.bmm(x, weight.transposed)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypeVar, final, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, TypeAlias, TypeVar, final, get_origin
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from chainrule.base.random_numbers import Random
 from chainrule.base.saved_tensors import KeepsForBackward
 from chainrule.base.setting_values import equal
 from chainrule.calls import Explained, explained, signature_of
-from chainrule.errors import ChainruleError, ContractError, label
+from chainrule.errors import ArgumentError, ChainruleError, ContractError, label
 
 if TYPE_CHECKING:
     from chainrule.network import Network
@@ -80,6 +81,18 @@ class Module(Explained, KeepsForBackward):
                     f"{label(cls)}: {name} must be made by __init__, got a {type(value).__name__} of the class, which "
                     f"its instances would share. Write self.{name} = … there."
                 )
+
+    if not TYPE_CHECKING:  # type checkers refuse a call by themselves
+
+        def __call__(self, *_: object, **__: object) -> NoReturn:
+            """Raise ArgumentError, which names what is called instead."""
+            raise ArgumentError(
+                f"{label(self)}: a module must be built before it is called, got a call of the module itself. "
+                "Write network = module.build(), network(x); inside another module, module.forward(x)."
+            )
+
+        # Without arguments, so that a module is not taken for a schedule, a metric or an initializer.
+        __call__.__signature__ = inspect.Signature([inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)])
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

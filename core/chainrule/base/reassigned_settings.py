@@ -171,7 +171,8 @@ def _differ(one: Any, other: Any) -> bool:
         return _differ((one.func, one.args, one.keywords), (other.func, other.args, other.keywords))
     if inspect.isfunction(one):
         return one.__code__ != other.__code__ or _differ(_kept_by(one), _kept_by(other))
-    if hasattr(one, "__dict__") and not isinstance(one, Tensor) and (isinstance(one, Settings) or not callable(one)):
+    has_parts = not callable(one) or isinstance(one, Settings | ModuleLike)
+    if hasattr(one, "__dict__") and not isinstance(one, Tensor) and has_parts:
         return _differ(vars(one), vars(other))
     return not callable(one) and not equal(one, other)
 

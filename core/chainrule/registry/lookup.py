@@ -8,7 +8,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from chainrule.arguments import shown
-from chainrule.calls import explained
+from chainrule.calls import Explained, explained
 from chainrule.errors import AmbiguousComponentError, ChainruleError
 from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import NAME_RULE, SESSION, Component, is_valid_name
@@ -176,7 +176,7 @@ def register(kind: str, name: str, obj: Any = _MISSING) -> Any:
         raise ChainruleError(f'register: the name must match {NAME_RULE}, got "{name}". Choose another.')
     if obj is _MISSING:
         return lambda decorated: register(kind, name, decorated)
-    if not callable(obj):
+    if not callable(obj) or isinstance(obj, Explained):  # some components can be called
         raise ChainruleError(f'register: "{name}" must be a class or a function, got {obj!r}. Register its class.')
     if (found := kinds_of_class(obj)) and kind not in found:
         raise ChainruleError(

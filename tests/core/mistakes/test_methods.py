@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import ArgumentError, ChainruleError, HyperparameterError, components, get
+from chainrule import ArgumentError, ChainruleError, HyperparameterError, Module, ShapeError, components, get
 from chainrule.initializers import he_normal
 from chainrule.layers import linear
 from chainrule.losses import cross_entropy, mse
@@ -106,3 +106,39 @@ def test_a_function_that_initializes_is_taken():
         return tensor.fill_(fan_in)
 
     assert linear(2, 1, weight_init=ones).build().state_dict()["weight"].tolist() == [[2.0, 2.0]]
+
+
+class Calls(Module):
+    """Call a module inside as torch's are called."""
+
+    def __init__(self):
+        self.inner = linear(2, 1)
+
+    def forward(self, x):
+        return self.inner(x)
+
+    def backward(self, grad_output):
+        return self.inner.backward(grad_output)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: linear(2, 1)(X), lambda: linear(2, 1)(X, mask=None), lambda: Calls().build()(X)]
+)
+def test_a_call_of_a_module_that_is_not_built_is_answered(call):
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert str(caught.value) == (
+        "linear: a module must be built before it is called, got a call of the module itself. "
+        "Write network = module.build(), network(x); inside another module, module.forward(x)."
+    )
+
+
+@pytest.mark.parametrize("module", [linear(2, 1), network().module])
+def test_a_forward_without_the_member_axis_is_answered(module):
+    with pytest.raises(ShapeError, match=r"^forward: x must have the member axis in front, .* got \(10, 2\)\."):
+        module.forward(X)
+
+
+def test_a_module_is_no_schedule_although_it_can_be_called():
+    with pytest.raises(HyperparameterError, match="schedule must be a callable"):
+        sgd(schedule=linear(2, 1))

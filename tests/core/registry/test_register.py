@@ -4,6 +4,8 @@ import pytest
 
 import chainrule
 from chainrule import registry
+from chainrule.layers import linear
+from chainrule.losses import mse
 from chainrule.registry import lookup
 
 
@@ -84,7 +86,9 @@ def test_a_name_must_be_a_lower_case_identifier(name):
         chainrule.register("optimizers", name, Mine)
 
 
-@pytest.mark.parametrize("value", [3, None])
-def test_what_is_registered_must_be_callable(value):
+@pytest.mark.parametrize(
+    ("kind", "value"), [("optimizers", 3), ("optimizers", None), ("losses", mse()), ("layers", linear(2, 1))]
+)
+def test_what_is_registered_must_be_a_class_or_a_function(kind, value):
     with pytest.raises(chainrule.ChainruleError, match="must be a class or a function"):
-        chainrule.register("optimizers", "mine", value)
+        chainrule.register(kind, "mine", value)
