@@ -109,7 +109,7 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
         return len(self._curves.get(name, ()))
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._curves:
+        if not isinstance(name, str) or name not in self._curves:
             recorded = f"It has {', '.join(self._curves)}." if self._curves else "No epoch has ended."
             raise UnknownCurveError(
                 f"history: no curve is called {name!r}.{nearest(str(name), self._curves) or f' {recorded}'}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, overload
 
-from chainrule import ChainruleError, UnknownCurveError
-from chainrule.arguments import nearest
+from chainrule import ArgumentError, ChainruleError, UnknownCurveError
+from chainrule.arguments import nearest, shown
 from chainrule.calls import ExplainsAttributes, explained
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.space import Setting, Settings
@@ -33,7 +34,7 @@ class Row:
 
     def __getitem__(self, name: str) -> Setting:
         """Return a setting, or the last value of a curve."""
-        return self.settings[name] if name in self.settings else self.last(name)
+        return self.settings[name] if isinstance(name, str) and name in self.settings else self.last(name)
 
     def curve(self, name: str) -> Sequence[float]:
         """Return a curve.
@@ -41,9 +42,9 @@ class Row:
         Raises:
             UnknownCurveError: if there is none of that name.
         """
-        if name not in self.curves:
+        if not isinstance(name, str) or name not in self.curves:
             known = f" It has {', '.join(self.curves)}."
-            raise UnknownCurveError(f'sweep: no curve is called "{name}".{nearest(name, self.curves) or known}')
+            raise UnknownCurveError(f'sweep: no curve is called "{name}".{nearest(str(name), self.curves) or known}')
         return self.curves[name]
 
     def last(self, name: str) -> float:
@@ -104,7 +105,7 @@ class Results(ExplainsAttributes, Sequence[Row]):
         """
         if not self.rows:
             raise ChainruleError(f"sweep: best needs a finished trial, got none of {self.name}. Run the sweep first.")
-        rows = [row for row in self.rows if curve in row.curves] or self.rows
+        rows = [row for row in self.rows if curve in list(row.curves)] or self.rows
         return min(rows, key=lambda row: rank(row.last(curve), largest=largest))
 
     def where(self, **settings: Setting) -> Results:
@@ -131,7 +132,14 @@ class Results(ExplainsAttributes, Sequence[Row]):
     @overload
     def __getitem__(self, index: slice) -> Results: ...
     def __getitem__(self, index: int | slice) -> Row | Results:
-        return self.rows[index] if isinstance(index, int) else Results(self.name, self.rows[index])
+        if isinstance(index, slice):
+            return Results(self.name, self.rows[index])
+        try:
+            return self.rows[operator.index(index)]
+        except TypeError as error:
+            raise ArgumentError(
+                f'sweep: results have rows by number, got {shown(index)}. Write [row["lr"] for row in results].'
+            ) from error
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

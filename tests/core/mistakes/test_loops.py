@@ -8,7 +8,7 @@ import torch
 
 import chainrule
 from chainrule import ChainruleError, StateError, hookimpl
-from chainrule.errors import BackwardError
+from chainrule.errors import BackwardError, UnknownCurveError
 from chainrule.layers import dropout, linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
@@ -53,6 +53,13 @@ def test_a_curve_is_no_attribute_of_the_history():
             one.train_loss  # noqa: B018
     with pytest.raises(AttributeError, match="matplotlib"):
         history.plot()
+
+
+@pytest.mark.parametrize("name", [["train_loss"], 0, None])
+def test_a_curve_has_a_name(name):
+    history = chainrule.fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y))
+    with pytest.raises(UnknownCurveError, match=r"^history: no curve is called .*train_loss"):
+        history[name]
 
 
 @pytest.mark.parametrize("saved", [5, {"key": 1, "counter": 2}, {"key": torch.zeros(2, 1)}])

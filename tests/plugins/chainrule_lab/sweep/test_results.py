@@ -6,9 +6,10 @@ import json
 import math
 from http import HTTPStatus
 
+import numpy
 import pytest
 
-from chainrule import ChainruleError, UnknownCurveError
+from chainrule import ArgumentError, ChainruleError, UnknownCurveError
 from chainrule_lab.sweep.export import csv_bytes, json_bytes, parquet_bytes
 from chainrule_lab.sweep.results import Results, Row
 
@@ -59,6 +60,21 @@ def test_what_is_not_there_is_told_in_one_line():
         RESULTS.best("validation_los")
     with pytest.raises(ChainruleError, match="best needs a finished trial, got none of rates"):
         RESULTS[:0].best()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [lambda: RESULTS.best(0), lambda: RESULTS.best(["a"]), lambda: RESULTS[0][0], lambda: RESULTS[0].curve(["a"])],
+)
+def test_a_curve_has_a_name(look):
+    with pytest.raises(UnknownCurveError, match=r"^sweep: no curve is called "):
+        look()
+
+
+def test_rows_have_numbers():
+    with pytest.raises(ArgumentError, match=r"^sweep: results have rows by number, got 'lr'\. Write \[row\["):
+        RESULTS["lr"]
+    assert RESULTS[numpy.int64(1)] is RESULTS.rows[1]
 
 
 def test_csv_has_a_line_for_each_trial():
