@@ -210,10 +210,10 @@ class Network(NetworkParts):
             try:
                 return x.expand(self.members, *x.shape) if self.is_ensemble else x.unsqueeze(0)
             except (AttributeError, RuntimeError, NotImplementedError):
-                expect_input("network", "x", x, self.dtype)
+                expect_input("network", "x", x, self._input_dtype)
                 expect_dense("network", "x", x, self.device)
                 raise
-        expect_input("network", "x", x, self.dtype)
+        expect_input("network", "x", x, self._input_dtype)
         if not self.is_ensemble or x.shape[:1] != (self.members,):
             built = f"an ensemble of {self.members}" if self.is_ensemble else "a single network"
             raise ShapeError(
@@ -221,6 +221,10 @@ class Network(NetworkParts):
                 f"for {built}. Leave per_member out for inputs that all members share."
             )
         return x
+
+    @property
+    def _input_dtype(self) -> torch.dtype:
+        return torch.int64 if getattr(self.module, "integer_inputs", False) else self.dtype
 
     def check_input(self, x: Tensor) -> None:
         """Check x (M, N, …) against the layers' rules, once for each new shape, dtype and device.

@@ -93,6 +93,12 @@ def test_an_index_out_of_range_is_named_before_anything_is_trained_on_it(index, 
     assert_close(net.flat.data, expected.flat.data, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("x", [[[1, 2]], X.numpy()])
+def test_a_network_of_integers_takes_what_it_advises(x):
+    with pytest.raises(ShapeError, match=r"Pass one, as from torch\.as_tensor\(x, dtype=torch\.int64\)\.$"):
+        network()(x)
+
+
 def test_a_network_of_integers_refuses_floats_in_a_fit():
     with pytest.raises(ShapeError, match=r"^network: x must have integers, got torch\.float64\."):
         trained(network(), train=(X.double(), Y))
