@@ -21,7 +21,7 @@ from chainrule.base.generators import (
 from chainrule.base.hookspecs import KeepsState
 from chainrule.errors import CallbackError, ChainruleError, StateError, label, one_line
 from chainrule.training.batches import Data, is_pair
-from chainrule.training.checkpoint_file import CheckpointFile, plain_path
+from chainrule.training.checkpoint_file import CheckpointFile, first_not_plain
 from chainrule.training.metric_values import MetricValues
 from chainrule.training.run import Run
 from chainrule.training.run_settings import described, difference, settings_of
@@ -169,10 +169,12 @@ class Checkpoint:
         callbacks = self._callbacks()
         states = [_of_callback(callback, "state_dict") for callback in callbacks]
         for callback, state in zip(callbacks, states, strict=True):
-            if (path := plain_path(state)) is not None:
+            if (found := first_not_plain(state)) is not None:
+                path, value = found
                 raise CallbackError(
                     f"{label(callback)}: state_dict must consist of numbers, text, tensors, lists, tuples and dicts, "
-                    f"got something else at state{path}. Convert it."
+                    f"got {shown(value)} of type {type(value).__name__} at state{path}. "
+                    f"Convert it{' with .tolist()' if hasattr(value, 'tolist') else ''}."
                 )
         self._step.follow_settings()  # of an epoch's end, such as members that were dropped
         self._file.write(

@@ -126,15 +126,15 @@ class CheckpointFile:
             ) from error
 
 
-def plain_path(state: Any, path: str = "") -> str | None:
-    """Return the path of the first value that a checkpoint cannot hold, or None."""
+def first_not_plain(state: Any, path: str = "") -> tuple[str, Any] | None:
+    """Return the path of the first value that a checkpoint cannot hold, and the value, or None."""
     if type(state) is dict:
         items = [(f"{path}[{key!r}]", part) for key, value in state.items() for part in (key, value)]
     elif type(state) in (list, tuple):
         items = [(f"{path}[{i}]", value) for i, value in enumerate(state)]
     else:
-        return None if type(state) in PLAIN else path
-    return next((found for inner, value in items if (found := plain_path(value, inner)) is not None), None)
+        return None if type(state) in PLAIN else (path, state)
+    return next((found for inner, value in items if (found := first_not_plain(value, inner)) is not None), None)
 
 
 def _checksum(content: memoryview) -> bytes:

@@ -397,6 +397,12 @@ def test_a_state_that_could_not_be_read_back_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_value_that_a_checkpoint_cannot_hold_is_shown(tmp_path):
+    found = r"got (np\.float64\()?3\.0\)? of type float64 at state\['best'\]\. Convert it with \.tolist\(\)\."
+    with pytest.raises(CallbackError, match=found):
+        train(tmp_path / "run.ckpt", callbacks=[Keeps({"best": np.float64(3)})])
+
+
 def test_a_callback_that_cannot_take_its_state_is_named(tmp_path):
     train(tmp_path / "run.ckpt", callbacks=[Keeps({})])
     with pytest.raises(CallbackError, match="keeps: load_state_dict must not fail, got ValueError: not mine"):
