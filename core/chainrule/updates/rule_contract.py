@@ -16,10 +16,14 @@ class FrozenState(dict[str, Tensor]):
     """A rule's state, whose tensors change in place but are never replaced: they are views of larger ones."""
 
     def __missing__(self, name: str) -> NoReturn:
-        known = ", ".join(self) or "none"
-        raise ContractError(f'state["{name}"] must be a name that init returns, got another. Known: {known}.')
+        known = ", ".join(self)
+        fix = f"Known: {known}." if known else _returned_from_init(name)
+        raise ContractError(f'state["{name}"] must be a name that init returns, got another. {fix}')
 
     def __setitem__(self, name: str, value: Tensor) -> None:
+        if name not in self:
+            fix = _returned_from_init(name)
+            raise StateError(f'state["{name}"] must be a tensor that init returns, got one made in update. {fix}')
         if value is not self.get(name):  # `state["m"] += …` assigns the same tensor
             raise StateError(f'state["{name}"] must change in place, got a new tensor. Write state["{name}"].copy_(…).')
 
@@ -29,13 +33,23 @@ class FrozenState(dict[str, Tensor]):
             "state must change in place, tensor by tensor, got update(…). Write state[name].copy_(…) for each."
         )
 
-    __ior__ = setdefault = update  # type: ignore[assignment]
+    __ior__ = update  # type: ignore[assignment]
+
+    def setdefault(self, name: str, default: Any = None) -> Tensor:
+        """Return the tensor of that name, which `init` has returned."""
+        if name not in self:
+            self[name] = default
+        return self[name]
 
     def pop(self, *_: Any, **__: Any) -> Any:
         """Refuse to remove tensors."""
         raise StateError("state must keep the tensors that init returned, got one removed. Leave them in it.")
 
     __delitem__ = popitem = clear = pop
+
+
+def _returned_from_init(name: str) -> str:
+    return f'Return it from init: def init(self, parameter): return {{"{name}": torch.zeros_like(parameter)}}.'
 
 
 def expect_state(owner: str, returned: Any) -> None:

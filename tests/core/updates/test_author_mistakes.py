@@ -6,7 +6,15 @@ import re
 import pytest
 import torch
 
-from chainrule import ContractError, HyperparameterError, Optimizer, UnknownAttributeError, Wrapper, hyperparameter
+from chainrule import (
+    ChainruleError,
+    ContractError,
+    HyperparameterError,
+    Optimizer,
+    UnknownAttributeError,
+    Wrapper,
+    hyperparameter,
+)
 from chainrule.layers import linear
 from chainrule.optimizers import sgd
 from chainrule.testing import checks_of, run_all, subject
@@ -171,6 +179,42 @@ class MisspeltState(Rule):
 
     def update(self, parameter, grad, state, step):
         return state["m"].mul_(0.9).add_(grad)
+
+
+class LateState(Rule):
+    def update(self, parameter, grad, state, step):
+        if "m" not in state:
+            state["m"] = torch.zeros_like(parameter)
+        return state["m"].lerp_(grad, 0.1)
+
+
+class DefaultState(Rule):
+    def update(self, parameter, grad, state, step):
+        return state.setdefault("m", torch.zeros_like(parameter)).lerp_(grad, 0.1)
+
+
+class NoState(Rule):
+    def update(self, parameter, grad, state, step):
+        return state["m"].lerp_(grad, 0.1)
+
+
+@pytest.mark.parametrize("rule", [LateState(), DefaultState(), NoState()], ids=lambda rule: type(rule).__name__)
+def test_state_is_made_by_init(rule):
+    network = linear(3, 2, bias=False).build()
+    made = 'Return it from init: def init(self, parameter): return {"m": torch.zeros_like(parameter)}.'
+    with pytest.raises(ChainruleError, match=rf'^state\["m"\] must be a .* that init returns, .* {re.escape(made)}$'):
+        rule.attach(network).step()
+
+
+def test_a_default_for_state_that_init_returns_is_not_used():
+    class Both(DefaultState):
+        def init(self, parameter):
+            return {"m": torch.ones_like(parameter)}
+
+    network = linear(3, 2, bias=False).build()
+    before = network.flat.data.clone()
+    Both().attach(network).step()
+    assert not torch.equal(network.flat.data, before)
 
 
 @pytest.mark.parametrize("seeds", [None, [0, 1]])
