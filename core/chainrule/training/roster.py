@@ -47,12 +47,16 @@ class Roster:
         Raises:
             ChainruleError: if one is not in training.
         """
-        if not is_iterable(members):
-            members = getattr(members, "tolist", lambda: members)()  # such as an argmin
+        numbers = list(members) if is_iterable(members) else [members]
+        try:
+            found = list(dict.fromkeys(integer(caller, "members", number, at_least=0) for number in numbers))
+        except ChainruleError:
+            found = []
+        if not is_iterable(members) or (numbers and not found):
+            got = shown(getattr(members, "tolist", lambda: members)())  # such as a mask, or an argmin
             raise ChainruleError(
-                f"{caller}: members must be a list of their numbers, got {shown(members)}. Pass [{shown(members)}]."
+                f"{caller}: members must be a list of their numbers, got {got}. Pass {found or '[0], for example'}."
             )
-        found = list(dict.fromkeys(integer(caller, "members", member, at_least=0) for member in members))
         if found and max(found) >= self.built:
             raise ChainruleError(f"{caller}: members must be below {self.built}, got {max(found)}. Count them from 0.")
         here = set(self.members)
