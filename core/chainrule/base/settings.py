@@ -131,7 +131,8 @@ class Settings(Explained):
             with _module_of(cls):
                 dataclasses.dataclass(frozen=True, kw_only=cls._keyword_only, eq=False)(cls)
         except (TypeError, ValueError) as error:  # such as a mutable default
-            raise HyperparameterError(f"{label(cls)}: {error}.") from error
+            fix = "pass a tuple, or dataclasses.field(default_factory=…)"
+            raise HyperparameterError(f"{label(cls)}: {str(error).replace('use default_factory', fix)}.") from error
         kept = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # it is a dataclass now
         if others := [name for name in signature_of(cls).parameters if name not in kept]:
             raise HyperparameterError(

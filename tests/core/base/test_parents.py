@@ -117,7 +117,7 @@ def test_settings_may_be_declared_in_a_module_that_is_not_in_sys_modules():
 @pytest.mark.parametrize(
     ("annotation", "default", "words"),
     [
-        (list, [], r"rule: mutable default .* use default_factory\.$"),
+        (list, [], r"rule: mutable default .* pass a tuple, or dataclasses\.field\(default_factory=…\)\.$"),
         (dataclasses.InitVar[int], 3, r"rule: size must be a setting that is kept, got an InitVar\."),
     ],
     ids=["mutable", "InitVar"],
