@@ -76,7 +76,7 @@ class Explained(ABC):  # noqa: B024 - its subclasses have abstract methods
     if not TYPE_CHECKING:  # for type checkers, the signature is that of the class's own __init__
         __signature__ = _ConstructorSignature()
 
-        def __new__(cls, *_: Any, **__: Any) -> Any:
+        def __new__(cls, /, *_: Any, **__: Any) -> Any:
             """Make the instance, unless the class lacks methods that its parent leaves to it."""
             if missing := sorted(cls.__abstractmethods__):
                 it = "it" if len(missing) == 1 else "them"
@@ -85,7 +85,7 @@ class Explained(ABC):  # noqa: B024 - its subclasses have abstract methods
                 )
             return super().__new__(cls)
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
+        def __init__(self, /, *args: Any, **kwargs: Any) -> None:
             """Pass everything on to the next parent, which object refuses."""
             with _explaining(self, Explained, args, kwargs):
                 super().__init__(*args, **kwargs)
@@ -103,7 +103,7 @@ def explain_construction(cls: type) -> None:
     written = vars(cls)["__init__"]
 
     @wraps(written)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
+    def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
         with _explaining(self, cls, args, kwargs):
             written(self, *args, **kwargs)
         _end_construction(self, cls)
@@ -128,14 +128,14 @@ def explain_construction_of_any(cls: type) -> None:
         return
 
     @wraps(written)
-    def __init__(self: object, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
+    def __init__(self: object, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes the place of one
         with _explaining(self, cls, args, kwargs):
             written(self, *args, **kwargs)
 
     if is_plain:
         __init__.__signature__ = inspect.Signature([_SELF])  # type: ignore[attr-defined]
     with suppress(TypeError):  # of a class of compiled code, which stays as it is
-        cls.__init__ = __init__  # type: ignore[method-assign]
+        cls.__init__ = __init__  # type: ignore[assignment, method-assign]
     _OF_ANY_PARENTS.add(cls)
 
 
@@ -239,7 +239,8 @@ def _what_does_not_fit(
             return f'{owner}: takes "{name}" once, got it by position and by name. Leave one out.'
     required = [one for one in parameters if one.default is one.empty and one.name in named]
     missing = [one.name for one in required if one.name not in positional[: len(args)] and one.name not in kwargs]
-    form = ", ".join(one.name if one.kind in POSITIONAL else f"{one.name}=…" for one in required)
+    rest = [one for one in parameters if one.kind is one.VAR_POSITIONAL and len(args) > len(positional)]
+    form = ", ".join(_as_written(one) for one in parameters if one in required + rest)
     alone = [
         one.name for one in parameters if one.kind is one.POSITIONAL_ONLY and one.name not in positional[: len(args)]
     ]
@@ -248,6 +249,12 @@ def _what_does_not_fit(
     if not missing:
         return ""
     return f"{owner}: needs {_listed(missing)}, got none. Write {owner}({form})."
+
+
+def _as_written(parameter: inspect.Parameter) -> str:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return f"*{parameter.name}"
+    return parameter.name if parameter.kind in POSITIONAL else f"{parameter.name}=…"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ def checked_norm(owner: str, value: Any, *, error: type[ChainruleError] = Hyperp
     """Return the largest norm that is allowed, None for any, or raise the error in the owner's name."""
     norm = as_kept(value, float)
     if norm is not None and not (isinstance(norm, int | float) and fits(norm, float) and norm > 0):
-        raise error(f"{owner}: clip_norm must be a number above 0, got {shown(norm)}. Leave it out for no clipping.")
+        raise error(f"{owner}: clip_norm must be a number above 0, got {shown(value)}. Leave it out for no clipping.")
     return norm
 
 

@@ -10,11 +10,13 @@ import torch
 import chainrule
 from chainrule import ChainruleError, ContractError, Parameter, param_groups
 from chainrule.activations import relu
+from chainrule.callbacks import csv
 from chainrule.calls import explain_construction_of_any
 from chainrule.initializers import constant, he_normal
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import adam, ema, sgd
+from chainrule.tasks import circle
 from chainrule.testing import checks_of
 
 X, Y = torch.randn(10, 2), torch.randn(10, 1)
@@ -192,3 +194,17 @@ def test_values_of_several_lines_are_shown_on_one():
 def test_a_class_of_compiled_code_stays_as_it_is():
     explain_construction_of_any(OrderedDict)
     assert OrderedDict(a=1)["a"] == 1
+
+
+@pytest.mark.parametrize("name", ["cls", "self"])
+@pytest.mark.parametrize("make", [adam, mse, linear, circle, csv])
+def test_no_name_is_taken_for_the_object(make, name):
+    answers(lambda: make(**{name: 1}), f'"{name}".')
+
+
+def test_a_parameter_without_initializer_keeps_its_shape():
+    answers(lambda: Parameter(2, 3), "Write Parameter(*shape, init=…, fan_in=…, fan_out=…).")
+
+
+def test_the_norm_to_clip_to_is_shown_as_it_was_passed():
+    answers(lambda: fit(clip_norm=[1.0]), "clip_norm must be a number above 0, got [1.0].")

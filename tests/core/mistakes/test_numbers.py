@@ -94,7 +94,7 @@ def test_a_schedule_may_return_numbers_of_numpy_and_torch(factor):
         (lambda: sgd().attach(SEVERAL, clip_norm="a"), "attach: clip_norm must be a number above 0, got 'a'."),
         (
             lambda: sgd().attach(SEVERAL, clip_norm=[1.0, 2.0]),
-            "attach: clip_norm must be a number above 0, got a tensor",
+            "attach: clip_norm must be a number above 0, got [1.0, 2.0].",
         ),
         (lambda: adam(lr=lambda t: 0.1), "adam: lr must be a number, got a lambda. A factor that changes by the step"),
         (
