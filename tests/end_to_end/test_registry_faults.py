@@ -56,6 +56,10 @@ FAULTS = {
     "no-address": Fault("", 'its entry point must be "package.module:Class"', address=" to nowhere"),
     "unprintable": Fault(UNPRINTABLE, "Odd: an error that cannot be printed"),
     "a-value": Fault("Rule = 3\n", "it must be a class or a function, got a value of type int"),
+    "an-instance": Fault(
+        "from chainrule_plugins.losses.mse import Mse\nRule = Mse()\n",
+        "it must be a class or a function, got a value of type Mse",
+    ),
     "another-kind": Fault(
         RULE.replace("Optimizer", "Loss"),
         "it must be one of the optimizers, got a class that inherits from chainrule.Loss",

@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from chainrule.arguments import shown
-from chainrule.calls import explain_construction_of_any
+from chainrule.calls import Explained, explain_construction_of_any
 from chainrule.errors import AmbiguousComponentError, BlockedComponentError, BrokenComponentError, one_line
 from chainrule.registry.component import Component
 from chainrule.registry.contract import API
@@ -44,7 +44,8 @@ def load_record(component: Component) -> Any:
     if component.kind == OUT_OF_SCOPE:
         _check_reasons(component, found)
         return found
-    if component.kind != HOOKS and not callable(found):
+    is_instance = isinstance(found, Explained) or not callable(found)  # some components can be called
+    if component.kind != HOOKS and is_instance:
         raise broken(component, f"it must be a class or a function, got a value of type {type(found).__name__}")
     if (kinds := kinds_of_class(found)) and component.kind not in kinds:
         parent = next(iter(kinds.values()))
