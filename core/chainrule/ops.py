@@ -226,7 +226,7 @@ def _shown(shape: Shape) -> str:
 
 
 def square_root(x: Tensor) -> Tensor:
-    """Return √x for x ≥ 0 as a new tensor, where 0 gives the root of the smallest normal number.
+    """Return √x for x ≥ 0 as a new tensor; 0, and all below the smallest normal number, gives the root of that.
 
     On a CPU the root of an exact 0, as a unit that is never active leaves in every running mean of squares, takes
     twenty times as long as any other root. The root of the smallest normal number is 1e-19 in float32.

@@ -27,6 +27,24 @@ def test_a_shape_may_be_passed(shape):
     assert (type(module), got) == (Tanh, shape)
 
 
+def test_a_kind_chooses_among_components_of_one_name():
+    assert subject("constant", kind="schedules").label == "schedules:constant"
+    assert subject("initializers:constant", kind="initializer").label == "initializers:constant"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("lion", "layers", r'^No layer is registered as "lion"\..* It is one of the optimizers'),
+        ("lion", "bogus", r"bogus"),
+        ("optimizers:lion", "layers", r"^optimizers:lion: must be one of the layers, got one of the optimizers\."),
+    ],
+)
+def test_a_name_of_another_kind_is_refused(name, kind, message):
+    with pytest.raises(ChainruleError, match=message):
+        subject(name, kind=kind)
+
+
 def test_a_shape_and_inputs_are_one_too_many():
     with pytest.raises(
         ChainruleError, match=r"^subject: one of input_shape and inputs must be left out, got \(2,\) and "

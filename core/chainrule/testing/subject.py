@@ -19,6 +19,7 @@ from chainrule.base.module import Module
 from chainrule.base.wrapper import layers_of
 from chainrule.calls import explained, signature_of
 from chainrule.errors import ChainruleError, ContractError, ShapeError, label
+from chainrule.registry.component import Component
 from chainrule.registry.kinds import kind_named, kinds_of_class
 
 Reference: TypeAlias = Callable[[Any, Tensor, Sequence[Tensor]], Iterable[Tensor]]
@@ -82,7 +83,7 @@ def subject(
             f"{tuple(inputs.shape)}. The inputs have a shape."
         )
     if isinstance(component, str):
-        record = registry.resolve(component)
+        record = _resolved(component, kind)
         found, kind, name = registry.load(record), record.kind, record.name
     else:
         found = component
@@ -116,6 +117,16 @@ def subject(
         return instances
 
     return Subject(kind, name, found, examples, reference)
+
+
+def _resolved(name: str, kind: str | None) -> Component:
+    if kind is None:
+        return registry.resolve(name)
+    kind = kind_named(kind)
+    record = registry.resolve(name if ":" in name else f"{kind}:{name}")
+    if record.kind != kind:
+        raise ChainruleError(f"{name}: must be one of the {kind}, got one of the {record.kind}. Leave the kind out.")
+    return record
 
 
 def _expect_use(kind: str, **given: Any) -> None:

@@ -19,7 +19,8 @@ class PositionalEmbedding(Module):
               with ``ωᵢ = 10000^(−2i / embedding_dim)``
     Backward: ``dx = dy``; ``dP[t] = Σₙ dyₙ[t]`` where P is the weight
     Shapes:   x and y (M, N, T, embedding_dim) with T ≤ num_positions, P (M, num_positions, embedding_dim)
-    Source:   Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762; first values of the weight from GPT-2
+    Source:   Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762; first values of the weight
+              like those of GPT-2's other weights, with a standard deviation of 0.02
     Raises:   ShapeError if x is not (N, T, embedding_dim), or has more than num_positions positions.
     """
 

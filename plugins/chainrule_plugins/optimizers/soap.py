@@ -21,9 +21,10 @@ class Soap(Optimizer):
               precondition_every, ``Qₗ ← qr(L Qₗ)``, ``Qᵣ ← qr(R Qᵣ)``, one power iteration
     Variant:  as in the authors' code, the first step sets L, R and Q alone, Qₗ and Qᵣ to the singular vectors of g, the
               largest first (beyond its rank, to what the reflections that make these of unit vectors make of the rest),
-              and eps stands outside the root; unlike there, the columns of Q keep their order, as in the paper. Where L
-              or R lacks full rank at a renewal, rounding decides the columns of Q beyond its rank. Vectors, and sides
-              longer than max_side, are not rotated. A kernel is a matrix (out, rest)
+              and eps stands outside the root; unlike there, decay acts at t = 1 too, and the columns of Q keep their
+              order, as in the paper. Where L or R lacks full rank at a renewal, rounding decides the columns of Q
+              beyond its rank. Vectors, and sides longer than max_side, are not rotated. A kernel is a matrix (out,
+              rest)
     Source:   Vyas et al. 2024, arXiv:2409.11321, Algorithms 3 and 4
     """
 

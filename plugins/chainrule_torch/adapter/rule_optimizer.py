@@ -63,7 +63,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         compile: whether to compile the rule at the first step, which takes seconds; see `CompiledRule`.
         flatten: whether the data and gradients of the parameters become views of one vector each, so that an
             elementwise rule steps all of them at once. Gradients stay: ``zero_grad`` sets them to 0 in place, and a
-            parameter that backward does not reach has the gradient 0 then, not None, unless it is frozen
+            parameter that backward no longer reaches has the gradient 0 then, not None, unless it is frozen
             (``requires_grad_(False)``). One that has been set to None, as by ``zero_grad`` of a module, is copied to
             its place again at the next step.
         settings: those of the rule, and ``maximize``.
