@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from chainrule.base.generators import random_numbers_kept
 from chainrule.base.module import Shape, named_modules
 from chainrule.base.protocols import ModuleLike
 from chainrule.errors import ChainruleError, ContractError, ShapeError, label
@@ -138,38 +139,59 @@ def _watch_rule(name: str, module: Any, found: dict[str, Shape]) -> None:
     vars(module)["output_shape"] = watched
 
 
-def expect_declared_shapes(module: ModuleLike, x: Tensor) -> None:
-    """Explain why forward fails for x (M, N, …), if a module inside gives or gets a shape that no rule has foretold.
+def expect_declared_shapes(module: ModuleLike, x: Tensor, error: Exception) -> None:
+    """Explain an error of forward for x (M, N, …) by a module inside that refuses a shape which no rule had foretold.
 
-    A copy runs it, so that what passes through a network as it should costs nothing.
+    A copy runs again, so that what passes as it should costs nothing; none of a large network, or where memory is short.
 
     Raises:
-        ContractError: if an output has another shape than output_shape says.
-        ShapeError: if a module's input does not fit, behind one without a rule about shapes.
+        ContractError: if that is the output of a module whose output_shape declares another.
+        ShapeError: if that comes from a module without a rule about shapes.
     """
+    count = sum(one.shape.numel() for _, each in named_modules(module) for _, one in each.own_parameters())
+    if isinstance(error, torch.OutOfMemoryError) or count * len(x) > LARGEST:
+        return
+    undeclared: list[tuple[Tensor, str]] = []
     try:
-        copied = copy.deepcopy(module)
-        for _, one in named_modules(copied):
-            _hold_to_rule(one)
-        copied.forward(x)
-    except (ContractError, ShapeError):
-        raise
-    except Exception:  # noqa: BLE001 - whatever made it fail before
+        with random_numbers_kept(), torch.random.fork_rng(devices=[]):
+            copied = copy.deepcopy(module)
+            for _, one in named_modules(copied):
+                _hold_to_rule(one, undeclared)
+            copied.forward(x)
+    except (ContractError, ShapeError) as found:
+        if str(found) != str(error):
+            raise found from error
+    except Exception:  # noqa: BLE001 - the error that is to be explained, which the caller raises
         return
 
 
-def _hold_to_rule(module: ModuleLike) -> None:
+def _hold_to_rule(module: ModuleLike, undeclared: list[tuple[Tensor, str]]) -> None:
+    """Let forward note an output of another shape than declared, and name it where the module that takes it fails."""
+    for name in ("forward", "backward"):  # of a first pass, which watches the original
+        vars(module).pop(name, None)
     forward = module.forward
 
     def held(x: Tensor) -> Tensor:
-        declared = shape_after(module, tuple(x.shape[2:]))
-        y = forward(x)
-        given = tuple(y.shape[2:])
+        shape = tuple(x.shape[2:])
+        try:
+            y = forward(x)
+        except ContractError:
+            raise
+        except Exception:
+            try:
+                shape_after(module, shape)
+            except ShapeError as error:
+                if found := [message for output, message in undeclared if output is x]:
+                    raise ContractError(found[0]) from error
+                raise
+            raise
+        declared, given = shape_after(module, shape), tuple(y.shape[2:])
         if not _agree(declared, given):
-            raise ContractError(
+            message = (
                 f"{label(module)}: output_shape must return the shape of one output, {shown_shape(given)} for x "
-                f"{shown_shape(tuple(x.shape[2:]))}, got {shown_shape(declared)}. Define output_shape(input_shape)."
+                f"{shown_shape(shape)}, got {shown_shape(declared)}. Define output_shape(input_shape)."
             )
+            undeclared.append((y, message))
         return y
 
     vars(module)["forward"] = held

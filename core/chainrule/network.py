@@ -139,9 +139,9 @@ class Network(NetworkParts):
             begin_call(self)
         try:
             y = self.module.forward(x)
-        except (RuntimeError, NotImplementedError, ShapeError):
+        except (RuntimeError, NotImplementedError, ShapeError) as error:
             expect_dense("network", "x", x, self.device)
-            expect_declared_shapes(self.module, x)
+            expect_declared_shapes(self.module, x, error)
             raise
         expect_tensor(self.module, y)
         output = y if self.is_ensemble else y[0]

@@ -27,8 +27,14 @@ class HalfWithoutARule(Half):
 
 
 class Failing(Module):
+    """Draw a number of torch's, and fail."""
+
+    def __init__(self, error):
+        self.error = error
+
     def forward(self, x):
-        raise RuntimeError("for another reason")
+        torch.rand(1)
+        raise self.error
 
     def backward(self, grad_output):
         return grad_output
@@ -65,7 +71,35 @@ def test_behind_a_module_without_a_rule_an_input_is_held_to_the_next_ones(use):
     USES[use](network)
 
 
+class Block(Module):
+    """A block whose rule is right, around a part whose rule is not."""
+
+    def __init__(self):
+        self.half = Half()
+
+    def output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 2 if isinstance(input_shape[-1], int) else None)
+
+    def forward(self, x):
+        return self.half.forward(x) + 0.0
+
+    def backward(self, grad_output):
+        return self.half.backward(grad_output)
+
+
 @pytest.mark.parametrize("use", ["a call", "a fit", "a step"])
-def test_another_failure_stays_as_it_is(use):
-    with pytest.raises(RuntimeError, match=r"^for another reason$"):
-        USES[use](sequential(linear(2, 2), Failing()).build())
+@pytest.mark.parametrize("error", [RuntimeError("for another reason"), torch.OutOfMemoryError("too large")])
+def test_another_failure_stays_as_it_is(use, error):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        with pytest.raises(RuntimeError) as caught:
+            USES[use](sequential(linear(2, 4), Block(), Failing(error)).build())
+        after = torch.rand(1)
+        assert torch.equal(torch.rand(3, generator=torch.manual_seed(0))[1:2], after)
+    assert caught.value is error
+
+
+def test_a_target_that_does_not_fit_is_no_matter_of_the_layers():
+    network = sequential(linear(2, 4), Block(), linear(2, 2)).build()
+    with pytest.raises(ShapeError, match=r"^mse: target must have the prediction's shape"):
+        training_step(network, mse(), sgd())(X, Y[:, :1])

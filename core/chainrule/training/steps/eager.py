@@ -59,19 +59,19 @@ class TrainingStep:
         """Add the batch's gradient to that of every parameter, and return the prediction and the loss (M,)."""
         if self.network.shared:
             begin_call(self.network)
-        try:
-            if self._has_passed:
-                return self._pass(x, y)
-            with gradient_shapes_checked(self.network.modules()):
-                outputs = self._pass(x, y)
-        except (RuntimeError, NotImplementedError, ShapeError):
-            expect_declared_shapes(self.module, x)
-            raise
+        if self._has_passed:
+            return self._pass(x, y)
+        with gradient_shapes_checked(self.network.modules()):
+            outputs = self._pass(x, y)
         self._has_passed = True
         return outputs
 
     def _pass(self, x: Tensor, y: Tensor) -> Outputs:
-        prediction = self.module.forward(x)
+        try:
+            prediction = self.module.forward(x)
+        except (RuntimeError, NotImplementedError, ShapeError) as error:
+            expect_declared_shapes(self.module, x, error)
+            raise
         expect_tensor(self.module, prediction)
         value = self.loss(prediction, y, per_member=True)
         self.module.backward(self.loss.backward())
