@@ -142,7 +142,7 @@ def _watch_rule(name: str, module: Any, found: dict[str, Shape]) -> None:
 def expect_declared_shapes(module: ModuleLike, x: Tensor, error: Exception) -> None:
     """Explain an error of forward for x (M, N, …) by a module inside that refuses a shape which no rule had foretold.
 
-    A copy runs again, so that what passes as it should costs nothing; none of a large network, or where memory is short.
+    A copy runs again, so that what passes costs nothing; none of a large network, or where memory is short.
 
     Raises:
         ContractError: if that is the output of a module whose output_shape declares another.

@@ -229,6 +229,23 @@ class Logarithm(Module):
         return [(cls(), torch.tensor([[0.5, 2.0, 1.0], [3.0, 0.1, 0.7], [1.5, 1.5, 9.0]]))]
 
 
+class Filled(Module):
+    """A layer that fills in what is missing.
+
+    Shapes:   any
+    """
+
+    shows_nan = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.save_for_backward(x)
+        return 2 * x.nan_to_num(0.5, torch.inf, -torch.inf)
+
+    def backward(self, grad_output: Tensor) -> Tensor:
+        (x,) = self.saved_tensors()
+        return 2 * grad_output.masked_fill(x.isnan(), 0.0)
+
+
 class Logit(Module):
     """Its inputs are between 0 and 1, of which its examples come close.
 

@@ -29,7 +29,8 @@ def check_rows(loss: Loss, prediction: Tensor, target: Tensor, per_member: bool)
 
     With per_member=True, the target has been passed as (M, N, …).
     """
-    if loss.members and is_of_single(prediction):
+    are_groups = per_member and prediction.dim() > 2  # of rows, as by members
+    if loss.members and is_of_single(prediction) and not are_groups:
         raise ShapeError(
             f"{label(loss)}: prediction must be that of an ensemble, got a single network's, of shape "
             f"{tuple(prediction.shape)}. Make the loss as {label(loss)}()."

@@ -75,9 +75,10 @@ class Metric(Settings, ExplainsAttributes, ABC):
         for name, tensor in (("prediction", prediction), ("target", target)):
             expect_input(self, name, tensor)
             expect_dense(self, name, tensor, prediction.device)
-        if per_member and is_of_single(prediction):
+        if per_member and is_of_single(prediction) and prediction.dim() < 3:
             raise ShapeError(
-                f"{label(self)}: per_member must be False for a single network's prediction, got True. Leave it out."
+                f"{label(self)}: per_member must be False for a single network's prediction {tuple(prediction.shape)}, "
+                "got True. Leave it out."
             )
         given = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
         is_ensemble = per_member or is_of_ensemble(prediction)

@@ -54,6 +54,9 @@ class Module(Explained, KeepsForBackward):
     finite: ClassVar[bool] = True
     """Whether inputs of 0 and up to ±1e4 give finite outputs and gradients in float32; not so for exp."""
 
+    shows_nan: ClassVar[bool] = True
+    """Whether a row of NaN has NaN in its output; not so for a layer that fills in missing values, or counts."""
+
     gives: ClassVar[Literal["any", "probabilities"]] = "any"
     """What outputs are; where they are probabilities, as of softmax, `fit` warns if the loss takes scores."""
 

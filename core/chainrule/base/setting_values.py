@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from chainrule.arguments import shown
+from chainrule.base.protocols import ModuleLike
 from chainrule.errors import HyperparameterError, label
 
 _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -215,7 +216,7 @@ def _per_member(values: Any) -> Any:
 
 def _meant(declared: Any, given: object) -> str:
     """Return a sentence on what somebody seems to mean who gives this value; or nothing."""
-    if takes_numbers(declared) and callable(given):
+    if takes_numbers(declared) and callable(given) and not isinstance(given, ModuleLike):
         return " A factor that changes by the step is passed as schedule."
     return ""
 

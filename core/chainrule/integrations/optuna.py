@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from chainrule.arguments import integer, is_iterable, shown
-from chainrule.base.protocols import LossLike
+from chainrule.base.protocols import LossLike, ModuleLike
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError
 from chainrule.integrations.trial_batch import Training, TrialBatch
@@ -95,7 +95,7 @@ def optimize(
         raise ChainruleError(
             f"optimize: study must be one of Optuna's, got {shown(study)}. Pass optuna.create_study()."
         )
-    if not callable(build):
+    if not callable(build) or isinstance(build, ModuleLike):
         raise ChainruleError(
             f"optimize: build must be a function trial -> (module, optimizer), got {shown(build)}. Write one."
         )

@@ -6,6 +6,7 @@ import glob
 import os
 import warnings
 import zlib
+from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -17,11 +18,15 @@ from torch.serialization import default_restore_location
 
 from chainrule.arguments import shown
 from chainrule.errors import ChainruleError, StateError
+from chainrule.updates.rates import Rates
 
 MARK = b"chainrule run "
 FORMAT = b"0001"
 END = len(MARK) + len(FORMAT) + 8
 """The bytes after those of `torch.save`, which `torch.load` passes over: mark, format, and their CRC-32 as 8 digits."""
+
+MAPPINGS = (dict, OrderedDict, Rates)
+"""The kinds of dict that torch.load takes without running code."""
 
 PLAIN = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device)
 
@@ -128,7 +133,7 @@ class CheckpointFile:
 
 def first_not_plain(state: Any, path: str = "") -> tuple[str, Any] | None:
     """Return the path of the first value that a checkpoint cannot hold, and the value, or None."""
-    if type(state) is dict:
+    if type(state) in MAPPINGS:
         items = [(f"{path}[{key!r}]", part) for key, value in state.items() for part in (key, value)]
     elif type(state) in (list, tuple):
         items = [(f"{path}[{i}]", value) for i, value in enumerate(state)]

@@ -51,6 +51,8 @@ class Roster:
         try:
             found = list(dict.fromkeys(integer(caller, "members", number, at_least=0) for number in numbers))
         except ChainruleError:
+            if is_iterable(members) and all(type(number) is int for number in numbers):
+                raise
             found = []
         if not is_iterable(members) or (numbers and not found):
             got = shown(getattr(members, "tolist", lambda: members)())  # such as a mask, or an argmin

@@ -22,5 +22,7 @@ class Rates(dict[str, LearningRate]):
         """Refuse to change rates."""
         raise FrozenSettingError("updater: rates must not be assigned, got update(…). Write updater.set_lr(…).")
 
+    __ior__ = update
+
     def __reduce__(self) -> tuple[type, tuple[dict[str, LearningRate]]]:
         return OrderedDict, (dict(self),)  # which torch.load(weights_only=True) takes

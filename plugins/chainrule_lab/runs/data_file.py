@@ -92,9 +92,10 @@ def _expect_numbers(place: Place, name: str, column: Array) -> None:
 
 def _expect_none_missing(place: Place, name: str, words: Array) -> None:
     """Raise ChainruleError if a cell is empty, or says so between numbers."""
-    missing = {word for word in words.tolist() if word.lower() in MISSING}
-    if "" in missing or (missing and all(map(_is_number, {*words.tolist()} - missing))):
-        row, word = next((row, word) for row, word in enumerate(words) if word in missing)
+    given = words.ravel().tolist()
+    missing = {word for word in given if word.lower() in MISSING}
+    if "" in missing or (missing and all(map(_is_number, {*given} - missing))):
+        row, word = next((row, word) for row, word in enumerate(given) if word in missing)
         raise place.error(f'must have a value in each row, got {name} with "{word}" in row {row + 1}. Mend it there.')
 
 

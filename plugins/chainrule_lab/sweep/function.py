@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from chainrule import ChainruleError
+from chainrule import ChainruleError, Module
 from chainrule.arguments import advice, integer, nearest, number, shown
 from chainrule.base.protocols import LossLike
 from chainrule.building import checked_device, checked_dtype
@@ -106,7 +106,7 @@ def sweep(
         if not is_pair(data) and not (data is None and split != "train"):
             fix = _form(split, data, place["dtype"])
             raise ChainruleError(f"sweep: {split} must be two tensors x and y, got {shown(data)}. {fix}")
-    if not callable(build):
+    if not callable(build) or isinstance(build, Module):
         raise ChainruleError(
             f"sweep: build must be a function that returns (module, optimizer), got {shown(build)}. Write one."
         )

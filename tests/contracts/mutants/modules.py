@@ -227,6 +227,14 @@ class NanTakenForNegativeInEvalMode(Relu):
 
 
 @wrong("nan_shows_in_its_row")
+class NanRaises(Tanh):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.isnan().any():
+            raise ValueError("NaN")
+        return super().forward(x)
+
+
+@wrong("nan_shows_in_its_row")
 class NanOfAllMembers(Tanh):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x + 0 * x.sum(0))

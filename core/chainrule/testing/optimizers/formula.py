@@ -102,7 +102,7 @@ def _followed(reference: Reference, rule: Optimizer, start: Tensor, gradients: S
     if (
         isinstance(given, Sequence)
         and not own.equal(start)
-        and own.data_ptr() in [one.data_ptr() for one in given[:-1]]
+        and own.data_ptr() in [one.data_ptr() for one in list(given)[:-1]]
     ):
         raise WrongReference(f"{must}, got the first one, changed in place since. Append its clone(), or yield it.")
     return followed
