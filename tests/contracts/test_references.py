@@ -1,5 +1,7 @@
 """A reference may change one tensor in place; one that gives no parameters is refused without blaming the rule."""
 
+from collections import deque
+
 import pytest
 import torch
 
@@ -71,8 +73,12 @@ def the_last_alone(rule, parameter, gradients):
     return list(in_place(rule, parameter, gradients))
 
 
+def kept(rule, parameter, gradients):
+    return deque(stacked(rule, parameter, gradients))
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-@pytest.mark.parametrize("reference", [in_place, by_torch, stacked])
+@pytest.mark.parametrize("reference", [in_place, by_torch, stacked, kept])
 def test_a_right_reference_of_any_form_is_followed(reference, check):
     result = run(subject(Plain, reference=reference), check)
     assert (result.outcome, result.detail) == ("passed", "")

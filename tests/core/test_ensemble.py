@@ -131,8 +131,15 @@ def test_outputs_of_single_networks_that_are_stacked_are_an_ensembles():
 
 def test_a_metric_has_no_value_per_member_of_a_single_network():
     prediction = linear(4, 1).build(dtype=torch.float64)(X[0])
-    with pytest.raises(ShapeError, match=r"^mae: per_member must be False for a single network's prediction, got True"):
+    with pytest.raises(ShapeError, match=r"^mae: per_member must be False for a single network's prediction \(53, 1\)"):
         mae()(prediction, torch.zeros_like(prediction), per_member=True)
+
+
+def test_groups_of_rows_of_a_single_network_may_be_taken_for_members():
+    prediction = linear(4, 3).build(dtype=torch.float64)(X.unflatten(1, (1, 53))[:, 0])
+    target = torch.zeros_like(prediction)
+    assert mse(members=True)(prediction, target, per_member=True).shape == prediction.shape[:1]
+    assert mae()(prediction, target, per_member=True).shape == prediction.shape[:1]
 
 
 def test_a_member_taken_out_has_its_values_and_no_gradient():

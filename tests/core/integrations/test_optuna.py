@@ -427,6 +427,7 @@ def test_an_error_of_a_callback_is_raised_as_it_is():
     [
         ({"study": 3}, "optimize: study must be one of Optuna's, got 3. Pass optuna.create_study()."),
         ({"build": 3}, "optimize: build must be a function trial -> (module, optimizer), got 3. Write one."),
+        ({"build": linear(2, 1)}, "optimize: build must be a function trial -> (module, optimizer), got Linear("),
         ({"loss": mse}, "optimize: the loss must be ready for use, got the class Mse"),
         ({"n_trials": -1}, "optimize: n_trials must be an integer of at least 0, got -1."),
         ({"batch": 0}, "optimize: batch must be an integer of at least 1, got 0."),

@@ -397,6 +397,29 @@ def test_a_state_that_could_not_be_read_back_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+class Watches:
+    """Keep the learning rates of each epoch."""
+
+    def __init__(self):
+        self.seen = []
+
+    @hookimpl
+    def chainrule_epoch_end(self, run):
+        self.seen.append(run.updater.rates)
+
+    def state_dict(self):
+        return {"seen": self.seen}
+
+    def load_state_dict(self, saved):
+        self.seen = list(saved["seen"])
+
+
+def test_a_callback_may_keep_the_rates_of_an_updater(tmp_path):
+    watches = Watches()
+    train(tmp_path / "run.ckpt", callbacks=[watches], after=7)
+    assert len(watches.seen) > 1
+
+
 def test_a_value_that_a_checkpoint_cannot_hold_is_shown(tmp_path):
     found = r"got (np\.float64\()?3\.0\)? of type float64 at state\['best'\]\. Convert it with \.tolist\(\)\."
     with pytest.raises(CallbackError, match=found):

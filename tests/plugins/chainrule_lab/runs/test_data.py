@@ -16,6 +16,7 @@ def splits(tmp_path):
     (tmp_path / "flowers.csv").write_text(CSV)
     x = np.arange(60, dtype=np.float64).reshape(20, 3)
     np.savez(tmp_path / "arrays.npz", x=x, y=np.arange(20) % 4, objects=np.array([{}, None], dtype=object))
+    np.savez(tmp_path / "words.npz", x=x, y=np.array([["b"], ["a"]] * 10))
     np.savez(tmp_path / "foreign.npz", x=x.astype(">f8"), y=x.astype(np.longdouble))
     (tmp_path / "blanks.csv").write_text("height,twice,twice \n1.5,2,3\n,4,5\n")
     (tmp_path / "floats.csv").write_text("x,kind\n" + "1.5,2.0\n3.0,0.0\n" * 10)
@@ -83,6 +84,10 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
     found = splits(function="made.py:pairs", rows=6, scale=2.0)
     assert isinstance(found, Splits)
     assert torch.equal(found.test[0], torch.full((6, 2), 2.0))
+
+
+def test_words_of_an_array_are_classes(splits):
+    assert splits(file="words.npz").train[1].unique().tolist() == [0, 1]
 
 
 def test_words_beside_numbers_may_be_classes(splits):

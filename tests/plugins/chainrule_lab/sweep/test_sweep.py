@@ -398,6 +398,7 @@ def test_a_build_that_draws_by_itself_is_refused(sweep):
         ({"executor": 4}, "executor must be a concurrent.futures.Executor, got 4"),
         ({"executor": ThreadPoolExecutor}, "must be a concurrent.futures.Executor, got the class ThreadPoolExecutor"),
         ({"of": None}, "build must be a function"),
+        ({"of": linear(2, 1)}, r"build must be a function that returns \(module, optimizer\), got Linear"),
         ({"of": lambda lr: (torch.nn.Linear(2, 1), adam(lr=lr))}, "Linear of torch.nn. Pass one of chainrule.layers"),
         ({"callbacks": torch.tensor(1)}, "fit: callbacks must be a list, got"),
         ({"store": 3}, 'sweep: store must be text or a Path, got 3. Pass "sweep.db".'),
