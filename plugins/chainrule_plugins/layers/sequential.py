@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from chainrule import BackwardError, Module, Shape, ShapeError, label
+from chainrule import BackwardError, Module, Shape, ShapeError, components, label
 from chainrule.ops import expect_tensor, shape_after
-from chainrule.registry import names
 from chainrule_plugins.containers import Container
 
 
@@ -72,6 +71,7 @@ class Sequential(Container):
 def _hint(module: object) -> str:
     """Return what a class of the user's own needs to change shapes, if it declares that it keeps them by silence."""
     is_silent = getattr(type(module), "output_shape", None) is Module.output_shape
-    if not is_silent or any(label(module) in names(kind) for kind in ("layers", "activations")):
+    known = (one.name for kind in ("layers", "activations") for one in components(kind))
+    if not is_silent or label(module) in known:
         return ""
     return f" If {label(module)} changes shapes, write its output_shape(input_shape)."
