@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, overload
 
 from chainrule import ArgumentError, ChainruleError, UnknownCurveError
-from chainrule.arguments import nearest, shown
+from chainrule.arguments import is_flag, nearest, shown
 from chainrule.calls import ExplainsAttributes, explained
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.space import Setting, Settings
@@ -95,18 +95,30 @@ class Results(ExplainsAttributes, Sequence[Row]):
         return [name for name, found in values.items() if len(found) > 1]
 
     @explained
-    def best(self, curve: str = "validation_loss", *, largest: bool = False) -> Row:
+    def best(self, curve: str = "validation_loss", *, largest: bool | None = None) -> Row:
         """Return the row whose curve ends lowest, or with largest=True highest; what is not finite comes last.
 
         Rows without that curve, as where metrics are searched over, are left out.
 
+        Args:
+            curve: the curve's name.
+            largest: whether more of it is better; only for a loss, of which less is, it can be left out.
+
         Raises:
-            ChainruleError: if there is no row, or none of that curve.
+            ChainruleError: if there is no row, or none of that curve, or largest is needed and missing.
         """
         if not self.rows:
             raise ChainruleError(f"sweep: best needs a finished trial, got none of {self.name}. Run the sweep first.")
         rows = [row for row in self.rows if curve in list(row.curves)] or self.rows
-        return min(rows, key=lambda row: rank(row.last(curve), largest=largest))
+        ends = [row.last(curve) for row in rows]
+        if largest is None and curve.endswith("loss"):
+            largest = False
+        if not is_flag(largest):
+            raise ArgumentError(
+                f"sweep: best needs largest=True or False for the curve {curve}, got {shown(largest)}. "
+                "Pass True if more of it is better."
+            )
+        return min(zip(rows, ends, strict=True), key=lambda one: rank(one[1], largest=bool(largest)))[0]
 
     def where(self, **settings: Setting) -> Results:
         """Return the rows with these settings."""

@@ -37,6 +37,14 @@ def test_the_best_is_the_lowest_or_highest_at_the_end_and_never_what_diverged():
     assert RESULTS.where(lr=0.1).rows == RESULTS.rows[1:2]
 
 
+@pytest.mark.parametrize("given", [{}, {"largest": "max"}])
+def test_whether_more_of_a_curve_is_better_is_told_unless_it_is_a_loss(given):
+    with pytest.raises(ArgumentError, match=r"^sweep: best needs largest=True or False for the curve validation_accu"):
+        RESULTS.best("validation_accuracy", **given)
+    assert RESULTS.best("validation_accuracy", largest=False)["lr"] == 1.0
+    assert RESULTS.best("validation_loss", largest=True)["lr"] == 0.1
+
+
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
