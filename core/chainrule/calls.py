@@ -219,6 +219,8 @@ def _what_does_not_fit(
     takes_any_name = len(parameters) < len(signature.parameters)
     surplus = () if takes_any else args[len(positional) :]
     usage = f" {use}" if use and surplus and not isinstance(surplus[0], int | float | str) else ""
+    if surplus and not named and takes_any_name:
+        return f"{owner}: takes arguments by name, got {shown(surplus[0])}. Write {owner}(NAME=…).{usage}"
     if surplus and not named:
         return f"{owner}: takes no arguments, got {shown(surplus[0])}.{usage or ' Leave it out.'}"
     if surplus and not positional:

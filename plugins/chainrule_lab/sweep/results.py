@@ -12,7 +12,7 @@ from chainrule import ArgumentError, ChainruleError, UnknownCurveError
 from chainrule.arguments import is_flag, nearest, shown
 from chainrule.calls import ExplainsAttributes, explained
 from chainrule_lab.sweep.record import Record
-from chainrule_lab.sweep.space import Setting, Settings
+from chainrule_lab.sweep.space import Setting, Settings, as_setting
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,16 @@ class Row:
     seconds: float
 
     def __getitem__(self, name: str) -> Setting:
-        """Return a setting, or the last value of a curve."""
-        return self.settings[name] if isinstance(name, str) and name in self.settings else self.last(name)
+        """Return a setting, or the last value of a curve.
+
+        Raises:
+            UnknownCurveError: if there is neither of that name.
+        """
+        if isinstance(name, str) and name in self.settings:
+            return self.settings[name]
+        if not isinstance(name, str) or name not in self.curves:
+            raise UnknownCurveError(_absent("setting or curve", name, [*self.settings, *self.curves]))
+        return self.last(name)
 
     def curve(self, name: str) -> Sequence[float]:
         """Return a curve.
@@ -43,8 +51,7 @@ class Row:
             UnknownCurveError: if there is none of that name.
         """
         if not isinstance(name, str) or name not in self.curves:
-            known = f" It has {', '.join(self.curves)}."
-            raise UnknownCurveError(f'sweep: no curve is called "{name}".{nearest(str(name), self.curves) or known}')
+            raise UnknownCurveError(_absent("curve", name, self.curves))
         return self.curves[name]
 
     def last(self, name: str) -> float:
@@ -108,7 +115,10 @@ class Results(ExplainsAttributes, Sequence[Row]):
             ChainruleError: if there is no row, or none of that curve, or largest is needed and missing.
         """
         if not self.rows:
-            raise ChainruleError(f"sweep: best needs a finished trial, got none of {self.name}. Run the sweep first.")
+            raise ChainruleError(
+                f"sweep: best needs a finished trial, got none of {self.name}. "
+                "Run the sweep first, or choose settings that its trials have."
+            )
         rows = [row for row in self.rows if curve in list(row.curves)] or self.rows
         ends = [row.last(curve) for row in rows]
         if largest is None and curve.endswith("loss"):
@@ -120,11 +130,24 @@ class Results(ExplainsAttributes, Sequence[Row]):
             )
         return min(zip(rows, ends, strict=True), key=lambda one: rank(one[1], largest=bool(largest)))[0]
 
+    @explained
     def where(self, **settings: Setting) -> Results:
-        """Return the rows with these settings."""
+        """Return the rows with these settings.
+
+        Raises:
+            ChainruleError: if there is no such setting, or a value is none that a trial can have.
+        """
+        known = dict.fromkeys(name for row in self.rows for name in row.settings)
+        for name in settings:
+            if known and name not in known:
+                raise ArgumentError(_absent("setting", name, known))
+        wanted = {  # single numbers stay as they are: one in float32 equals the setting that it rounds
+            name: value if getattr(value, "ndim", 1) == 0 else as_setting("where", name, value)
+            for name, value in settings.items()
+        }
         return Results(
             self.name,
-            [row for row in self.rows if all(row.settings.get(name) == one for name, one in settings.items())],
+            [row for row in self.rows if all(row.settings.get(name) == one for name, one in wanted.items())],
         )
 
     def table(self) -> list[dict[str, Setting]]:
@@ -162,6 +185,11 @@ class Results(ExplainsAttributes, Sequence[Row]):
     def __repr__(self) -> str:
         diverged = sum(row.diverged for row in self.rows)
         return f"Results({self.name}: {len(self.rows)} trials, {diverged} diverged; {', '.join(self.curves)})"
+
+
+def _absent(kind: str, name: object, known: Iterable[str]) -> str:
+    has = f" It has {', '.join(known)}."
+    return f'sweep: no {kind} is called "{name}".{nearest(str(name), known) or has}'
 
 
 def rank(value: float, *, largest: bool) -> tuple[bool, float]:

@@ -142,6 +142,24 @@ def trials_of(
     return list({repr(one): one for one in settings}.values())
 
 
+def as_setting(owner: str, name: str, value: Any) -> Setting:
+    """Return a value as JSON has it, also of numpy or torch, or raise ChainruleError."""
+    if hasattr(value, "tolist"):  # numpy's and torch's numbers and arrays
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [as_setting(owner, name, one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): as_setting(owner, name, one) for key, one in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ChainruleError(f"{owner}: {name} must have finite values, got {value}. Leave it out.")
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    raise ChainruleError(
+        f"{owner}: {name} must have numbers, texts or lists of these as values, got {shown(value)}. "
+        "Pass a name, and make the object of it in build."
+    )
+
+
 def _places(method: Method, count: int, dimensions: int, seed: int) -> list[list[float]]:
     """Return points of the unit cube."""
     if not dimensions:
@@ -169,28 +187,10 @@ def _values(owner: str, name: str, values: Any) -> tuple[Setting, ...]:
         )
     if isinstance(values, Sized):
         _expect_few(owner, name, len(values))
-    found = tuple(_setting(owner, name, value) for value in values)
+    found = tuple(as_setting(owner, name, value) for value in values)
     if not found:
         raise ChainruleError(f"{owner}: {name} must have at least one value, got none. Add one, or leave {name} out.")
     return found
-
-
-def _setting(owner: str, name: str, value: Any) -> Setting:
-    """Return a value as JSON has it, also of numpy or torch."""
-    if hasattr(value, "tolist"):  # numpy's and torch's numbers and arrays
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_setting(owner, name, one) for one in value]
-    if isinstance(value, Mapping):
-        return {str(key): _setting(owner, name, one) for key, one in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ChainruleError(f"{owner}: {name} must have finite values, got {value}. Leave it out.")
-    if isinstance(value, bool | int | float | str) or value is None:
-        return value
-    raise ChainruleError(
-        f"{owner}: {name} must have numbers, texts or lists of these as values, got {shown(value)}. "
-        "Pass a name, and make the object of it in build."
-    )
 
 
 def _expect_few(owner: str, what: str, count: int) -> None:

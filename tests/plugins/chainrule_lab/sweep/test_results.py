@@ -34,7 +34,8 @@ def test_the_best_is_the_lowest_or_highest_at_the_end_and_never_what_diverged():
     assert RESULTS.best("validation_accuracy", largest=True)["lr"] == 0.1
     assert RESULTS[:1].best()["lr"] == 1.0
     assert RESULTS.rows[0].lowest("validation_loss") == 3.0
-    assert RESULTS.where(lr=0.1).rows == RESULTS.rows[1:2]
+    assert RESULTS.where(lr=0.1).rows == RESULTS.where(lr=numpy.float32(0.1)).rows == RESULTS.rows[1:2]
+    assert RESULTS.where(sizes=(2, 3)).rows == RESULTS.where(sizes=numpy.array([2, 3])).rows == RESULTS.rows[:1]
 
 
 @pytest.mark.parametrize("given", [{}, {"largest": "max"}])
@@ -52,6 +53,9 @@ def test_whether_more_of_a_curve_is_better_is_told_unless_it_is_a_loss(given):
         (lambda: RESULTS.to_pandas(), 'results: has no "to_pandas". Write pandas.DataFrame(results.table()).'),
         (lambda: RESULTS.best_params_, 'results: has no "best_params_". Write results.best("validation_loss").setting'),
         (lambda: RESULTS.plot(), 'results: has no "plot". Draw the columns of results.table(), or write chainrule swe'),
+        (lambda: RESULTS.where({"lr": 0.1}), "where: takes arguments by name, got {'lr': 0.1}. Write where(NAME=…)."),
+        (lambda: RESULTS.where(rate=0.1), 'sweep: no setting is called "rate". It has lr, sizes, act, seed.'),
+        (lambda: RESULTS.where(seeds=0), 'sweep: no setting is called "seeds". Did you mean "seed"?'),
         (lambda: RESULTS.serched, 'results: has no "serched". Did you mean "searched"?'),
     ],
 )
@@ -66,8 +70,13 @@ def test_what_is_not_there_is_told_in_one_line():
         UnknownCurveError, match=r'no curve is called "validation_los"\. Did you mean "validation_loss"\?'
     ):
         RESULTS.best("validation_los")
-    with pytest.raises(ChainruleError, match="best needs a finished trial, got none of rates"):
-        RESULTS[:0].best()
+    with pytest.raises(
+        UnknownCurveError, match=r'no setting or curve is called "rate"\. It has lr, sizes, act, seed, va'
+    ):
+        RESULTS[0]["rate"]
+    for none in (RESULTS[:0], RESULTS.where(lr=0.5), RESULTS[:0].where(rate=1)):
+        with pytest.raises(ChainruleError, match=r"got none of rates\. Run the sweep first, or choose settings that "):
+            none.best()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +84,7 @@ def test_what_is_not_there_is_told_in_one_line():
     [lambda: RESULTS.best(0), lambda: RESULTS.best(["a"]), lambda: RESULTS[0][0], lambda: RESULTS[0].curve(["a"])],
 )
 def test_a_curve_has_a_name(look):
-    with pytest.raises(UnknownCurveError, match=r"^sweep: no curve is called "):
+    with pytest.raises(UnknownCurveError, match=r"^sweep: no (setting or )?curve is called "):
         look()
 
 
