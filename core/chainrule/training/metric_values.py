@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
 
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.metric_total import MetricTotal
+from chainrule.errors import ContractError, one_line
 from chainrule.training.batch_values import expect_untouched, sums_of, versions
 from chainrule.training.running_means import RunningMeans
 
@@ -39,7 +40,7 @@ class MetricValues:
         for name, function in self._functions.items():
             # Of tensors created under inference mode, changes are not counted.
             own = prediction.clone() if prediction.is_inference() else prediction
-            self._means.add(name, function(own, target), prediction.shape[1])
+            self._means.add(name, _value_of(name, function, own, target), prediction.shape[1])
             expect_untouched(name, prediction, target, before)
 
     def state_dict(self) -> dict[str, Any]:
@@ -59,3 +60,21 @@ class MetricValues:
         """Return the values by name, (M,) or (M, …), in the order of the metrics."""
         values = self._means.means() | {name: total.value() for name, total in self._totals.items()}
         return {name: values[name] for name in self._names}
+
+
+_OF_SHAPES = (IndexError, RuntimeError, TypeError, ValueError)
+"""The types of the errors that torch, numpy and scikit-learn raise for shapes; a subclass of them says more."""
+
+
+def _value_of(name: str, function: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
+    """Return a function's value for a batch; an error that shapes may cause is chained to one that has them."""
+    try:
+        return function(prediction, target)
+    except _OF_SHAPES as error:
+        if type(error) not in _OF_SHAPES:
+            raise
+        shapes = f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)}"
+        raise ContractError(
+            f'metric "{name}": must take {shapes}, whose first axis is the members, also of a single network, got '
+            f"{one_line(error)}. Write it for one more axis, as (prediction - target).abs().flatten(1).mean(1)."
+        ) from error

@@ -31,7 +31,7 @@ class RunningMeans:
             got = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
             raise ShapeError(
                 f"metrics: {name} must return one value for each member, ({self._members},), got {got}. "
-                "Average over the batch alone, as with .mean(1)."
+                "Average over all axes but the first, as with .flatten(1).mean(1)."
             )
         times = 1 if is_sum else weight
         if name not in self._totals:

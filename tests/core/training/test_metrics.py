@@ -209,3 +209,27 @@ def test_running_metrics_do_not_see_what_another_has_changed():
     metrics = {"first": halves_the_prediction, "second": second}
     both = chainrule.fit(network, mse(), sgd(), train=batches, metrics=metrics)
     assert torch.equal(both["train_second"], alone["train_second"])
+
+
+def accuracy_as_in_torch(prediction, target):
+    return (prediction.argmax(1) == target).float().mean()
+
+
+def test_the_error_of_a_function_is_chained_to_one_with_its_name_and_the_shapes():
+    message = (
+        r'^metric "mine": must take prediction \(1, 23, 3\) and target \(1, 23\), whose first axis is the members, '
+        r"also of a single network, got RuntimeError: The size of tensor .*\. Write it for one more axis, as "
+    )
+    with pytest.raises(ContractError, match=message) as caught:
+        evaluate({"mine": accuracy_as_in_torch})
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize("error", [ContractError("mine: own."), torch.OutOfMemoryError("large"), KeyError("own")])
+def test_errors_of_a_function_that_no_shape_causes_stay_as_they_are(error):
+    def fails(prediction, target):
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        evaluate({"mine": fails})
+    assert caught.value is error
