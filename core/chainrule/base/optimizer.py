@@ -63,10 +63,9 @@ class Optimizer(_KeywordSettings, ExplainsAttributes):
     """The ranks of the parameters that the rule accepts; attaching it to another is an error."""
 
     decay_kind: ClassVar[Literal["none", "coupled", "decoupled", "other"]] = "none"
-    """How weight_decay w acts: through the gradient, g + w θ (coupled), or beside it, θ ← θ − lr w θ (decoupled).
+    """How weight_decay w acts: "coupled", g + w θ; "decoupled", θ ← θ − lr w θ; "other", such as inside LAMB's ratio.
 
-    Decoupled decay is applied by `descend`, so that `update` returns the direction alone. Decay of another form, as
-    inside LAMB's ratio, is "other".
+    Coupled decay is the rule's own work. Decoupled decay is applied by `descend`: `update` returns the direction alone.
     """
 
     rests_at_zero_gradient: ClassVar[bool] = True

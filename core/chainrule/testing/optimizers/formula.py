@@ -128,13 +128,15 @@ def declared_identities_hold(subject: Subject) -> None:
 
 @check(
     "optimizers",
-    cause="decay added to the gradient of a rule declared decoupled, a wrong sign, or an undeclared decay_kind.",
+    cause="decay added to the gradient of a rule declared decoupled, a wrong sign, or decay of neither kind, which is "
+    'declared "other".',
 )
 def weight_decay_is_as_declared(rule: Optimizer) -> None:
     """weight_decay w acts as decay_kind declares; the two kinds are often confused, and differ for adaptive rules.
 
     Coupled: like the rule without decay on g + w θ. Decoupled: with a zero gradient each step is θ ← θ (1 − lr w), and
-    the first step goes lr w θ further than without decay. None: there is no weight_decay.
+    the first step goes lr w θ further than without decay. None: there is no weight_decay. Other: any other form, as
+    inside LAMB's ratio, which is not checked.
     """
     inner = inner_of(rule)
     if rule is not inner:
@@ -142,7 +144,7 @@ def weight_decay_is_as_declared(rule: Optimizer) -> None:
     if inner.decay_kind == "none":
         expect(
             not hasattr(inner, "weight_decay"),
-            'a rule with weight_decay must declare a decay_kind, got "none".',
+            'a rule with weight_decay must declare the decay_kind "coupled", "decoupled" or "other", got "none".',
         )
         raise NotApplicable("the rule declares no weight decay")
     expect(hasattr(inner, "weight_decay"), f'a rule of decay_kind "{inner.decay_kind}" needs a field weight_decay.')
