@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from chainrule.arguments import integer, is_iterable, shown
+from chainrule.base.hookspecs import TrainingHooks
 from chainrule.base.protocols import LossLike, ModuleLike
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError
@@ -128,13 +129,26 @@ def optimize(
         raise ChainruleError(
             f"optimize: catch must be classes of exceptions, got {shown(catch)}. Pass catch=(ValueError,), for example."
         )
-    if not is_iterable(callbacks) or not all(map(callable, callbacks := list(callbacks))):
-        raise ChainruleError(
-            f"optimize: callbacks must be a list of functions (study, trial), got {shown(callbacks)}. Pass a list."
-        )
-    trials = Trials(study, callbacks)
+    trials = Trials(study, _checked_callbacks(callbacks))
     with trials.open():
         is_first = True
         while not trials.stopped and (left := trials.left(n_trials)) > 0:
             TrialBatch(trials, training, caught, rehearses=is_first).run(build, min(batch, left), seed)
             is_first = False
+
+
+def _checked_callbacks(callbacks: Any) -> list[Callable[[Study, FrozenTrial], object]]:
+    """Return the callbacks as a list, or raise ChainruleError if one is no function of Optuna's form."""
+    must = "optimize: callbacks must be a list of functions (study, trial)"
+    found = list(callbacks) if is_iterable(callbacks) else [callbacks]
+    for one in found:
+        if any(hasattr(one, hook) for hook in vars(TrainingHooks) if hook.startswith("chainrule_")):
+            raise ChainruleError(
+                f"{must}, got {shown(one)}, a callback of fit. Leave it out; what stops trials early is the study's "
+                "pruner: optuna.create_study(pruner=optuna.pruners.MedianPruner())."
+            )
+        if not callable(one):
+            raise ChainruleError(f"{must}, got {shown(one)}. Pass functions alone.")
+    if not is_iterable(callbacks):
+        raise ChainruleError(f"{must}, got {shown(callbacks)}. Pass a list.")
+    return found

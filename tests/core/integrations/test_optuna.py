@@ -14,6 +14,7 @@ import torch
 import chainrule
 from chainrule import ChainruleError
 from chainrule.activations import tanh
+from chainrule.callbacks import early_stopping
 from chainrule.integrations.optuna import optimize
 from chainrule.integrations.trial_batch import leaving
 from chainrule.layers import linear, sequential
@@ -27,6 +28,7 @@ X = torch.randn(60, 3, generator=DRAWS, dtype=torch.float64)
 Y = X.square().sum(1, keepdim=True)
 DATA = {"train": (X[:40], Y[:40]), "validation": (X[40:], Y[40:])}
 EPOCHS = 3
+CALLBACKS = "optimize: callbacks must be a list of functions (study, trial)"
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
     optuna.trial.TrialState[name] for name in ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 )
@@ -442,8 +444,12 @@ def test_an_error_of_a_callback_is_raised_as_it_is():
         ({"epoch": 3}, 'optimize: takes no argument "epoch". Did you mean "epochs"?'),
         ({"catch": 3}, "optimize: catch must be"),
         ({"catch": torch.tensor(3)}, "optimize: catch must be"),
-        ({"callbacks": torch.tensor(3)}, "optimize: callbacks must be a list of functions"),
-        ({"callbacks": 3}, "optimize: callbacks must be"),
+        ({"callbacks": torch.tensor(3)}, f"{CALLBACKS}, got tensor(3)"),
+        ({"callbacks": lambda study, trial: None}, f"{CALLBACKS}, got a lambda. Pass a list."),
+        ({"callbacks": [print, 3]}, f"{CALLBACKS}, got 3. Pass functions alone."),
+        ({"callbacks": [early_stopping()]}, f"{CALLBACKS}, got {early_stopping()}, a callback of fit. Leave it"),
+        ({"callbacks": early_stopping()}, f"{CALLBACKS}, got {early_stopping()}, a callback of fit. Leave it"),
+        ({"callbacks": [early_stopping]}, f"{CALLBACKS}, got the class EarlyStopping, a callback of fit. Le"),
     ],
 )
 def test_mistakes_are_told_in_one_line_before_a_trial_is_asked(settings, message):
