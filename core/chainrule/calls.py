@@ -227,7 +227,11 @@ def _what_does_not_fit(
         write = "" if usage and hasattr(surplus[0], "shape") else f" Write {owner}({named[0]}=…)."
         return f"{owner}: takes arguments by name, got {shown(surplus[0])}.{write}{usage}"
     if surplus:
-        others = f"the others by name: {', '.join(named[len(positional) :])}" if named != positional else "no others"
+        others = "no others"
+        if named != positional:
+            others = f"the others by name: {', '.join(named[len(positional) :])}"
+        elif takes_any_name and isinstance(surplus[0], int | float | str):
+            others = f"the others by name: {owner}({', '.join(positional)}, NAME={shown(surplus[0])})"
         got = f"{len(args)}, from {shown(surplus[0])} on"
         return f"{owner}: takes by position {_listed(positional)}, got {got}. Pass {others}.{usage}"
     for name in kwargs:

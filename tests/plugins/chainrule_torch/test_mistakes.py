@@ -34,6 +34,14 @@ def model():
         (lambda: chainrule_torch.Lion, "has no attribute 'Lion'. Write from chainrule_torch.optim import Lion"),
         (lambda: optimizer(lion, model().parameters()), 'got the class Lion. Write optimizer("lion", params, …).'),
         (lambda: optimizer("lion", lr=1e-4), "optimizer: needs params, got none. Write optimizer(name, params)."),
+        (
+            lambda: optimizer("sgd", model().parameters(), 0.1),
+            "got 3, from 0.1 on. Pass the others by name: optimizer(name, params, NAME=0.1).",
+        ),
+        (
+            lambda: optimizer("sgd", model().parameters(), model()),
+            "got 3, from Sequential of torch.nn on. Pass no others.",
+        ),
         (lambda: optimizer(lion(), model().parameters()), 'Write optimizer("lion", params, …).'),
         (lambda: optimizer(ema(inner=adam()), model().parameters()), 'Write optimizer("ema", params, inner=…).'),
         (
