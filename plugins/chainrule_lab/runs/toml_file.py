@@ -15,6 +15,9 @@ from chainrule import ChainruleError
 from chainrule.arguments import shown
 from chainrule_lab.extra import lab_required
 
+WORD = r"[^\s,'\"()\[\]{}]+"
+"""An item of a list that needs no quotes."""
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the contents of a file.
@@ -40,7 +43,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def setting(text: str) -> tuple[str, Any]:
     """Return key and value of ``KEY=VALUE``, which is TOML, else Python, else text, so that a name needs no quotes.
 
-    So are names in a list, whose quotes a shell takes away: ``metrics=[accuracy]``.
+    So is each item of a list, whose quotes a shell takes away: ``metrics=[accuracy]``.
 
     Raises:
         ChainruleError: if it has no key.
@@ -59,8 +62,8 @@ def _value(text: str) -> Any:
     try:
         return _as_toml(ast.literal_eval(text))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        names = re.fullmatch(r"\[\s*([^\W\d]\w*(\s*,\s*[^\W\d]\w*)*)\s*,?\s*\]", text)
-        return re.split(r"\s*,\s*", names[1]) if names else text
+        words = re.fullmatch(rf"\[\s*({WORD}(\s*,\s*{WORD})*)\s*,?\s*\]", text)
+        return [_value(word) for word in re.split(r"\s*,\s*", words[1])] if words else text
 
 
 def _as_toml(value: Any) -> Any:
