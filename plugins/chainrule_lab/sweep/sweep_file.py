@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import torch
 from chainrule import ChainruleError, Splits
 from chainrule.arguments import integer, nearest, number, shown
 from chainrule_lab.runs.description import RunDescription
+from chainrule_lab.runs.dotted import changed
+from chainrule_lab.runs.place import Place
 from chainrule_lab.runs.toml_file import keys_of, read_toml, title
 from chainrule_lab.sweep.space import SEED, Interval, Settings, log_uniform, trials_of, uniform
 from chainrule_lab.sweep.trial import Trial
@@ -21,6 +24,12 @@ SEARCH, SWEEP = "search", "sweep"
 """The tables of a sweep's file that a run's has not."""
 
 SPACES = {"uniform": uniform, "log_uniform": log_uniform}
+
+FORMS = (*SPACES, "range")
+"""The keys by which a table under ``search`` is values to search over, rather than settings inside another."""
+
+BOUNDS = ({"low", "high"}, {"min", "max"})
+"""What a table of numbers alone may have in mistake for one of the forms."""
 
 OPTIONS = ("method", "trials", "seed", "members", "memory")
 """What the table ``sweep`` may have."""
@@ -65,11 +74,11 @@ class SweepFile:
         """
         where, given = str(path), read_toml(path)
         tables = {name: _table(where, name, given.pop(name, {})) for name in (SEARCH, SWEEP)}
-        found, set_to, of_run = _flat(where, tables[SEARCH]), dict[str, Any](), {}
+        found, set_to, of_run = _flat(where, tables[SEARCH]), list[tuple[list[str], Any]](), {}
         for key, value in values.items():
             first, *rest = keys_of("--set", key)
             if first == SEARCH and rest:
-                set_to[".".join(rest)] = value
+                set_to.append((rest, value))
             elif first == SWEEP and rest:
                 tables[SWEEP][".".join(rest)] = value
             else:
@@ -81,7 +90,8 @@ class SweepFile:
                     f"{where}: {key} must be left out of a sweep, got {shown(run.given[key])}. "
                     f"Write {SEED} = {{ range = 5 }} under [{SEARCH}]."
                 )
-        found |= _flat("--set", set_to)
+        for keys, value in set_to:
+            found |= _set(Place(where, path.parent, (SEARCH,)), found, keys, value)
         if members := [key for key in OF_MEMBERS if key in found]:
             raise ChainruleError(
                 f"{where}: {members[0]} must be left out of the search, got {shown(found[members[0]])}. Each trial is "
@@ -162,7 +172,9 @@ def _flat(where: str, given: Mapping[str, Any], prefix: str = "") -> dict[str, A
     found: dict[str, Any] = {}
     for key, value in given.items():
         dotted = f"{prefix}{key}"
-        is_table = isinstance(value, Mapping) and not {*SPACES, "range"} & value.keys()
+        is_table = isinstance(value, Mapping) and value.keys().isdisjoint(FORMS)
+        if is_table:
+            _expect_no_slip(f"{where}: {SEARCH}.{dotted}", value)
         inside = _flat(where, value, f"{dotted}.") if is_table else {dotted: value}
         if twice := sorted(inside.keys() & found.keys()):
             raise ChainruleError(f"{where}: {SEARCH}.{twice[0]} must stand once, got it twice. Leave one out.")
@@ -172,11 +184,35 @@ def _flat(where: str, given: Mapping[str, Any], prefix: str = "") -> dict[str, A
     return found
 
 
+def _expect_no_slip(place: str, table: Mapping[str, Any]) -> None:
+    """Raise ChainruleError if a table is meant to be of one of the forms, by its keys, and is of none."""
+    for key in table:
+        if close := get_close_matches(key, FORMS, n=1, cutoff=0.8):  # above norm, a setting, and uniform
+            raise ChainruleError(f'{place} takes no "{key}". Did you mean "{close[0]}"?')
+    is_numbers = all(isinstance(value, int | float) for value in table.values())
+    if "points" in table or (is_numbers and any(bounds <= table.keys() for bounds in BOUNDS)):
+        raise ChainruleError(
+            f"{place} must have {', '.join(SPACES)} or range, got {shown(dict(table))}. "
+            "Write { log_uniform = [1e-4, 1], points = 13 }."
+        )
+
+
+def _set(place: Place, found: Mapping[str, Any], keys: Sequence[str], value: Any) -> dict[str, Any]:
+    """Return what is searched over with a value at some keys, which may lead into a table that is there."""
+    for end in range(1, len(keys)):
+        dotted = ".".join(keys[:end])
+        if isinstance(table := found.get(dotted), Mapping):
+            return {dotted: changed(place.at(*keys[:end]), table, {".".join(keys[end:]): value})}
+    for key in reversed(keys):
+        value = {key: value}
+    return _flat("--set", value)
+
+
 def _space(place: str, given: Any) -> Any:
     """Return what `trials_of` takes for a value in the file."""
     if not isinstance(given, Mapping):
         return given
-    name = next(name for name in (*SPACES, "range") if name in given)
+    name = next(name for name in FORMS if name in given)
     bounds = given[name]
     try:
         return _range(given) if name == "range" else _interval(name, given)
@@ -196,6 +232,8 @@ def _interval(name: str, given: Mapping[str, Any]) -> Interval:
 
 def _range(given: Mapping[str, Any]) -> range:
     bounds = given["range"]
+    if others := [key for key in given if key != "range"]:
+        raise ChainruleError(f'range: takes no argument "{others[0]}". Leave it out.')
     return range(*(bounds if isinstance(bounds, list) else [bounds]))
 
 

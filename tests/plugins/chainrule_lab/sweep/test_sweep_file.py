@@ -73,6 +73,28 @@ def test_options_and_values_take_the_place_of_the_files(read):
     assert sweep.make({}).fit["epochs"] == 7
 
 
+@pytest.mark.parametrize(
+    ("search", "key", "value", "rates"),
+    [
+        ("optimizer.lr = { uniform = [1, 2], points = 2 }", "optimizer.lr.points", 3, [1, 1.5, 2]),
+        ('"optimizer.lr" = { uniform = [1, 2], points = 2 }', "optimizer.lr.uniform.1", 4, [1, 4]),
+        ("optimizer.lr = [1, 2]", "optimizer.lr.range", [5, 7], [5, 6]),
+        ("seed = [0]", "optimizer.lr.range", [5, 7], [5, 6]),
+    ],
+)
+def test_a_dotted_key_leads_into_a_table_of_the_search(read, search, key, value, rates):
+    found = read(search, **{f"search.{key}": value}).settings
+    assert [one["optimizer.lr"] for one in found] == rates
+    assert found[0].keys() == {"optimizer.lr", "seed"}
+
+
+def test_a_setting_whose_name_is_somewhat_like_a_space_is_searched_over(read):
+    assert (
+        read('optimizer = { name = "scion", norm = ["sign", "spectral"] }').settings[1]["optimizer.norm"] == "spectral"
+    )
+    assert "data.low" in read("data = { low = [1, 2], high = 3 }").settings[0]
+
+
 def test_a_value_takes_the_place_of_one_that_does_not_fit(read):
     assert read('"optimizer.lr" = [0.1]\n[data]\nsed = 1', data={"seed": 1}).make({})
 
@@ -106,6 +128,19 @@ def test_trials_share_data_unless_they_search_over_it(read):
             'search.lr: uniform: takes no argument "point". Did you mean "points"?',
         ),
         ('seed = { range = "a" }', {}, "search.seed must be bounds, got range = 'a'"),
+        ("seed = { range = 3, points = 2 }", {}, 'search.seed: range: takes no argument "points". Leave it out.'),
+        ("lr = { log_unifrom = [1, 2] }", {}, 'search.lr takes no "log_unifrom". Did you mean "log_uniform"?'),
+        ("a.seed = { rang = 2 }", {}, 'search.a.seed takes no "rang". Did you mean "range"?'),
+        (
+            "lr = { points = 3 }",
+            {},
+            r"search.lr must have uniform, log_uniform or range, got {'points': 3}. Write { lo",
+        ),
+        (
+            "lr = { low = 0.1, high = 1, log = true }",
+            {},
+            "search.lr must have uniform, log_uniform or range, got {'low",
+        ),
         ("lr = []", {}, "lr must have at least one value"),
         ("lr = [1]", {"seeds": [1, 2]}, r"seeds must be left out of a sweep, got \[1, 2\]"),
         ("members = [2, 3]", {}, r"members must be left out of the search, got \[2, 3\]. Each trial is one member"),
