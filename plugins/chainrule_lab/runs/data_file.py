@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.arguments import nearest
+from chainrule.arguments import nearest, shown
 from chainrule_lab.runs.place import Place
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -123,6 +124,8 @@ def _read_csv(place: Place, path: Path) -> dict[str, Array]:
         header, *rows = [row for row in csv.reader(file) if row] or [[]]
     if not rows:
         raise place.error(f"must have a line of names and rows below it, got {path} with none. Name another.")
+    if len(header) == 1 and re.search(r"[;\t]", header[0]):
+        raise place.error(f"must be separated by commas, got names {shown(header[0])}. Save it with commas.")
     names = [name.strip() for name in header]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise place.error(f'must have a name for each column, got "{twice[0]}" twice in {path}. Rename one.')

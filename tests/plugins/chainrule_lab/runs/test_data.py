@@ -22,6 +22,8 @@ def splits(tmp_path):
     (tmp_path / "floats.csv").write_text("x,kind\n" + "1.5,2.0\n3.0,0.0\n" * 10)
     (tmp_path / "blank.csv").write_text("height,kind\n1.5,2\n,4\n")
     (tmp_path / "missing.csv").write_text("x,kind,grade\n" + "1.5,2,K\n3.0,0,1\n0.5,NA,none\n" * 5)
+    (tmp_path / "semicolons.csv").write_text("age;height cm\n1;1,5\n")
+    (tmp_path / "tabs.csv").write_text("age\theight\n1\t5\n")
     (tmp_path / "made.py").write_text(
         "import numpy as np\nfrom chainrule import Splits\n\n\n"
         "def pairs(rows=4, scale=1.0):\n    pair = scale * np.ones((rows, 2)), np.zeros(rows, dtype=np.int64)\n"
@@ -126,6 +128,8 @@ def test_words_beside_numbers_may_be_classes(splits):
             {"file": "missing.csv", "x": "x", "y": "kind"},
             'data.y must have a value in each row, got kind with "NA" in row 3. Mend it there.',
         ),
+        ({"file": "semicolons.csv"}, "data.file must be separated by commas, got names 'age;height cm'. Save it"),
+        ({"file": "tabs.csv"}, "data.file must be separated by commas, got names 'age\\theight'. Save it with commas."),
         ({"file": "none.csv"}, "data.file must be a .csv file that can be read, got"),
         ({"file": "made.py"}, "data.file must be a file .csv or .npz, got 'made.py'."),
         ({"file": "arrays.npz", "x": "objects"}, "data.file must be a .npz file that can be read, got"),
