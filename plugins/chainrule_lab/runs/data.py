@@ -12,7 +12,7 @@ import torch
 
 from chainrule import Splits, Task, label
 from chainrule.arguments import integer, nearest, number, shown
-from chainrule_lab.runs.data_file import columns_of, read_columns
+from chainrule_lab.runs.data_file import columns_of, expect_finite, read_columns
 from chainrule_lab.runs.parts import NAME, Part, path_from, read_part
 from chainrule_lab.runs.place import Place
 
@@ -105,6 +105,9 @@ class FileData:
         columns = read_columns(self.place.at("file"), self.path, wanted)
         x = columns_of(self.place.at("x"), columns, self.x, is_input=True)
         y = columns_of(self.place.at("y"), columns, self.y, of_classes=self.of_classes)
+        expect_finite(self.place.at("x"), self.path, columns, self.x)
+        if self.of_classes:  # another loss may leave out targets that are NaN, which a fit finds out
+            expect_finite(self.place.at("y"), self.path, columns, self.y)
         rows = len(x)
         if len(y) != rows:
             raise self.place.error(f"must have as many rows of x as of y, got {rows} and {len(y)}. Name others.")

@@ -81,6 +81,20 @@ def columns_of(
     return torch.from_numpy(table).to(torch.get_default_dtype())
 
 
+def expect_finite(place: Place, path: Path, columns: Mapping[str, Array], names: str | list[str]) -> None:
+    """Raise ChainruleError at the first number of these columns or arrays that is NaN or ±∞."""
+    for name in [names] if isinstance(names, str) else names:
+        column = columns[name]
+        if column.dtype.kind != "f" or np.isfinite(column).all():
+            continue
+        index = tuple(np.argwhere(~np.isfinite(column))[0].tolist())
+        where = f"{name}{list(index)}" if path.suffix == ".npz" else f"{name}, row {index[0] + 1}"
+        raise place.error(
+            f"must be finite, got {column[index]} in {where} of {path.name}. Leave such rows out, fill them in, or "
+            "load them by data.function."
+        )
+
+
 def _expect_numbers(place: Place, name: str, column: Array) -> None:
     if column.dtype.kind == "U":
         row, text = next((row, text) for row, text in enumerate(column) if not _is_number(text))

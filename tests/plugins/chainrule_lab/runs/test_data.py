@@ -22,6 +22,8 @@ def splits(tmp_path):
     (tmp_path / "floats.csv").write_text("x,kind\n" + "1.5,2.0\n3.0,0.0\n" * 10)
     (tmp_path / "blank.csv").write_text("height,kind\n1.5,2\n,4\n")
     (tmp_path / "missing.csv").write_text("x,kind,grade\n" + "1.5,2,K\n3.0,0,1\n0.5,NA,none\n" * 5)
+    (tmp_path / "gaps.csv").write_text("height,weight,kind,a\n1.5,2,0,1\nnan,4,nan,2\n1,-inf,1,3\n")
+    np.savez(tmp_path / "gaps.npz", x=np.where(x == 13, np.nan, x), y=np.where(x[:, 0] == 9, np.inf, 0.5))
     (tmp_path / "semicolons.csv").write_text("age;height cm\n1;1,5\n")
     (tmp_path / "tabs.csv").write_text("age\theight\n1\t5\n")
     (tmp_path / "made.py").write_text(
@@ -128,6 +130,14 @@ def test_words_beside_numbers_may_be_classes(splits):
             {"file": "missing.csv", "x": "x", "y": "kind"},
             'data.y must have a value in each row, got kind with "NA" in row 3. Mend it there.',
         ),
+        (
+            {"file": "gaps.csv", "x": ["weight", "height"], "y": "weight"},
+            "data.x must be finite, got -inf in weight, row 3 of gaps.csv. Leave such rows out, fill them in, or load",
+        ),
+        ({"file": "gaps.csv", "x": "height", "y": "weight"}, "data.x must be finite, got nan in height, row 2 of gaps"),
+        ({"file": "gaps.csv", "x": "a", "y": "kind"}, "data.y must be finite, got nan in kind, row 2 of gaps.csv."),
+        ({"file": "gaps.npz", "loss": "mse"}, "data.x must be finite, got nan in x[4, 1] of gaps.npz."),
+        ({"file": "gaps.npz", "x": "y", "y": ["y"]}, "data.x must be finite, got inf in y[3] of gaps.npz."),
         ({"file": "semicolons.csv"}, "data.file must be separated by commas, got names 'age;height cm'. Save it"),
         ({"file": "tabs.csv"}, "data.file must be separated by commas, got names 'age\\theight'. Save it with commas."),
         ({"file": "none.csv"}, "data.file must be a .csv file that can be read, got"),
