@@ -12,7 +12,7 @@ import torch
 
 from chainrule import Splits, Task, label
 from chainrule.arguments import integer, nearest, number, shown
-from chainrule_lab.runs.data_file import columns_of, expect_finite, read_columns
+from chainrule_lab.runs.data_file import Array, columns_of, expect_finite, read_columns
 from chainrule_lab.runs.parts import NAME, Part, path_from, read_part
 from chainrule_lab.runs.place import Place
 
@@ -101,8 +101,7 @@ class FileData:
     of_classes: bool
 
     def splits(self) -> Splits:
-        wanted = {name for names in (self.x, self.y) for name in ([names] if isinstance(names, str) else names)}
-        columns = read_columns(self.place.at("file"), self.path, wanted)
+        columns = self._columns()
         x = columns_of(self.place.at("x"), columns, self.x, is_input=True)
         y = columns_of(self.place.at("y"), columns, self.y, of_classes=self.of_classes)
         expect_finite(self.place.at("x"), self.path, columns, self.x)
@@ -121,8 +120,30 @@ class FileData:
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.seed))
         return Splits(*((x[part], y[part]) for part in torch.split(order, [train, *sizes])))
 
+    def expect_finite_targets(self) -> None:
+        """Raise ChainruleError at the first target that is NaN or ±∞."""
+        expect_finite(self.place.at("y"), self.path, self._columns(), self.y)
+
+    def remedy(self, refused: str) -> str:
+        """Return what to change where the network does not take x, or the loss y."""
+        if refused == "x":
+            return "Change data.x, or what the network takes."
+        if self.of_classes and isinstance(self.y, list) and len(self.y) == 1:
+            return f'Write data.y = "{self.y[0]}" for classes.'
+        _, y = self.splits().train
+        whole = not y.is_floating_point()
+        if self.of_classes and whole and y.shape[1:] == (1,):
+            return f"Save {self.y} with shape (N,) for classes."
+        if not self.of_classes and whole and y.dim() == 1:
+            return f'Write data.y = ["{self.y}"] for numbers, or loss = "cross_entropy" for classes.'
+        return "Change data.y, the loss, or what the network gives."
+
     def complete(self, folder: Path | None = None) -> dict[str, Any]:
         return {"file": path_from(folder, self.path), **{name: getattr(self, name) for name in FILE_KEYS[1:]}}
+
+    def _columns(self) -> dict[str, Array]:
+        wanted = {name for names in (self.x, self.y) for name in ([names] if isinstance(names, str) else names)}
+        return read_columns(self.place.at("file"), self.path, wanted)
 
 
 FILE_KEYS = ("file", "x", "y", "validation", "test", "seed")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from chainrule import ChainruleError, Loss, Module, Network, Optimizer, Splits, Task, create, label
+from chainrule import ChainruleError, Loss, Module, Network, Optimizer, ShapeError, Splits, Task, create, label
 from chainrule.arguments import nearest
 from chainrule_lab.identity import digest, text_of
 from chainrule_lab.runs.data import Data, FileData, read_data
@@ -109,6 +110,17 @@ class RunDescription:
     def fit_arguments(self) -> dict[str, Any]:
         """Return the arguments of `fit` but for network, loss, optimizer and data; callbacks and metrics are new."""
         return {name: made(value) for name, value in self._fit_settings.items()}
+
+    def explain(self, error: ShapeError) -> NoReturn:
+        """Raise the error of a fit, whose data, network and loss do not fit together, with the place and the remedy."""
+        rule = str(error).partition(". ")[0]
+        told = error
+        if isinstance(self._data, FileData):
+            if rule.startswith("fit: y of "):
+                self._data.expect_finite_targets()
+            if refused := re.search(rf"^{label(self.loss())}: (target) must|: (x) must have shape", rule):
+                told = ShapeError(f"{rule}. {self._data.remedy(refused[1] or refused[2])}")
+        raise self._place.error_of(told, "fit") from error
 
     def complete(self, folder: Path | None = None) -> dict[str, Any]:
         """Return the whole description with every default filled in, as a mapping that TOML can hold.

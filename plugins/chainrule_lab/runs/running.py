@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule import evaluate, fit
+from chainrule import ShapeError, evaluate, fit
 from chainrule_lab.figure_style import render
 from chainrule_lab.runs.description import RunDescription
 from chainrule_lab.runs.figure import draw
@@ -28,16 +28,19 @@ def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequenc
     network, loss, splits, arguments = run.build(), run.loss(), run.splits(), run.fit_arguments()
     optimizer, stopwatch = run.optimizer(), Stopwatch()
     arguments["callbacks"] = [*arguments["callbacks"], *callbacks, stopwatch]
-    history = fit(
-        network,
-        loss,
-        optimizer,
-        train=splits.train,
-        validation=splits.validation,
-        checkpoint=folder.checkpoint,
-        **arguments,
-    )
-    test = evaluate(network, loss, splits.test, metrics=arguments["metrics"])
+    try:
+        history = fit(
+            network,
+            loss,
+            optimizer,
+            train=splits.train,
+            validation=splits.validation,
+            checkpoint=folder.checkpoint,
+            **arguments,
+        )
+        test = evaluate(network, loss, splits.test, metrics=arguments["metrics"])
+    except ShapeError as error:
+        run.explain(error)
     results = results_of(
         network,
         history,

@@ -8,11 +8,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from chainrule import hookimpl
+from chainrule import ChainruleError, hookimpl
 from chainrule.cli.main import app
 from chainrule_lab.commands.train import _best as best_of
 from chainrule_lab.runs.description import RunDescription
@@ -47,6 +48,21 @@ seed = 3
 [optimizer]
 name = "lookahead"
 inner = { name = "adam", lr = [0.01, 0.1, 1.0] }
+"""
+
+
+MASKED = """
+from chainrule import Loss
+
+
+class Masked(Loss):
+    def forward(self, prediction, target):
+        difference = (prediction - target).nan_to_num()
+        self.save_for_backward(difference)
+        return difference.square()
+
+    def gradient(self):
+        return 2 * self.saved_tensors()[0]
 """
 
 
@@ -284,6 +300,71 @@ def test_what_is_wrong_is_one_line(work, options, message):
     assert done.exit_code == 1
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def run_of_two(tmp_path):
+    """Return a function from values to a run on a file of two inputs, and its folder."""
+    (tmp_path / "two.csv").write_text("a,b,kind,rate\n" + "1,2,0,1\n3,1,1,2\n1,2,0,1\n3,1,1,nan\n" * 5)
+    (tmp_path / "own.py").write_text(MASKED)
+    columns = torch.tensor([[1, 2, 0], [3, 1, 1]] * 10).numpy()
+    np.savez(tmp_path / "two.npz", a=columns[:, 0], b=columns[:, 1], kind=columns[:, 2:])
+    given = {
+        "network": {"name": "linear", "in_features": 2, "out_features": 2},
+        "loss": "cross_entropy",
+        "optimizer": "sgd",
+        "epochs": 1,
+        "data": {"file": "two.csv", "x": ["a", "b"], "y": "kind"},
+    }
+
+    def of(values):
+        return RunDescription.of(given, where="RUN.toml", folder=tmp_path, values=values), RunFolder(tmp_path)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "remedy"),
+    [
+        ({"data.y": ["kind"]}, "cross_entropy: target must be class", 'Write data.y = "kind" for classes.'),
+        (
+            {"data.file": "two.npz", "data.y": "kind"},
+            "cross_entropy: target must be class",
+            "Save kind with shape (N,) for",
+        ),
+        (
+            {"loss": "mse"},
+            "mse: target must have the",
+            'Write data.y = ["kind"] for numbers, or loss = "cross_entropy"',
+        ),
+        ({"loss": "mse", "data.y": ["kind"]}, "mse: target must have the", "Change data.y, the loss, or what the"),
+        (
+            {"network.in_features": 3},
+            "linear: x must have shape (N, …, 3)",
+            "Change data.x, or what the network takes.",
+        ),
+        ({"network.out_features": 1}, "cross_entropy: predictions must have at", "Give the network an output for"),
+        (
+            {"metrics": ["mae"]},
+            "mae: target must have the prediction's",
+            "Reshape or convert it; nothing is broadcast.",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_mended_in_the_file(run_of_two, values, rule, remedy):
+    run, folder = run_of_two(values)
+    with pytest.raises(ChainruleError) as caught:
+        train(run, folder, "")
+    assert str(caught.value).startswith(f"RUN.toml: {rule}")
+    assert f". {remedy}" in str(caught.value)
+
+
+def test_a_target_may_be_nan_where_the_loss_leaves_it_out(run_of_two):
+    run, folder = run_of_two({"loss": "mse", "data.y": ["rate"], "network.out_features": 1})
+    with pytest.raises(ChainruleError, match=r"^RUN.toml: data.y must be finite, got nan in rate, row 4 of two.csv"):
+        train(run, folder, "")
+    own = {"loss": "own.py:Masked", "data.y": ["rate"], "network.out_features": 1}
+    assert train(*run_of_two(own), "")["epochs"] == 1
 
 
 @pytest.mark.parametrize(
