@@ -66,7 +66,7 @@ def columns_of(
         may_be_classes = of_classes and column.dtype.kind == "f" and column.ndim == 1
         are_classes = may_be_classes and all(map(float.is_integer, column.tolist()))
         whole = (column.dtype.kind in "iub" or are_classes) and not is_input
-        tensor = torch.from_numpy(np.ascontiguousarray(column)).to(torch.int64 if whole else torch.get_default_dtype())
+        tensor = torch.from_numpy(np.ascontiguousarray(column)).to(torch.int64 if whole else torch.float64)
         return tensor.unsqueeze(1) if tensor.is_floating_point() and tensor.dim() == 1 else tensor
     for name in names:
         _expect_numbers(place, name, columns[name])
@@ -78,7 +78,7 @@ def columns_of(
     if len(set(lengths.values())) > 1:
         raise place.error(f"must list columns of one length, got {lengths}. Name others.")
     table = np.stack([columns[name] for name in names], 1)
-    return torch.from_numpy(table).to(torch.get_default_dtype())
+    return torch.from_numpy(table).double()
 
 
 def expect_finite(place: Place, path: Path, columns: Mapping[str, Array], names: str | list[str]) -> None:

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,10 @@ def _value(text: str) -> Any:
     except ChainruleError:
         pass
     try:
-        return _as_toml(ast.literal_eval(text))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        with warnings.catch_warnings(action="ignore"):  # of backslashes, as in a path
+            value = ast.literal_eval(text)
+        return text if isinstance(value, tuple) and not text.startswith("(") else _as_toml(value)  # 1,000 is no tuple
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         words = re.fullmatch(rf"\[\s*({WORD}(\s*,\s*{WORD})*)\s*,?\s*\]", text)
         return [_value(word) for word in re.split(r"\s*,\s*", words[1])] if words else text
 

@@ -384,6 +384,9 @@ def test_a_target_may_be_nan_where_the_loss_leaves_it_out(run_of_two):
         ("a=[(1, 2), f1]", "[(1, 2), f1]"),
         ("a=None", "None"),
         ("a={1}", "{1}"),
+        ("a={[1]: 2}", "{[1]: 2}"),
+        ("a=1,000", "1,000"),
+        ("a='\\d'", "\\d"),
     ],
 )
 def test_a_setting_is_toml_or_else_python_or_else_text(text, value):

@@ -16,6 +16,8 @@ def splits(tmp_path):
     (tmp_path / "flowers.csv").write_text(CSV)
     x = np.arange(60, dtype=np.float64).reshape(20, 3)
     np.savez(tmp_path / "arrays.npz", x=x, y=np.arange(20) % 4, objects=np.array([{}, None], dtype=object))
+    (tmp_path / "tenths.csv").write_text("x,y\n" + "0.1,0.3\n" * 10)
+    np.savez(tmp_path / "tenths.npz", x=np.full((10, 2), 0.1), y=np.full((10, 1), 0.3))
     np.savez(tmp_path / "words.npz", x=x, y=np.array([["b"], ["a"]] * 10))
     np.savez(tmp_path / "foreign.npz", x=x.astype(">f8"), y=x.astype(np.longdouble))
     (tmp_path / "blanks.csv").write_text("height,twice,twice \n1.5,2,3\n,4,5\n")
@@ -33,9 +35,9 @@ def splits(tmp_path):
         "def one():\n    return pairs().train\n\n\ndef fails():\n    return 1 / 0\n\n\ndef needs(a, b): ...\n"
     )
 
-    def of(*, loss="cross_entropy", **data):
+    def of(*, loss="cross_entropy", dtype="float32", **data):
         network = {"name": "linear", "in_features": 2, "out_features": 2}
-        given = {"network": network, "loss": loss, "optimizer": "sgd", "data": data}
+        given = {"network": network, "loss": loss, "optimizer": "sgd", "dtype": dtype, "data": data}
         return RunDescription.of(given, where="RUN.toml", folder=tmp_path).splits()
 
     return of
@@ -88,6 +90,12 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
     found = splits(function="made.py:pairs", rows=6, scale=2.0)
     assert isinstance(found, Splits)
     assert torch.equal(found.test[0], torch.full((6, 2), 2.0))
+
+
+@pytest.mark.parametrize("data", [{"file": "tenths.csv", "x": "x", "y": ["y"]}, {"file": "tenths.npz"}])
+def test_numbers_for_a_network_in_float64_are_those_of_the_file(splits, data):
+    x, y = splits(**data, loss="mse", dtype="float64").train
+    assert (x.unique().item(), y.unique().item()) == (0.1, 0.3)
 
 
 def test_words_of_an_array_are_classes(splits):
