@@ -142,7 +142,8 @@ def _checked_callbacks(callbacks: Any) -> list[Callable[[Study, FrozenTrial], ob
     must = "optimize: callbacks must be a list of functions (study, trial)"
     found = list(callbacks) if is_iterable(callbacks) else [callbacks]
     for one in found:
-        if any(hasattr(one, hook) for hook in vars(TrainingHooks) if hook.startswith("chainrule_")):
+        is_of_fit = any(hasattr(one, hook) for hook in vars(TrainingHooks) if hook.startswith("chainrule_"))
+        if is_of_fit and (isinstance(one, type) or not callable(one)):
             raise ChainruleError(
                 f"{must}, got {shown(one)}, a callback of fit. Leave it out; what stops trials early is the study's "
                 "pruner: optuna.create_study(pruner=optuna.pruners.MedianPruner())."

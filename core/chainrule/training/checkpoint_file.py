@@ -134,7 +134,9 @@ class CheckpointFile:
 def first_not_plain(state: Any, path: str = "") -> tuple[str, Any] | None:
     """Return the path of the first value that a checkpoint cannot hold, and the value, or None."""
     if type(state) in MAPPINGS:
+        own = getattr(state, "__dict__", {})  # such as the metadata of torch's state_dict
         items = [(f"{path}[{key!r}]", part) for key, value in state.items() for part in (key, value)]
+        items += [(f"{path}.{name}", value) for name, value in own.items()]
     elif type(state) in (list, tuple):
         items = [(f"{path}[{i}]", value) for i, value in enumerate(state)]
     else:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.metric_total import MetricTotal
-from chainrule.errors import ContractError, one_line
+from chainrule.errors import ChainruleError
 from chainrule.training.batch_values import expect_untouched, sums_of, versions
 from chainrule.training.running_means import RunningMeans
 
@@ -62,19 +62,14 @@ class MetricValues:
         return {name: values[name] for name in self._names}
 
 
-_OF_SHAPES = (IndexError, RuntimeError, TypeError, ValueError)
-"""The types of the errors that torch, numpy and scikit-learn raise for shapes; a subclass of them says more."""
-
-
 def _value_of(name: str, function: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
-    """Return a function's value for a batch; an error that shapes may cause is chained to one that has them."""
+    """Return a function's value for a batch; a note on its error has the shapes that it was given."""
     try:
         return function(prediction, target)
-    except _OF_SHAPES as error:
-        if type(error) not in _OF_SHAPES:
-            raise
-        shapes = f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)}"
-        raise ContractError(
-            f'metric "{name}": must take {shapes}, whose first axis is the members, also of a single network, got '
-            f"{one_line(error)}. Write it for one more axis, as (prediction - target).abs().flatten(1).mean(1)."
-        ) from error
+    except Exception as error:
+        if not isinstance(error, ChainruleError):
+            error.add_note(
+                f'metric "{name}": was given prediction {tuple(prediction.shape)} and target {tuple(target.shape)}, '
+                "whose first axis is the members, also of a single network."
+            )
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -50,9 +51,11 @@ class Roster:
         numbers = list(members) if is_iterable(members) else [members]
         try:
             found = list(dict.fromkeys(integer(caller, "members", number, at_least=0) for number in numbers))
-        except ChainruleError:
-            if is_iterable(members) and all(type(number) is int for number in numbers):
-                raise
+        except ChainruleError as error:
+            if is_iterable(members) and (below := [one for one in numbers if isinstance(one, Integral) and one < 0]):
+                raise ChainruleError(
+                    f"{caller}: members must be 0 to {self.built - 1}, got {below[0]}. Count them from 0."
+                ) from error
             found = []
         if not is_iterable(members) or (numbers and not found):
             got = shown(getattr(members, "tolist", lambda: members)())  # such as a mask, or an argmin

@@ -110,7 +110,8 @@ def _expect_none_missing(place: Place, name: str, words: Array) -> None:
     given = words.ravel().tolist()
     missing = {word for word in given if word.lower() in MISSING}
     if "" in missing or (missing and all(map(_is_number, {*given} - missing))):
-        row, word = next((row, word) for row, word in enumerate(given) if word in missing)
+        place_of, word = next((at, word) for at, word in enumerate(given) if word in missing)
+        row = place_of * len(words) // len(given)  # of several columns
         raise place.error(f'must have a value in each row, got {name} with "{word}" in row {row + 1}. Mend it there.')
 
 

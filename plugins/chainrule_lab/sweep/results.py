@@ -147,7 +147,7 @@ class Results(ExplainsAttributes, Sequence[Row]):
         }
         return Results(
             self.name,
-            [row for row in self.rows if all(row.settings.get(name) == one for name, one in wanted.items())],
+            [row for row in self.rows if all(_equal(row.settings.get(name), one) for name, one in wanted.items())],
         )
 
     def table(self) -> list[dict[str, Setting]]:
@@ -185,6 +185,10 @@ class Results(ExplainsAttributes, Sequence[Row]):
     def __repr__(self) -> str:
         diverged = sum(row.diverged for row in self.rows)
         return f"Results({self.name}: {len(self.rows)} trials, {diverged} diverged; {', '.join(self.curves)})"
+
+
+def _equal(setting: Setting, wanted: object) -> bool:
+    return isinstance(setting, list) == isinstance(wanted, list) and bool(setting == wanted)  # numpy's compare by item
 
 
 def _absent(kind: str, name: object, known: Iterable[str]) -> str:

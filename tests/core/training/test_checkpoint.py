@@ -1,5 +1,6 @@
 """Runs that are interrupted and go on from their checkpoint."""
 
+import collections
 import copy
 import random
 from dataclasses import dataclass
@@ -412,6 +413,13 @@ class Watches:
 
     def load_state_dict(self, saved):
         self.seen = list(saved["seen"])
+
+
+def test_the_attributes_of_a_dict_are_looked_at_too(tmp_path):
+    state = collections.OrderedDict(a=1)
+    state.own = {4}
+    with pytest.raises(CallbackError, match=r"keeps: state_dict must consist of .* at state\.own\."):
+        train(tmp_path / "run.ckpt", callbacks=[Keeps(state)])
 
 
 def test_a_callback_may_keep_the_rates_of_an_updater(tmp_path):

@@ -279,7 +279,7 @@ class DropsAt:
     ("members", "event", "message"),
     [
         ([4], 1, r"run\.drop: members must be below 4, got 4\. Count them from 0\."),
-        ([-1], 1, r"run\.drop: members must be an integer of at least 0, got -1\."),
+        ([-1], 1, r"run\.drop: members must be 0 to 3, got -1\. Count them from 0\."),
         (True, 1, r"run\.drop: members must be .*, got True\. Pass \[0\], for example\."),
         ([1.0], 1, r"run\.drop: members must be .*, got \[1\.0\]\. Pass \[0\], for example\."),
         (torch.arange(4) > 2, 1, r"run\.drop: members must be .*, got \[False, False, False, True\]\. Pass \[0\], for"),

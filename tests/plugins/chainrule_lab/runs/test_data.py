@@ -18,6 +18,7 @@ def splits(tmp_path):
     np.savez(tmp_path / "arrays.npz", x=x, y=np.arange(20) % 4, objects=np.array([{}, None], dtype=object))
     (tmp_path / "tenths.csv").write_text("x,y\n" + "0.1,0.3\n" * 10)
     np.savez(tmp_path / "tenths.npz", x=np.full((10, 2), 0.1), y=np.full((10, 1), 0.3))
+    np.savez(tmp_path / "pairs.npz", x=x, y=np.array([["a", "b"], ["c", ""]] * 10))
     np.savez(tmp_path / "words.npz", x=x, y=np.array([["b"], ["a"]] * 10))
     np.savez(tmp_path / "foreign.npz", x=x.astype(">f8"), y=x.astype(np.longdouble))
     (tmp_path / "blanks.csv").write_text("height,twice,twice \n1.5,2,3\n,4,5\n")
@@ -148,6 +149,7 @@ def test_words_beside_numbers_may_be_classes(splits):
         ({"file": "gaps.npz", "x": "y", "y": ["y"]}, "data.x must be finite, got inf in y[3] of gaps.npz."),
         ({"file": "semicolons.csv"}, "data.file must be separated by commas, got names 'age;height cm'. Save it"),
         ({"file": "tabs.csv"}, "data.file must be separated by commas, got names 'age\\theight'. Save it with commas."),
+        ({"file": "pairs.npz"}, 'data.y must have a value in each row, got y with "" in row 2. Mend it there.'),
         ({"file": "none.csv"}, "data.file must be a .csv file that can be read, got"),
         ({"file": "made.py"}, "data.file must be a file .csv or .npz, got 'made.py'."),
         ({"file": "arrays.npz", "x": "objects"}, "data.file must be a .npz file that can be read, got"),

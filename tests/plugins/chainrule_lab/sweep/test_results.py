@@ -35,6 +35,7 @@ def test_the_best_is_the_lowest_or_highest_at_the_end_and_never_what_diverged():
     assert RESULTS[:1].best()["lr"] == 1.0
     assert RESULTS.rows[0].lowest("validation_loss") == 3.0
     assert RESULTS.where(lr=0.1).rows == RESULTS.where(lr=numpy.float32(0.1)).rows == RESULTS.rows[1:2]
+    assert len(RESULTS.where(sizes=numpy.int64(4))) == 0
     assert RESULTS.where(sizes=(2, 3)).rows == RESULTS.where(sizes=numpy.array([2, 3])).rows == RESULTS.rows[:1]
 
 
