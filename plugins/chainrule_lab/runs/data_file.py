@@ -112,7 +112,7 @@ def _expect_none_missing(place: Place, name: str, words: Array) -> None:
     if "" in missing or (missing and all(map(_is_number, {*given} - missing))):
         place_of, word = next((at, word) for at, word in enumerate(given) if word in missing)
         row = place_of * len(words) // len(given)  # of several columns
-        raise place.error(f'must have a value in each row, got {name} with "{word}" in row {row + 1}. Mend it there.')
+        raise place.error(f'must have a value in each row, got {name} with "{word}" in row {row + 1}. Write one there.')
 
 
 def _is_number(text: str) -> bool:

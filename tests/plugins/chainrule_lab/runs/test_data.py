@@ -133,11 +133,11 @@ def test_words_beside_numbers_may_be_classes(splits):
         ),
         (
             {"file": "blank.csv", "x": "kind", "y": "height"},
-            'data.y must have a value in each row, got height with "" in row 2. Mend it there.',
+            'data.y must have a value in each row, got height with "" in row 2. Write one there.',
         ),
         (
             {"file": "missing.csv", "x": "x", "y": "kind"},
-            'data.y must have a value in each row, got kind with "NA" in row 3. Mend it there.',
+            'data.y must have a value in each row, got kind with "NA" in row 3. Write one there.',
         ),
         (
             {"file": "gaps.csv", "x": ["weight", "height"], "y": "weight"},
@@ -149,7 +149,7 @@ def test_words_beside_numbers_may_be_classes(splits):
         ({"file": "gaps.npz", "x": "y", "y": ["y"]}, "data.x must be finite, got inf in y[3] of gaps.npz."),
         ({"file": "semicolons.csv"}, "data.file must be separated by commas, got names 'age;height cm'. Save it"),
         ({"file": "tabs.csv"}, "data.file must be separated by commas, got names 'age\\theight'. Save it with commas."),
-        ({"file": "pairs.npz"}, 'data.y must have a value in each row, got y with "" in row 2. Mend it there.'),
+        ({"file": "pairs.npz"}, 'data.y must have a value in each row, got y with "" in row 2. Write one there.'),
         ({"file": "none.csv"}, "data.file must be a .csv file that can be read, got"),
         ({"file": "made.py"}, "data.file must be a file .csv or .npz, got 'made.py'."),
         ({"file": "arrays.npz", "x": "objects"}, "data.file must be a .npz file that can be read, got"),
