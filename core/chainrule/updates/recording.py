@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,8 +53,8 @@ def record(operations: Callable[..., object], inputs: Sequence[Tensor]) -> Repla
     for node in graph.graph.find_nodes(op="get_attr"):
         raise RuntimeError(f"{node.target} is a tensor that is neither a parameter nor state")
     _simplify(graph)
-    replay: Replay = graph.forward
-    return replay
+    # The function alone, without the graph, whose nodes take much memory; it has no attributes to read.
+    return partial(type(graph).forward, None)
 
 
 class Batchable(TorchFunctionMode):

@@ -91,7 +91,7 @@ DIRECTING = {"cautious", "trust_ratio"}
 
 
 def slow_unless_tried(name, inner, seeds):
-    """Return the marks of a test of a wrapper around the rule, of which an ensemble tries a third."""
+    """Return the marks of a test of a wrapper around the rule, of which ensembles try a third."""
     if seeds and inner in FIRST and (list(WRAPPERS).index(name) + FIRST.index(inner)) % 3:
         return pytest.mark.slow
     return slow_unless_first(inner)
@@ -127,12 +127,15 @@ def test_two_wrappers_do_what_each_does(outer, inner):
     assert_is_done_by_hand(WRAPPERS[outer](WRAPPERS[inner](adadelta(lr=0.5, weight_decay=0.01))), [0, 1], 20)
 
 
-@pytest.mark.parametrize("outer", WRAPPERS)
 @pytest.mark.parametrize(
-    "inner",
+    ("outer", "inner"),
     [
-        lookahead(inner=ema(inner=adadelta(), decay=0.5), k=2),
-        *(pytest.param(rule, marks=slow_unless_first(rule)) for rule in DIRECTED),
+        *((name, lookahead(inner=ema(inner=adadelta(), decay=0.5), k=2)) for name in WRAPPERS),
+        *(
+            pytest.param(name, inner, marks=slow_unless_tried(name, inner, [0, 1]))
+            for name in WRAPPERS
+            for inner in DIRECTED
+        ),
     ],
     ids=repr,
 )

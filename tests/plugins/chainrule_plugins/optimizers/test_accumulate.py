@@ -15,11 +15,19 @@ from tests.oracles import around_torch
 K = 3
 KINDS = [kind for kind in (*built_in_rules(), *RULES) if not issubclass(kind, Wrapper)]
 FIRST = first_of_each_form(KINDS)
-INNER = [pytest.param(kind.examples()[-1], marks=() if kind in FIRST else pytest.mark.slow) for kind in KINDS]
 NESTED = [
     ema(inner=lookahead(inner=cautious(inner=adamw(lr=0.1)), k=K), decay=0.5),
     ema(inner=grokfast(inner=prodigy(d0=0.1)), decay=0.5),
     accumulate(inner=adam(), k=2),
+]
+INNER = [kind.examples()[-1] for kind in sorted(KINDS, key=lambda kind: kind not in FIRST)]
+EACH = [
+    # The first rules go into an ensemble of one and one of two by turns, and into both in the slow suite.
+    pytest.param(
+        inner, seeds, marks=() if i < len(NESTED) + len(FIRST) and i % 2 == len(seeds) - 1 else pytest.mark.slow
+    )
+    for i, inner in enumerate([*NESTED, *INNER])
+    for seeds in ([0], [0, 1])
 ]
 
 
@@ -34,8 +42,7 @@ def evaluated(updater):
         return updater.network.flat.data.clone()
 
 
-@pytest.mark.parametrize("seeds", [[0], [0, 1]])
-@pytest.mark.parametrize("inner", [*INNER, *NESTED], ids=repr)
+@pytest.mark.parametrize(("inner", "seeds"), EACH, ids=repr)
 def test_it_is_to_the_bit_the_inner_rule_fed_the_means(inner, seeds):
     if not isinstance(inner, Wrapper):
         inner = dataclasses.replace(inner, schedule=lambda t: 1 / t)
