@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from inspect import isroutine
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pluggy
@@ -71,7 +72,9 @@ class TrainingHooks(KeepsState):
         """Called once, after the last step or after the error that ended the fit, an error of a callback included."""
 
 
-def unmarked_hooks(plugin: object, specs: type) -> list[str]:
-    """Return the hooks that an object has as methods or functions without `hookimpl`, which pluggy would pass over."""
-    named = {name: getattr(plugin, name, None) for name in vars(specs) if name.startswith(f"{PROJECT}_")}
-    return [name for name, function in named.items() if callable(function) and not hasattr(function, f"{PROJECT}_impl")]
+def unmarked_hooks(plugin: object) -> list[str]:
+    """Return the functions of an object that have a hook's prefix but not `hookimpl`: pluggy would pass over them."""
+    named = {name: getattr(plugin, name, None) for name in dir(plugin) if name.startswith(f"{PROJECT}_")}
+    return [
+        name for name, function in named.items() if isroutine(function) and not hasattr(function, f"{PROJECT}_impl")
+    ]

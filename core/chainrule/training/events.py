@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from inspect import Parameter, Signature, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, ismethod
 from typing import Any, NoReturn
 
 import pluggy
 
 from chainrule.arguments import shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks, unmarked_hooks
+from chainrule.calls import POSITIONAL, signature_of
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
 
 INSTEAD = {"drop": "Call run.drop([…]).", "stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
@@ -88,10 +89,10 @@ def implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
     Raises:
         CallbackError: if there are none, or one is unmarked or not as the hook is declared.
     """
-    if unmarked := unmarked_hooks(callback, TrainingHooks):
+    if unmarked := unmarked_hooks(callback):
         raise CallbackError(
             f"{label(callback)}: hooks must be marked with @chainrule.hookimpl, overrides included, got "
-            f"{', '.join(unmarked)} without it. Mark each."
+            f"{', '.join(unmarked)} without it. Mark each, and name otherwise what is no hook."
         )
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(TrainingHooks)
@@ -104,8 +105,9 @@ def implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
             f"got: {re.sub(r' in plugin .*', '', str(error).splitlines()[-1])}. Mend the callback."
         ) from error
     found = [(caller.name, one) for caller in manager.get_hookcallers(callback) or () for one in caller.get_hookimpls()]
-    for _, implementation in found:
+    for hook, implementation in found:
         _expect_plain(implementation)
+        _expect_arguments(implementation, hook)
     if not found:
         raise CallbackError(
             f"{label(callback)}: {shown(callback)} implements no training hook. Mark its methods with "
@@ -127,6 +129,26 @@ def _expect_plain(implementation: pluggy.HookImpl) -> None:
             f"{owner}: hooks must be plain functions, got {function.__name__} with yield or async, which would never "
             "run. Write it with neither."
         )
+
+
+def _expect_arguments(implementation: pluggy.HookImpl, hook: str) -> None:
+    """Raise CallbackError if an argument would not get the hook's value: defaults, * and ** are no part of its call."""
+    function, is_bound = implementation.function, ismethod(implementation.function)
+    known = list(signature_of(getattr(TrainingHooks, hook)).parameters)
+    taken = list(signature_of(getattr(function, "__func__", function)).parameters.values())
+    lacks_self = is_bound and (not taken or taken[0].name in known[1:])
+    if lacks_self or any(_is_lost(argument, known) for argument in taken):
+        got = Signature([argument.replace(annotation=argument.empty) for argument in taken])
+        raise CallbackError(
+            f"{label(implementation.plugin)}: {hook} must take arguments of the hook, without defaults, * or **, "
+            f"got {got}. Write def {hook}({', '.join(known if is_bound else known[1:])})."
+        )
+
+
+def _is_lost(argument: Parameter, known: Sequence[str]) -> bool:
+    """Whether pluggy leaves an argument out of the call, though it is the hook's or Python needs it."""
+    has_default = argument.default is not argument.empty
+    return (has_default and argument.name in known) or (not has_default and argument.kind not in POSITIONAL)
 
 
 def raise_first(hook: str, failures: Sequence[tuple[object, BaseException]]) -> NoReturn:

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 import torch
@@ -216,6 +217,11 @@ class UnmarkedOverride(Recorder):
         super().chainrule_epoch_end(run, epoch, metrics)
 
 
+class UnmarkedMisspelt(Recorder):
+    def chainrule_fit_begin(self, run):
+        pass
+
+
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
@@ -225,6 +231,7 @@ class UnmarkedOverride(Recorder):
         (Waits(), r"^waits: hooks must be plain functions, got chainrule_epoch_end with yield or async"),
         (Unmarked(), r"^unmarked: hooks must be marked with @chainrule.hookimpl, .* got chainrule_epoch_end without"),
         (UnmarkedOverride([], "a"), r"^unmarked_override: hooks must be marked .* got chainrule_epoch_end without it"),
+        (UnmarkedMisspelt([], "a"), r"^unmarked_misspelt: hooks must be marked .* got chainrule_fit_begin without it"),
         (object(), r"^object: .* implements no training hook. Mark its methods with @chainrule\."),
     ],
 )
@@ -232,6 +239,60 @@ def test_a_callback_that_would_never_be_called_raises(callback, message):
     with pytest.raises(CallbackError, match=message) as caught:
         train(callback)
     assert "\n" not in str(caught.value)
+
+
+class Defaults:
+    @hookimpl
+    def chainrule_epoch_end(self, run, epoch=0, metrics=None):
+        pass
+
+
+class TakesAny:
+    @hookimpl
+    def chainrule_epoch_end(self, run, **others):
+        pass
+
+
+class OnlyByName:
+    @hookimpl
+    def chainrule_epoch_end(self, run, *, epoch):
+        pass
+
+
+class NoSelf:
+    @hookimpl
+    def chainrule_epoch_end(run, metrics):  # noqa: N805 - the mistake
+        pass
+
+
+@pytest.mark.parametrize(
+    ("callback", "got"),
+    [
+        (Defaults(), "(self, run, epoch=0, metrics=None)"),
+        (TakesAny(), "(self, run, **others)"),
+        (OnlyByName(), "(self, run, *, epoch)"),
+        (NoSelf(), "(run, metrics)"),
+    ],
+    ids=["defaults", "any", "only_by_name", "no_self"],
+)
+def test_an_argument_that_would_not_get_the_hooks_value_raises(callback, got):
+    words = re.escape(f"got {got}. Write def chainrule_epoch_end(self, run, epoch, metrics).")
+    with pytest.raises(CallbackError, match=f": chainrule_epoch_end must take arguments of the hook, .* {words}$"):
+        train(callback)
+
+
+def test_arguments_of_a_callbacks_own_keep_their_defaults():
+    class Counts:
+        @hookimpl
+        def chainrule_epoch_end(self, epoch, seen=(), *, step=1):
+            self.last = (epoch, seen, step)
+
+        def epoch_end(self, *args, **kwargs):
+            pass
+
+    counts = Counts()
+    train(counts, epochs=2)
+    assert counts.last == (2, (), 1)
 
 
 def test_a_callback_is_given_once():
