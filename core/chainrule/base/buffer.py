@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
@@ -11,12 +12,16 @@ from torch import Tensor
 from chainrule.arguments import shown
 from chainrule.base.declarations import checked_initializer, checked_shape
 from chainrule.base.declared_attributes import DeclaresAttributes
+from chainrule.base.operators import ARITHMETIC, ITEMS, ORDER, without
 from chainrule.base.ordinary_tensors import ordinary
 from chainrule.base.protocols import InitializerLike
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError, ShapeError
 
+VALUES = "Its values are buffer.data, with the member axis in front."
 
+
+@without({**ARITHMETIC, **ORDER, **ITEMS}, lambda _: "buffer:", VALUES)
 class Buffer(DeclaresAttributes):
     """Declare a tensor that is kept, copied and saved with the module and changed in place, such as a running mean.
 
@@ -41,6 +46,8 @@ class Buffer(DeclaresAttributes):
     persistent: bool
     shared: bool
     data: Tensor
+
+    _instead: ClassVar[Mapping[str, str]] = dict.fromkeys((*dir(Tensor), "row", "transposed"), VALUES)
 
     @explained
     def __init__(

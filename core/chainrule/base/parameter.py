@@ -10,11 +10,15 @@ from torch import Size, Tensor
 from chainrule.arguments import integer
 from chainrule.base.declarations import checked_initializer, checked_shape
 from chainrule.base.declared_attributes import DeclaresAttributes
+from chainrule.base.operators import ARITHMETIC, ITEMS, ORDER, without
 from chainrule.base.protocols import InitializerLike
 from chainrule.calls import explained
 from chainrule.errors import ChainruleError, ShapeError
 
+VALUES = "Its values are parameter.data, with the member axis in front."
 
+
+@without({**ARITHMETIC, **ORDER, **ITEMS}, lambda _: "parameter:", VALUES)
 class Parameter(DeclaresAttributes):
     """A trainable tensor, declared with its shape and initializer; `build` allocates its values and its gradient.
 
@@ -45,11 +49,10 @@ class Parameter(DeclaresAttributes):
     grad_row: Tensor
 
     _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(dir(Tensor), VALUES),
+        **dict.fromkeys(("T", "mT", "t", "transpose"), "Write parameter.transposed, for a matrix."),
+        **dict.fromkeys(("name", "names"), "Names are in network.named_parameters()."),
         **dict.fromkeys(("requires_grad", "requires_grad_"), 'Keep it out of training with network.freeze("*.bias").'),
-        **dict.fromkeys(
-            ("detach", "item", "numpy", "tolist", "cpu", "to", "clone", "copy_", "norm", "device", "dtype", "layout"),
-            "Its values are parameter.data, with the member axis in front.",
-        ),
         **dict.fromkeys(("numel", "size", "dim", "ndim"), "Its shape without the member axis is parameter.shape."),
     }
 

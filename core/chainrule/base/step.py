@@ -8,6 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from chainrule.base.operators import ARITHMETIC, EQUALITY, NUMBERS, ORDER, without
 from chainrule.base.random_numbers import Ahead, StepRandom
 from chainrule.calls import no_attribute
 from chainrule.errors import ContractError, UnknownAttributeError
@@ -33,6 +34,7 @@ class Due(dict[tuple[int, int], bool]):
         return all(((t - offset) % every == 0) == answer for (every, offset), answer in self.items())
 
 
+@without({**ARITHMETIC, **EQUALITY, **ORDER, **NUMBERS}, lambda step: f"{step.rule}: step", "Write step.t.")
 class Step:
     """The step's number t from 1, its learning rate, and the rule's scalars and sums by name.
 
