@@ -12,7 +12,7 @@ from chainrule.arguments import shown
 from chainrule.base.annotations import own_annotations
 from chainrule.base.declared_attributes import NEAR
 from chainrule.base.setting_values import fits, in_words
-from chainrule.calls import signature_of
+from chainrule.calls import POSITIONAL, signature_of
 from chainrule.errors import ContractError, label
 
 
@@ -66,7 +66,10 @@ def expect_method(owner: object, name: str, value: object) -> None:
 
 
 def check_methods(cls: type, parent: type, *names: str) -> None:
-    """Raise ContractError if a method that the class overrides cannot be called with its parent's arguments."""
+    """Raise ContractError if a method that the class overrides cannot be called with its parent's arguments.
+
+    So if it has some of their names in other places, since they are passed by position.
+    """
     for name in vars(cls).keys() & set(names):
         own = vars(cls)[name]
         if not inspect.isfunction(own):
@@ -74,14 +77,24 @@ def check_methods(cls: type, parent: type, *names: str) -> None:
         arguments = list(signature_of(getattr(parent, name)).parameters.values())
         given = [one.name for one in arguments if one.kind is not inspect.Parameter.KEYWORD_ONLY]
         by_name = [one.name for one in arguments if one.kind is inspect.Parameter.KEYWORD_ONLY]
+        own_signature = signature_of(own)
         try:
-            signature_of(own).bind(*given, **dict.fromkeys(by_name))
+            own_signature.bind(*given, **dict.fromkeys(by_name))
+            fits = not _are_exchanged(own_signature, [one.name for one in arguments if one.kind in POSITIONAL])
         except TypeError:
+            fits = False
+        if not fits:
             wanted = ", ".join([*given, *(["*", *by_name] if by_name else [])])
             raise ContractError(
-                f"{label(cls)}: {name} must take ({wanted}), got ({', '.join(signature_of(own).parameters)}). "
+                f"{label(cls)}: {name} must take ({wanted}), got ({', '.join(own_signature.parameters)}). "
                 "Write these arguments."
-            ) from None
+            )
+
+
+def _are_exchanged(own: inspect.Signature, given: list[str]) -> bool:
+    """Whether a signature has one of these names in the place of another; names of its own are free."""
+    positional = [one.name for one in own.parameters.values() if one.kind in POSITIONAL]
+    return any(taken != name and taken in given for taken, name in zip(positional, given, strict=False))
 
 
 @cache

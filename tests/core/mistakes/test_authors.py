@@ -54,6 +54,19 @@ X, Y = torch.ones(6, 2), torch.zeros(6, 1)
             lambda self, tensor: None,
             "must take (self, tensor, *, fan_in, fan_out, generator), got",
         ),
+        (
+            Loss,
+            "forward",
+            lambda self, target, prediction: target,
+            "forward must take (self, prediction, target), got (self, target, prediction). Write these arguments.",
+        ),
+        (Metric, "sums", lambda self, target, output: {}, "sums must take (self, prediction, target), got (self, targ"),
+        (
+            Wrapper,
+            "change_gradient",
+            lambda self, grad, parameter, state, step: grad,
+            "change_gradient must take (self, parameter, grad, state, step), got (self, grad, parameter, state, step).",
+        ),
     ],
 )
 def test_a_method_with_other_arguments_is_refused_with_its_class(parent, method, written, message):
@@ -75,9 +88,10 @@ def test_an_instance_of_a_class_that_lacks_methods_is_refused_with_their_names(p
         type("Own", (parent,), {})()
 
 
-def test_further_arguments_with_defaults_are_taken():
+def test_further_arguments_with_defaults_and_other_names_are_taken():
     type("Own", (Optimizer,), {"update": lambda self, parameter, grad, state, step, scale=1.0: grad})
     type("Own", (Loss,), {"forward": lambda self, *tensors: tensors[0]})
+    type("Own", (Loss,), {"forward": lambda self, logits, labels, prediction=None: logits})
     type("Own", (Optimizer,), {"update": staticmethod(lambda parameter, grad, state, step: grad)})
 
 
