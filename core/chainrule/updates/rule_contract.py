@@ -88,20 +88,21 @@ def expect_sums(owner: str, returned: Any) -> None:
         )
 
 
+_DIRECTION = "Return d of θ ← θ − lr d, and leave the step to the core."
+
+
 def refuse_parameter(owner: str) -> NoReturn:
     """Raise ContractError for an `update` that returned the parameter in place of a direction."""
-    raise ContractError(
-        f"{owner}: update must return a direction, got the parameter. Return d of θ ← θ − lr d, "
-        "and leave the step to the core."
-    )
+    raise ContractError(f"{owner}: update must return a direction, got the parameter. {_DIRECTION}")
 
 
 def expect_like(owner: str, method: str, what: str, returned: Any, parameter: Tensor) -> None:
     """Raise ContractError unless a method returned a tensor of the parameter's shape and dtype."""
     if not isinstance(returned, Tensor) or returned.shape != parameter.shape or returned.dtype != parameter.dtype:
+        fix = _DIRECTION if method == "update" else "Return one like the parameter."
         raise ContractError(
             f"{owner}: {method} must return a {what} of the parameter's shape "
-            f"{tuple(parameter.shape)} and {parameter.dtype}, got {_shown(returned)}. Return one like the parameter."
+            f"{tuple(parameter.shape)} and {parameter.dtype}, got {_shown(returned)}. {fix}"
         )
 
 

@@ -127,6 +127,7 @@ class Mean(Wrapper):
     ("rule", "message"),
     [
         (Nothing(), "nothing: update must return a direction of the parameter's shape (2, 3) and .*, got None."),
+        (Nothing(), "nothing: .* got None. Return d of θ ← θ − lr d, and leave the step to the core."),
         (Sum(), "sum: update must return a direction .* got shape () and torch.float64."),
         (Transposed(), "transposed: update must return a direction .* (2, 3) .* got shape (3, 2) and torch.float64."),
         (Single(), "single: update must return .* and torch.float64, got shape .* and torch.float32."),
