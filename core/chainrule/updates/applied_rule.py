@@ -84,11 +84,15 @@ def values_on(rule: Optimizer, network: Network) -> Values:
 
 
 def initial_state(chain: Chain, data: Tensor) -> State:
-    """Return the initial state, in memory of its own."""
+    """Return the initial state, each tensor in memory of its own."""
     with torch.inference_mode(False), torch.no_grad():
         state = chain.init(data)
-        shared = data.untyped_storage().data_ptr()  # state that starts as the parameter must not share its memory
-        return {name: e.clone() if e.untyped_storage().data_ptr() == shared else e for name, e in state.items()}
+        taken = {data.untyped_storage().data_ptr()}  # of state that starts as the parameter, or as other state
+        for name, entry in state.items():
+            memory = entry.untyped_storage().data_ptr()
+            state[name] = entry.clone() if memory in taken else entry
+            taken.add(memory)
+        return state
 
 
 def is_per_member(value: float | Tensor) -> bool:

@@ -207,6 +207,26 @@ def test_state_is_made_by_init(rule):
         rule.attach(network).step()
 
 
+def test_state_that_init_returns_twice_is_two_tensors():
+    class Twice(Optimizer):
+        elementwise = True
+
+        def init(self, parameter):
+            zeros = torch.zeros_like(parameter)
+            return {"m": zeros, "v": zeros}
+
+        def update(self, parameter, grad, state, step):
+            state["v"].add_(2 * grad)
+            return state["m"].add_(grad)
+
+    network = linear(3, 1, bias=False).build()
+    network.flat.grad.fill_(1.0)
+    updater = Twice().attach(network)
+    updater.step()
+    ((_, state),) = updater.applied_rules[0].states().items()
+    assert {name: entry.unique().item() for name, entry in state.items()} == {"m": 1.0, "v": 2.0}
+
+
 def test_a_default_for_state_that_init_returns_is_not_used():
     class Both(DefaultState):
         def init(self, parameter):
