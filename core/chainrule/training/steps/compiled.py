@@ -33,6 +33,9 @@ memory.
 OTHER_BATCHES = 8
 """The most further batch signatures whose steps are captured on a CUDA device."""
 
+OF_VALUES = ("data-dependent", "trying to get a value out of", "memo disaster")
+"""What torch's errors say of an operation that needs a tensor's value."""
+
 Batch: TypeAlias = tuple[tuple[int, ...], torch.dtype, tuple[int, ...], torch.dtype]
 """The shape and dtype of a batch's inputs, and of its targets."""
 
@@ -278,7 +281,7 @@ def warn_uncompiled(what: str, error: Exception, rest: str) -> None:
     """Warn that compile=True does less than it might, and what happens in its place."""
     reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
     said = " ".join(map(str, _causes(error)))
-    if "data-dependent" in said or "trying to get a value out of" in said:
+    if any(words in said for words in OF_VALUES):
         reason = "what it does depends on a tensor's value, as by if, .item() or a mask"
     warnings.warn(
         f"compile=True: {what} ({reason}). {rest}",

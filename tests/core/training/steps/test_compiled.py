@@ -277,6 +277,11 @@ class Decides(RunningMean):
         return super().forward(x if x.sum() > 0 else 2 * x)
 
 
+class Asks(RunningMean):
+    def forward(self, x):
+        return super().forward(x) * x.max().item()
+
+
 class Draws(RunningMean):
     def forward(self, x):
         torch.manual_seed(0)
@@ -336,6 +341,7 @@ REASONS = {
     Undeclared: "it changes undeclared.last, which is no Buffer",
     Hides: "it changes hides.hidden.0, which is no Buffer",
     Decides: "what it does depends on a tensor's value",
+    Asks: "what it does depends on a tensor's value",
     Draws: "aten.rand.* draws random numbers; declare a Random",
     CountsInside: "it changes counts_inside.counts.calls",
     RebindsInside: "it changes rebinds_inside.kept.means.0",
