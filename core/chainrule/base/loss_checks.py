@@ -66,6 +66,16 @@ def check_tensors(loss: Loss, prediction: Tensor, target: Tensor, error: Excepti
         ) from error
 
 
+def check_untouched(loss: Loss, before: tuple[int, int], now: tuple[int, int]) -> None:
+    """Raise ContractError if the versions of prediction and target show that `forward` changed one in place."""
+    if now != before:
+        part = "prediction" if now[0] != before[0] else "target"
+        raise ContractError(
+            f"{label(loss)}: forward must leave prediction and target as they are, got the {part} changed in place. "
+            "Write operations without the underscore, or change a clone()."
+        )
+
+
 def check_terms(loss: Loss, prediction: Tensor, terms: Tensor) -> None:
     """Raise ShapeError unless `forward` returned terms (M, N, …), whose axes are the prediction's first ones."""
     if not isinstance(terms, Tensor):

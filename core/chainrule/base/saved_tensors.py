@@ -126,3 +126,8 @@ def expect_tensors(owner: object, saved: Iterable[object]) -> None:
 def version(tensor: Tensor) -> int:
     """Return torch's count of in-place changes, 0 for tensors created under inference mode, which have no count."""
     return 0 if tensor.is_inference() else tensor._version
+
+
+def versions(prediction: Tensor, target: Tensor) -> tuple[int, int]:
+    """Return those of a prediction and its target, 0 for one that is no tensor, which a loss refuses by itself."""
+    return version(prediction), version(target) if isinstance(target, Tensor) else 0

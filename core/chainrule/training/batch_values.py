@@ -9,9 +9,10 @@ from torch import Tensor
 
 from chainrule.base.metric import Metric
 from chainrule.base.protocols import LossLike
-from chainrule.base.saved_tensors import version
+from chainrule.base.saved_tensors import version, versions
 from chainrule.errors import ContractError
 from chainrule.network import Network
+from chainrule.watched_pass import watched
 
 
 class BatchValues(NamedTuple):
@@ -32,7 +33,11 @@ class BatchValues(NamedTuple):
 
 def batch_values(network: Network, loss: LossLike, inputs: Tensor, target: Tensor) -> BatchValues:
     """Return the values of a batch (M, N, …), for a network in eval mode and a loss over members, but for metrics."""
+    before = version(inputs)
     prediction = network.module.forward(inputs)
+    if version(inputs) != before:
+        with watched(network.modules(), inputs, {}):  # which names the module
+            network.module.forward(inputs)
     mean, denominator = loss.mean(prediction, target, per_member=True), loss.denominator(prediction, target)
     return BatchValues(prediction, mean, denominator, {})
 
@@ -47,11 +52,6 @@ def sums_of(name: str, metric: Metric, prediction: Tensor, target: Tensor) -> Ma
     found = metric.sums(prediction, target)
     expect_untouched(name, prediction, target, before)
     return found
-
-
-def versions(prediction: Tensor, target: Tensor) -> tuple[int, int]:
-    """Return what `expect_untouched` compares."""
-    return version(prediction), version(target)
 
 
 def expect_untouched(name: str, prediction: Tensor, target: Tensor, before: tuple[int, int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from chainrule.base.protocols import LossLike
@@ -13,9 +14,9 @@ from chainrule.inspection import expect_declared_shapes
 from chainrule.network import Network
 from chainrule.ops import expect_tensor
 from chainrule.shared_modules import begin_call
-from chainrule.training.steps.gradient_shapes import gradient_shapes_checked
 from chainrule.updates.moment import Moment
 from chainrule.updates.updater import Updater
+from chainrule.watched_pass import watched
 
 Outputs: TypeAlias = tuple[Tensor, Tensor]
 """The prediction, and the loss (M,) before the update."""
@@ -61,7 +62,8 @@ class TrainingStep:
             begin_call(self.network)
         if self._has_passed:
             return self._pass(x, y)
-        with gradient_shapes_checked(self.network.modules()):
+        # Outside of inference mode, under which torch does not count in-place changes of saved tensors.
+        with torch.inference_mode(False), torch.no_grad(), watched(self.network.modules(), x, {}):
             outputs = self._pass(x, y)
         self._has_passed = True
         return outputs

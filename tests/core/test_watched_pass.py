@@ -1,0 +1,183 @@
+"""A part that torch would forgive at the first pass is named: a gradient unlike its input, or a change in place."""
+
+import pytest
+import torch
+
+from chainrule import BackwardError, ContractError, Loss, Module, evaluate, fit, training_step
+from chainrule.activations import tanh
+from chainrule.layers import linear, sequential
+from chainrule.losses import mse
+from chainrule.optimizers import sgd
+
+X, Y = torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+class Passes(Module):
+    def __init__(self, change):
+        self.change = change
+
+    def forward(self, x):
+        return x + 0
+
+    def backward(self, grad_output):
+        return self.change(grad_output)
+
+
+WRONG = {
+    "an axis of one": (lambda grad: grad.sum(-1, keepdim=True), r"\(1, 8, 3\) torch.float64, got \(1, 8, 1\)"),
+    "rows in one": (lambda grad: grad.sum(1, keepdim=True), r"\(1, 8, 3\) torch.float64, got \(1, 1, 3\)"),
+    "another dtype": (lambda grad: grad.float(), r"got \(1, 8, 3\) torch.float32"),
+    "a number": (lambda _: 1.0, r"got 1\.0"),
+    "two": (lambda grad: (grad, 0), r"got a tuple of 2\. Return it alone, and add to the grad of each parameter"),
+}
+
+
+def by_hand(network):
+    loss = mse()
+    loss(network(X), Y)
+    network.backward(loss.backward())
+
+
+def by_step(network):
+    training_step(network, mse(), sgd())(X, Y)
+
+
+def by_fit(network):
+    fit(network, mse(), sgd(), train=(X, Y), epochs=1)
+
+
+def by_compiled_fit(network):
+    fit(network, mse(), sgd(), train=(X, Y), epochs=1, compile=True)
+
+
+TRAINING = [by_hand, by_step, by_fit, by_compiled_fit]
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("run", TRAINING)
+@pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG)
+def test_it_is_named_with_both_shapes(change, message, run):
+    network = sequential(linear(3, 3), tanh(), Passes(change), linear(3, 3)).build(dtype=torch.float64)
+    before = network.flat.data.clone()
+    with pytest.raises(ContractError, match=rf"^passes: backward must return dL/dx as its x .*{message}"):
+        run(network)
+    assert torch.equal(network.flat.data, before)
+    assert not {"forward", "backward"} & vars(network.modules()[3]).keys()
+
+
+@pytest.mark.parametrize("change", [lambda grad: grad, lambda grad: grad.mT.contiguous().mT])
+def test_a_right_one_passes_and_is_left_as_it_was(change):
+    step = training_step(sequential(linear(3, 3), Passes(change)).build(dtype=torch.float64), mse(), sgd())
+    step(X, Y)
+    assert not {"forward", "backward"} & vars(step.network.modules()[2]).keys()
+
+
+def test_what_the_first_layer_returns_is_not_needed():
+    layers = sequential(Passes(lambda grad: grad[:, :1]), linear(3, 3))
+    step = training_step(layers.build(dtype=torch.float64), mse(), sgd())
+    assert step(X, Y) > 0
+
+
+@pytest.mark.parametrize("run", [by_hand, by_fit])
+def test_the_first_layer_returns_no_gradients_of_parameters(run):
+    network = sequential(Passes(lambda grad: (grad, 0)), linear(3, 3)).build(dtype=torch.float64)
+    with pytest.raises(ContractError, match=r"^passes: backward must return dL/dx .*got a tuple of 2"):
+        run(network)
+
+
+def test_by_hand_the_first_backward_is_held_to_its_call_and_no_later_one():
+    network = sequential(linear(3, 3), tanh(), Passes(lambda grad: grad[:, :1])).build(dtype=torch.float64)
+    network(X)  # for its shape
+    with pytest.raises(ContractError, match=r"^passes: backward must"):
+        by_hand(network)
+    network = sequential(linear(3, 3), Passes(lambda grad: grad)).build(dtype=torch.float64)
+    by_hand(network)
+    network(X)
+    assert network._watched_inputs is None
+
+
+class SavesNumber(Module):
+    def forward(self, x):
+        self.save_for_backward(x, 2.0)
+        return x * 2
+
+    def backward(self, grad_output):
+        return grad_output * self.saved_tensors()[1]
+
+
+@pytest.mark.parametrize("run", [by_hand, by_fit])
+def test_what_is_saved_and_is_no_tensor_is_named(run):
+    network = sequential(linear(3, 3), SavesNumber()).build(dtype=torch.float64)
+    with pytest.raises(ContractError) as caught:
+        run(network)
+    assert str(caught.value) == (
+        "saves_number: save_for_backward must be called with tensors, got 2.0. Keep it as an attribute, or compute it "
+        "in backward."
+    )
+
+
+class Scales(Module):
+    """Scale x in place."""
+
+    def forward(self, x):
+        return x.mul_(0.5)
+
+    def backward(self, grad_output):
+        return 0.5 * grad_output
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("run", TRAINING)
+def test_what_a_layer_saved_is_not_changed_by_the_next_one(run):
+    network = sequential(linear(3, 3), tanh(), Scales(), linear(3, 3)).build(dtype=torch.float64)
+    before = network.flat.data.clone()
+    with pytest.raises(BackwardError, match=r"^tanh: a tensor saved for backward must not change before it"):
+        run(network)
+    assert torch.equal(network.flat.data, before)
+
+
+USES = {
+    "a call": lambda network, loss, x, y: network.eval()(x),
+    "a step": lambda network, loss, x, y: training_step(network, loss, sgd())(x, y),
+    "a fit": lambda network, loss, x, y: fit(network, loss, sgd(), train=(x, y), epochs=1),
+    "an evaluation": lambda network, loss, x, y: evaluate(network, loss, (x, y)),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_the_inputs_of_a_network_are_not_changed(use):
+    network = sequential(sequential(Scales()), linear(3, 3)).build(dtype=torch.float64)
+    with pytest.raises(ContractError) as caught:
+        USES[use](network, mse(), X.clone(), Y)
+    assert str(caught.value) == (
+        "scales: forward must leave the network's x as it is, got it changed in place. "
+        "Write operations without the underscore, or change a clone()."
+    )
+
+
+class Subtracts(Loss):
+    """The mean of squares, where one of prediction and target becomes the difference."""
+
+    def __init__(self, changed="prediction"):
+        super().__init__()
+        self.changed = changed
+
+    def forward(self, prediction, target):
+        error = prediction.sub_(target) if self.changed == "prediction" else target.sub_(prediction).neg()
+        self.save_for_backward(error)
+        return error**2
+
+    def gradient(self):
+        return 2 * self.saved_tensors()[0]
+
+
+@pytest.mark.parametrize("use", [*USES][1:])
+@pytest.mark.parametrize("changed", ["prediction", "target"])
+def test_a_loss_changes_neither_prediction_nor_target(use, changed):
+    network = linear(3, 3).build(dtype=torch.float64)
+    with pytest.raises(ContractError) as caught:
+        USES[use](network, Subtracts(changed), X, Y.clone())
+    assert str(caught.value) == (
+        f"subtracts: forward must leave prediction and target as they are, got the {changed} changed in place. "
+        "Write operations without the underscore, or change a clone()."
+    )
