@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from chainrule.base.generators import random_numbers_kept
-from chainrule.base.module import Shape, named_modules
+from chainrule.base.module import Module, Shape, named_modules
 from chainrule.base.protocols import ModuleLike
 from chainrule.errors import ChainruleError, ContractError, ShapeError, label
 from chainrule.ops import shape_after
@@ -139,25 +139,46 @@ def _watch_rule(name: str, module: Any, found: dict[str, Shape]) -> None:
     vars(module)["output_shape"] = watched
 
 
+class Undeclared(NamedTuple):
+    """An output unlike what was declared.
+
+    Attributes:
+        y: the output.
+        message: what says so.
+        is_wrong: whether it is a mistake as the network's output, not only where the next module does not take it.
+    """
+
+    y: Tensor
+    message: str
+    is_wrong: bool
+
+
 def expect_declared_shapes(module: ModuleLike, x: Tensor, error: Exception) -> None:
     """Explain an error of forward for x (M, N, …) by a module inside that refuses a shape which no rule had foretold.
+
+    So for an error of the loss, by a module that gives the network's output, with other rows than its x or in another
+    shape than its own rule declares.
 
     A copy runs again, so that what passes costs nothing; none of a large network, or where memory is short.
 
     Raises:
-        ContractError: if that is the output of a module whose output_shape declares another.
+        ContractError: if that is the output of a module that changes the first two axes of its x, or whose output_shape
+            declares another.
         ShapeError: if that comes from a module without a rule about shapes.
     """
     count = sum(one.shape.numel() for _, each in named_modules(module) for _, one in each.own_parameters())
     if isinstance(error, torch.OutOfMemoryError) or count * len(x) > 10 * LARGEST:
         return
-    undeclared: list[tuple[Tensor, str]] = []
+    undeclared: list[Undeclared] = []
     try:
         with random_numbers_kept(), torch.random.fork_rng(devices=[]):
             copied = copy.deepcopy(module)
             for _, one in named_modules(copied):
                 _hold_to_rule(one, undeclared)
-            copied.forward(x)
+            y = copied.forward(x)
+        for output, message, is_wrong in undeclared:
+            if (output is y and is_wrong) or output.shape[:2] == y.shape[:2] != x.shape[:2]:
+                raise ContractError(message)
     except (ContractError, ShapeError) as found:
         if str(found) != str(error):
             raise found from error
@@ -165,7 +186,7 @@ def expect_declared_shapes(module: ModuleLike, x: Tensor, error: Exception) -> N
         return
 
 
-def _hold_to_rule(module: ModuleLike, undeclared: list[tuple[Tensor, str]]) -> None:
+def _hold_to_rule(module: ModuleLike, undeclared: list[Undeclared]) -> None:
     """Let forward note an output of another shape than declared, and name it where the module that takes it fails."""
     for name in ("forward", "backward"):  # of a first pass, which watches the original
         vars(module).pop(name, None)
@@ -181,10 +202,13 @@ def _hold_to_rule(module: ModuleLike, undeclared: list[tuple[Tensor, str]]) -> N
             try:
                 shape_after(module, shape)
             except ShapeError as error:
-                if found := [message for output, message in undeclared if output is x]:
+                if found := [message for output, message, _ in undeclared if output is x]:
                     raise ContractError(found[0]) from error
                 raise
             raise
+        if y.shape[:2] != x.shape[:2]:
+            undeclared.append(Undeclared(y, of_other_rows(module, x, y), is_wrong=False))
+            return y
         with suppress(ShapeError):  # of a rule that is stricter than forward
             declared, given = shape_after(module, shape), tuple(y.shape[2:])
             if not _agree(declared, given):
@@ -192,10 +216,20 @@ def _hold_to_rule(module: ModuleLike, undeclared: list[tuple[Tensor, str]]) -> N
                     f"{label(module)}: output_shape must return the shape of one output, {shown_shape(given)} for x "
                     f"{shown_shape(shape)}, got {shown_shape(declared)}. Define output_shape(input_shape)."
                 )
-                undeclared.append((y, message))
+                # The rule of a container follows from those inside, which may be undeclared.
+                is_own = getattr(type(module), "output_shape", None) is not Module.output_shape
+                undeclared.append(Undeclared(y, message, is_wrong=is_own and not list(module.named_children())))
         return y
 
     vars(module)["forward"] = held
+
+
+def of_other_rows(module: ModuleLike, x: Tensor, y: Tensor) -> str:
+    """Return what is wrong where the first two axes of x and of the module's output are not the same."""
+    return (
+        f"{label(module)}: forward must return y (M, N, …) with the members and rows of its x {tuple(x.shape)}, "
+        f"got {tuple(y.shape)}. Leave the first two axes as they are; a Random takes x.shape[1:]."
+    )
 
 
 def _agree(declared: Shape, shape: Shape) -> bool:

@@ -26,9 +26,9 @@ from chainrule.building import (
     unbound_on_failure,
 )
 from chainrule.calls import explained
-from chainrule.errors import ArgumentError, ChainruleError, ShapeError, label
+from chainrule.errors import ArgumentError, ChainruleError, ContractError, ShapeError, label
 from chainrule.flat_buffers import FlatBuffers
-from chainrule.inspection import expect_declared_shapes, summary
+from chainrule.inspection import expect_declared_shapes, of_other_rows, summary
 from chainrule.network_parts import NetworkParts
 from chainrule.ops import expect_module, expect_tensor, shape_after
 from chainrule.shared_modules import ask_for_input_grads, begin_call, expect_no_values, expect_own_call
@@ -152,6 +152,10 @@ class Network(NetworkParts):
             expect_declared_shapes(self.module, x, error)
             raise
         expect_tensor(self.module, y)
+        if inputs is not None and y.shape[:1] != x.shape[:1]:
+            wrong = ContractError(of_other_rows(self.module, x, y))
+            expect_declared_shapes(self.module, x, wrong)  # which names the layer inside
+            raise wrong
         output = y if self.is_ensemble else y[0]
         if self.members > 1:
             output = y.view(y.shape) if y is x else y  # x is the caller's, who may use it as another model's output

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from chainrule import ContractError, Module, ShapeError, fit, training_step
+from chainrule import ContractError, Module, ShapeError, evaluate, fit, training_step
+from chainrule.activations import tanh
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
@@ -103,3 +104,87 @@ def test_a_target_that_does_not_fit_is_no_matter_of_the_layers():
     network = sequential(linear(2, 4), Block(), linear(2, 2)).build()
     with pytest.raises(ShapeError, match=r"^mse: target must have the prediction's shape"):
         training_step(network, mse(), sgd())(X, Y[:, :1])
+
+
+class Masks(Module):
+    """Multiply with a mask that has the member axis twice, as drawn by a Random for x.shape."""
+
+    def forward(self, x):
+        return x * torch.ones(len(x), *x.shape)
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+class Rows(Module):
+    """Make so many rows of the values, as around layers that take them one by one."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def output_shape(self, input_shape):
+        return (...,)
+
+    def forward(self, x):
+        return x.reshape(len(x), self.rows, -1)
+
+    def backward(self, grad_output):
+        return grad_output.reshape(len(grad_output), 6, -1)
+
+
+class Squares(Half):
+    """Half, with a rule for another layer."""
+
+    def output_shape(self, input_shape):
+        return (*input_shape, 2)
+
+
+LOSSES = {
+    **{use: USES[use] for use in ("a fit", "a traced fit", "a step")},
+    "an evaluation": lambda network: evaluate(network, mse(), (X, Y)),
+}
+
+
+@pytest.mark.parametrize("use", LOSSES)
+@pytest.mark.usefixtures("traced")
+def test_an_output_that_the_loss_refuses_is_that_of_the_layer_which_changes_the_rows(use):
+    with pytest.raises(ContractError) as caught:
+        LOSSES[use](sequential(linear(2, 2), sequential(Masks()), linear(2, 2)).build())
+    assert str(caught.value) == (
+        "masks: forward must return y (M, N, …) with the members and rows of its x (1, 6, 2), got (1, 1, 6, 2). "
+        "Leave the first two axes as they are; a Random takes x.shape[1:]."
+    )
+
+
+@pytest.mark.parametrize("use", LOSSES)
+@pytest.mark.usefixtures("traced")
+def test_an_output_that_the_loss_refuses_is_that_of_the_layer_whose_rule_is_wrong(use):
+    with pytest.raises(ContractError, match=r"^squares: output_shape must return .* \(N, 1\) for x \(N, 2\), got"):
+        LOSSES[use](sequential(linear(2, 2), Squares()).build())
+    with pytest.raises(ShapeError, match=r"^mse: target must have"):
+        LOSSES[use](sequential(linear(2, 2), Half(), tanh()).build())
+
+
+class Passes(Module):
+    def __init__(self, member=...):
+        self.member = member
+
+    def forward(self, x):
+        return x[self.member]
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+def test_rows_may_be_others_inside_of_the_network():
+    network = sequential(linear(2, 4), Rows(12), Rows(6)).build()
+    with pytest.raises(ShapeError, match=r"^mse: target must have the prediction's shape"):
+        training_step(network, mse(), sgd())(X, Y)
+
+
+def test_a_call_names_the_layer_that_loses_the_member_axis():
+    network = sequential(linear(2, 2), Passes(), linear(2, 2)).build()
+    assert network(X).shape == (6, 2)
+    network = sequential(linear(2, 2), Passes(0)).build()
+    with pytest.raises(ContractError, match=r"^passes: forward must return y .* its x \(1, 6, 2\), got \(6, 2\)"):
+        network(X)

@@ -45,7 +45,7 @@ def check_rows(loss: Loss, prediction: Tensor, target: Tensor, per_member: bool)
     if prediction.shape[:2] != target.shape[:2]:
         seen, passed = prediction.shape[not loss.members :], target.shape[not per_member :]
         if not loss.members:
-            fix = f"Predictions (M, N, …) of an ensemble need {label(loss)}(members=True)."
+            fix = f"A layer keeps the rows of x; predictions (M, N, …) of an ensemble need {label(loss)}(members=True)."
         elif passed[:2] == seen[:2]:
             fix = f"A target (M, N, …) needs per_member=True, a prediction (N, …) {label(loss)}()."
         else:

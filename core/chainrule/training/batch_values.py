@@ -10,7 +10,8 @@ from torch import Tensor
 from chainrule.base.metric import Metric
 from chainrule.base.protocols import LossLike
 from chainrule.base.saved_tensors import version, versions
-from chainrule.errors import ContractError
+from chainrule.errors import ContractError, ShapeError
+from chainrule.inspection import expect_declared_shapes
 from chainrule.network import Network
 from chainrule.watched_pass import watched
 
@@ -34,11 +35,15 @@ class BatchValues(NamedTuple):
 def batch_values(network: Network, loss: LossLike, inputs: Tensor, target: Tensor) -> BatchValues:
     """Return the values of a batch (M, N, …), for a network in eval mode and a loss over members, but for metrics."""
     before = version(inputs)
-    prediction = network.module.forward(inputs)
-    if version(inputs) != before:
-        with watched(network.modules(), inputs, {}):  # which names the module
-            network.module.forward(inputs)
-    mean, denominator = loss.mean(prediction, target, per_member=True), loss.denominator(prediction, target)
+    try:
+        prediction = network.module.forward(inputs)
+        if version(inputs) != before:
+            with watched(network.modules(), inputs, {}):  # which names the module
+                network.module.forward(inputs)
+        mean, denominator = loss.mean(prediction, target, per_member=True), loss.denominator(prediction, target)
+    except (RuntimeError, NotImplementedError, ShapeError) as error:
+        expect_declared_shapes(network.module, inputs, error)
+        raise
     return BatchValues(prediction, mean, denominator, {})
 
 

@@ -297,7 +297,7 @@ def test_an_ensembles_predictions_are_refused_without_members(loss, target) -> N
         loss(ROWS.expand(4, 3, 2), target)
     assert str(caught.value) == (
         f"{name}: prediction and target must have the same rows, got (4, 3, 2) and {tuple(target.shape)}. "
-        f"Predictions (M, N, …) of an ensemble need {name}(members=True)."
+        f"A layer keeps the rows of x; predictions (M, N, …) of an ensemble need {name}(members=True)."
     )
 
 

@@ -1,6 +1,5 @@
 """The forms in which fit and evaluate take metrics, and values over a whole split."""
 
-
 import pytest
 import torch
 from torch.testing import assert_close

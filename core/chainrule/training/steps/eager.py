@@ -71,11 +71,11 @@ class TrainingStep:
     def _pass(self, x: Tensor, y: Tensor) -> Outputs:
         try:
             prediction = self.module.forward(x)
+            expect_tensor(self.module, prediction)
+            value = self.loss(prediction, y, per_member=True)
         except (RuntimeError, NotImplementedError, ShapeError) as error:
             expect_declared_shapes(self.module, x, error)
             raise
-        expect_tensor(self.module, prediction)
-        value = self.loss(prediction, y, per_member=True)
         self.module.backward(self.loss.backward())
         return prediction, value
 
