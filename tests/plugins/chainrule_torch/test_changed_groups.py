@@ -227,6 +227,27 @@ def test_state_is_made_anew_of_a_parameter_that_was_put_into_a_group_and_whose_s
     assert_close(*ends)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"), [("muon", {}), ("lars", {}), ("torch_adam", {}), ("adam", {}), ("adam", {"release": True})]
+)
+def test_what_is_saved_after_the_state_of_a_frozen_parameter_was_removed_can_be_loaded(
+    name: str, settings: dict[str, Any]
+) -> None:
+    frozen, trained = parameter(), parameter()
+    stepper, other = (optimizer(name, [frozen, trained], **settings) for _ in range(2))
+    for t in range(3):
+        frozen.grad = None if t else torch.ones_like(frozen)
+        trained.grad = torch.ones_like(trained)
+        stepper.step()
+        stepper.state.pop(frozen, None)
+    stepper.step()
+    other.load_state_dict(copy.deepcopy(stepper.state_dict()))
+    assert other.state[trained]["step"] == 4
+    frozen.grad = torch.ones_like(frozen)
+    other.step()
+    assert other.state[frozen]["step"] == 1
+
+
 class Cached(Optimizer):
     """Descend by a share of the gradient that is computed once."""
 
