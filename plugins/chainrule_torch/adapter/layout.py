@@ -63,8 +63,10 @@ class Layout:
         self._unread: dict[int, Unread] = {}
         self._states: list[dict[str, Tensor]] = []
 
-    def add(self, i: int, rule: GroupRule, parameters: list[Tensor], state: States) -> None:
+    def add(self, i: int, rule: GroupRule, parameters: list[Tensor], state: States, before: int) -> None:
         """Add a group, whose state is made now or later, but for parameters that have theirs from a group before.
+
+        Its random numbers are those of no parameter with a state, and of none of so many in the groups before.
 
         Raises:
             ChainruleError: if its parameters are to be flattened, and cannot be, or if the rule makes no such state.
@@ -73,7 +75,7 @@ class Layout:
             self.show(state)
             self.flat.clear()
         known = [parameter for parameter in parameters if state.get(parameter)]
-        first = len(state) + sum(len(each.parameters) for each in self._unread.values())
+        first = max(before, len(state) + sum(len(each.parameters) for each in self._unread.values()))
         obstacle = self._obstacle(rule, parameters)
         if obstacle is None:
             for dtype in {parameter.dtype for parameter in parameters}:
@@ -114,8 +116,8 @@ class Layout:
             else:
                 self.flat[i] = self._laid_out(rule, parameters, states)
             draw_keys(parameters, states, first, seed)
+            self._states += states
         self._unread.clear()
-        self._states = list(state.values())
 
     def replace(self) -> None:
         """Forget a state in whose place another has been put."""

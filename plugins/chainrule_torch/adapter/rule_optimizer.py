@@ -147,7 +147,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             if self._compile:
                 for device in {parameter.device for parameter in parameters}:
                     require_compiler(device)
-            self._layout.add(i, rule, parameters, state)
+            before = sum(len(each["params"]) for each in self.param_groups[:-1])
+            self._layout.add(i, rule, parameters, state, before)
         except ChainruleError:
             self.param_groups.pop()
             for parameter in set(parameters).difference(known):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from functools import cached_property, partial
 from typing import Any
 
@@ -225,6 +226,43 @@ def test_state_is_made_anew_of_a_parameter_that_was_put_into_a_group_and_whose_s
         ends.append((first.detach(), second.detach()))
         assert stepper.state[second]["step"] == 2
     assert_close(*ends)
+
+
+REMOVALS = {
+    "all cleared": lambda stepper, one: stepper.state.clear(),
+    "one popped": lambda stepper, one: stepper.state.pop(one),
+    "one emptied": lambda stepper, one: stepper.state.update({one: {}}),
+    "another in its place": lambda stepper, one: setattr(stepper, "state", defaultdict(dict)),
+}
+
+
+@pytest.mark.parametrize("settings", [{}, {"flatten": True}, {"release": True}])
+@pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS)
+def test_a_state_removed_before_a_group_is_added_is_made_anew(remove: Any, settings: dict[str, Any]) -> None:
+    ends = []
+    for make in (torch.optim.SGD, partial(optim.sgd, **settings)):
+        parameters = [parameter() for _ in range(3)]
+        stepper: Any = make(parameters[:2], lr=0.1, momentum=0.9)
+        for t in range(4):
+            if t == 2:
+                remove(stepper, parameters[0])
+                stepper.add_param_group({"params": parameters[2:]})
+            for i, one in enumerate(parameters):
+                one.grad = torch.full_like(one, t + i + 1.0)
+            stepper.step()
+        assert sorted(stepper.state_dict()["state"]) == [0, 1, 2]
+        ends.append([one.detach() for one in parameters])
+    assert_close(*ends)
+
+
+def test_parameters_whose_state_was_removed_draw_other_numbers_than_those_of_a_group_that_is_added() -> None:
+    first, second = parameter(), parameter()
+    stepper = optim.sgld([first], temperature=1.0)
+    stepper.state.clear()
+    stepper.add_param_group({"params": [second]})
+    first.grad, second.grad = torch.ones_like(first), torch.ones_like(second)
+    stepper.step()
+    assert not torch.equal(first, second)
 
 
 @pytest.mark.parametrize(
