@@ -21,6 +21,24 @@ STATISTICS = "num_features eps momentum affine track_running_stats bias"
 BLOCK = "embed_dim num_heads dim_feedforward activation norm_first causal dropout bias"
 
 
+BLOCK_PARTS: dict[str, type[nn.Module]] = {
+    "self_attn": nn.MultiheadAttention,
+    **dict.fromkeys(("linear1", "linear2"), nn.Linear),
+    **dict.fromkeys(("norm1", "norm2"), nn.LayerNorm),
+    **dict.fromkeys(("dropout", "dropout1", "dropout2"), nn.Dropout),
+}
+
+
+def fits_block(block: Any) -> bool:
+    """Return whether an encoder layer of torch has the settings of one of ours."""
+    drops = [drop.p for drop in (block.drop, block.drop1, block.drop2) if drop is not None]
+    return (
+        block.num_kv_heads == block.num_heads
+        and block.linear2.in_features == block.dim_feedforward
+        and {block.dropout, block.self_attn.dropout, *drops} == {block.dropout}
+    )
+
+
 def block_settings(block: Any) -> dict[str, Any]:
     """Return the settings of an encoder layer of torch by our names."""
     attention = block.self_attn
@@ -49,6 +67,8 @@ class Twin:
         also: other modules of torch that compute the same.
         fixed: the only values of other settings of ours for which they are the same.
         only: the only values of other settings of theirs, by dotted name, for which they are the same.
+        parts: the modules inside theirs, by name, and the class that each must be of.
+        alike: settings of theirs, by dotted name, for which ours has a single one.
         fits: whether theirs has the settings of one of ours.
         read: returns the settings of one of theirs, where these are no attributes.
     """
@@ -59,6 +79,8 @@ class Twin:
     also: tuple[type[nn.Module], ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    parts: Mapping[str, type[nn.Module]] = field(default_factory=dict)
+    alike: tuple[str, ...] = ()
     fits: Callable[[Any], bool] | None = None
     read: Callable[[Any], dict[str, Any]] | None = None
 
@@ -70,12 +92,25 @@ class Twin:
 
     def expect_fits_theirs(self, module: nn.Module, place: str) -> None:
         """Raise ChainruleError, naming the place of a module, unless ours computes the same."""
+        ours, theirs = self.ours.partition(":")[2], type(module).__name__
+        for name, kind in self.parts.items():
+            if type(part := getattr(module, name)) is not kind:
+                raise ChainruleError(
+                    f"from_torch: {place} must have a module {kind.__name__} as {name}, got {theirs} with "
+                    f"{shown(part)}. {ours} has no other."
+                )
+        found = {name: attrgetter(name)(module) for name in self.alike}
+        if len(set(found.values())) > 1:
+            raise ChainruleError(
+                f"from_torch: {place} must have one value of {' and '.join(found)}, got {theirs} with "
+                f"{', '.join(map(str, found.values()))}. {ours} has one for all."
+            )
         for name, values in self.only.items():
             value = attrgetter(name)(module)
             if value not in values:
                 raise ChainruleError(
-                    f"from_torch: {place} must have {name}={values[0]}, got {type(module).__name__} with "
-                    f"{shown(value)}. {self.ours.partition(':')[2]} has no other."
+                    f"from_torch: {place} must have {name}={values[0]}, got {theirs} with {shown(value)}. "
+                    f"{ours} has no other."
                 )
 
     def settings_of_ours(self, layer: Any) -> dict[str, Any]:
@@ -202,8 +237,15 @@ TWINS = [
         BLOCK,
         also=(nn.TransformerEncoderLayer,),
         fixed={"norm": "layer_norm", "rotary_base": None},
-        only={"self_attn.batch_first": (True,), "norm1.eps": (1e-5,), "norm2.eps": (1e-5,)},
-        fits=lambda layer: layer.num_kv_heads == layer.num_heads and layer.linear2.in_features == layer.dim_feedforward,
+        only={
+            "self_attn.batch_first": (True,),
+            "self_attn.add_zero_attn": (False,),
+            "norm1.eps": (1e-5,),
+            "norm2.eps": (1e-5,),
+        },
+        parts=BLOCK_PARTS,
+        alike=("self_attn.dropout", "dropout.p", "dropout1.p", "dropout2.p"),
+        fits=fits_block,
         read=block_settings,
     ),
     Twin("layers:unflatten", nn.Unflatten, "dim unflattened_size"),

@@ -304,9 +304,9 @@ def tied():
     return module
 
 
-def hooked():
-    module = nn.Sequential(nn.Linear(2, 2))
-    module[0].register_forward_hook(lambda *_: None)
+def changed(change):
+    module = nn.Sequential(nn.Linear(2, 2), nn.TransformerEncoderLayer(2, 1, 2, 0.5, batch_first=True))
+    change(module)
     return module
 
 
@@ -332,7 +332,28 @@ REFUSED = [
     (nn.Sequential(nn.Softmax()), "0, Softmax, does not fit its twin: softmax: dim must be an integer, got None."),
     (tied(), "a tensor must belong to one module, got 0.weight as 1.weight too."),
     (nn.LazyLinear(2), "the module must have its shapes, got LazyLinear before its first call. Call the module once."),
-    (hooked(), "0 must have no hooks, got Linear with some."),
+    (changed(lambda whole: whole[0].register_forward_hook(print)), "0 must have no hooks, got Linear with some."),
+    (
+        changed(lambda whole: setattr(whole[1].dropout1, "p", 0.25)),
+        "1 must have one value of self_attn.dropout and dropout.p and dropout1.p and dropout2.p, got "
+        "TransformerEncoderLayer with 0.5, 0.5, 0.25, 0.5. transformer_block has one for all.",
+    ),
+    (
+        changed(lambda whole: setattr(whole[1].self_attn, "dropout", 0.0)),
+        "1 must have one value of self_attn.dropout and ",
+    ),
+    (
+        changed(lambda whole: setattr(whole[1], "dropout", nn.Identity())),
+        "1 must have a module Dropout as dropout, got TransformerEncoderLayer with Identity",
+    ),
+    (
+        changed(lambda whole: setattr(whole[1], "linear1", Doubled(2, 2))),
+        "1 must have a module Linear as linear1, got TransformerEncoderLayer with Doubled",
+    ),
+    (
+        changed(lambda whole: setattr(whole[1].self_attn, "add_zero_attn", True)),
+        "1 must have self_attn.add_zero_attn=False, got TransformerEncoderLayer with True.",
+    ),
     (
         nn.Sequential(nn.Linear(2, 2, dtype=torch.float32), nn.Linear(2, 2, dtype=torch.float64)),
         "parameters must have one dtype and device, got 2 kinds.",
@@ -340,6 +361,12 @@ REFUSED = [
     (nn.Sequential(nn.modules.container.OrderedDict(first=nn.ReLU())), "the module must name its modules 0, 1, …, got"),
     (linear(2, 2), "module must be one of torch.nn, got Linear("),
 ]
+
+
+def test_a_block_with_dropouts_that_differ_stays_one_of_ours():
+    network = transformer_block(4, 2, dropout=0.5).build()
+    network.module.drop1.p = 0.0
+    assert isinstance(to_torch(network), LayerModule)
 
 
 @pytest.mark.parametrize(("module", "message"), REFUSED)
