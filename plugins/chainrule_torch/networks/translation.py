@@ -71,8 +71,8 @@ def from_torch(module: nn.Module) -> Network:
     """Return the equivalent network, with copies of parameters and buffers under the same names.
 
     Raises:
-        ChainruleError: for the first module that has no twin here, settings that its twin lacks, hooks, parameters
-            that two modules share, or dtypes that networks do not have.
+        ChainruleError: for the first module that has no twin here, settings that its twin lacks, hooks or
+            a forward of its own, parameters that two modules share, or dtypes that networks do not have.
     """
     if not isinstance(module, nn.Module):
         raise ChainruleError(
@@ -80,6 +80,7 @@ def from_torch(module: nn.Module) -> Network:
         )
     _expect_separate(module)
     layer = _ours(module, "")
+    _expect_unchanged(module)
     tensors = [*module.parameters(), *module.buffers()]
     placements = {(tensor.dtype, tensor.device) for tensor in tensors if tensor.is_floating_point()}
     if len(placements) > 1:
@@ -111,6 +112,28 @@ def _expect_separate(module: nn.Module) -> None:
             names[tensor] = name
 
 
+def _expect_unchanged(module: nn.Module) -> None:
+    """Raise ChainruleError if something makes a module inside compute otherwise than its class does."""
+    for name, inner in module.named_modules():
+        if added := _added(inner):
+            raise ChainruleError(
+                f"from_torch: {name or 'the module'} must compute as its class does, got {type(inner).__name__} with "
+                f"{added}. Remove what was added."
+            )
+
+
+def _added(module: nn.Module) -> str | None:
+    """Return what was added to a module that changes its output or gradients, if anything was."""
+    backward = module._backward_hooks or module._backward_pre_hooks
+    if module._forward_hooks or module._forward_pre_hooks or backward:
+        return "hooks"
+    if "forward" in vars(module):
+        return "a forward of its own"
+    # Those after a gradient was accumulated step parameters, as release=True does.
+    hooked = [name for name, parameter in module.named_parameters(recurse=False) if parameter._backward_hooks]
+    return f"hooks of {' and '.join(hooked)}" if hooked else None
+
+
 def _ours(module: nn.Module, name: str) -> Any:
     """Return the layer for a module of torch with this dotted name, not built."""
     place = name or "the module"
@@ -118,10 +141,6 @@ def _ours(module: nn.Module, name: str) -> Any:
         raise ChainruleError(
             f"from_torch: {place} must have its shapes, got {type(module).__name__} before its first call. "
             "Call the module once."
-        )
-    if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
-        raise ChainruleError(
-            f"from_torch: {place} must have no hooks, got {type(module).__name__} with some. Remove them first."
         )
     if isinstance(module, LayerModule):
         layer = declared_layer(module)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import chainrule
+import chainrule_torch
 from chainrule import ChainruleError, registry
 from chainrule.activations import gelu, identity, relu, swiglu, tanh
 from chainrule.layers import (
@@ -332,7 +333,26 @@ REFUSED = [
     (nn.Sequential(nn.Softmax()), "0, Softmax, does not fit its twin: softmax: dim must be an integer, got None."),
     (tied(), "a tensor must belong to one module, got 0.weight as 1.weight too."),
     (nn.LazyLinear(2), "the module must have its shapes, got LazyLinear before its first call. Call the module once."),
-    (changed(lambda whole: whole[0].register_forward_hook(print)), "0 must have no hooks, got Linear with some."),
+    (
+        changed(lambda whole: whole[0].register_forward_hook(print)),
+        "0 must compute as its class does, got Linear with hook",
+    ),
+    (
+        changed(lambda whole: whole[1].linear1.register_forward_hook(print)),
+        "1.linear1 must compute as its class does, got",
+    ),
+    (
+        changed(lambda whole: whole.register_full_backward_pre_hook(print)),
+        "the module must compute as its class does, got Sequential with hooks. Remove what was added.",
+    ),
+    (
+        changed(lambda whole: whole[0].weight.register_hook(print)),
+        "0 must compute as its class does, got Linear with hooks of",
+    ),
+    (
+        changed(lambda whole: setattr(whole[0], "forward", torch.relu)),
+        "0 must compute as its class does, got Linear with a forward of its own. Remove what was added.",
+    ),
     (
         changed(lambda whole: setattr(whole[1].dropout1, "p", 0.25)),
         "1 must have one value of self_attn.dropout and dropout.p and dropout1.p and dropout2.p, got "
@@ -361,6 +381,12 @@ REFUSED = [
     (nn.Sequential(nn.modules.container.OrderedDict(first=nn.ReLU())), "the module must name its modules 0, 1, …, got"),
     (linear(2, 2), "module must be one of torch.nn, got Linear("),
 ]
+
+
+def test_a_module_that_is_stepped_during_backward_is_translated():
+    module = nn.Linear(2, 2)
+    chainrule_torch.optimizer("adam", module.parameters(), release=True)
+    assert_close(from_torch(module).state_dict(), dict(module.state_dict()))
 
 
 def test_a_block_with_dropouts_that_differ_stays_one_of_ours():
