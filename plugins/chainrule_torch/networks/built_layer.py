@@ -67,14 +67,14 @@ class BuiltLayer:
             for part, own in zip(parts, before, strict=True):
                 vars(part).update(own)
 
-    def switch(self, *, training: bool, with_grad: bool) -> str | None:
+    def switch(self, modes: Iterable[bool], *, with_grad: bool) -> str | None:
         """Set the mode of each module inside; return the name of one through which no gradient can go, or None.
 
         In eval mode no module saves anything for backward. With a gradient to come, those that compute the same in
         train mode run in it.
         """
         barrier = None
-        for module in self._modules:
+        for module, training in zip(self._modules, modes, strict=False):
             mode = training or (with_grad and getattr(module, "same_in_eval", True))
             if module.training != mode:
                 module.training = mode

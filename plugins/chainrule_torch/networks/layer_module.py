@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch._compile import _disable_dynamo
 
 from chainrule import Buffer, ChainruleError, Module, Network, Parameter, Random, ShapeError, label
-from chainrule.base.module import named_held
+from chainrule.base.module import named_held, named_modules
 from chainrule.base.protocols import ModuleLike
 from chainrule.calls import explained
 from chainrule.ops import expect_module
@@ -29,6 +29,11 @@ def as_torch_module(layer: ModuleLike | Network) -> LayerModule:
     Parameters, buffers and their names are the layer's. One that is not built gets its first values as torch's
     modules do, by ``torch.manual_seed``, which also determines what dropout draws.
 
+    Its submodules hold the parameters of the layers inside, which follow their modes: ``get_submodule("1").eval()``
+    freezes the statistics of a batch_norm there, and then there is no backward through it. They are of no class of
+    torch.nn, so that what looks for one, as ``torch.optim.swa_utils.update_bn`` does, finds none. For both use
+    `to_torch`.
+
     Raises:
         ChainruleError: if it is no module, an ensemble, or has a part named like an attribute of every nn.Module.
     """
@@ -41,7 +46,8 @@ def as_torch_module(layer: ModuleLike | Network) -> LayerModule:
             )
         frozen, layer = layer.frozen, layer.module
     expect_module("as_torch_module", "layer", layer)
-    training, layer = layer.training, copy.deepcopy(layer)
+    modes = [module.training for _, module in named_modules(layer)]
+    layer = copy.deepcopy(layer)
     members = _members(layer)
     if members - {0, 1}:
         raise ChainruleError(
@@ -50,7 +56,7 @@ def as_torch_module(layer: ModuleLike | Network) -> LayerModule:
         )
     if members <= {0}:
         layer = Network(layer, seed=int(torch.randint(2**31, (), device="cpu"))).module
-    return LayerModule(layer, frozen).train(training)
+    return LayerModule(layer, modes, frozen)
 
 
 def _members(layer: ModuleLike) -> set[int]:
@@ -62,8 +68,11 @@ def _members(layer: ModuleLike) -> set[int]:
 
 
 def declared_layer(module: LayerModule) -> ModuleLike:
-    """Return a copy of a module's layer that can be built anew."""
-    return module._built.declared()
+    """Return a copy of a module's layer that can be built anew, in the same modes."""
+    layer = module._built.declared()
+    for (_, inner), mode in zip(named_modules(layer), module._modes(), strict=True):
+        inner.training = mode
+    return layer
 
 
 class LayerModule(nn.Module):
@@ -77,9 +86,9 @@ class LayerModule(nn.Module):
     ``strict=False``.
     """
 
-    def __init__(self, layer: ModuleLike, frozen: Iterable[str] = ()) -> None:
+    def __init__(self, layer: ModuleLike, modes: Sequence[bool], frozen: Iterable[str] = ()) -> None:
         super().__init__()
-        self._built = built = BuiltLayer(layer)  # all other names are left to the layer's parts
+        self._built = built = BuiltLayer(layer)  # all names but these two are left to the layer's parts
         for name, parameter in built.parameters.items():
             holder, last = self._place(name)
             values = nn.Parameter(parameter.data[0].clone(), requires_grad=name not in frozen)
@@ -87,6 +96,29 @@ class LayerModule(nn.Module):
         for name, buffer in built.buffers.items():
             holder, last = self._place(name)
             holder.register_buffer(last, buffer.data[0].clone(), persistent=buffer.persistent)
+        self._holders = self._holders_in(modes)
+
+    def _holders_in(self, modes: Sequence[bool]) -> list[nn.Module | None]:
+        """Switch each holder to its module's mode; return, for each module, the holder whose mode it has, or None.
+
+        That is the one around it where it has no parts, and None for this module, which is not to hold itself.
+        """
+        holders = dict(self.train(modes[0]).named_modules())
+        named = list(named_modules(self._built.layer))
+        places = {id(module): name for name, module in reversed(named)}  # one in two places has its parts in the first
+        found = []
+        for (name, module), mode in zip(named, modes, strict=True):
+            if name in holders:
+                holders[name].training = mode
+            place = places[id(module)]
+            while place not in holders:
+                place = place.rpartition(".")[0]
+            found.append(holders[place] if place else None)
+        return found
+
+    def _modes(self) -> list[bool]:
+        """Return whether each module of the layer trains."""
+        return [self.training if holder is None else holder.training for holder in self._holders]
 
     def _place(self, name: str) -> tuple[nn.Module, str]:
         """Return the module that holds a part with this dotted name, made where there is none, and its last name."""
@@ -115,11 +147,12 @@ class LayerModule(nn.Module):
         values = [self._part(name) for name in built.parameters]
         x = self._checked(x, values)
         built.bind_buffers(self._part(name).unsqueeze(0) for name in built.buffers)
-        for stream in built.streams if self.training else ():
+        modes = self._modes()
+        for stream in built.streams if any(modes) else ():
             counter = torch.randint(COUNTERS, (), device="cpu")  # as torch's own layers draw, also when recomputed
             stream.bind(stream.key.to(x.device), counter.to(x.device), values[0].dtype if values else x.dtype)
         with torch.autocast(x.device.type, enabled=False):
-            y: Tensor = LayerPass.apply(built, self.training, x, *values)  # type: ignore[no-untyped-call]
+            y: Tensor = LayerPass.apply(built, modes, x, *values)  # type: ignore[no-untyped-call]
         return y
 
     _pass_uncompiled = _disable_dynamo(_pass)

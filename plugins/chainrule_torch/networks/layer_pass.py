@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -14,15 +15,15 @@ from chainrule_torch.networks.built_layer import BuiltLayer
 
 
 class LayerPass(torch.autograd.Function):
-    """The layer's forward on x (N, …) and its parameters' values.
+    """The layer's forward on x (N, …) and its parameters' values, with the mode of each module inside.
 
     Autograd keeps what each call has saved, with the buffers as they were after it.
     """
 
     @staticmethod
-    def forward(ctx: Any, built: BuiltLayer, training: bool, x: Tensor, *values: Tensor) -> Tensor:
+    def forward(ctx: Any, built: BuiltLayer, modes: Sequence[bool], x: Tensor, *values: Tensor) -> Tensor:
         ctx.built, ctx.count = built, len(values)
-        ctx.barrier = built.switch(training=training, with_grad=any(ctx.needs_input_grad))
+        ctx.barrier = built.switch(modes, with_grad=any(ctx.needs_input_grad))
         built.bind(values)
         before = built.buffer_versions()
         y = built.layer.forward(x.unsqueeze(0))
@@ -38,11 +39,11 @@ class LayerPass(torch.autograd.Function):
         if ctx.barrier is not None:
             raise BackwardError(
                 f"{label(layer)}: backward must follow a forward in train mode, got eval mode, in which {ctx.barrier} "
-                "has no gradient. Call train(), or leave the gradient out with torch.no_grad()."
+                "has no gradient. Call train(), leave the gradient out with torch.no_grad(), or use to_torch(network)."
             )
         tensors = ctx.saved_tensors  # once, since a checkpoint may compute them anew
         values = tensors[: ctx.count]
-        built.switch(training=True, with_grad=True)  # in which, without a barrier, every module was
+        built.switch(repeat(True), with_grad=True)  # in which, without a barrier, every module was
         built.bind_kept(ctx.buffers)
         built.put_back(ctx.kept, tensors[ctx.count :])
         _, _, layer.needs_input_grad, *needed = ctx.needs_input_grad

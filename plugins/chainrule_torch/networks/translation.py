@@ -143,10 +143,7 @@ def _ours(module: nn.Module, name: str) -> Any:
             "Call the module once."
         )
     if isinstance(module, LayerModule):
-        layer = declared_layer(module)
-        for _, inner in named_modules(layer):
-            inner.training = module.training
-        return layer
+        return declared_layer(module)
     container = next((ours for ours, theirs in CONTAINERS.items() if type(module) is theirs), None)
     if container is not None:
         return _our_container(container, module, name)

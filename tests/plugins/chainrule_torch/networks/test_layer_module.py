@@ -14,7 +14,7 @@ from chainrule import BackwardError, Buffer, ChainruleError, Module, Parameter, 
 from chainrule.activations import identity, log_softmax, relu, sigmoid, tanh
 from chainrule.initializers import ones
 from chainrule.layers import batch_norm, dropout, embedding, linear, positional_embedding, sequential, upsample
-from chainrule_torch import as_torch_module
+from chainrule_torch import as_torch_module, from_torch
 
 EXAMPLES = [
     pytest.param(layer, inputs, id=f"{name}-{number}")
@@ -221,6 +221,27 @@ def test_eval_mode_passes_gradients_where_it_computes_the_same():
     message = r"^sequential: backward must follow a forward in train mode, got eval mode, in which batch_norm has no"
     with pytest.raises(BackwardError, match=message):
         y.sum().backward()
+
+
+def test_layers_inside_follow_the_modes_of_the_submodules_that_hold_their_parts():
+    module, x = as_torch_module(sequential(linear(2, 2), batch_norm(2))).double(), batch(3, 2)
+    module.get_submodule("1").eval()
+    expected = nn.functional.linear(x, module.get_parameter("0.weight"), module.get_parameter("0.bias"))
+    for one in (module, copy.deepcopy(module), as_torch_module(from_torch(module))):
+        assert_close(one(x), expected, rtol=1e-5, atol=0)
+        assert one.get_buffer("1.num_batches_tracked") == 0
+        with pytest.raises(BackwardError, match=r"in which batch_norm has no gradient\. Call train\(\), leave"):
+            one(x).sum().backward()
+    module.train()(x)
+    assert module.get_buffer("1.num_batches_tracked") == 1
+
+
+def test_a_layer_without_parts_follows_the_submodule_around_it():
+    module, x = as_torch_module(sequential(linear(2, 2), sequential(dropout(0.5), linear(2, 2)))).eval(), batch(9, 2)
+    x = x.float()
+    assert torch.equal(module(x), module(x))
+    module.get_submodule("1").train()
+    assert not torch.equal(module(x), module(x))
 
 
 class Growing(Module):
