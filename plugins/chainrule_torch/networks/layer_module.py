@@ -16,7 +16,7 @@ from chainrule.base.protocols import ModuleLike
 from chainrule.calls import explained
 from chainrule.ops import expect_module
 from chainrule_torch.networks.built_layer import BuiltLayer
-from chainrule_torch.networks.layer_pass import LayerPass
+from chainrule_torch.networks.layer_pass import LayerPass, without_autocast
 
 COUNTERS = 2**48
 """The number of first counters among which PyTorch's generator chooses one for each forward that draws."""
@@ -151,7 +151,7 @@ class LayerModule(nn.Module):
         for stream in built.streams if any(modes) else ():
             counter = torch.randint(COUNTERS, (), device="cpu")  # as torch's own layers draw, also when recomputed
             stream.bind(stream.key.to(x.device), counter.to(x.device), values[0].dtype if values else x.dtype)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device.type):
             y: Tensor = LayerPass.apply(built, modes, x, *values)  # type: ignore[no-untyped-call]
         return y
 
@@ -175,7 +175,8 @@ class LayerModule(nn.Module):
         if getattr(layer, "integer_inputs", not is_float) == is_float:
             wanted, fix = ("floats", "float()") if not is_float else ("integers", "long()")
             raise ShapeError(f"{owner}: x must have {wanted}, got {x.dtype}. Convert it with x.{fix}.")
-        if is_float and torch.is_autocast_enabled(x.device.type):
+        device_type = x.device.type
+        if is_float and torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
             x = x.to(values[0].dtype if values else torch.promote_types(x.dtype, torch.float32))
         if is_float and values and x.dtype != values[0].dtype:
             raise ShapeError(

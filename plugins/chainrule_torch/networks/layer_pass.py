@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import repeat
 from typing import Any
 
@@ -47,7 +48,7 @@ class LayerPass(torch.autograd.Function):
         built.bind_kept(ctx.buffers)
         built.put_back(ctx.kept, tensors[ctx.count :])
         _, _, layer.needs_input_grad, *needed = ctx.needs_input_grad
-        with torch.no_grad(), torch.autocast(grad_output.device.type, enabled=False):
+        with torch.no_grad(), without_autocast(grad_output.device.type):
             sums = built.bind(values, with_grad=True)
             dx = layer.backward(grad_output.unsqueeze(0))
         if dx is None and layer.needs_input_grad:
@@ -59,6 +60,12 @@ class LayerPass(torch.autograd.Function):
         built.bind(values)
         built.take_saved()
         return None, None, *(_once(label(layer), grads) if torch.is_grad_enabled() else grads)
+
+
+def without_autocast(device_type: str) -> AbstractContextManager[Any]:
+    """Compute in the dtypes of the tensors meanwhile; some devices, such as meta, do nothing else."""
+    has_it = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type, enabled=False) if has_it else nullcontext()
 
 
 def _without_members(y: Tensor, others: Sequence[Tensor]) -> Tensor:

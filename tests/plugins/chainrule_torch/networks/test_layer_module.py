@@ -291,6 +291,14 @@ def test_under_autocast_it_computes_in_the_dtype_of_its_parameters():
     assert module[1].weight.grad.dtype is torch.float32
 
 
+def test_it_gives_shapes_alone_on_the_device_of_no_memory():
+    module = as_torch_module(sequential(linear(2, 3), batch_norm(3), dropout())).to("meta")
+    y = module(torch.ones(4, 2, device="meta"))
+    y.sum().backward()
+    assert y.shape == (4, 3)
+    assert module.get_parameter("0.weight").grad.is_meta
+
+
 class Named(Module):
     """Has a part of a name that every nn.Module has."""
 
