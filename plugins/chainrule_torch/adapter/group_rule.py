@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from chainrule import ChainruleError, ShapeError
@@ -89,6 +90,11 @@ class GroupRule:
         known, owner = self.chain.ranks, label(self.chain.rule)
         kinds: dict[object, Tensor] = {}
         for parameter in parameters:
+            if is_lazy(parameter):
+                raise ShapeError(
+                    f"{owner}: a parameter must have its shape, got one of a lazy module before its first call. "
+                    "Call the module once."
+                )
             kinds.setdefault((parameter.dtype, parameter.dim()), parameter)
         for parameter in kinds.values():
             if not parameter.is_floating_point():

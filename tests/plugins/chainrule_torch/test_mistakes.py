@@ -64,6 +64,10 @@ def model():
         (lambda: optim.Lion(model()), "got Sequential of torch.nn. Pass model.parameters()."),
         (lambda: optim.Lion(torch.tensor(1.0)), "lion: params must be parameters of torch, got"),
         (lambda: optim.Lion(None), "lion: params must be parameters of torch, got None. Pass model.parameters()."),
+        (
+            lambda: optim.Lion(nn.LazyLinear(2).parameters()),
+            "lion: a parameter must have its shape, got one of a lazy module before its first call. Call the module",
+        ),
         (lambda: optim.Lion(NETWORK), "Write lion(…).attach(network), or chainrule.fit("),
         (
             lambda: optim.Lion(NETWORK.parameters()),
