@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -46,12 +46,23 @@ def expect_dense(rule: Optimizer, grads: Iterable[Tensor | None]) -> None:
         )
 
 
-def expect_dtypes_kept(rule: Optimizer, parameters: Iterable[Tensor], states: Mapping[Tensor, Any]) -> None:
-    """Raise StateError if a parameter has another dtype or device than its state, which was made before."""
+def expect_dtypes_kept(
+    rule: Optimizer, parameters: Iterable[Tensor], states: Mapping[Tensor, Any], widens: Callable[[Tensor], bool]
+) -> None:
+    """Raise StateError if a parameter has another dtype or device than its state, which was made before.
+
+    Args:
+        rule: the optimizer's.
+        parameters: those of a group.
+        states: the state of each parameter.
+        widens: whether the state of a parameter has a dtype of its own.
+    """
     for parameter in parameters:
         for name, entry in states.get(parameter, {}).items():
-            is_of_it = isinstance(entry, Tensor) and entry.dim() > 0 and entry.is_floating_point()
-            if is_of_it and (entry.dtype, entry.device) != (parameter.dtype, parameter.device):
+            if not isinstance(entry, Tensor) or not entry.dim() or not entry.is_floating_point():
+                continue
+            is_of_another = entry.dtype != parameter.dtype and not widens(parameter)
+            if is_of_another or entry.device != parameter.device:
                 raise StateError(
                     f"{label(rule)}: a parameter must keep dtype and device, got {parameter.dtype} on "
                     f"{parameter.device} with {name} of {entry.dtype} on {entry.device}. Convert or move the model "

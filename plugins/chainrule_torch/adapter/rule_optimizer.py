@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from chainrule import ChainruleError, ContractError, Optimizer
+from chainrule import ChainruleError, Optimizer
 from chainrule.arguments import expect_state
 from chainrule.errors import label
 from chainrule.ops import expect_flag
@@ -201,8 +201,8 @@ class RuleOptimizer(torch.optim.Optimizer):
                     flat.step(rule, own)
                 else:
                     self._step_group(group, rule)
-            except (RuntimeError, ContractError):  # the latter of a rule that mixed the two
-                expect_dtypes_kept(self._settings.rule, group["params"], state)
+            except (RuntimeError, ChainruleError):  # the latter of a rule that mixed the two
+                expect_dtypes_kept(self._settings.rule, group["params"], state, self._precision.widens)
                 raise
 
     _step_uncompiled = _disable_dynamo(lambda self, closure: self._step(closure))
@@ -231,8 +231,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         try:
             with without_autocast():
                 self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
-        except (RuntimeError, ContractError):
-            expect_dtypes_kept(self._settings.rule, [parameter], self.state)
+        except (RuntimeError, ChainruleError):
+            expect_dtypes_kept(self._settings.rule, [parameter], self.state, self._precision.widens)
             raise
 
     @property
@@ -258,7 +258,10 @@ class RuleOptimizer(torch.optim.Optimizer):
             state = self._layout.state_of(parameter, current, states)
             if not state.get(STEP):
                 with outside_of_modes():
-                    state.update(self._precision.begin(chain, parameter))
+                    fresh = self._precision.begin(chain, parameter)
+                for name in of_the_rule(state).keys() - fresh.keys():  # of another dtype or other settings
+                    del state[name]
+                state.update(fresh)
             state[STEP] += 1
             if not parameter.numel():
                 continue

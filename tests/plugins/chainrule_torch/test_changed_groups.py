@@ -122,6 +122,16 @@ def test_flattened_gradients_are_removed_where_a_sparse_one_took_the_place() -> 
     assert table.weight.grad is None
 
 
+@pytest.mark.parametrize("settings", [{}, {"release": True}])
+def test_a_model_may_be_converted_before_the_first_step_of_an_optimizer_of_torch(settings: dict[str, Any]) -> None:
+    only = parameter()
+    stepper = optimizer("torch_adam", [only], lr=0.25, **settings)
+    only.data = only.data.double()
+    step(only, stepper)
+    assert_close(only.detach(), torch.full_like(only, 0.75))
+    assert stepper.state[only]["state.exp_avg"].dtype is torch.float64
+
+
 @pytest.mark.parametrize("settings", [{}, {"flatten": True}, {"release": True}])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_model_may_be_converted_before_the_first_step_alone(settings: dict[str, Any], dtype: torch.dtype) -> None:

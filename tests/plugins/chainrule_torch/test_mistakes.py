@@ -11,6 +11,7 @@ from chainrule import ChainruleError, Optimizer, StateError
 from chainrule.layers import linear
 from chainrule.optimizers import adam, ema, lion
 from chainrule_torch import from_torch, optim, optimizer, wrap
+from chainrule_torch.adapter.rule_optimizer import RuleOptimizer
 
 NETWORK = linear(2, 1).build()
 
@@ -100,7 +101,8 @@ def test_a_model_that_is_converted_after_its_optimizer_was_made_is_named():
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"), [("adam", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("adafactor", {})]
+    ("name", "settings"),
+    [("adam", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("adafactor", {}), ("torch_adam", {})],
 )
 def test_a_model_that_is_converted_after_the_first_step_is_answered(name, settings):
     mine, x = model(), torch.randn(3, 2)
@@ -111,3 +113,22 @@ def test_a_model_that_is_converted_after_the_first_step_is_answered(name, settin
     mine(x.double()).mean().backward()
     with pytest.raises(StateError, match=f"^{name}: a parameter must keep dtype and device, got torch.float64 on cpu"):
         rule.step()
+
+
+class Failing(Optimizer):
+    elementwise = False
+
+    def init(self, parameter):
+        return {"m": torch.zeros_like(parameter)}
+
+    def update(self, parameter, grad, state, step):
+        raise RuntimeError("none")
+
+
+def test_an_error_in_a_step_of_16_bits_is_not_taken_for_that_of_a_conversion():
+    made = type("Made", (RuleOptimizer,), {"factory": Failing})
+    only = nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
+    stepper = made([only], lr=0.1)
+    only.grad = torch.ones_like(only)
+    with pytest.raises(RuntimeError, match=r"^none$"):
+        stepper.step()
