@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from chainrule import Splits, Task, label
 from chainrule.arguments import integer, nearest, number, shown
-from chainrule_lab.runs.data_file import Array, columns_of, expect_finite, read_columns
+from chainrule_lab.runs.data_file import Array, columns_of, expect_finite, native, read_columns
 from chainrule_lab.runs.parts import NAME, Part, path_from, read_part
 from chainrule_lab.runs.place import Place
 
@@ -67,12 +68,21 @@ def _three_pairs(place: Place, must: str, found: object) -> Splits:
     """Return splits of tensors, made of arrays where need be; must is what the message begins with."""
     pairs = list(found) if isinstance(found, tuple | list) else []
     whole = len(pairs) == 3 and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs)
-    if not whole or not all(isinstance(one, torch.Tensor | np.ndarray) for pair in pairs for one in pair):
+    if not whole or not all(isinstance(one, Tensor | np.ndarray) for pair in pairs for one in pair):
         raise place.error(
             f"{must} return three pairs (x, y) of tensors, got {shown(found)}. "
             "Return chainrule.Splits(train, validation, test)."
         )
-    return Splits(*((torch.as_tensor(x), torch.as_tensor(y)) for x, y in pairs))
+    return Splits(*((_tensor(place, must, x), _tensor(place, must, y)) for x, y in pairs))
+
+
+def _tensor(place: Place, must: str, given: Tensor | Array) -> Tensor:
+    if isinstance(given, Tensor):
+        return given
+    if given.dtype.kind not in "fiub":
+        fix = "Return classes as np.unique(y, return_inverse=True)[1], numbers as x.astype(np.float64)."
+        raise place.error(f"{must} return arrays of real numbers, got one of {given.dtype.name}. {fix}")
+    return torch.from_numpy(np.array(native(given), order="C"))  # a copy: strides may be negative, memory read-only
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,12 @@ def expect_finite(place: Place, path: Path, columns: Mapping[str, Array], names:
         )
 
 
+def native(array: Array) -> Array:
+    """Return an array in the byte order of this machine, and its numbers in at most 64 bits, as tensors have them."""
+    is_long = array.dtype.kind == "f" and array.itemsize > 8
+    return array.astype(np.float64 if is_long else array.dtype.newbyteorder("="), copy=False)
+
+
 def _expect_numbers(place: Place, name: str, column: Array) -> None:
     if column.dtype.kind == "U":
         row, text = next((row, text) for row, text in enumerate(column) if not _is_number(text))
@@ -125,13 +131,7 @@ def _is_number(text: str) -> bool:
 
 def _read_npz(path: Path, wanted: Collection[str]) -> dict[str, Array]:
     with np.load(path, allow_pickle=False) as arrays:
-        return {name: _native(arrays[name]) if name in wanted else np.empty(0) for name in arrays.files}
-
-
-def _native(array: Array) -> Array:
-    """Return an array in the byte order of this machine, and its numbers in at most 64 bits, as tensors have them."""
-    is_long = array.dtype.kind == "f" and array.itemsize > 8
-    return array.astype(np.float64 if is_long else array.dtype.newbyteorder("="), copy=False)
+        return {name: native(arrays[name]) if name in wanted else np.empty(0) for name in arrays.files}
 
 
 def _read_csv(place: Place, path: Path) -> dict[str, Array]:

@@ -33,6 +33,9 @@ def splits(tmp_path):
         "import numpy as np\nfrom chainrule import Splits\n\n\n"
         "def pairs(rows=4, scale=1.0):\n    pair = scale * np.ones((rows, 2)), np.zeros(rows, dtype=np.int64)\n"
         "    return Splits(pair, pair, pair)\n\n\n"
+        "def foreign(kind='float64', words=False):\n    x = np.arange(8.0).reshape(4, 2)[::-1].astype(kind)[::-1]\n"
+        "    x.setflags(write=False)\n    pair = x, np.array(['no', 'yes'] * 2) if words else x[::-1, 0]\n"
+        "    return pair, pair, pair\n\n\n"
         "def one():\n    return pairs().train\n\n\ndef fails():\n    return 1 / 0\n\n\ndef needs(a, b): ...\n"
     )
 
@@ -91,6 +94,13 @@ def test_a_function_gets_the_other_keys_as_arguments(splits):
     found = splits(function="made.py:pairs", rows=6, scale=2.0)
     assert isinstance(found, Splits)
     assert torch.equal(found.test[0], torch.full((6, 2), 2.0))
+
+
+@pytest.mark.parametrize("kind", ["float64", ">f8", "longdouble", ">i2"])
+def test_a_function_may_return_arrays_that_torch_does_not_take(splits, kind):
+    x, y = splits(function="made.py:foreign", kind=kind).test
+    assert x.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert y.tolist() == [6, 4, 2, 0]
 
 
 @pytest.mark.parametrize("data", [{"file": "tenths.csv", "x": "x", "y": ["y"]}, {"file": "tenths.npz"}])
@@ -161,6 +171,18 @@ def test_words_beside_numbers_may_be_classes(splits):
         ),
         ({"function": "made.py:pear"}, 'data: no "pear" in'),
         ({"function": "made.py:one"}, "data.function must return three pairs (x, y) of tensors, got"),
+        *(
+            (
+                {"function": "made.py:foreign", **other},
+                f"data.function must return arrays of real numbers, got one of {name}. Return classes as np.unique(y, ",
+            )
+            for other, name in [
+                ({"words": True}, "str96"),
+                ({"kind": "object"}, "object"),
+                ({"kind": "datetime64[s]"}, "datetime64[s]"),
+                ({"kind": "complex64"}, "complex64"),
+            ]
+        ),
         ({"function": "made.py:fails"}, "data: fails: ZeroDivisionError: division by zero."),
         (
             {"function": "made.py:needs"},
