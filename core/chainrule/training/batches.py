@@ -26,6 +26,9 @@ Data: TypeAlias = tuple[Tensor, Tensor] | Batches
 GATHERED_ELEMENTS = 2**24
 """The most elements of shuffled data held at a time; a small data set's epoch is gathered at once."""
 
+SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
+"""Dtypes that index_select lacks, each with one of its size."""
+
 LOADER = "torch.utils.data.DataLoader(data, batch_size=32)"
 
 
@@ -80,8 +83,13 @@ class TensorBatches:
         members = indices.shape[0]
         # Batch by batch in memory, so that each batch (M, B, …) is contiguous.
         order = indices.view(members, -1, size).transpose(0, 1).flatten()
-        x, y = (tensor.index_select(0, order).view(-1, members, size, *tensor.shape[1:]) for tensor in self.tensors)
+        x, y = (_rows(tensor, order).view(-1, members, size, *tensor.shape[1:]) for tensor in self.tensors)
         return x, y
+
+
+def _rows(tensor: Tensor, order: Tensor) -> Tensor:
+    signed = SIGNED.get(tensor.dtype)
+    return tensor.index_select(0, order) if signed is None else _rows(tensor.view(signed), order).view(tensor.dtype)
 
 
 class IterableBatches:

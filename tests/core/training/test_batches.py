@@ -55,6 +55,14 @@ def test_gathering_in_chunks_gives_the_same_batches(elements, per_member, monkey
         assert all(set(batch[i]) <= set(x[i].tolist()) for batch in whole for i in range(3))
 
 
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64])
+def test_rows_of_dtypes_that_torch_does_not_select_are_gathered(dtype):
+    made = TensorBatches(ROWS.unsqueeze(-1), ROWS.to(dtype), linear(1, 1).build(), 23, per_member=False)
+    [(x, y)] = made.epoch(1)
+    assert y.dtype == dtype
+    assert x.flatten().tolist() == y.flatten().tolist()
+
+
 def test_data_of_another_number_of_members_raises():
     with pytest.raises(ShapeError, match=r"got \(2, 23, 1\) for an ensemble of 3"):
         of(linear(1, 1).build(seeds=[0, 1, 2]), x=torch.zeros(2, 23), per_member=True)

@@ -60,6 +60,11 @@ def test_a_batch_of_an_iterable_is_named():
         fit(linear(2, 1).build(), mse(), sgd(), train=batches)
 
 
+def test_targets_of_float8_are_refused_by_the_loss():
+    with pytest.raises(ShapeError, match=r"^mse: target must have the prediction's shape and dtype, .*float8"):
+        fit(linear(2, 1).build(), mse(), sgd(), train=(X, Y.to(torch.float8_e5m2)))
+
+
 def test_large_numbers_whose_sum_overflows_are_finite():
     history = fit(linear(2, 1).build(), mse(), sgd(lr=0.0), train=(torch.full_like(X, 3e38), Y))
     assert list(history) == ["train_loss"]
