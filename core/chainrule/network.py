@@ -106,9 +106,10 @@ class Network(NetworkParts):
         self._look_inside()
         streams = self._named_streams.values()
         expect_all_found(self._modules, [*self.parameters(), *self._named_buffers.values(), *streams])
-        if any(parameter.is_built for parameter in self.parameters()):
+        if built := [name for name, parameter in self._named_parameters.items() if parameter.is_built]:
             raise ChainruleError(
-                f"{label(module)}: must not be built twice, got a built module. Declare a new one, or copy the network."
+                f'{label(module)}: must not be built twice, got one whose "{built[0]}" is built. '
+                "Declare that module anew, or copy the network."
             )
         expect_no_values(self._modules)
         shape_after(module, (...,))

@@ -118,6 +118,8 @@ def test_building_twice_raises():
         module.build()
     with pytest.raises(ChainruleError, match=r"^linear: must not be built twice"):
         module.modules[0].build()
+    with pytest.raises(ChainruleError, match=r'^sequential: must not be built twice, got one whose "1\.weight" is'):
+        sequential(tanh(), module.modules[0]).build()
 
 
 @pytest.mark.parametrize(
