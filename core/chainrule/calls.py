@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -149,8 +149,21 @@ def _explaining(owner: object, cls: type, args: Sequence[Any], kwargs: Mapping[s
         yield
     except TypeError:
         called = type(owner) if type(owner).__init__ is cls.__init__ else cls  # type: ignore[misc]
+        _expect_typed(called, kwargs)
         expect_bound(label(called), signature_of(called), args, kwargs, getattr(owner, "_use", ""))
         raise
+
+
+def _expect_typed(cls: type, names: Iterable[str]) -> None:
+    """Raise ArgumentError at a name that a class with fields gives a value of its own, but no type."""
+    fields: Any = getattr(cls, "__dataclass_fields__", None)
+    for name in () if fields is None else names:
+        value = vars(cls).get(name)
+        if name not in fields and isinstance(value, int | float | str) and not hasattr(super(cls, cls), name):
+            raise ArgumentError(
+                f'{label(cls)}: takes no argument "{name}", which its class declares without a type. '
+                f"Write {name}: {type(value).__name__} = {value!r} there."
+            )
 
 
 class ExplainsAttributes:

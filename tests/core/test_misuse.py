@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import chainrule
-from chainrule import ChainruleError, HyperparameterError
+from chainrule import ArgumentError, ChainruleError, HyperparameterError
 from chainrule.layers import linear, sequential
 from chainrule.losses import cross_entropy, mse
 from chainrule.optimizers import adam, sgd
@@ -54,6 +54,16 @@ def test_a_parameter_keeps_its_tensors(name):
     assert torch.equal(parameter.grad, torch.ones(1, 1, 2))
 
 
+def test_a_constant_is_not_set_but_may_be_declared_with_its_type():
+    mine = type("Mine", (chainrule.Optimizer,), {"beta": 0.5})
+    with pytest.raises(ArgumentError) as caught:
+        mine(beta=0.9)
+    assert str(caught.value).startswith('mine: takes no argument "beta", which its class declares without a type.')
+    assert str(caught.value).endswith(" Write beta: float = 0.5 there.")
+    with pytest.raises(ArgumentError, match=r'takes no argument "decay_kind".*It takes lr and schedule'):
+        mine(decay_kind="none")
+
+
 def test_a_metric_over_all_members_is_refused():
     metrics = {"accuracy": lambda prediction, target: (prediction.argmax(-1) == target).float().mean()}
     network = linear(2, 3).build(seeds=range(4))
@@ -68,6 +78,7 @@ def test_a_metric_over_all_members_is_refused():
         ("lr", chainrule.hyperparameter(default=0.5), "lr: LearningRate = hyperparameter(…)"),
         ("schedule", None, "schedule: Callable[[int], float | Tensor] | None = None"),
         ("steps", 4, "steps: int = 4"),
+        ("beta", chainrule.hyperparameter(default=0.5), "beta: float = hyperparameter(…)"),
     ],
 )
 def test_a_setting_without_its_type_is_refused_with_its_parents(name, value, fix):

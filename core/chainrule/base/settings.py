@@ -110,17 +110,18 @@ class Settings(Explained):
         for name in sorted((vars(cls).keys() | annotated.keys()) - inherited.keys()):
             if not name.startswith("__") and inspect.isroutine(getattr(super(cls, cls), name, None)):
                 _expect_method(cls, name, is_field="ClassVar" not in str(annotated.get(name, "ClassVar")))
-        for name in sorted(inherited.keys() & vars(cls).keys()):
-            value = vars(cls)[name]
-            if "ClassVar" in str(annotated.get(name)):
-                continue
-            if name not in annotated:
-                given = "hyperparameter(…)" if isinstance(value, dataclasses.Field) else repr(value)
+        for name, value in sorted(vars(cls).items()):
+            is_field = isinstance(value, dataclasses.Field)
+            if name not in annotated and (is_field or name in inherited):
+                given = "hyperparameter(…)" if is_field else repr(value)
+                kind = _written(inherited[name].type) if name in inherited else "float"
                 raise HyperparameterError(
                     f"{label(cls)}: {name} must be declared with its type, got {name} = {given}, which Python "
-                    f"would ignore. Write {name}: {_written(inherited[name].type)} = {given}."
+                    f"would ignore. Write {name}: {kind} = {given}."
                 )
-            field = value if isinstance(value, dataclasses.Field) else hyperparameter(default=value)
+            if name not in inherited or "ClassVar" in str(annotated[name]):
+                continue
+            field = value if is_field else hyperparameter(default=value)
             declared = {key: said for key, said in field.metadata.items() if said is not None}
             field.metadata = types.MappingProxyType({**inherited[name].metadata, **declared})
             setattr(cls, name, field)
