@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chainrule import ChainruleError
+from chainrule import ChainruleError, ShapeError
 from chainrule.cli.output import echo
 from chainrule.cli.paths import expanded, write_whole
 
@@ -107,6 +107,9 @@ def _passed(network: Network, given: tuple[int, ...] | None) -> tuple[tuple[int,
     try:
         return shape, passages(network, shape)
     except Exception as error:
+        if given is not None and isinstance(error, ShapeError):  # whose fix is one of x
+            said = str(error).partition(". ")[0]
+            raise ChainruleError(f"draw: {said}. Change --input-shape, the sizes behind N.") from error
         if given is not None and isinstance(error, ChainruleError):
             raise
         why = one_line(error).rstrip(".")

@@ -97,7 +97,10 @@ def test_a_file_svg_is_the_picture_alone(draw, tmp_path):
         (["drawn_networks.py:letters"], "which the first layer does not tell. Add it, such as --input-shape 32."),
         (["drawn_networks.py:of_torch"], "got Linear of torch.nn. Name what chainrule_torch.from_torch(…) returns."),
         (["drawn_networks.py:made_of_torch"], "got Linear of torch.nn. Name what chainrule_torch.from_torch(…) ret"),
-        (["drawn_networks.py:images", "--input-shape", "1,8"], "conv2d: x must have shape"),
+        (
+            ["drawn_networks.py:images", "--input-shape", "1,8"],
+            "got (N, 1, 8). Change --input-shape, the sizes behind N.",
+        ),
         (["drawn_networks.py:images", "--input-shape", "1,x"], "--input-shape must be positive sizes with commas"),
         (["drawn_networks.py:number"], "draw: number in drawn_networks.py must be a network, a module or a function"),
         (["drawn_networks.py:wants_an_argument"], "Name a function that takes no arguments."),
