@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, ModuleType, UnionType
 from typing import Any, NamedTuple
 
-from chainrule.arguments import FOREIGN
+from chainrule.arguments import FOREIGN, nearest
 from chainrule.cli.paths import expanded
 from chainrule.errors import ChainruleError, UnknownComponentError, one_line
-from chainrule.registry.kinds import kind_or_none
+from chainrule.registry.kinds import kind_or_none, kinds_of_class
 from chainrule.registry.source_files import is_file
 from chainrule.testing import Subject, subject
 from chainrule.testing.module_file import import_file
@@ -65,7 +67,14 @@ def subject_in_file(text: str, *, owner: str = "check") -> Subject | None:
     return subject(found.value, kind=found.kind)
 
 
-def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, called: str = "Class") -> InFile | None:
+def object_in_file(
+    text: str,
+    *,
+    owner: str,
+    wanted: type | UnionType = type,
+    called: str = "Class",
+    kinds: Collection[str] = (),
+) -> InFile | None:
     """Return what stands at an address such as FILE.py:Class, or None if the text names no file.
 
     Args:
@@ -73,6 +82,7 @@ def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, ca
         owner: what begins messages.
         wanted: the type of the values that messages offer.
         called: what messages call them.
+        kinds: those of the classes that messages offer, if not all, where the text begins with none.
 
     Raises:
         ChainruleError: if the file cannot be imported, or has nothing of that name.
@@ -88,13 +98,14 @@ def object_in_file(text: str, *, owner: str, wanted: type | UnionType = type, ca
     if not is_file(file):
         raise ChainruleError(f"{owner}: no such file: {path}.")
     module = _imported(owner, file)
-    if not name:
-        raise ChainruleError(f'{owner}: "{path}" names no {called.lower()}. {_choices(path, module, wanted, called)}')
-    try:
-        found: Any = reduce(getattr, name.split("."), module)
-    except AttributeError:
-        raise ChainruleError(f'{owner}: no "{name}" in {path}. {_choices(path, module, wanted, called)}') from None
-    return InFile(kind, path, name, found)
+    with suppress(AttributeError):
+        if name:
+            return InFile(kind, path, name, reduce(getattr, name.split("."), module))
+    own = _offered(module, wanted, (kind,) if kind else kinds)
+    choices = " or ".join(f"{path}:{one}" for one in own)
+    fix = f"Write {choices}." if own else f"It has none: write a {called.lower()} into it."
+    lack = f'no "{name}" in {path}' if name else f'"{path}" names no {called.lower()}'
+    raise ChainruleError(f"{owner}: {lack}.{nearest(name, own) or f' {fix}'}")
 
 
 def refuse_file(text: str, *, owner: str) -> None:
@@ -146,16 +157,17 @@ def _imported(owner: str, file: Path) -> ModuleType:
         ) from error
 
 
-def _choices(path: str, module: ModuleType, wanted: type | UnionType, called: str) -> str:
-    """Return what may be written: the values that are wanted, else the functions, which may return one."""
-    for kind in (wanted, FunctionType):
-        own = [
-            name
-            for name, value in vars(module).items()
-            if isinstance(value, kind)
-            and not name.startswith("_")
-            and not (isinstance(value, type | FunctionType) and value.__module__ != module.__name__)
-        ]
-        if own:
-            return f"Write {' or '.join(f'{path}:{name}' for name in own)}."
-    return f"It has none: write a {called.lower()} into it."
+def _offered(module: ModuleType, wanted: type | UnionType, kinds: Collection[str]) -> list[str]:
+    """Return the names of the values that are wanted, of these kinds, else of the functions, which may return one."""
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not (isinstance(value, type | FunctionType) and value.__module__ != module.__name__)
+    }
+    of_kinds = [name for name, value in own.items() if isinstance(value, wanted) and _is_one_of(kinds, value)]
+    return of_kinds or [name for name, value in own.items() if isinstance(value, FunctionType)]
+
+
+def _is_one_of(kinds: Collection[str], value: object) -> bool:
+    return not kinds or any(kind in kinds for kind in kinds_of_class(value) or ("callbacks",))  # which need no parent

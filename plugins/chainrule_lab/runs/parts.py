@@ -209,7 +209,7 @@ def _found(place: Place, name: str, kinds: tuple[str, ...]) -> tuple[str, Callab
         path, colon, inside = name.replace("::", ":").rpartition(":")  # as object_in_file reads it
         if colon and path.endswith(".py"):
             whole = f"{(place.folder / Path(path).expanduser()).resolve()}:{inside}"
-            found = object_in_file(whole, owner=str(place))
+            found = object_in_file(whole, owner=str(place), kinds=kinds)
             if found is None or not callable(found.value):
                 raise place.error(f"must name a class or a function, got {name}. Name one of that file.")
             return whole, found.value

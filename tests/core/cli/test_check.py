@@ -105,8 +105,19 @@ def test_what_does_not_end_in_py_names_no_file(text):
 def test_where_a_file_has_no_class_its_functions_may_be_meant(tmp_path, source, fix):
     file = tmp_path / "made.py"
     file.write_text(source)
-    with pytest.raises(ChainruleError, match=re.escape(f'no "Average" in {file}. {fix.format(file)}')):
-        subject_in_file(f"{file}:Average")
+    with pytest.raises(ChainruleError, match=re.escape(f'no "Ema" in {file}. {fix.format(file)}')):
+        subject_in_file(f"{file}:Ema")
+
+
+def test_only_classes_of_the_kind_are_offered(tmp_path):
+    file = tmp_path / "made.py"
+    file.write_text(
+        "from chainrule import Module, Optimizer\n"
+        "class Cube(Module): ...\nclass Momentum(Optimizer): ...\nclass Stop: ...\n"
+    )
+    for kind, name in {"layer": "Cube", "optimizer": "Momentum", "callback": "Stop"}.items():
+        with pytest.raises(ChainruleError, match=re.escape(f'no "Own" in {file}. Write {file}:{name}.')):
+            subject_in_file(f"{kind}:{file}:Own")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_where_a_file_has_no_class_its_functions_may_be_meant(tmp_path, source, 
     [
         ("", '" names no class. Write {0}:Down or {0}:Up or {0}:Root or'),
         (":", '" names no class.'),
-        (":Donw", 'check: no "Donw" in {0}. Write {0}:Down or'),
+        (":Donw", 'check: no "Donw" in {0}. Did you mean "Down"?'),
         (":number", "number in {0} must be a class or a function that returns a component, got 3."),
         (":Part", "Part: must inherit from a parent class such as chainrule.Optimizer, got the class Part"),
         (":factory", "or pass kind=… or KIND:FILE.py:Class."),

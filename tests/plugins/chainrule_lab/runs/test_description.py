@@ -1,4 +1,5 @@
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ def test_components_inside_components_are_made():
     assert [type(one).__name__ for one in module.modules] == ["Linear", "Relu", "Residual", "Linear"]
     assert module.modules[0].weight.init.std(2, 8) == pytest.approx(0.2**0.5)
     assert run.module() is not module
+
+
+def test_a_file_offers_the_classes_that_the_key_takes(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text("from chainrule import Module, Optimizer\nclass Cube(Module): ...\nclass Fast(Optimizer): ...\n")
+    with pytest.raises(ChainruleError, match=rf'optimizer: no "Own" in {re.escape(str(file))}\. Write [^ ]*:Fast\.$'):
+        RunDescription.of({"task": "circle", "optimizer": f"{file}:Own"})
 
 
 def test_the_complete_description_has_every_default_and_reads_back_to_an_equal_one():
