@@ -11,6 +11,7 @@ import pluggy
 
 from chainrule.arguments import shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks, unmarked_hooks
+from chainrule.base.named_values import NamedValues
 from chainrule.calls import POSITIONAL, signature_of
 from chainrule.errors import CallbackError, ChainruleError, label, one_line
 
@@ -78,7 +79,9 @@ class Events:
 
 def own_argument(argument: Any) -> Any:
     """Return an event's argument for one callback: values by name as copies, since another may change what it gets."""
-    return {name: value.clone() for name, value in argument.items()} if type(argument) is dict else argument
+    if type(argument) is not dict:
+        return argument
+    return NamedValues("metrics", "value", {name: value.clone() for name, value in argument.items()})
 
 
 def implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:

@@ -176,6 +176,17 @@ def test_an_error_message_on_several_lines_becomes_one_and_one_that_names_the_ca
         train(failing("epoch_end", ChainruleError("linear: x must be a tensor, got 3. Pass one.")))
 
 
+class Misspells:
+    @hookimpl
+    def chainrule_epoch_end(self, metrics):
+        metrics["loss"]
+
+
+def test_a_metric_that_there_is_not_is_answered_with_those_that_there_are():
+    with pytest.raises(CallbackError, match=r"metrics: no value is called 'loss'\. It has train_loss\."):
+        train(Misspells())
+
+
 def test_an_error_in_training_ends_the_fit_with_it():
     log = []
     with pytest.raises(ValueError, match="linear: x must have shape") as caught:
