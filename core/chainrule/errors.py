@@ -59,7 +59,7 @@ class StateError(ChainruleError, ValueError):
 
 
 class UnknownCurveError(ChainruleError, KeyError):
-    """A history has no curve of that name, or another dict by name no such value."""
+    """A history has no curve of that name."""
 
 
 class CallbackError(ChainruleError, RuntimeError):

@@ -158,15 +158,16 @@ def _imported(owner: str, file: Path) -> ModuleType:
 
 
 def _offered(module: ModuleType, wanted: type | UnionType, kinds: Collection[str]) -> list[str]:
-    """Return the names of the values that are wanted, of these kinds, else of the functions, which may return one."""
+    """Return the names of the values that are wanted, of these kinds, or else of functions, or of all that are."""
     own = {
         name: value
         for name, value in vars(module).items()
         if not name.startswith("_")
         and not (isinstance(value, type | FunctionType) and value.__module__ != module.__name__)
     }
-    of_kinds = [name for name, value in own.items() if isinstance(value, wanted) and _is_one_of(kinds, value)]
-    return of_kinds or [name for name, value in own.items() if isinstance(value, FunctionType)]
+    found = [name for name, value in own.items() if isinstance(value, wanted)]
+    of_kinds = [name for name in found if _is_one_of(kinds, own[name])]
+    return of_kinds or [name for name, value in own.items() if isinstance(value, FunctionType)] or found
 
 
 def _is_one_of(kinds: Collection[str], value: object) -> bool:

@@ -11,7 +11,6 @@ from torch import Tensor
 from chainrule.arguments import flag
 from chainrule.base.member_rows import Chosen
 from chainrule.base.metric import Metric, MetricLike
-from chainrule.base.named_values import NamedValues
 from chainrule.base.protocols import LossLike, ModuleLike
 from chainrule.calls import explained
 from chainrule.network import Network
@@ -79,8 +78,7 @@ def evaluate(
     if is_pair(data):
         check_pair("evaluate: data", *data, network, per_member=per_member)
         expect_targets(network, loss.over_members(), *data, per_member=per_member)
-    found = values_over("evaluate: data", network, loss.over_members(), data, metrics, per_member=per_member)
-    return NamedValues("evaluate", "value", found)
+    return values_over("evaluate: data", network, loss.over_members(), data, metrics, per_member=per_member)
 
 
 def values_over(

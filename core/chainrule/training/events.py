@@ -11,9 +11,8 @@ import pluggy
 
 from chainrule.arguments import shown
 from chainrule.base.hookspecs import PROJECT, TrainingHooks, unmarked_hooks
-from chainrule.base.named_values import NamedValues
 from chainrule.calls import POSITIONAL, signature_of
-from chainrule.errors import CallbackError, ChainruleError, label, one_line
+from chainrule.errors import CallbackError, ChainruleError, UnknownCurveError, label, one_line
 
 INSTEAD = {"drop": "Call run.drop([…]).", "stop": "Call run.stop().", "updater": "Use run.updater.set_lr(…)."}
 """What to write in place of an assignment to an attribute of a run."""
@@ -59,6 +58,8 @@ class Events:
                     implementation.function(*(own_argument(arguments[name]) for name in implementation.argnames))
                     self._expect_unassigned(implementation.plugin, run, before)
                 except BaseException as error:  # noqa: BLE001 - raised below, once the others have been called
+                    if isinstance(error, KeyError) and "metrics" in implementation.argnames:
+                        error = _with_names(error, arguments["metrics"])
                     failures.append((implementation.plugin, error))
             if failures:
                 raise_first(hook, failures)
@@ -79,9 +80,17 @@ class Events:
 
 def own_argument(argument: Any) -> Any:
     """Return an event's argument for one callback: values by name as copies, since another may change what it gets."""
-    if type(argument) is not dict:
-        return argument
-    return NamedValues("metrics", "value", {name: value.clone() for name, value in argument.items()})
+    return {name: value.clone() for name, value in argument.items()} if type(argument) is dict else argument
+
+
+def _with_names(error: KeyError, metrics: Mapping[str, object]) -> KeyError:
+    """Return the error about a metric that there is not with the names of those that there are."""
+    name = error.args[0] if len(error.args) == 1 else None
+    if type(error) is not KeyError or not isinstance(name, str) or name in metrics:
+        return error
+    told = UnknownCurveError(f"metrics: no curve is called {name!r}. It has {', '.join(metrics)}")
+    told.__cause__ = error
+    return told
 
 
 def implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
+from chainrule.arguments import nearest
 from chainrule.base.declared_attributes import DeclaresAttributes
-from chainrule.base.named_values import unknown_name
 from chainrule.errors import UnknownAttributeError, UnknownCurveError
 from chainrule.updates.updater import Updater
 
@@ -110,9 +110,10 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         if not isinstance(name, str) or name not in self._curves:
-            if not self._curves:
-                raise UnknownCurveError(f"history: no curve is called {name!r}. No epoch has ended.")
-            raise unknown_name("history", "curve", name, self._curves)
+            recorded = f"It has {', '.join(self._curves)}." if self._curves else "No epoch has ended."
+            raise UnknownCurveError(
+                f"history: no curve is called {name!r}.{nearest(str(name), self._curves) or f' {recorded}'}"
+            )
         return self._curves[name].joined().clone()
 
     def __iter__(self) -> Iterator[str]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
 from typing import Any, NoReturn
 
 from chainrule.arguments import shown
-from chainrule.base.named_values import NamedValues
 from chainrule.base.optimizer import LearningRate
 from chainrule.errors import FrozenSettingError
 
 
-class Rates(NamedValues[LearningRate]):
+class Rates(dict[str, LearningRate]):
     """Learning rates by group, to be read: a change of this dict would not be one of the updater."""
-
-    def __init__(self, rates: Mapping[str, LearningRate]) -> None:
-        super().__init__("updater.rates", "group", rates)
 
     def __setitem__(self, group: str, lr: LearningRate) -> NoReturn:
         raise FrozenSettingError(
@@ -27,3 +23,6 @@ class Rates(NamedValues[LearningRate]):
         raise FrozenSettingError("updater: rates must not be assigned, got update(…). Write updater.set_lr(…).")
 
     __ior__ = update
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, LearningRate]]]:
+        return OrderedDict, (dict(self),)  # which torch.load(weights_only=True) takes

@@ -109,7 +109,9 @@ def _passed(network: Network, given: tuple[int, ...] | None) -> tuple[tuple[int,
     except Exception as error:
         if given is not None and isinstance(error, ShapeError):  # whose fix is one of x
             said = str(error).partition(". ")[0]
-            raise ChainruleError(f"draw: {said}. Change --input-shape, the sizes behind N.") from error
+            raise ChainruleError(
+                f"draw: {said}. Change --input-shape, the sizes behind N, or declare the layer for it."
+            ) from error
         if given is not None and isinstance(error, ChainruleError):
             raise
         why = one_line(error).rstrip(".")

@@ -82,7 +82,9 @@ def _tensor(place: Place, must: str, given: Tensor | Array) -> Tensor:
     if given.dtype.kind not in "fiub":
         fix = "Return classes as np.unique(y, return_inverse=True)[1], numbers as x.astype(np.float64)."
         raise place.error(f"{must} return arrays of real numbers, got one of {given.dtype.name}. {fix}")
-    return torch.from_numpy(np.array(native(given), order="C"))  # a copy: strides may be negative, memory read-only
+    return torch.from_numpy(
+        np.require(native(given), requirements=["C", "W"])
+    )  # a copy of what tensors cannot be views of
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,13 @@ def test_only_classes_of_the_kind_are_offered(tmp_path):
             subject_in_file(f"{kind}:{file}:Own")
 
 
+def test_a_class_without_a_parent_is_offered_where_there_is_nothing_else(tmp_path):
+    file = tmp_path / "made.py"
+    file.write_text("class Dense: ...\n")
+    with pytest.raises(ChainruleError, match=re.escape(f'no "Own" in {file}. Write {file}:Dense.')):
+        subject_in_file(f"layer:{file}:Own")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

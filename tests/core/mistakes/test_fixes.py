@@ -18,10 +18,6 @@ def fit(**settings):
     return chainrule.fit(linear(2, 1).build(), mse(), sgd(), **{"train": (X, Y), **settings})
 
 
-def evaluated():
-    return chainrule.evaluate(linear(2, 1).build(), mse(), (X, Y), metrics=["mae"])
-
-
 def step(x, y):
     return chainrule.training_step(linear(2, 1).build(), mse(), sgd())(x, y)
 
@@ -44,9 +40,6 @@ def step(x, y):
         (lambda: list(linear(2, 1)), "linear: takes no index, got 0. The modules inside are in named_modules(), th"),
         (lambda: linear(2, 1).build().freeze(), 'freeze: needs a pattern, got none. Write freeze("weight").'),
         (lambda: linear(2, 1).build().unfreeze(), 'unfreeze: needs a pattern, got none. Write unfreeze("weight").'),
-        (lambda: evaluated()["acc"], "evaluate: no value is called 'acc'. It has loss, mae."),
-        (lambda: evaluated()["Mae"], "evaluate: no value is called 'Mae'. Did you mean \"mae\"?"),
-        (lambda: sgd().attach(linear(2, 1).build()).rates[0], "updater.rates: no group is called 0. It has *."),
         (lambda: fit(epochs="3"), "epochs must be an integer of at least 0, got '3'. Pass 3."),
         (lambda: fit(epochs=2.0), "epochs must be an integer of at least 0, got 2.0. Pass 2."),
         (lambda: fit(epochs=-1), "epochs must be an integer of at least 0, got -1. Pass 1, for example."),

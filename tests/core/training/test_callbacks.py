@@ -183,7 +183,7 @@ class Misspells:
 
 
 def test_a_metric_that_there_is_not_is_answered_with_those_that_there_are():
-    with pytest.raises(CallbackError, match=r"metrics: no value is called 'loss'\. It has train_loss\."):
+    with pytest.raises(CallbackError, match=r"metrics: no curve is called 'loss'\. It has train_loss\."):
         train(Misspells())
 
 

@@ -64,9 +64,3 @@ def batches_of(network, monkeypatch):
     seen, forward = [], network.module.forward
     monkeypatch.setattr(network.module, "forward", lambda x: seen.append(x.shape[1]) or forward(x), raising=False)
     return seen
-
-
-def test_the_values_are_loaded_with_weights_only(tmp_path):
-    found = chainrule.evaluate(linear(3, 1).build(), mse(), (torch.ones(4, 3), torch.ones(4, 1)))
-    torch.save(found, tmp_path / "values.pt")
-    assert torch.load(tmp_path / "values.pt", weights_only=True) == found

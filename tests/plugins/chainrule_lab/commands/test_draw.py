@@ -99,7 +99,7 @@ def test_a_file_svg_is_the_picture_alone(draw, tmp_path):
         (["drawn_networks.py:made_of_torch"], "got Linear of torch.nn. Name what chainrule_torch.from_torch(…) ret"),
         (
             ["drawn_networks.py:images", "--input-shape", "1,8"],
-            "got (N, 1, 8). Change --input-shape, the sizes behind N.",
+            "got (N, 1, 8). Change --input-shape, the sizes behind N, or declare the layer for it.",
         ),
         (["drawn_networks.py:images", "--input-shape", "1,x"], "--input-shape must be positive sizes with commas"),
         (["drawn_networks.py:number"], "draw: number in drawn_networks.py must be a network, a module or a function"),
