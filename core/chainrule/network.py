@@ -32,7 +32,7 @@ from chainrule.inspection import expect_declared_shapes, of_other_rows, summary
 from chainrule.network_parts import NetworkParts
 from chainrule.ops import expect_module, expect_tensor, shape_after
 from chainrule.shared_modules import ask_for_input_grads, begin_call, expect_no_values, expect_own_call
-from chainrule.watched_pass import Inputs, watched
+from chainrule.watched_pass import Forms, watched
 
 
 class Network(NetworkParts):
@@ -79,8 +79,8 @@ class Network(NetworkParts):
     _output_shape: torch.Size | None = None
     """That of the last call in train mode."""
 
-    _watched_inputs: Inputs | None = None
-    """Those of the last call in train mode, None where its backward is not watched."""
+    _watched_forms: Forms | None = None
+    """What the modules took in the last call in train mode, None where its backward is not watched."""
 
     awaits_backward: bool = False
     """Whether there was a call in train mode since the last backward."""
@@ -139,21 +139,22 @@ class Network(NetworkParts):
             ContractError: if the module returns anything but one tensor.
         """
         x = self.with_member_axis(x, per_member=per_member)
-        inputs: Inputs | None = {} if self.check_input(x) or (not self._has_gone_back and self.training) else None
+        self.check_input(x)
+        forms: Forms | None = {} if self.training and not self._has_gone_back else None
         if self.shared:
             begin_call(self)
         try:
-            if inputs is None:
+            if forms is None:
                 y = self.module.forward(x)
             else:
-                with watched(self._modules, x, inputs):
+                with watched(self._modules, x, forms):
                     y = self.module.forward(x)
         except (RuntimeError, NotImplementedError, ShapeError) as error:
             expect_dense("network", "x", x, self.device)
             expect_declared_shapes(self.module, x, error)
             raise
         expect_tensor(self.module, y)
-        if inputs is not None and y.shape[:1] != x.shape[:1]:
+        if forms is not None and y.shape[:1] != x.shape[:1]:
             wrong = ContractError(of_other_rows(self.module, x, y))
             expect_declared_shapes(self.module, x, wrong)  # which names the layer inside
             raise wrong
@@ -166,7 +167,7 @@ class Network(NetworkParts):
         own = self.__dict__  # setting attributes would take longer
         own["_output_shape"] = output.shape if self.training else None
         own["awaits_backward"] = self.training
-        own["_watched_inputs"] = inputs if self.training else None
+        own["_watched_forms"] = forms
         return output
 
     @explained
@@ -198,12 +199,12 @@ class Network(NetworkParts):
         try:
             if not self.is_ensemble:
                 grad_output = grad_output.unsqueeze(0)
-            if self._watched_inputs is None:
+            if self._watched_forms is None:
                 grad = self.module.backward(grad_output)
             else:
-                with watched(self._modules, None, self._watched_inputs):
+                with watched(self._modules, None, self._watched_forms):
                     grad = self.module.backward(grad_output)
-                own["_watched_inputs"], own["_has_gone_back"] = None, True
+                own["_watched_forms"], own["_has_gone_back"] = None, True
         except (AttributeError, RuntimeError, NotImplementedError) as error:
             if isinstance(error, ChainruleError):
                 raise
@@ -247,8 +248,8 @@ class Network(NetworkParts):
     def _input_dtype(self) -> torch.dtype:
         return torch.int64 if getattr(self.module, "integer_inputs", False) else self.dtype
 
-    def check_input(self, x: Tensor) -> bool:
-        """Check x (M, N, …) against the layers' rules, once for each new shape, dtype and device; return if it is new.
+    def check_input(self, x: Tensor) -> None:
+        """Check x (M, N, …) against the layers' rules, once for each new shape, dtype and device.
 
         Raises:
             ShapeError: if x does not fit.
@@ -259,7 +260,7 @@ class Network(NetworkParts):
         if KeepsForBackward.replacements != self._replacements:
             self.expect_same_parts()  # which forgets the shapes that fitted the settings so far
         if form in self._known_inputs:
-            return False
+            return
         expect_dense("network", "x", x, self.device)
         takes_integers = getattr(self.module, "integer_inputs", not x.is_floating_point())
         if takes_integers == x.is_floating_point():
@@ -274,7 +275,6 @@ class Network(NetworkParts):
             )
         shape_after(self.module, tuple(x.shape[2:]))
         self._known_inputs[form] = None
-        return True
 
     def expect_no_autocast(self) -> None:
         """Raise ChainruleError within torch.autocast, which would compute products in another dtype."""

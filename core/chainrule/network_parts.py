@@ -31,7 +31,7 @@ _DERIVED = (
     "_replacements",
     "_known_inputs",
     "_has_gone_back",
-    "_watched_inputs",
+    "_watched_forms",
     "shared",
     "_modules",
     "_named_parameters",

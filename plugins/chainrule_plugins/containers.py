@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chainrule import ChainruleError, Module, ModuleLike, label
 from chainrule.ops import expect_module, shown
@@ -37,6 +37,14 @@ class Container(Module):
 
     def named_children(self) -> Iterable[tuple[str, ModuleLike]]:
         return [(str(position), module) for position, module in enumerate(self.modules)]
+
+    if not TYPE_CHECKING:  # type checkers refuse an index by themselves
+
+        def __getitem__(self, index: object) -> NoReturn:
+            """Raise ChainruleError, which names what has the modules."""
+            raise ChainruleError(
+                f"{label(self)}: takes no index, got {shown(index)}. The modules are in {label(self)}.modules."
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join([*map(repr, self.modules), *self.settings()])})"

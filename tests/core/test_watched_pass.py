@@ -93,7 +93,73 @@ def test_by_hand_the_first_backward_is_held_to_its_call_and_no_later_one():
     network = sequential(linear(3, 3), Passes(lambda grad: grad)).build(dtype=torch.float64)
     by_hand(network)
     network(X)
-    assert network._watched_inputs is None
+    assert network._watched_forms is None
+
+
+class Pair(Module):
+    """Call what is inside with other arguments than one tensor, for more than one result."""
+
+    def __init__(self):
+        self.inner = Inner()
+
+    def named_children(self):
+        return [("inner", self.inner)]
+
+    def forward(self, x):
+        self.inner.forward(x[:, :4])
+        return self.inner.forward(x, other=(x,))[0]
+
+    def backward(self, grad_output):
+        return self.inner.backward(grad_output, 2.0)[0]
+
+
+class Inner(Module):
+    def forward(self, x, other=None):
+        return x * 2, other
+
+    def backward(self, grad_output, factor=1.0):
+        return factor * grad_output, None
+
+
+@pytest.mark.parametrize("run", [by_hand, by_step])
+def test_a_module_inside_may_have_a_contract_of_its_own(run):
+    run(sequential(linear(3, 3), Pair()).build(dtype=torch.float64))
+
+
+def test_a_call_in_train_mode_keeps_no_inputs_and_in_eval_mode_nothing_is_watched():
+    network = sequential(linear(3, 3), tanh()).build(dtype=torch.float64)
+    network(X)
+    shape = (X[None].shape, X.dtype)
+    assert network._watched_forms == {id(one): [shape] for one in network.modules()}
+    network.eval()(X)
+    assert network._watched_forms is None
+    network.train()
+    by_step(network)
+    network(X)
+    assert network._watched_forms is None
+
+
+class Counts(Module):
+    """Count the rows in place, in a tensor that the constructor made."""
+
+    def __init__(self):
+        self.count = torch.zeros(())
+
+    def forward(self, x):
+        self.count.add_(x.shape[1])
+        return x + 0
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+def test_tensors_made_under_inference_mode_are_changed_in_the_first_step_too():
+    with torch.inference_mode():
+        network = sequential(linear(3, 3), Counts()).build(dtype=torch.float64)
+    step = training_step(network, mse(), sgd())
+    step(X, Y)
+    step(X, Y)
+    assert network.modules()[2].count == 16
 
 
 class SavesNumber(Module):
@@ -137,7 +203,7 @@ def test_what_a_layer_saved_is_not_changed_by_the_next_one(run):
 
 
 USES = {
-    "a call": lambda network, loss, x, y: network.eval()(x),
+    "a call": lambda network, loss, x, y: network(x),
     "a step": lambda network, loss, x, y: training_step(network, loss, sgd())(x, y),
     "a fit": lambda network, loss, x, y: fit(network, loss, sgd(), train=(x, y), epochs=1),
     "an evaluation": lambda network, loss, x, y: evaluate(network, loss, (x, y)),

@@ -47,7 +47,11 @@ class Buffer(DeclaresAttributes):
     shared: bool
     data: Tensor
 
-    _instead: ClassVar[Mapping[str, str]] = dict.fromkeys((*dir(Tensor), "row", "transposed"), VALUES)
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys((*dir(Tensor), "row", "transposed"), VALUES),
+        **dict.fromkeys(("grad", "requires_grad", "requires_grad_"), "No gradient goes through a buffer."),
+        **dict.fromkeys(("numel", "size", "dim", "ndim"), "Its shape without the member axis is buffer.shape."),
+    }
 
     @explained
     def __init__(

@@ -72,9 +72,9 @@ class TrainingHooks(KeepsState):
         """Called once, after the last step or after the error that ended the fit, an error of a callback included."""
 
 
-def unmarked_hooks(plugin: object) -> list[str]:
-    """Return the functions of an object that have a hook's prefix but not `hookimpl`: pluggy would pass over them."""
-    named = {name: getattr(plugin, name, None) for name in dir(plugin) if name.startswith(f"{PROJECT}_")}
-    return [
-        name for name, function in named.items() if isroutine(function) and not hasattr(function, f"{PROJECT}_impl")
-    ]
+def unmarked_hooks(plugin: object, specs: type) -> list[str]:
+    """Return what an object has without `hookimpl`, which pluggy would pass over: hooks, and methods named like one."""
+    methods = [name for name in dir(type(plugin)) if isroutine(getattr(type(plugin), name, None))]
+    names = dict.fromkeys(name for name in (*vars(specs), *methods) if name.startswith(f"{PROJECT}_"))
+    hooks = {name: getattr(plugin, name, None) for name in names}
+    return [name for name, hook in hooks.items() if callable(hook) and not hasattr(hook, f"{PROJECT}_impl")]

@@ -27,7 +27,7 @@ from chainrule.base.loss_checks import (
     refuse_members,
 )
 from chainrule.base.no_backward import OF_LOSS, answer_backward
-from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward, versions
+from chainrule.base.saved_tensors import BOOKKEEPING, KeepsForBackward, content
 from chainrule.base.setting_values import equal
 from chainrule.calls import Explained, explained, signature_of
 from chainrule.errors import HyperparameterError, ShapeError, label
@@ -226,14 +226,14 @@ class Loss(Explained, KeepsForBackward):
         is_new = self._counted[0] != form
         if is_new:
             check_rows(self, prediction, target, per_member)
-            before = versions(prediction, target)
+            before = content(prediction), content(target)
         try:
             terms = self.forward(prediction, target)
         except (RuntimeError, NotImplementedError) as error:
             check_tensors(self, prediction, target, error)
             raise
         if is_new:
-            check_untouched(self, before, versions(prediction, target))
+            check_untouched(self, before, (content(prediction), content(target)))
             check_terms(self, prediction, terms)
             fix = "End the network with an activation that maps there."
             expect_in_domain(self, "predictions", prediction, self.domain(), fix)

@@ -66,8 +66,8 @@ def check_tensors(loss: Loss, prediction: Tensor, target: Tensor, error: Excepti
         ) from error
 
 
-def check_untouched(loss: Loss, before: tuple[int, int], now: tuple[int, int]) -> None:
-    """Raise ContractError if the versions of prediction and target show that `forward` changed one in place."""
+def check_untouched(loss: Loss, before: tuple[object, object], now: tuple[object, object]) -> None:
+    """Raise ContractError if the `content` of prediction and target shows that `forward` changed one in place."""
     if now != before:
         part = "prediction" if now[0] != before[0] else "target"
         raise ContractError(

@@ -97,13 +97,6 @@ class Module(Explained, KeepsForBackward):
         # Without arguments, so that a module is not taken for a schedule, a metric or an initializer.
         __call__.__signature__ = inspect.Signature([inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)])
 
-        def __getitem__(self, index: object) -> NoReturn:
-            """Raise ArgumentError, which names what has the layers."""
-            raise ArgumentError(
-                f"{label(self)}: takes no index, got {shown(index)}. The modules inside are in named_modules(), those "
-                "of a built network in network.modules()."
-            )
-
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map x (M, N, …) to y (M, N, …); save what backward needs with `save_for_backward`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
+
+from torch import Tensor
 
 from chainrule.errors import ContractError
 
@@ -44,8 +46,10 @@ def without(operators: Mapping[str, str], owner: Callable[[Any], str], fix: str)
     return decorate
 
 
-def _refused(symbol: str, owner: Callable[[Any], str], fix: str) -> Callable[..., NoReturn]:
-    def operator(self: object, *_: object) -> NoReturn:
+def _refused(symbol: str, owner: Callable[[Any], str], fix: str) -> Callable[..., Any]:
+    def operator(self: object, *others: object) -> Any:
+        if symbol in EQUALITY.values() and not isinstance(others[0], int | float | Tensor):
+            return NotImplemented  # as of any two objects
         raise ContractError(f'{owner(self)} has no operator "{symbol}". {fix}')
 
     return operator

@@ -103,14 +103,19 @@ class KeepsForBackward(ExplainsAttributes):
             )
         for tensor, before in zip(saved, self._versions, strict=False):
             if version(tensor) != before:
-                raise BackwardError(
-                    f"{label(self)}: a tensor saved for backward must not change before it, got one of shape "
-                    f"{tuple(tensor.shape[1:])} changed in place. Change a clone() instead."
-                )
+                raise changed_in_place(self, tensor)
         return saved
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_saved", "_versions")}
+
+
+def changed_in_place(owner: object, tensor: Tensor) -> BackwardError:
+    """Return the error about a saved tensor (M, …) that has changed before backward."""
+    return BackwardError(
+        f"{label(owner)}: a tensor saved for backward must not change before it, got one of shape "
+        f"{tuple(tensor.shape[1:])} changed in place. Change a clone() instead."
+    )
 
 
 def expect_tensors(owner: object, saved: Iterable[object]) -> None:
@@ -128,6 +133,12 @@ def version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-def versions(prediction: Tensor, target: Tensor) -> tuple[int, int]:
-    """Return those of a prediction and its target, 0 for one that is no tensor, which a loss refuses by itself."""
-    return version(prediction), version(target) if isinstance(target, Tensor) else 0
+def content(tensor: Tensor) -> object:
+    """Return what a change in place changes: torch's count, or of tensors without one, by inference mode, two sums."""
+    if not tensor.is_inference():
+        return tensor._version
+    if tensor.layout is not torch.strided:
+        return None
+    real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    values = real if real.is_floating_point() else real.double()
+    return str((values.sum(dtype=torch.float64).item(), values.norm(dtype=torch.float64).item()))  # NaN is not itself

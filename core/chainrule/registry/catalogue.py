@@ -233,7 +233,7 @@ class Catalogue:
 
     def _expect_hooks(self, plugin: Any) -> None:
         """Raise TypeError unless a registered plugin has hooks, each of them marked."""
-        if unmarked := unmarked_hooks(plugin):
+        if unmarked := unmarked_hooks(plugin, CatalogueHooks):
             raise TypeError(f"its hooks must be marked with @chainrule.hookimpl, got {', '.join(unmarked)} without it")
         if not self.manager.get_hookcallers(plugin):
             hooks = " or ".join(vars(self.manager.hook))

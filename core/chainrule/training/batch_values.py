@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.base.metric import Metric
 from chainrule.base.protocols import LossLike
-from chainrule.base.saved_tensors import version, versions
+from chainrule.base.saved_tensors import version
 from chainrule.errors import ContractError, ShapeError
 from chainrule.inspection import expect_declared_shapes
 from chainrule.network import Network
@@ -40,8 +40,12 @@ def batch_values(network: Network, loss: LossLike, inputs: Tensor, target: Tenso
         if version(inputs) != before:
             with watched(network.modules(), inputs, {}):  # which names the module
                 network.module.forward(inputs)
-        mean, denominator = loss.mean(prediction, target, per_member=True), loss.denominator(prediction, target)
     except (RuntimeError, NotImplementedError, ShapeError) as error:
+        expect_declared_shapes(network.module, inputs, error)
+        raise
+    try:
+        mean, denominator = loss.mean(prediction, target, per_member=True), loss.denominator(prediction, target)
+    except ShapeError as error:
         expect_declared_shapes(network.module, inputs, error)
         raise
     return BatchValues(prediction, mean, denominator, {})
@@ -57,6 +61,11 @@ def sums_of(name: str, metric: Metric, prediction: Tensor, target: Tensor) -> Ma
     found = metric.sums(prediction, target)
     expect_untouched(name, prediction, target, before)
     return found
+
+
+def versions(prediction: Tensor, target: Tensor) -> tuple[int, int]:
+    """Return what `expect_untouched` compares."""
+    return version(prediction), version(target)
 
 
 def expect_untouched(name: str, prediction: Tensor, target: Tensor, before: tuple[int, int]) -> None:

@@ -101,7 +101,7 @@ def implementations_of(callback: object) -> list[tuple[str, pluggy.HookImpl]]:
     Raises:
         CallbackError: if there are none, or one is unmarked or not as the hook is declared.
     """
-    if unmarked := unmarked_hooks(callback):
+    if unmarked := unmarked_hooks(callback, TrainingHooks):
         raise CallbackError(
             f"{label(callback)}: hooks must be marked with @chainrule.hookimpl, overrides included, got "
             f"{', '.join(unmarked)} without it. Mark each, and name otherwise what is no hook."

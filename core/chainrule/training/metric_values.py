@@ -9,9 +9,8 @@ from torch import Tensor
 
 from chainrule.base.metric import Metric, MetricLike
 from chainrule.base.metric_total import MetricTotal
-from chainrule.base.saved_tensors import versions
 from chainrule.errors import ChainruleError
-from chainrule.training.batch_values import expect_untouched, sums_of
+from chainrule.training.batch_values import expect_untouched, sums_of, versions
 from chainrule.training.running_means import RunningMeans
 
 

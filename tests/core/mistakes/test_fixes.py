@@ -6,7 +6,7 @@ import torch
 import chainrule
 from chainrule import ChainruleError, hyperparameter, param_groups, random_stream
 from chainrule.callbacks import best
-from chainrule.layers import linear
+from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.metrics import accuracy
 from chainrule.optimizers import adam, ema, sgd
@@ -36,8 +36,7 @@ def step(x, y):
         (lambda: linear(2, 1).build().load_random_state(None), "got None. Pass what random_state() returned."),
         (lambda: linear(2, 1).build()[0], "network: takes no index, got 0. The layers are network.modules(), a member"),
         (lambda: list(linear(2, 1).build()), "network: takes no index, got 0. The layers are network.modules(), a mem"),
-        (lambda: linear(2, 1)[0], "linear: takes no index, got 0. The modules inside are in named_modules(), those of"),
-        (lambda: list(linear(2, 1)), "linear: takes no index, got 0. The modules inside are in named_modules(), th"),
+        (lambda: sequential(linear(2, 1))[0], "sequential: takes no index, got 0. The modules are in sequential.modul"),
         (lambda: linear(2, 1).build().freeze(), 'freeze: needs a pattern, got none. Write freeze("weight").'),
         (lambda: linear(2, 1).build().unfreeze(), 'unfreeze: needs a pattern, got none. Write unfreeze("weight").'),
         (lambda: fit(epochs="3"), "epochs must be an integer of at least 0, got '3'. Pass 3."),

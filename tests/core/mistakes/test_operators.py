@@ -64,6 +64,8 @@ def test_a_parameter_and_a_buffer_are_no_tensors(make, symbol, use):
         (lambda: linear(3, 2).weight, "T", "Write parameter.transposed, for a matrix."),
         (lambda: linear(3, 2).weight, "numel", "Its shape without the member axis is parameter.shape."),
         (lambda: Buffer(3), "sub_", "Its values are buffer.data, "),
+        (lambda: Buffer(3), "numel", "Its shape without the member axis is buffer.shape."),
+        (lambda: Buffer(3), "grad", "No gradient goes through a buffer."),
         (lambda: Buffer(3), "row", "Its values are buffer.data, "),
     ],
 )
@@ -84,4 +86,5 @@ def test_parameters_and_buffers_are_equal_to_themselves_alone_and_keys_of_dicts(
 def test_a_step_is_a_key_by_its_identity():
     step = Step(1, 0.1)
     assert {step: 1}[step] == 1
-    assert step in [step]
+    assert step in [None, Step(1, 0.1), step]
+    assert step != None  # noqa: E711 - as code that compares anything does

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import re
 
 import pytest
@@ -228,6 +229,10 @@ class UnmarkedOverride(Recorder):
         super().chainrule_epoch_end(run, epoch, metrics)
 
 
+class UnmarkedPartial(Recorder):
+    chainrule_epoch_end = functools.partialmethod(print)
+
+
 class UnmarkedMisspelt(Recorder):
     def chainrule_fit_begin(self, run):
         pass
@@ -242,6 +247,7 @@ class UnmarkedMisspelt(Recorder):
         (Waits(), r"^waits: hooks must be plain functions, got chainrule_epoch_end with yield or async"),
         (Unmarked(), r"^unmarked: hooks must be marked with @chainrule.hookimpl, .* got chainrule_epoch_end without"),
         (UnmarkedOverride([], "a"), r"^unmarked_override: hooks must be marked .* got chainrule_epoch_end without it"),
+        (UnmarkedPartial([], "a"), r"^unmarked_partial: hooks must be marked .* got chainrule_epoch_end without it"),
         (UnmarkedMisspelt([], "a"), r"^unmarked_misspelt: hooks must be marked .* got chainrule_fit_begin without it"),
         (object(), r"^object: .* implements no training hook. Mark its methods with @chainrule\."),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-import torch
 from torch import Tensor
 
 from chainrule.base.protocols import LossLike
@@ -62,18 +61,21 @@ class TrainingStep:
             begin_call(self.network)
         if self._has_passed:
             return self._pass(x, y)
-        # Outside of inference mode, under which torch does not count in-place changes of saved tensors.
-        with torch.inference_mode(False), torch.no_grad(), watched(self.network.modules(), x, {}):
+        with watched(self.network.modules(), x, {}):
             outputs = self._pass(x, y)
-        self._has_passed = True
+        self._has_passed = vars(self.network)["_has_gone_back"] = True
         return outputs
 
     def _pass(self, x: Tensor, y: Tensor) -> Outputs:
         try:
             prediction = self.module.forward(x)
-            expect_tensor(self.module, prediction)
-            value = self.loss(prediction, y, per_member=True)
         except (RuntimeError, NotImplementedError, ShapeError) as error:
+            expect_declared_shapes(self.module, x, error)
+            raise
+        expect_tensor(self.module, prediction)
+        try:
+            value = self.loss(prediction, y, per_member=True)
+        except ShapeError as error:
             expect_declared_shapes(self.module, x, error)
             raise
         self.module.backward(self.loss.backward())
