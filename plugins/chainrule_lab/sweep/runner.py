@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import lru_cache
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -36,6 +37,9 @@ Outcomes: TypeAlias = list[Outcome]
 
 TARGETS = ("path", "log_dir")
 """Attributes by which callbacks name what they write."""
+
+GUARD = 'if __name__ == "__main__":'
+"""What keeps the workers of a script from doing what it does."""
 
 WAIT = 0.5
 """Seconds after which results that another process computes are looked for again."""
@@ -85,6 +89,8 @@ def run(name: str, make: Make, all_settings: Sequence[Settings], store: str | Pa
     with Store(store) as opened:
         opened.register(name, keyed)
         missing = opened.missing(known)
+        if missing:
+            _expect_no_worker_at_its_start()
         with Bar(name, len(known), len(known) - len(missing)) as bar:
             chunks = _planned({key: known[key] for key in missing}, keys, workers)
             tasks = _Tasks(opened, make, known, bar)
@@ -257,7 +263,8 @@ def _planned(missing: Mapping[str, Member], keys: Keys, workers: Workers) -> lis
 def _not_trained(settings: Settings, error: Exception) -> ChainruleError:
     if isinstance(error, BrokenProcessPool):
         return ChainruleError(
-            "sweep: a worker died before its ensemble was done. Run the sweep again, which goes on with the rest."
+            "sweep: a worker died before its ensemble was done. Run the sweep again, which goes on with the rest; a "
+            f"script whose workers die at their start lacks {GUARD} above its call of sweep."
         )
     what = str(error) if isinstance(error, ChainruleError) else one_line(error)
     return ChainruleError(f"sweep: {_named(settings)} cannot be trained: {what}")
@@ -276,6 +283,15 @@ def _made(make: Make, all_settings: Iterable[Settings]) -> Iterator[Member]:
                 what = str(error) if isinstance(error, ChainruleError) else one_line(error)
                 raise ChainruleError(f"sweep: {_named(settings)} cannot be made: {what}") from error
         yield Member(made[same], seed, settings)
+
+
+def _expect_no_worker_at_its_start() -> None:
+    """Raise ChainruleError in a worker that imports the script of the sweep that started it, and would wait for it."""
+    if getattr(current_process(), "_inheriting", False):  # as multiprocessing itself sees it
+        raise ChainruleError(
+            "sweep: a script must call it under a guard, since each worker process imports the script, got a call "
+            f"during that import. Write {GUARD} above the call."
+        )
 
 
 def _expect_repeatable(make: Make, member: Member, key: str) -> None:

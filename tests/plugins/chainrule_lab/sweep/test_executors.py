@@ -4,11 +4,13 @@ import logging
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import current_process, get_all_start_methods, get_context
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,40 @@ def test_a_process_that_dies_is_told_in_one_line_and_the_sweep_goes_on(sweep, tm
             sweep(executor, **slowly)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         expect_same(sweep(executor, **slowly), sweep(None, "here.db"))
+
+
+def test_a_worker_whose_import_of_the_script_reaches_the_sweep_is_told_of_the_guard(sweep, monkeypatch):
+    sweep(None, search={"lr": [0.1]})
+    monkeypatch.setattr(current_process(), "_inheriting", True, raising=False)
+    sweep(None, search={"lr": [0.1]})  # trains nothing
+    with pytest.raises(chainrule.ChainruleError, match=r'under a guard, .* Write if __name__ == "__main__": above'):
+        sweep(None)
+
+
+SCRIPT = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import chainrule
+from chainrule.losses import mse
+from tests.plugins.chainrule_lab.sweep.recipes import X, Y, build
+
+executor = ProcessPoolExecutor(1, mp_context=get_context({method!r}))
+data = (X.float(), Y.float())
+chainrule.sweep(build, {{"lr": [0.1]}}, loss=mse(), train=data, epochs=1, executor=executor)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [method for method in get_all_start_methods() if method != "fork"])
+def test_a_script_without_a_guard_ends_and_both_processes_name_it(tmp_path, method):
+    (script := tmp_path / "script.py").write_text(SCRIPT.format(method=method))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    given = {"cwd": tmp_path, "env": environment, "timeout": 120, "check": False, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, script], **given)
+    of_the_worker, of_the_script = [line for line in done.stderr.splitlines() if "ChainruleError: " in line]
+    assert 'Write if __name__ == "__main__": above' in of_the_worker
+    assert 'die at their start lacks if __name__ == "__main__": above' in of_the_script
 
 
 @pytest.mark.slow
