@@ -45,13 +45,11 @@ def results_of(plans: Sequence[Plan]) -> Iterator[Iterable[Result]]:
         ChainruleError: if a process ends that checks, as by a crash of a component.
     """
     processes = min(len(plans), _processors())
-    if len(plans) < MANY or processes == 1:
+    pool = None if len(plans) < MANY or processes == 1 else _pool(processes)
+    if pool is None:
         for plan in plans:
             yield run_all(plan.subject, plan.checks)
         return
-    context = multiprocessing.get_context("spawn")
-    threads = max(1, torch.get_num_threads() // processes)
-    pool = ProcessPoolExecutor(processes, context, initializer=_prepare, initargs=(threads,))
     try:
         waiting = [
             pool.submit(_results, plan.address, [(check.origin, check.name) for check in plan.checks]) for plan in plans
@@ -60,6 +58,16 @@ def results_of(plans: Sequence[Plan]) -> Iterator[Iterable[Result]]:
             yield _awaited(plan, results)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pool(processes: int) -> ProcessPoolExecutor | None:
+    """Return a pool of so many processes, or None where the system has no place for their locks."""
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, torch.get_num_threads() // processes)
+    try:
+        return ProcessPoolExecutor(processes, context, initializer=_prepare, initargs=(threads,))
+    except (OSError, NotImplementedError):  # /dev/shm cannot be written; Python was built without semaphores
+        return None
 
 
 def _awaited(plan: Plan, results: Future[list[Result]]) -> list[Result]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from chainrule import ChainruleError
 from chainrule.cli.worker_processes import end_with_the_parent
+from chainrule.errors import one_line
 from chainrule_lab.extra import lab_required
 
 
@@ -36,7 +37,14 @@ def executor_of(owner: str, workers: int, dask: str) -> Iterator[Executor | None
             yield client.get_executor()
     elif workers:
         context = get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_the_parent) as pool:
+        try:
+            pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_the_parent)
+        except (OSError, NotImplementedError) as error:
+            raise ChainruleError(
+                f"{owner}: worker processes must have a place for the locks that they share, such as /dev/shm, got "
+                f"{one_line(error).rstrip('.')}. Make it writable, or train in one process (see --help)."
+            ) from error
+        with pool:
             yield pool
     else:
         yield None

@@ -100,6 +100,15 @@ def test_few_are_checked_in_this_process(rules, monkeypatch):
     assert "failed" in {result.outcome for results in results_of(made) for result in results}
 
 
+def test_where_processes_can_share_no_locks_one_checks_all(rules, monkeypatch):
+    def without_shared_memory(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(parallel_checks, "ProcessPoolExecutor", without_shared_memory)
+    made = plans(f"initializers:{rules}:Twos", "initializers:ones")
+    assert [told(found) for found in results_of(made)] == [told(run_all(plan.subject, plan.checks)) for plan in made]
+
+
 @pytest.mark.parametrize("kind", ["Ends", "Interrupted"])
 def test_the_end_of_a_process_is_one_line(rules, kind):
     made = plans(f"initializers:{rules}:{kind}", f"initializers:{rules}:Twos")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chainrule import ChainruleError
+from chainrule_lab.sweep import executors
+
 COMMAND = """
 import os, time
 from chainrule_lab.sweep.executors import executor_of
@@ -23,6 +26,16 @@ def runs(process):
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_system_without_a_place_for_shared_locks_is_told_in_one_line(monkeypatch):
+    def without_shared_memory(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(executors, "ProcessPoolExecutor", without_shared_memory)
+    words = "^bench: worker processes must have a place for the locks .* Read-only file system. Make it writable, or"
+    with pytest.raises(ChainruleError, match=words), executors.executor_of("bench", 2, ""):
+        pass
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
