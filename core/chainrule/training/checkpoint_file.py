@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 import warnings
 import zlib
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from torch.serialization import default_restore_location
@@ -24,6 +26,9 @@ MARK = b"chainrule run "
 FORMAT = b"0001"
 END = len(MARK) + len(FORMAT) + 8
 """The bytes after those of `torch.save`, which `torch.load` passes over: mark, format, and their CRC-32 as 8 digits."""
+
+ABANDONED = 3600.0
+"""Seconds after which a file that is still not renamed has nobody that writes it, on this machine or another."""
 
 MAPPINGS = (dict, OrderedDict, Rates)
 """The kinds of dict that torch.load takes without running code."""
@@ -50,11 +55,10 @@ class CheckpointFile:
             self.path = Path(path).expanduser().resolve()  # a link's target is what is replaced
             if self.path.exists() and not self.path.is_file():
                 raise ValueError("no file")
-            for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):  # by a run that was killed
-                if left.name.removeprefix(f".{self.path.name}.").removesuffix(".part").isdecimal():
-                    left.unlink(missing_ok=True)
-            self._beside().touch()  # fails now rather than after the first epoch
-            self._beside().unlink()
+            self._beside = self.path.with_name(f".{self.path.name}.{uuid4().hex}.part")
+            self._beside.touch()  # fails now rather than after the first epoch
+            self._beside.unlink()
+            self._take_away_what_is_left()
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file; if that fails, it stays as it is.
@@ -64,7 +68,7 @@ class CheckpointFile:
         """
         content = BytesIO()
         torch.save(state, content)
-        beside = self._beside()
+        beside = self._beside
         try:
             with self._explained(self.path), beside.open("wb") as file:
                 file.write(content.getbuffer())
@@ -116,8 +120,12 @@ class CheckpointFile:
     def _refused(self, rule: str, got: str) -> StateError:
         return StateError(f"fit: checkpoint {self.path} must {rule}, got {got}. Delete it, or pass another path.")
 
-    def _beside(self) -> Path:
-        return self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+    def _take_away_what_is_left(self) -> None:
+        """Delete what was left by runs that were killed as they wrote; younger files may be those of living ones."""
+        for part in self.path.parent.glob(f".{glob.escape(self.path.name)}.{'[0-9a-f]' * 32}.part"):
+            with suppress(OSError):  # its run has renamed it, or it is somebody else's
+                if time.time() - part.stat().st_mtime > ABANDONED:
+                    part.unlink()
 
     @contextmanager
     def _explained(self, path: object) -> Iterator[None]:

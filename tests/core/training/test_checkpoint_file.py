@@ -15,6 +15,7 @@ from chainrule.callbacks import best, history_file
 from chainrule.layers import batch_norm, dropout, linear, sequential
 from chainrule.losses import bce_with_logits, mse
 from chainrule.optimizers import adam, ema, sgd
+from chainrule.training.checkpoint_file import CheckpointFile
 
 X, Y = torch.rand(2, 16, 2, generator=torch.Generator().manual_seed(0))
 
@@ -207,11 +208,29 @@ def test_a_folder_that_must_not_be_written_is_refused(written):
 
 
 def test_what_a_killed_run_left_half_written_is_taken_away(written):
-    (left := written.with_name(".run.ckpt.1.part")).write_bytes(b"half")
-    (of_another := written.with_name(".run.ckpt.a.1.part")).write_bytes(b"half")
+    part = f"{'0a' * 16}.part"
+    (left := written.with_name(f".run.ckpt.{part}")).write_bytes(b"half")
+    (of_another := written.with_name(f".run.ckpt.a.{part}")).write_bytes(b"half")
+    for file in (left, of_another):
+        os.utime(file, (0, 0))
     train(written)
     assert not left.exists()
     assert of_another.exists()
+
+
+def test_another_start_leaves_alone_what_a_living_run_is_writing(tmp_path, monkeypatch):
+    path = tmp_path / "run.ckpt"
+    first, flush = CheckpointFile(path, ["a"]), os.fsync
+
+    def flush_as_another_starts(file):
+        monkeypatch.setattr(os, "fsync", flush)
+        CheckpointFile(path, ["a"]).write({"a": 2})
+        flush(file)
+
+    monkeypatch.setattr(os, "fsync", flush_as_another_starts)
+    first.write({"a": 1})
+    assert first.read(torch.device("cpu")) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_link_stays_one(written):
