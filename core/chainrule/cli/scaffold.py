@@ -122,16 +122,19 @@ def _check_target(target: Path) -> None:
 
 
 def _write(texts: Mapping[str, str], target: Path) -> None:
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    there = target.exists()  # then it is filled, since it may be a mount point, or in a folder that is not writable
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target if there else target.parent))
     try:
         package = beside / target.name  # not by mkdtemp, whose folders are private
         for path, text in texts.items():
             file = package / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
-        if target.exists():
-            target.rmdir()
-        package.rename(target)
+        if there:
+            for entry in list(package.iterdir()):
+                entry.rename(target / entry.name)
+        else:
+            package.rename(target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -148,6 +148,15 @@ def test_an_empty_folder_is_a_target(packages):
     assert (packages.root / "mine" / "pyproject.toml").is_file()
 
 
+def test_an_empty_folder_is_filled_rather_than_replaced_which_a_mount_point_cannot_be(tmp_path):
+    (target := tmp_path / "mounted").mkdir()
+    before, texts = target.stat().st_ino, scaffold.package_files("optimizers", "fresh", "mit")
+    scaffold.write_package(texts, target)
+    assert target.stat().st_ino == before
+    assert _files(tmp_path) == {f"mounted/{path}" for path in texts}
+    assert not list(target.glob(".mounted-*"))
+
+
 USED = "the name and its class must not shadow names that its code uses"
 REFUSED = {
     "a kind that does not exist": (["optimiser", "fresh"], 'Did you mean "optimizers"'),
