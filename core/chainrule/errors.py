@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError
 
 
@@ -99,6 +99,13 @@ def one_line(error: BaseException) -> str:
     except Exception:  # noqa: BLE001  # a plugin's exception may have a faulty __str__
         text = "an error that cannot be printed"
     return f"{type(error).__name__}: {' '.join(text.split())}".rstrip(": ")
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those from which it followed."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def levels_to_the_caller(*between: str) -> int:

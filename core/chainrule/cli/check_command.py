@@ -14,6 +14,7 @@ import typer
 from chainrule import registry
 from chainrule.cli.completion import complete_name
 from chainrule.cli.output import echo, print_json, stdout_kept_for, styled
+from chainrule.cli.surroundings import expect_surroundings
 from chainrule.errors import BrokenComponentError, ChainruleError
 from chainrule.registry.kinds import KINDS, kind_or_none
 from chainrule.terminal import console
@@ -50,6 +51,8 @@ def check(
     """
     if bool(names) + everything + list_checks != 1:
         raise typer.BadParameter("give names, or --all, or --list.")
+    if not list_checks:
+        expect_surroundings()  # or the components would be blamed
     from chainrule.cli.parallel_checks import Plan, results_of
     from chainrule.testing import checks_of, every_check
 

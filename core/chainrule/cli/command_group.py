@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from chainrule import registry
 from chainrule.cli.output import echo
+from chainrule.cli.surroundings import expect_surroundings
 from chainrule.errors import BrokenComponentError, ChainruleError, one_line
 from chainrule.registry.component import Component
 from chainrule.registry.kinds import COMMANDS
@@ -93,17 +94,16 @@ class CommandGroup(TyperGroup):
         expect_values(arguments)
         try:
             return super().main(arguments, *rest, **settings)
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise ChainruleError("chainrule needs torch, which is not installed: pip install torch.") from error
-        except OSError as error:
-            if "--install-completion" not in arguments or error.filename is None:
-                raise
-            raise ChainruleError(
-                f"--install-completion: {error.filename} must be writable, got {error.strerror}. "
-                "Put the output of --show-completion where your shell reads it."
-            ) from error
+        except Exception as error:
+            expect_surroundings(error)
+            if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+                raise ChainruleError("chainrule needs torch, which is not installed: pip install torch.") from error
+            if isinstance(error, OSError) and error.filename is not None and "--install-completion" in arguments:
+                raise ChainruleError(
+                    f"--install-completion: {error.filename} must be writable, got {error.strerror}. "
+                    "Put the output of --show-completion where your shell reads it."
+                ) from error
+            raise
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, chainrule's own first."""

@@ -19,18 +19,19 @@ def checked_text(choice: Chosen, command: str) -> str:
     Raises:
         ChainruleError: if there is no such file.
     """
+    cause: Exception | None = None
     text = exported(choice.rule, choice.title, command, required=choice.required)
     try:
         found = parting(choice.rule, imported(text, choice.title), arguments_of(choice), steps=STEPS)
     except ChainruleError:
         raise
     except Exception as error:  # noqa: BLE001 - of a file that lacks something, or of a rule
-        found = one_line(error).rstrip(".")
+        found, cause = one_line(error).rstrip("."), error
     if found is not None:
         raise ChainruleError(
             f"export: {label(choice.rule)}: the file must step as chainrule_torch.optimizer does, got {found}. "
             "Train with chainrule_torch.optimizer."
-        )
+        ) from cause
     return text
 
 

@@ -92,6 +92,16 @@ def test_a_changed_file_is_told_apart(name: str, old: str, new: str) -> None:
     assert found is not None
 
 
+def test_the_error_that_a_file_raises_is_the_cause_of_the_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory")
+
+    monkeypatch.setattr("chainrule_torch.export.checked.parting", fail)
+    with pytest.raises(ChainruleError, match="No usable temporary directory") as caught:
+        checked_text(text_of("adam")[0], "chainrule export adam")
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+
+
 def test_a_file_that_steps_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = text_of("adam")[1].replace("alpha=rule.lr", "alpha=2 * rule.lr")
     monkeypatch.setattr("chainrule_torch.export.checked.exported", lambda *_, **__: wrong)

@@ -13,7 +13,7 @@ class Finding:
     Attributes:
         level: "wrong" or "note".
         topic: "blocked", "chainrule", "collision", "command", "component", "contract", "group", "hook", "metadata",
-            "name", "requirement", "scope", "shadowed", "stale" or "torch".
+            "name", "requirement", "scope", "shadowed", "stale", "surroundings" or "torch".
         subject: a component's key, or the name of a distribution or module.
         package: the distribution at fault.
         message: one line with the subject, the rule, the value and the fix.

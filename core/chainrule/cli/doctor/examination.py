@@ -8,6 +8,7 @@ from dataclasses import replace
 from chainrule.cli.doctor import Finding
 from chainrule.cli.doctor.distributions import distribution_findings
 from chainrule.cli.doctor.loading import MODULES, Outcome, load_each
+from chainrule.cli.surroundings import lack
 from chainrule.errors import ChainruleError
 from chainrule.registry.catalogue import Catalogue
 from chainrule.registry.component import Component
@@ -18,7 +19,9 @@ TOPICS = {"invalid": "name", "blocked": "blocked", "ambiguous": "collision"}
 
 
 def examine(limit: float) -> tuple[list[Finding], int, int]:
-    """Return the findings, and how many of how many entry points could be loaded."""
+    """Return the findings, and how many of how many entry points could be loaded: none where nothing can be tried."""
+    if missing := lack():
+        return [Finding("wrong", "surroundings", "chainrule", "", missing)], 0, 0
     catalogue = Catalogue()
     others = [other for other in (*catalogue.hooks, *catalogue.out_of_scope) if not catalogue.is_blocked(other)]
     results = list(load_each([*others, *_usable(catalogue)], limit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chainrule.base.protocols import LossLike
 from chainrule.base.step import Due
-from chainrule.errors import CompileWarning, levels_to_the_caller
+from chainrule.errors import CompileWarning, causes, levels_to_the_caller
 from chainrule.network import Network
 from chainrule.shared_modules import begin_call
 from chainrule.training.running_means import RunningMeans
@@ -280,7 +280,7 @@ class CompiledStep:
 def warn_uncompiled(what: str, error: Exception, rest: str) -> None:
     """Warn that compile=True does less than it might, and what happens in its place."""
     reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
-    said = " ".join(map(str, _causes(error)))
+    said = " ".join(map(str, causes(error)))
     if any(words in said for words in OF_VALUES):
         reason = "what it does depends on a tensor's value, as by if, .item() or a mask"
     warnings.warn(
@@ -288,10 +288,3 @@ def warn_uncompiled(what: str, error: Exception, rest: str) -> None:
         CompileWarning,
         stacklevel=levels_to_the_caller(),
     )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those from which it followed."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
