@@ -95,8 +95,7 @@ def _saved(module: object) -> tuple[Any, ...]:
 def _is_right(grad: object, form: Form, is_needed: bool) -> bool:
     if not is_needed:
         return not isinstance(grad, tuple | list)  # with gradients of parameters, which no one adds
-    shape, dtype = form
-    return isinstance(grad, Tensor) and (not dtype.is_floating_point or (grad.shape, grad.dtype) == form)
+    return isinstance(grad, Tensor) and (not form[1].is_floating_point or (grad.shape, grad.dtype) == form)
 
 
 def _in_words(shape: Size, dtype: torch.dtype) -> str:
