@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import ChainruleError, Optimizer, Parameter, StateError
+from chainrule import ChainruleError, Optimizer, Parameter, State, StateError
 from chainrule.arguments import is_iterable, shown
 from chainrule.errors import ArgumentError, label
+from chainrule_torch.adapter.placement import is_distributed
+from chainrule_torch.adapter.state_entries import STEP
 
 
 def expect_parameters(rule: Optimizer, params: Any) -> None:
@@ -47,22 +49,24 @@ def expect_dense(rule: Optimizer, grads: Iterable[Tensor | None]) -> None:
 
 
 def expect_dtypes_kept(
-    rule: Optimizer, parameters: Iterable[Tensor], states: Mapping[Tensor, Any], widens: Callable[[Tensor], bool]
+    rule: Optimizer, parameters: Iterable[Tensor], states: Mapping[Tensor, Any], begun: Callable[[Tensor], State]
 ) -> None:
-    """Raise StateError if a parameter has another dtype or device than its state, which was made before.
+    """Raise StateError if the state of a parameter has another dtype or device than one made for it now would have.
 
     Args:
         rule: the optimizer's.
         parameters: those of a group.
         states: the state of each parameter.
-        widens: whether the state of a parameter has a dtype of its own.
+        begun: makes the initial state of a parameter.
     """
     for parameter in parameters:
-        for name, entry in states.get(parameter, {}).items():
-            if not isinstance(entry, Tensor) or not entry.dim() or not entry.is_floating_point():
-                continue
-            is_of_another = entry.dtype != parameter.dtype and not widens(parameter)
-            if is_of_another or entry.device != parameter.device:
+        own = states.get(parameter, {})
+        if not own.get(STEP):  # whose state is made anew
+            continue
+        here = parameter.to_local() if is_distributed(parameter) else parameter  # other processes may have no error
+        for name, fresh in begun(here).items():
+            entry = own.get(name)
+            if isinstance(entry, Tensor) and (entry.dtype, entry.device) != (fresh.dtype, fresh.device):
                 raise StateError(
                     f"{label(rule)}: a parameter must keep dtype and device, got {parameter.dtype} on "
                     f"{parameter.device} with {name} of {entry.dtype} on {entry.device}. Convert or move the model "

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from chainrule import ChainruleError, Optimizer
+from chainrule import ChainruleError, Optimizer, State
 from chainrule.arguments import expect_state
 from chainrule.errors import label
 from chainrule.ops import expect_flag
@@ -202,7 +202,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 else:
                     self._step_group(group, rule)
             except (RuntimeError, ChainruleError):  # the latter of a rule that mixed the two
-                expect_dtypes_kept(self._settings.rule, group["params"], state, self._precision.widens)
+                expect_dtypes_kept(self._settings.rule, group["params"], state, partial(self._begun, rule))
                 raise
 
     _step_uncompiled = _disable_dynamo(lambda self, closure: self._step(closure))
@@ -228,12 +228,13 @@ class RuleOptimizer(torch.optim.Optimizer):
         if self._shows_others:
             self._expect_trained()
         group = self.param_groups[i]
-        try:
-            with without_autocast():
-                self._step_group({**group, "params": [parameter]}, self._current_rule(i, group))
-        except (RuntimeError, ChainruleError):
-            expect_dtypes_kept(self._settings.rule, [parameter], self.state, self._precision.widens)
-            raise
+        with without_autocast():
+            rule = self._current_rule(i, group)
+            try:
+                self._step_group({**group, "params": [parameter]}, rule)
+            except (RuntimeError, ChainruleError):
+                expect_dtypes_kept(self._settings.rule, [parameter], self.state, partial(self._begun, rule))
+                raise
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -257,8 +258,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 continue
             state = self._layout.state_of(parameter, current, states)
             if not state.get(STEP):
-                with outside_of_modes():
-                    fresh = self._precision.begin(chain, parameter)
+                fresh = self._begun(current, parameter)
                 for name in of_the_rule(state).keys() - fresh.keys():  # of another dtype or other settings
                     del state[name]
                 state.update(fresh)
@@ -279,6 +279,11 @@ class RuleOptimizer(torch.optim.Optimizer):
             take_sharded(current, rows, at, self._take)
         else:
             self._take(current, rows, at, take_rows)
+
+    @outside_of_modes()
+    def _begun(self, current: GroupRule, parameter: Tensor) -> State:
+        """Return the initial entries of a parameter's state."""
+        return self._precision.begin(current.chain, parameter)
 
     def _take(self, current: GroupRule, rows: Sequence[Tensors], moments: Sequence[Moment], take: TakeRows) -> None:
         """Take a step with tensors of this process."""

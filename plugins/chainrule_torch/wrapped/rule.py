@@ -57,7 +57,7 @@ class Wrapped(Optimizer):
         if {name: value.shape for name, value in after.items()} != {name: v.shape for name, v in known.items()}:
             raise ContractError(
                 f"{label(self)}: {self.kind.__name__} must keep one form of state, got {sorted(after)} after "
-                f"{sorted(known)}. Wrap another optimizer."
+                f"{sorted(known)}. Convert the model before the optimizer is made, or wrap another optimizer."
             )
         for name, value in after.items():
             state[name].copy_(value)

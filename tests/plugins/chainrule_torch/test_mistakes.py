@@ -25,6 +25,11 @@ class Adam(Mine):
     """A rule of its own under a name that a package has."""
 
 
+def step(weight, rule):
+    weight.sum().backward()
+    rule.step()
+
+
 def model():
     return nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 1))
 
@@ -100,19 +105,30 @@ def test_a_model_that_is_converted_after_its_optimizer_was_made_is_named():
         stepper.step()
 
 
+@pytest.mark.parametrize("made", [{}, {"release": True}], ids=str)
+@pytest.mark.parametrize(
+    ("before", "after"), [(torch.float32, torch.float64), (torch.float64, torch.bfloat16)], ids=["float64", "bfloat16"]
+)
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("adam", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("adafactor", {}), ("torch_adam", {})],
+    [("adam", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("muon", {}), ("adafactor", {}), ("torch_adam", {})],
 )
-def test_a_model_that_is_converted_after_the_first_step_is_answered(name, settings):
-    mine, x = model(), torch.randn(3, 2)
-    rule = optimizer(name, mine.parameters(), **settings)
-    mine(x).mean().backward()
-    rule.step()
-    mine.double().zero_grad()
-    mine(x.double()).mean().backward()
-    with pytest.raises(StateError, match=f"^{name}: a parameter must keep dtype and device, got torch.float64 on cpu"):
-        rule.step()
+def test_a_model_that_is_converted_after_the_first_step_is_answered(name, settings, before, after, made):
+    weight = nn.Parameter(torch.ones(2, 3, dtype=before))
+    rule = optimizer(name, [weight], **settings, **made)
+    step(weight, rule)
+    weight.grad, weight.data = None, weight.data.to(after)
+    with pytest.raises(StateError, match=f"^{name}: a parameter must keep dtype and device, got {after} on cpu"):
+        step(weight, rule)
+
+
+def test_a_model_that_is_converted_where_another_optimizer_keeps_a_number_by_its_dtype_is_answered():
+    weight = nn.Parameter(torch.ones(2, 3, dtype=torch.float64))
+    rule = optimizer("torch_adam", [weight], state_dtype=torch.bfloat16)
+    step(weight, rule)
+    weight.grad, weight.data = None, weight.data.float()
+    with pytest.raises(ChainruleError, match=r"\. Convert the model before the optimizer is made, or wrap another"):
+        step(weight, rule)
 
 
 class Failing(Optimizer):
@@ -132,3 +148,27 @@ def test_an_error_in_a_step_of_16_bits_is_not_taken_for_that_of_a_conversion():
     only.grad = torch.ones_like(only)
     with pytest.raises(RuntimeError, match=r"^none$"):
         stepper.step()
+
+
+class Wide(Optimizer):
+    """A rule whose state has a dtype of its own."""
+
+    elementwise = False
+
+    def init(self, parameter):
+        return {"m": torch.zeros_like(parameter, dtype=torch.float64)}
+
+    def update(self, parameter, grad, state, step):
+        if step.t > 1:
+            raise ChainruleError("wide: none.")
+        return grad
+
+
+@pytest.mark.parametrize("settings", [{}, {"release": True}], ids=str)
+def test_an_error_of_a_rule_with_state_of_another_dtype_is_not_taken_for_that_of_a_conversion(settings):
+    weight = nn.Parameter(torch.ones(3))
+    rule = type("Made", (RuleOptimizer,), {"factory": Wide})([weight], lr=0.1, **settings)
+    step(weight, rule)
+    weight.grad = None
+    with pytest.raises(ChainruleError, match=r"^wide: none\.$"):
+        step(weight, rule)
