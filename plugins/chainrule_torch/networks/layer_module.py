@@ -29,9 +29,10 @@ def as_torch_module(layer: ModuleLike | Network) -> LayerModule:
     Parameters, buffers and their names are the layer's. One that is not built gets its first values as torch's
     modules do, by ``torch.manual_seed``, which also determines what dropout draws.
 
-    Its submodules hold the parameters of the layers inside, which follow their modes: ``get_submodule("1").eval()``
-    freezes the statistics of a batch_norm there, and then there is no backward through it. They are of no class of
-    torch.nn, so that what looks for one, as ``torch.optim.swa_utils.update_bn`` does, finds none. For both use
+    Its submodules hold the parameters of the layers inside, which follow their modes; a layer without parts follows the
+    one around it. ``get_submodule("1").eval()`` freezes the statistics of a batch_norm there, and then no backward of
+    the whole module is possible, not even for a head behind layers that need no gradient. The submodules are of no
+    class of torch.nn, so that what looks for one, as ``torch.optim.swa_utils.update_bn`` does, finds none. For both use
     `to_torch`.
 
     Raises:

@@ -23,7 +23,7 @@ class LayerPass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, built: BuiltLayer, modes: Sequence[bool], x: Tensor, *values: Tensor) -> Tensor:
-        ctx.built, ctx.count = built, len(values)
+        ctx.built, ctx.count, ctx.trains = built, len(values), modes[0]
         ctx.barrier = built.switch(modes, with_grad=any(ctx.needs_input_grad))
         built.bind(values)
         before = built.buffer_versions()
@@ -38,9 +38,12 @@ class LayerPass(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         built, layer = ctx.built, ctx.built.layer
         if ctx.barrier is not None:
+            first, last = "Call train()", "use to_torch(network)"
+            if ctx.trains:  # and a layer inside was switched on purpose
+                first, last = "Use to_torch(network)", "call train()"
             raise BackwardError(
                 f"{label(layer)}: backward must follow a forward in train mode, got eval mode, in which {ctx.barrier} "
-                "has no gradient. Call train(), leave the gradient out with torch.no_grad(), or use to_torch(network)."
+                f"has no gradient. {first}, leave the gradient out with torch.no_grad(), or {last}."
             )
         tensors = ctx.saved_tensors  # once, since a checkpoint may compute them anew
         values = tensors[: ctx.count]

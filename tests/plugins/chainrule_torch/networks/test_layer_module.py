@@ -218,7 +218,7 @@ def test_eval_mode_passes_gradients_where_it_computes_the_same():
     expected = torch.autograd.grad(module(x).sum(), x)
     assert torch.equal(torch.autograd.grad(module.eval()(x).sum(), x)[0], expected[0])
     y = doubled(sequential(linear(2, 2), batch_norm(2))).eval()(x)
-    message = r"^sequential: backward must follow a forward in train mode, got eval mode, in which batch_norm has no"
+    message = r"^sequential: backward must .* got eval mode, in which batch_norm has no gradient\. Call train"
     with pytest.raises(BackwardError, match=message):
         y.sum().backward()
 
@@ -230,7 +230,7 @@ def test_layers_inside_follow_the_modes_of_the_submodules_that_hold_their_parts(
     for one in (module, copy.deepcopy(module), as_torch_module(from_torch(module))):
         assert_close(one(x), expected, rtol=1e-5, atol=0)
         assert one.get_buffer("1.num_batches_tracked") == 0
-        with pytest.raises(BackwardError, match=r"in which batch_norm has no gradient\. Call train\(\), leave"):
+        with pytest.raises(BackwardError, match=r"batch_norm has no gradient\. Use to_torch\(network\), leave"):
             one(x).sum().backward()
     module.train()(x)
     assert module.get_buffer("1.num_batches_tracked") == 1
