@@ -52,13 +52,18 @@ class Layout:
         flatten: whether parameters and gradients become views of vectors.
         alone: whether each parameter is stepped alone.
         is_read: whether somebody has the state.
+        numbered: that of the layout in whose place this one is.
 
     Attributes:
         flat: the groups whose state lies in vectors, by number.
+        numbered: the first number that was given to no parameter for its key.
     """
 
-    def __init__(self, precision: Precision, *, flatten: bool, alone: bool, is_read: bool = False) -> None:
+    def __init__(
+        self, precision: Precision, *, flatten: bool, alone: bool, is_read: bool = False, numbered: int = 0
+    ) -> None:
         self._precision, self._flatten, self._alone, self._is_read = precision, flatten, alone, is_read
+        self.numbered = numbered
         self.flat: dict[int, FlatGroup] = {}
         self._unread: dict[int, Unread] = {}
         self._states: list[dict[str, Tensor]] = []
@@ -66,7 +71,7 @@ class Layout:
     def add(self, i: int, rule: GroupRule, parameters: list[Tensor], state: States, before: int) -> None:
         """Add a group, whose state is made now or later, but for parameters that have theirs from a group before.
 
-        Its random numbers are those of no parameter with a state, and of none of so many in the groups before.
+        Its random numbers are those of no parameter that was added before, and of none in the groups before.
 
         Raises:
             ChainruleError: if its parameters are to be flattened, and cannot be, or if the rule makes no such state.
@@ -75,7 +80,7 @@ class Layout:
             self.show(state)
             self.flat.clear()
         known = [parameter for parameter in parameters if state.get(parameter)]
-        first = max(before, len(state) + sum(len(each.parameters) for each in self._unread.values()))
+        least = max(before, len(state) + sum(len(each.parameters) for each in self._unread.values()))
         obstacle = self._obstacle(rule, parameters)
         if obstacle is None:
             for dtype in {parameter.dtype for parameter in parameters}:
@@ -84,6 +89,7 @@ class Layout:
                 return
             if self._flatten:
                 self.flat[i] = self._laid_out(rule, parameters)
+            first = self._number(len(parameters), least)
             self._unread[i] = Unread(rule, list(parameters), first, self.seed(rule, parameters))
             if self._is_read or self._precision.rounded(parameters):  # which rounds by the keys that are there
                 self.show(state)
@@ -98,8 +104,14 @@ class Layout:
             states = [state[parameter] for parameter in new]
             for parameter, own in zip(new, states, strict=True):
                 own.update(self._precision.begin(rule.chain, parameter))
-            draw_keys(new, states, first, self.seed(rule, parameters))
+            draw_keys(new, states, self._number(len(new), least), self.seed(rule, parameters))
             self._states += states
+
+    def _number(self, count: int, least: int) -> int:
+        """Return the first of so many numbers for keys, from this one on, that were given to no parameter."""
+        first = max(least, self.numbered)
+        self.numbered = first + count
+        return first
 
     def show(self, state: States) -> None:
         """Let a state that is read have its entries."""
@@ -175,7 +187,7 @@ class Layout:
         if is_new:
             self._states.append(own)
         if KEY not in own:
-            draw_keys([parameter], [own], len(state) - 1, self.seed(rule, [parameter]))
+            draw_keys([parameter], [own], self._number(1, len(state) - 1), self.seed(rule, [parameter]))
         return own
 
     def complete(self, rules: Sequence[GroupRule], groups: Sequence[dict[str, Any]], state: States) -> None:

@@ -349,6 +349,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             "_compile": self._compile,
             "_flatten": self._flatten,
             "_release": self._release is not None,
+            "_layout": self._layout.numbered,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -357,7 +358,13 @@ class RuleOptimizer(torch.optim.Optimizer):
             self.defaults.pop("differentiable", None)  # torch's, which would become a key of the groups that are added
         if "_settings" in state:
             self._current, self._shows_others = {}, True
-            self._layout = Layout(self._precision, flatten=self._flatten, alone=state["_release"], is_read=True)
+            self._layout = Layout(
+                self._precision,
+                flatten=self._flatten,
+                alone=state["_release"],
+                is_read=True,
+                numbered=state.get("_layout", 0),
+            )
             self._release = None
             if state["_release"]:
                 self._release = GradientRelease(self._settings.rule, self, RuleOptimizer._step_released)

@@ -275,6 +275,36 @@ def test_parameters_whose_state_was_removed_draw_other_numbers_than_those_of_a_g
     assert not torch.equal(first, second)
 
 
+def keys(stepper: Any) -> set[tuple[int, ...]]:
+    """Return the keys of the random numbers of all parameters."""
+    return {tuple(own["random_key"].flatten().tolist()) for own in stepper.state.values()}
+
+
+@pytest.mark.parametrize("settings", [{}, {"release": True}])
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_a_group_in_place_of_a_removed_one_draws_other_numbers_than_those_that_stayed(
+    settings: dict[str, Any], is_copied: bool
+) -> None:
+    stepper = optim.sgld(
+        [{"params": [parameter()]}, {"params": [parameter() for _ in range(3)]}], temperature=1.0, **settings
+    )
+    del stepper.state[stepper.param_groups.pop(0)["params"][0]]
+    stepper = copy.deepcopy(stepper) if is_copied else stepper
+    stepper.add_param_group({"params": [parameter()]})
+    assert len(keys(stepper)) == 4
+
+
+@pytest.mark.parametrize("settings", [{}, {"release": True}])
+def test_a_parameter_whose_saved_state_is_empty_draws_numbers_of_its_own(settings: dict[str, Any]) -> None:
+    parameters = [parameter() for _ in range(3)]
+    stepper = optim.sgld(parameters, temperature=1.0, **settings)
+    saved = stepper.state_dict()
+    stepper.load_state_dict({**saved, "state": {**saved["state"], 0: {}}})
+    for one in parameters:
+        step(one, stepper)
+    assert len(keys(stepper)) == 3
+
+
 @pytest.mark.parametrize(
     ("name", "settings"), [("muon", {}), ("lars", {}), ("torch_adam", {}), ("adam", {}), ("adam", {"release": True})]
 )
