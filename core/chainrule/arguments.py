@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
-from chainrule.errors import ChainruleError, HyperparameterError, StateError
+from chainrule.errors import ArgumentError, ChainruleError, HyperparameterError, StateError
 
 LONGEST = 90
 """The most characters of a value that a message shows."""
@@ -163,6 +163,29 @@ def _as_written(value: object) -> str:
 def is_iterable(value: object) -> bool:
     """Return whether there are items to iterate over; a tensor or an array of no axes has the method, and no items."""
     return isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0
+
+
+def is_largest_best(owner: str, curve: str, largest: Any) -> bool:
+    """Return whether more of a curve is better, as given; only for a loss, of which less is, it may be None.
+
+    Raises:
+        ArgumentError: if it is missing, or no flag.
+    """
+    if largest is None and curve.endswith("loss"):
+        return False
+    if not is_flag(largest):
+        raise ArgumentError(
+            f"{owner} needs largest=True or False for the curve {curve}, got {shown(largest)}. "
+            "Pass True if more of it is better."
+        )
+    return bool(largest)
+
+
+def without_validation(curve: str, curves: Iterable[str]) -> str:
+    """Return what to write for a curve of validation that there is not, where there is none at all; or nothing."""
+    if not curve.startswith("validation") or any(other.startswith("validation_") for other in curves):
+        return ""
+    return " The fit had no validation data. Pass validation=(x, y)."
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from chainrule.arguments import nearest
+from chainrule.arguments import is_largest_best, nearest, without_validation
 from chainrule.base.declared_attributes import DeclaresAttributes
-from chainrule.errors import UnknownAttributeError, UnknownCurveError
+from chainrule.calls import explained
+from chainrule.errors import ChainruleError, UnknownAttributeError, UnknownCurveError
 from chainrule.updates.updater import Updater
 
 
@@ -110,11 +111,34 @@ class History(DeclaresAttributes, Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         if not isinstance(name, str) or name not in self._curves:
-            recorded = f"It has {', '.join(self._curves)}." if self._curves else "No epoch has ended."
-            raise UnknownCurveError(
-                f"history: no curve is called {name!r}.{nearest(str(name), self._curves) or f' {recorded}'}"
-            )
+            known = self._curves
+            fix = without_validation(str(name), known) or nearest(str(name), known) or f" It has {', '.join(known)}."
+            if not known:
+                fix = " No epoch has ended."
+            raise UnknownCurveError(f"history: no curve is called {name!r}.{fix}")
         return self._curves[name].joined().clone()
+
+    @explained
+    def best_member(self, curve: str, *, largest: bool | None = None) -> int:
+        """Return the member whose curve ends lowest, or with largest=True highest; never one that has diverged.
+
+        It counts all members that there were at first, as the curves do: after some were dropped, it is
+        ``network.member(history.members.index(i))``.
+
+        Args:
+            curve: the curve's name.
+            largest: whether more of it is better; only for a loss, of which less is, it can be left out.
+
+        Raises:
+            UnknownCurveError: if there is none of that name.
+            ChainruleError: if every member has diverged, or largest is needed and missing.
+        """
+        ends = self[curve][-1].reshape(-1).double()
+        if is_largest_best("history: best_member", curve, largest):
+            ends = -ends
+        if not ends.isfinite().any():
+            raise ChainruleError(f"history: best_member needs a member that has not diverged, got none in {curve}.")
+        return int(ends.masked_fill(~ends.isfinite(), torch.inf).argmin())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._curves)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, overload
 
 from chainrule import ArgumentError, ChainruleError, UnknownCurveError
-from chainrule.arguments import is_flag, nearest, shown
+from chainrule.arguments import is_largest_best, nearest, shown, without_validation
 from chainrule.calls import ExplainsAttributes, explained
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.space import Setting, Settings, as_setting
@@ -121,14 +121,8 @@ class Results(ExplainsAttributes, Sequence[Row]):
             )
         rows = [row for row in self.rows if curve in list(row.curves)] or self.rows
         ends = [row.last(curve) for row in rows]
-        if largest is None and curve.endswith("loss"):
-            largest = False
-        if not is_flag(largest):
-            raise ArgumentError(
-                f"sweep: best needs largest=True or False for the curve {curve}, got {shown(largest)}. "
-                "Pass True if more of it is better."
-            )
-        return min(zip(rows, ends, strict=True), key=lambda one: rank(one[1], largest=bool(largest)))[0]
+        highest = is_largest_best("sweep: best", curve, largest)
+        return min(zip(rows, ends, strict=True), key=lambda one: rank(one[1], largest=highest))[0]
 
     @explained
     def where(self, **settings: Setting) -> Results:
@@ -193,7 +187,8 @@ def _equal(setting: Setting, wanted: object) -> bool:
 
 def _absent(kind: str, name: object, known: Iterable[str]) -> str:
     has = f" It has {', '.join(known)}."
-    return f'sweep: no {kind} is called "{name}".{nearest(str(name), known) or has}'
+    fix = without_validation(str(name), known) or nearest(str(name), known) or has
+    return f'sweep: no {kind} is called "{name}".{fix}'
 
 
 def rank(value: float, *, largest: bool) -> tuple[bool, float]:
