@@ -27,6 +27,9 @@ from chainrule.training.batches import Data, is_pair
 SAMPLE = 2**18
 """The most elements of a tensor that its checksum is of, spread over all of it."""
 
+SCATTER = 2654435761
+"""A factor after which neighbours in a sample lie at places that have no pattern."""
+
 FOLLOWS = {"parameters": "network", "seeds": "members"}
 """Settings that are not named where another differs, from which they follow."""
 
@@ -117,16 +120,32 @@ def _where(one: str, other: str) -> tuple[str, str]:
 def _of_data(data: Any) -> str:
     if is_pair(data):
         return f"x {_whole(data[0])}, y {_whole(data[1])}"
-    held = data if isinstance(data, list | tuple) else getattr(getattr(data, "dataset", None), "tensors", None)
-    known = "" if held is None else f" with checksum {zlib.crc32(described(held).encode()):08x}"
+    held = _held_by(getattr(data, "dataset", data))
+    known = f" with checksum {zlib.crc32(described(held).encode()):08x}" if held else ""
     rows = f" of {data.batch_size}" if hasattr(data, "batch_size") else ""
     order = f" by a {type(data.sampler).__name__}" if hasattr(data, "sampler") else ""
     return f"batches{rows}{order} of a {type(data).__name__}{known}"
 
 
+def _held_by(dataset: Any) -> Any:
+    """Return what a data set's rows are made of, as far as it shows without a row, which may be drawn at random."""
+    if isinstance(dataset, list | tuple):
+        return dataset
+    if hasattr(dataset, "tensors"):
+        return dataset.tensors
+    if hasattr(dataset, "datasets"):
+        return [_held_by(each) for each in dataset.datasets]
+    if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
+        return [torch.as_tensor(list(dataset.indices)), _held_by(dataset.dataset)]
+    own = getattr(dataset, "__dict__", {})
+    return {name: value for name, value in own.items() if isinstance(value, Tensor | np.ndarray)}
+
+
 def _whole(tensor: Tensor) -> str:
     count = min(tensor.numel(), SAMPLE)
-    places = torch.arange(count, device=tensor.device) * tensor.numel() // max(1, count)
+    numbers = torch.arange(count, device=tensor.device)
+    apart = max(1, tensor.numel() // max(1, count))
+    places = numbers * tensor.numel() // max(1, count) + numbers * SCATTER % apart  # at no columns of their own
     sample = tensor.detach()[torch.unravel_index(places, tensor.shape)]  # no copy of a tensor that is expanded
     checksum = _sum_of(sample.cpu().contiguous().view(torch.uint8).numpy())
     return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')} with checksum {checksum}"

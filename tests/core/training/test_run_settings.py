@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 from chainrule import Module
 from chainrule.layers import linear, sequential
@@ -28,6 +28,43 @@ def test_a_large_tensor_is_sampled_over_all_of_it():
     changed = values.clone()
     changed[1] = 1
     assert described(values) != described(changed)
+
+
+@pytest.mark.parametrize("unchanged", [1, 15])
+def test_the_sample_of_rows_of_any_length_has_all_columns(unchanged):
+    values = torch.zeros(SAMPLE, 16)
+    changed = values.clone()
+    changed[:, unchanged:] = 1
+    assert described(values) != described(changed)
+
+
+class Rows(Dataset):
+    """Rows of a tensor, as a user's own class has them."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __getitem__(self, i):
+        return self.x[i], self.x[i]
+
+
+DATA_SETS = {
+    "a part": lambda x: Subset(TensorDataset(x, x), [0, 2]),
+    "other rows": lambda x: Subset(TensorDataset(torch.eye(3), torch.eye(3)), [0, 2 if x[0, 0] else 1]),
+    "several": lambda x: ConcatDataset([TensorDataset(x, x)]),
+    "a part of several": lambda x: Subset(ConcatDataset([TensorDataset(x, x)]), range(2)),
+    "own": Rows,
+}
+
+
+@pytest.mark.parametrize("make", DATA_SETS.values(), ids=DATA_SETS)
+def test_loaders_differ_by_what_their_data_sets_hold(make):
+    def settings(x):
+        loader = DataLoader(make(x), 2, sampler=range(2))
+        return settings_of(linear(3, 3).build(seed=0), train=loader)
+
+    assert difference(settings(torch.ones(3, 3)), settings(torch.ones(3, 3))) is None
+    assert "train" in difference(settings(torch.ones(3, 3)), settings(torch.zeros(3, 3)))
 
 
 def test_a_tensor_that_members_share_is_not_copied_for_each():
