@@ -32,7 +32,7 @@ from chainrule.inspection import expect_declared_shapes, of_other_rows, summary
 from chainrule.network_parts import NetworkParts
 from chainrule.ops import expect_module, expect_tensor, shape_after
 from chainrule.shared_modules import ask_for_input_grads, begin_call, expect_no_values, expect_own_call
-from chainrule.watched_pass import Forms, watched
+from chainrule.watched_pass import WATCHED_CALLS, Forms, watched
 
 
 class Network(NetworkParts):
@@ -140,7 +140,7 @@ class Network(NetworkParts):
         """
         x = self.with_member_axis(x, per_member=per_member)
         self.check_input(x)
-        forms: Forms | None = {} if self.training and not self._has_gone_back else None
+        forms: Forms | None = {} if self.training and self._watched_calls < WATCHED_CALLS else None
         if self.shared:
             begin_call(self)
         try:
@@ -168,6 +168,8 @@ class Network(NetworkParts):
         own["_output_shape"] = output.shape if self.training else None
         own["awaits_backward"] = self.training
         own["_watched_forms"] = forms
+        if forms is not None:
+            own["_watched_calls"] += 1
         return output
 
     @explained
@@ -204,7 +206,7 @@ class Network(NetworkParts):
             else:
                 with watched(self._modules, None, self._watched_forms):
                     grad = self.module.backward(grad_output)
-                own["_watched_forms"], own["_has_gone_back"] = None, True
+                own["_watched_forms"], own["_watched_calls"] = None, WATCHED_CALLS
         except (AttributeError, RuntimeError, NotImplementedError) as error:
             if isinstance(error, ChainruleError):
                 raise

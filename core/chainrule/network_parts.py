@@ -30,7 +30,7 @@ _DERIVED = (
     "_output_shape",
     "_replacements",
     "_known_inputs",
-    "_has_gone_back",
+    "_watched_calls",
     "_watched_forms",
     "shared",
     "_modules",
@@ -63,7 +63,7 @@ class NetworkParts(DeclaresAttributes):
         # Once, since checking attributes against a protocol is slow.
         # In the order of the first calls.
         self._known_inputs: dict[tuple[torch.Size, torch.dtype, torch.device], None] = {}
-        self._has_gone_back = False  # with these modules
+        self._watched_calls = 0  # in train mode, of these modules
         self._replacements = KeepsForBackward.replacements
         self._modules = [inner for _, inner in named_modules(self.module)]
         for module in self._modules[1:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -11,15 +12,18 @@ from torch import Size, Tensor
 
 from chainrule.arguments import shown
 from chainrule.base.protocols import ModuleLike
-from chainrule.base.saved_tensors import changed_in_place, content, expect_tensors
+from chainrule.base.saved_tensors import KeepsForBackward, changed_in_place, content, expect_tensors, is_watching
 from chainrule.errors import ContractError, label
 
 PASSES = frozenset({"forward", "backward"})
 
+WATCHED_CALLS = 3
+"""The most calls by hand in train mode that are watched, where no backward follows."""
+
 Form: TypeAlias = tuple[Size, torch.dtype]
 
-Forms: TypeAlias = dict[int, list[Form]]
-"""The shape and dtype of each x that a module took in a watched forward, by the module's identity."""
+Forms: TypeAlias = dict[int, list[Form] | None]
+"""The shape and dtype of each x that a module took in a watched forward, by its identity; None if it took more."""
 
 
 @contextmanager
@@ -33,76 +37,100 @@ def watched(modules: Sequence[ModuleLike], x: Tensor | None, forms: Forms) -> It
     Each module is watched by functions in the place of its two methods, so that no later pass takes longer.
 
     Args:
-        modules: those of a network.
+        modules: those of a network, the one around all others first.
         x: what the network takes; None in a backward alone.
         forms: of the forward whose backward this is; a forward adds its own.
     """
-    modules = [module for module in modules if hasattr(module, "__dict__")]
-    before = [{name: vars(module)[name] for name in PASSES & vars(module).keys()} for module in modules]
+    each = [module for module in {id(one): one for one in modules}.values() if hasattr(module, "__dict__")]
+    before = [
+        {name: vars(module)[name] for name in PASSES & vars(module).keys() if not is_watching(vars(module)[name])}
+        for module in each  # not what another thread has put there, which it takes away
+    ]
+    watch = _Watch(modules[0], x, forms)
     try:
-        for module in modules:
-            _watch(module, x, forms)
+        for module in each:
+            watch.begin(module)
         yield
     finally:
-        for module, own in zip(modules, before, strict=True):
+        for module, own in zip(each, before, strict=True):
             for name in PASSES:
                 vars(module).pop(name, None)
             vars(module).update(own)
 
 
-def _watch(module: Any, network_x: Tensor | None, forms: Forms) -> None:
-    forward, backward = module.forward, module.backward
-    contents: list[object] = []
+class _Watch:
+    """One pass: what its modules took, and what of several values they have returned from backward."""
 
-    def watched_forward(*given: Any, **named: Any) -> Any:
-        before = None if network_x is None else content(network_x)
-        output = forward(*given, **named)
-        if network_x is not None and content(network_x) != before:
-            raise ContractError(
-                f"{label(module)}: forward must leave the network's x as it is, got it changed in place. "
-                "Write operations without the underscore, or change a clone()."
-            )
-        saved = _saved(module)
-        expect_tensors(module, saved)
-        contents[:] = map(content, saved)
-        x = given[0] if len(given) == 1 and not named else None
-        if isinstance(x, Tensor) and isinstance(output, Tensor):
-            forms.setdefault(id(module), []).append((x.shape, x.dtype))
-        return output
+    def __init__(self, outermost: ModuleLike, x: Tensor | None, forms: Forms) -> None:
+        self._outermost, self._x, self._forms = outermost, x, forms
+        self._several: list[tuple[object, ModuleLike]] = []
 
-    def watched_backward(*given: Any, **named: Any) -> Any:
-        for tensor, before in zip(_saved(module), contents, strict=False):
-            if content(tensor) != before:
-                raise changed_in_place(module, tensor)
-        grad, taken = backward(*given, **named), forms.get(id(module), [])
-        if grad is None or not taken or any(_is_right(grad, form, module.needs_input_grad) for form in taken):
+    def begin(self, module: Any) -> None:
+        """Put functions that watch in the place of a module's two methods."""
+        forward, backward = module.forward, module.backward
+        contents: list[tuple[weakref.ref[Tensor], object]] = []
+
+        def watched_forward(*given: Any, **named: Any) -> Any:
+            before = None if self._x is None else content(self._x)
+            output = forward(*given, **named)
+            if self._x is not None and content(self._x) != before:
+                raise ContractError(
+                    f"{label(module)}: forward must leave the network's x as it is, got it changed in place. "
+                    "Write operations without the underscore, or change a clone()."
+                )
+            saved = _saved(module)
+            expect_tensors(module, saved)
+            contents[:] = [(weakref.ref(tensor), content(tensor)) for tensor in saved]
+            x, forms = given[0] if len(given) == 1 and not named else None, self._forms.setdefault(id(module), [])
+            if not isinstance(x, Tensor) or not isinstance(output, Tensor):
+                self._forms[id(module)] = None
+            elif forms is not None:
+                forms.append((x.shape, x.dtype))
+            return output
+
+        def watched_backward(*given: Any, **named: Any) -> Any:
+            self._expect_one(given[0] if given else None)
+            for tensor, (reference, before) in zip(_saved(module), contents, strict=False):
+                if reference() is tensor and content(tensor) != before:  # a layer may be given what it saved earlier
+                    raise changed_in_place(module, tensor)
+            grad = backward(*given, **named)
+            if isinstance(grad, tuple | list):
+                self._several.append((grad, module))
+                if module is self._outermost:
+                    self._expect_one(grad)
+            elif grad is not None and module.needs_input_grad and len(given) == 1 and not named:
+                self._expect_like(module, grad)
             return grad
-        fix = f"Correct it; chainrule check {label(module)} tries more shapes."
-        if isinstance(grad, tuple | list):
-            fix = "Return it alone, and add to the grad of each parameter."
-        raise ContractError(
-            f"{label(module)}: backward must return dL/dx as its x {_in_words(*taken[-1])}, got {_shown(grad)}. {fix}"
-        )
 
-    vars(module).update(forward=watched_forward, backward=watched_backward)
+        watched_forward.watches = watched_backward.watches = True  # type: ignore[attr-defined]
+        vars(module).update(forward=watched_forward, backward=watched_backward)
+
+    def _expect_one(self, grad: object) -> None:
+        """Raise ContractError if that is what a module returned in place of dL/dx, and no one has taken it apart."""
+        for several, module in self._several:
+            if several is grad:
+                fix = "Return it alone, and add to the grad of each parameter."
+                raise self._refused(module, f"a {type(grad).__name__} of {len(several)}", fix)  # type: ignore[arg-type]
+
+    def _expect_like(self, module: ModuleLike, grad: object) -> None:
+        taken = self._forms.get(id(module))
+        if taken and not any(_is_like(grad, form) for form in taken):
+            got = _in_words(grad.shape, grad.dtype) if isinstance(grad, Tensor) else shown(grad)
+            raise self._refused(module, got, f"Correct it; chainrule check {label(module)} tries more shapes.")
+
+    def _refused(self, module: ModuleLike, got: str, fix: str) -> ContractError:
+        taken = self._forms.get(id(module))
+        x = f" {_in_words(*taken[-1])}" if taken else ""
+        return ContractError(f"{label(module)}: backward must return dL/dx as its x{x}, got {got}. {fix}")
 
 
-def _saved(module: object) -> tuple[Any, ...]:
-    saved = vars(module).get("_saved")
-    return saved if isinstance(saved, tuple) else ()  # a class of the user's own may call anything so
+def _saved(module: object) -> tuple[Tensor, ...]:
+    return (vars(module).get("_saved") or ()) if isinstance(module, KeepsForBackward) else ()
 
 
-def _is_right(grad: object, form: Form, is_needed: bool) -> bool:
-    if not is_needed:
-        return not isinstance(grad, tuple | list)  # with gradients of parameters, which no one adds
+def _is_like(grad: object, form: Form) -> bool:
     return isinstance(grad, Tensor) and (not form[1].is_floating_point or (grad.shape, grad.dtype) == form)
 
 
 def _in_words(shape: Size, dtype: torch.dtype) -> str:
     return f"{tuple(shape)} {dtype}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    return _in_words(value.shape, value.dtype) if isinstance(value, Tensor) else shown(value)

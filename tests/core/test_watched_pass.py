@@ -1,5 +1,8 @@
 """A part that torch would forgive at the first pass is named: a gradient unlike its input, or a change in place."""
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -139,6 +142,13 @@ def test_a_call_in_train_mode_keeps_no_inputs_and_in_eval_mode_nothing_is_watche
     assert network._watched_forms is None
 
 
+def test_calls_in_train_mode_that_no_backward_follows_are_soon_not_watched():
+    network = linear(3, 3).build(dtype=torch.float64)
+    for _ in range(4):
+        network(X)
+    assert network._watched_forms is None
+
+
 class Counts(Module):
     """Count the rows in place, in a tensor that the constructor made."""
 
@@ -160,6 +170,102 @@ def test_tensors_made_under_inference_mode_are_changed_in_the_first_step_too():
     step(X, Y)
     step(X, Y)
     assert network.modules()[2].count == 16
+
+
+class Twice(Module):
+    """Apply one layer twice, each time with what it saved then."""
+
+    def __init__(self):
+        self.layer = linear(3, 3)
+
+    def named_children(self):
+        return [("layer", self.layer)]
+
+    def forward(self, x):
+        self.kept = []
+        for _ in range(2):
+            x = self.layer.forward(x)
+            if self.training:
+                self.kept.append(self.layer.saved_tensors())
+        return x
+
+    def backward(self, grad_output):
+        self.layer.needs_input_grad = True
+        for kept in reversed(self.kept):
+            self.layer.save_for_backward(*kept)
+            grad_output = self.layer.backward(grad_output)
+        return grad_output
+
+
+class SavesConjugated(Module):
+    def forward(self, x):
+        z = torch.complex(x, x)
+        self.save_for_backward(z.conj(), x.to(torch.float8_e4m3fn))
+        return z.real + 0
+
+    def backward(self, grad_output):
+        self.saved_tensors()
+        return grad_output
+
+
+class Recurrent(Module):
+    """Call a cell with x alone first, and with its state then."""
+
+    def __init__(self):
+        self.cell = Cell()
+
+    def named_children(self):
+        return [("cell", self.cell)]
+
+    def forward(self, x):
+        return self.cell.forward(x, self.cell.forward(x))
+
+    def backward(self, grad_output):
+        dx, dh = self.cell.backward(grad_output)
+        return dx + self.cell.backward(dh)[0]
+
+
+class Cell(Module):
+    def forward(self, x, h=None):
+        return x + 0 if h is None else x + h
+
+    def backward(self, grad_output):
+        return grad_output, grad_output
+
+
+@pytest.mark.parametrize("run", [by_hand, by_step])
+@pytest.mark.parametrize("layer", [Twice, SavesConjugated, Recurrent])
+def test_right_layers_of_every_style_are_trained(layer, run):
+    run(sequential(linear(3, 3), layer(), linear(3, 3)).build(dtype=torch.float64))
+
+
+def test_threads_that_call_a_new_network_leave_it_as_it_was():
+    network = sequential(*(linear(3, 3) for _ in range(10))).build(dtype=torch.float64)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda rows: network(X[:rows]), [*range(1, 9)] * 5))
+    assert not any({"forward", "backward"} & vars(module).keys() for module in network.modules())
+
+
+def test_a_copy_made_during_a_watched_pass_is_of_its_own():
+    class Teacher(Module):
+        def __init__(self):
+            self.student = linear(3, 3)
+
+        def named_children(self):
+            return [("student", self.student)]
+
+        def forward(self, x):
+            self.copies = [copy.deepcopy(self.student)]
+            return self.student.forward(x)
+
+        def backward(self, grad_output):
+            self.student.needs_input_grad = True
+            return self.student.backward(grad_output)
+
+    network = sequential(Teacher()).build(dtype=torch.float64)
+    network(X)
+    (teacher,) = network.modules()[1].copies
+    assert not {"forward", "backward"} & vars(teacher).keys()
 
 
 class SavesNumber(Module):

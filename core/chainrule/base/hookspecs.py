@@ -74,7 +74,7 @@ class TrainingHooks(KeepsState):
 
 def unmarked_hooks(plugin: object, specs: type) -> list[str]:
     """Return what an object has without `hookimpl`, which pluggy would pass over: hooks, and methods named like one."""
-    methods = [name for name in dir(type(plugin)) if isroutine(getattr(type(plugin), name, None))]
-    names = dict.fromkeys(name for name in (*vars(specs), *methods) if name.startswith(f"{PROJECT}_"))
-    hooks = {name: getattr(plugin, name, None) for name in names}
+    named = [name for name in (*vars(specs), *dir(type(plugin))) if name.startswith(f"{PROJECT}_")]
+    names = [name for name in named if name in vars(specs) or isroutine(getattr(type(plugin), name, None))]
+    hooks = {name: getattr(plugin, name, None) for name in dict.fromkeys(names)}
     return [name for name, hook in hooks.items() if callable(hook) and not hasattr(hook, f"{PROJECT}_impl")]

@@ -107,7 +107,8 @@ class KeepsForBackward(ExplainsAttributes):
         return saved
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_saved", "_versions")}
+        own = self.__dict__.items()
+        return {name: value for name, value in own if name not in ("_saved", "_versions") and not is_watching(value)}
 
 
 def changed_in_place(owner: object, tensor: Tensor) -> BackwardError:
@@ -133,12 +134,18 @@ def version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
+def is_watching(value: object) -> bool:
+    """Return whether a value is what stands in the place of a module's method during a watched pass."""
+    return getattr(value, "watches", None) is True
+
+
 def content(tensor: Tensor) -> object:
     """Return what a change in place changes: torch's count, or of tensors without one, by inference mode, two sums."""
     if not tensor.is_inference():
         return tensor._version
-    if tensor.layout is not torch.strided:
+    try:
+        real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+        values = real if real.is_floating_point() else real.double()
+        return str((values.sum(dtype=torch.float64).item(), values.norm(dtype=torch.float64).item()))  # NaN is not NaN
+    except (RuntimeError, NotImplementedError):  # of a layout or a dtype that torch does not sum
         return None
-    real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-    values = real if real.is_floating_point() else real.double()
-    return str((values.sum(dtype=torch.float64).item(), values.norm(dtype=torch.float64).item()))  # NaN is not itself

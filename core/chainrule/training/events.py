@@ -158,9 +158,11 @@ def _expect_arguments(implementation: pluggy.HookImpl, hook: str) -> None:
 
 
 def _is_lost(argument: Parameter, known: Sequence[str]) -> bool:
-    """Whether pluggy leaves an argument out of the call, though it is the hook's or Python needs it."""
+    """Whether pluggy leaves an argument out of the call, though it is the hook's, or a name says that it is used."""
     has_default = argument.default is not argument.empty
-    return (has_default and argument.name in known) or (not has_default and argument.kind not in POSITIONAL)
+    takes_rest = argument.kind is Parameter.VAR_KEYWORD and argument.name.startswith("_")
+    lacks = not has_default and argument.kind not in POSITIONAL and not takes_rest
+    return lacks or (has_default and argument.name in known)
 
 
 def raise_first(hook: str, failures: Sequence[tuple[object, BaseException]]) -> NoReturn:

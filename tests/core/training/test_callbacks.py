@@ -298,6 +298,18 @@ def test_an_argument_that_would_not_get_the_hooks_value_raises(callback, got):
         train(callback)
 
 
+class TakesAnyUnused(Recorder):
+    @hookimpl
+    def chainrule_epoch_end(self, run, metrics, **_):
+        self.log.append(sorted(metrics))
+
+
+def test_the_rest_of_arguments_may_be_taken_by_a_name_that_is_not_used():
+    log = []
+    train(TakesAnyUnused(log, "a"), epochs=1)
+    assert ["train_loss"] in log
+
+
 def test_arguments_of_a_callbacks_own_keep_their_defaults():
     class Counts:
         @hookimpl

@@ -15,7 +15,7 @@ from chainrule.ops import expect_tensor
 from chainrule.shared_modules import begin_call
 from chainrule.updates.moment import Moment
 from chainrule.updates.updater import Updater
-from chainrule.watched_pass import watched
+from chainrule.watched_pass import WATCHED_CALLS, watched
 
 Outputs: TypeAlias = tuple[Tensor, Tensor]
 """The prediction, and the loss (M,) before the update."""
@@ -63,7 +63,7 @@ class TrainingStep:
             return self._pass(x, y)
         with watched(self.network.modules(), x, {}):
             outputs = self._pass(x, y)
-        self._has_passed = vars(self.network)["_has_gone_back"] = True
+        self._has_passed, vars(self.network)["_watched_calls"] = True, WATCHED_CALLS
         return outputs
 
     def _pass(self, x: Tensor, y: Tensor) -> Outputs:
