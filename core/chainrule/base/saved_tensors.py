@@ -143,9 +143,11 @@ def content(tensor: Tensor) -> object:
     """Return what a change in place changes: torch's count, or of tensors without one, by inference mode, two sums."""
     if not tensor.is_inference():
         return tensor._version
+    if tensor.layout is not torch.strided:
+        return None
     try:
         real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
         values = real if real.is_floating_point() else real.double()
         return str((values.sum(dtype=torch.float64).item(), values.norm(dtype=torch.float64).item()))  # NaN is not NaN
-    except (RuntimeError, NotImplementedError):  # of a layout or a dtype that torch does not sum
+    except (RuntimeError, NotImplementedError):  # of a dtype that torch does not sum
         return None
