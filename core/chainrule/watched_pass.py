@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +13,13 @@ from torch import Size, Tensor
 
 from chainrule.arguments import shown
 from chainrule.base.protocols import ModuleLike
-from chainrule.base.saved_tensors import KeepsForBackward, changed_in_place, content, expect_tensors, is_watching
+from chainrule.base.saved_tensors import KeepsForBackward, changed_in_place, content, expect_tensors
 from chainrule.errors import ContractError, label
 
 PASSES = frozenset({"forward", "backward"})
+
+_of_one_thread = threading.RLock()
+"""Held during a watched pass; other threads pass unwatched meanwhile, through modules that may be the same."""
 
 WATCHED_CALLS = 3
 """The most calls by hand in train mode that are watched, where no backward follows."""
@@ -34,18 +38,19 @@ def watched(modules: Sequence[ModuleLike], x: Tensor | None, forms: Forms) -> It
     and is no tensor; BackwardError for what is saved and changes. A module with other arguments than x, or more
     results, is the matter of the one that calls it.
 
-    Each module is watched by functions in the place of its two methods, so that no later pass takes longer.
+    Each module is watched by functions in the place of its two methods, so that no later pass takes longer. While one
+    thread watches, others do not.
 
     Args:
         modules: those of a network, the one around all others first.
         x: what the network takes; None in a backward alone.
         forms: of the forward whose backward this is; a forward adds its own.
     """
+    if not _of_one_thread.acquire(blocking=False):
+        yield
+        return
     each = [module for module in {id(one): one for one in modules}.values() if hasattr(module, "__dict__")]
-    before = [
-        {name: vars(module)[name] for name in PASSES & vars(module).keys() if not is_watching(vars(module)[name])}
-        for module in each  # not what another thread has put there, which it takes away
-    ]
+    before = [{name: vars(module)[name] for name in PASSES & vars(module).keys()} for module in each]
     watch = _Watch(modules[0], x, forms)
     try:
         for module in each:
@@ -56,6 +61,7 @@ def watched(modules: Sequence[ModuleLike], x: Tensor | None, forms: Forms) -> It
             for name in PASSES:
                 vars(module).pop(name, None)
             vars(module).update(own)
+        _of_one_thread.release()
 
 
 class _Watch:
@@ -63,7 +69,8 @@ class _Watch:
 
     def __init__(self, outermost: ModuleLike, x: Tensor | None, forms: Forms) -> None:
         self._outermost, self._x, self._forms = outermost, x, forms
-        self._several: list[tuple[object, ModuleLike]] = []
+        self._several: tuple[Sequence[object], ModuleLike] | None = None
+        self._thread = threading.get_ident()
 
     def begin(self, module: Any) -> None:
         """Put functions that watch in the place of a module's two methods."""
@@ -71,6 +78,8 @@ class _Watch:
         contents: list[tuple[weakref.ref[Tensor], object]] = []
 
         def watched_forward(*given: Any, **named: Any) -> Any:
+            if threading.get_ident() != self._thread:
+                return forward(*given, **named)
             before = None if self._x is None else content(self._x)
             output = forward(*given, **named)
             if self._x is not None and content(self._x) != before:
@@ -89,13 +98,17 @@ class _Watch:
             return output
 
         def watched_backward(*given: Any, **named: Any) -> Any:
-            self._expect_one(given[0] if given else None)
+            if threading.get_ident() != self._thread:
+                return backward(*given, **named)
+            if self._forms.get(id(module)):  # else it may have returned several values, and takes as many
+                self._expect_one(given[0] if given else None)
             for tensor, (reference, before) in zip(_saved(module), contents, strict=False):
                 if reference() is tensor and content(tensor) != before:  # a layer may be given what it saved earlier
                     raise changed_in_place(module, tensor)
             grad = backward(*given, **named)
             if isinstance(grad, tuple | list):
-                self._several.append((grad, module))
+                if self._several is None or self._several[0] is not grad:  # else one that a module inside has returned
+                    self._several = grad, module
                 if module is self._outermost:
                     self._expect_one(grad)
             elif grad is not None and module.needs_input_grad and len(given) == 1 and not named:
@@ -107,10 +120,10 @@ class _Watch:
 
     def _expect_one(self, grad: object) -> None:
         """Raise ContractError if that is what a module returned in place of dL/dx, and no one has taken it apart."""
-        for several, module in self._several:
-            if several is grad:
-                fix = "Return it alone, and add to the grad of each parameter."
-                raise self._refused(module, f"a {type(grad).__name__} of {len(several)}", fix)  # type: ignore[arg-type]
+        if self._several is not None and self._several[0] is grad:
+            several, module = self._several
+            fix = "Return it alone, and add to the grad of each parameter."
+            raise self._refused(module, f"a {type(several).__name__} of {len(several)}", fix)
 
     def _expect_like(self, module: ModuleLike, grad: object) -> None:
         taken = self._forms.get(id(module))

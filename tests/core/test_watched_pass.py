@@ -208,6 +208,38 @@ class SavesOddTensors(Module):
         return grad_output
 
 
+class Pairs(Module):
+    """Pass pairs from one module inside to the next."""
+
+    def __init__(self):
+        self.split, self.join = Split(), Join()
+
+    def named_children(self):
+        return [("split", self.split), ("join", self.join)]
+
+    def forward(self, x):
+        return self.join.forward(self.split.forward(x))
+
+    def backward(self, grad_output):
+        return self.split.backward(self.join.backward(grad_output))
+
+
+class Split(Module):
+    def forward(self, x):
+        return x * 2, x * 3
+
+    def backward(self, grad_output):
+        return 2 * grad_output[0] + 3 * grad_output[1]
+
+
+class Join(Module):
+    def forward(self, x):
+        return x[0] + x[1]
+
+    def backward(self, grad_output):
+        return grad_output, grad_output
+
+
 class Recurrent(Module):
     """Call a cell with x alone first, and with its state then."""
 
@@ -234,7 +266,7 @@ class Cell(Module):
 
 
 @pytest.mark.parametrize("run", [by_hand, by_step])
-@pytest.mark.parametrize("layer", [Twice, SavesOddTensors, Recurrent])
+@pytest.mark.parametrize("layer", [Twice, SavesOddTensors, Pairs, Recurrent])
 def test_right_layers_of_every_style_are_trained(layer, run):
     run(sequential(linear(3, 3), layer(), linear(3, 3)).build(dtype=torch.float64))
 

@@ -107,8 +107,11 @@ class KeepsForBackward(ExplainsAttributes):
         return saved
 
     def __getstate__(self) -> dict[str, object]:
-        own = self.__dict__.items()
-        return {name: value for name, value in own if name not in ("_saved", "_versions") and not is_watching(value)}
+        own = {name: value for name, value in self.__dict__.items() if name not in ("_saved", "_versions")}
+        for name in ("forward", "backward"):
+            if getattr(own.get(name), "watches", None) is True:  # what stands there during a watched pass
+                del own[name]
+        return own
 
 
 def changed_in_place(owner: object, tensor: Tensor) -> BackwardError:
@@ -132,11 +135,6 @@ def expect_tensors(owner: object, saved: Iterable[object]) -> None:
 def version(tensor: Tensor) -> int:
     """Return torch's count of in-place changes, 0 for tensors created under inference mode, which have no count."""
     return 0 if tensor.is_inference() else tensor._version
-
-
-def is_watching(value: object) -> bool:
-    """Return whether a value is what stands in the place of a module's method during a watched pass."""
-    return getattr(value, "watches", None) is True
 
 
 def content(tensor: Tensor) -> object:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Subset
 
 import chainrule
 from chainrule.arguments import LONGEST
@@ -127,25 +128,42 @@ def _of_data(data: Any) -> str:
     return f"batches{rows}{order} of a {type(data).__name__}{known}"
 
 
-def _held_by(dataset: Any) -> Any:
+def _held_by(dataset: Any) -> list[Any] | tuple[Any, ...]:
     """Return what a data set's rows are made of, as far as it shows without a row, which may be drawn at random."""
     if isinstance(dataset, list | tuple):
         return dataset
-    if hasattr(dataset, "tensors"):
-        return dataset.tensors
-    if hasattr(dataset, "datasets"):
-        return [_held_by(each) for each in dataset.datasets]
-    if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
-        return [torch.as_tensor(list(dataset.indices)), _held_by(dataset.dataset)]
+    for name in ("tensors", "datasets"):
+        parts = getattr(dataset, name, None)
+        if isinstance(parts, list | tuple):
+            return parts if name == "tensors" else [_held_by(part) for part in parts]
+    if isinstance(dataset, Subset):
+        return [_sample(np.asarray(dataset.indices)), _held_by(dataset.dataset)]
     own = getattr(dataset, "__dict__", {})
-    return {name: value for name, value in own.items() if isinstance(value, Tensor | np.ndarray)}
+    return [(name, _sample(value)) for name, value in own.items() if _has_numbers(value)]
+
+
+def _has_numbers(value: object) -> bool:
+    if isinstance(value, np.ndarray):
+        return not value.dtype.hasobject
+    return type(value) is Tensor and value.layout is torch.strided and not value.is_meta and not value.is_nested
+
+
+def _sample(value: Any) -> Any:
+    """Return what tells an array from others: as much of a large one as a checksum is of, with its shape and dtype."""
+    if not isinstance(value, np.ndarray) or value.size <= SAMPLE:
+        return value
+    return value.shape, str(value.dtype), value[np.unravel_index(_places(value.size).numpy(), value.shape)]
+
+
+def _places(size: int) -> Tensor:
+    """Return where the elements of a sample lie: in every part of a tensor, at no columns of their own."""
+    count = min(size, SAMPLE)
+    numbers = torch.arange(count, device="cpu")
+    return numbers * size // max(1, count) + numbers * SCATTER % max(1, size // max(1, count))
 
 
 def _whole(tensor: Tensor) -> str:
-    count = min(tensor.numel(), SAMPLE)
-    numbers = torch.arange(count, device=tensor.device)
-    apart = max(1, tensor.numel() // max(1, count))
-    places = numbers * tensor.numel() // max(1, count) + numbers * SCATTER % apart  # at no columns of their own
+    places = _places(tensor.numel()).to(tensor.device)
     sample = tensor.detach()[torch.unravel_index(places, tensor.shape)]  # no copy of a tensor that is expanded
     checksum = _sum_of(sample.cpu().contiguous().view(torch.uint8).numpy())
     return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')} with checksum {checksum}"

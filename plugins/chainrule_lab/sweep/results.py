@@ -187,7 +187,8 @@ def _equal(setting: Setting, wanted: object) -> bool:
 
 def _absent(kind: str, name: object, known: Iterable[str]) -> str:
     has = f" It has {', '.join(known)}."
-    fix = without_validation(str(name), known) or nearest(str(name), known) or has
+    absent = without_validation(str(name), known) if "curve" in kind else ""
+    fix = absent or nearest(str(name), known) or has
     return f'sweep: no {kind} is called "{name}".{fix}'
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
@@ -54,14 +55,29 @@ DATA_SETS = {
     "several": lambda x: ConcatDataset([TensorDataset(x, x)]),
     "a part of several": lambda x: Subset(ConcatDataset([TensorDataset(x, x)]), range(2)),
     "own": Rows,
+    "an array of its own": lambda x: Rows(np.repeat(x.numpy(), SAMPLE, 0)),
 }
+
+
+class Odd(Rows):
+    """Holds what has no numbers that can be read, under names that mean something else elsewhere."""
+
+    def __init__(self):
+        super().__init__(torch.ones(3, 3))
+        self.tensors, self.indices, self.dataset, self.datasets = self.x.to_sparse(), None, self, 3
+        self.other, self.objects = torch.ones(2, device="meta"), np.array([object(), object()])
+
+
+def test_data_sets_of_any_kind_have_a_description():
+    one, other = (settings_of(linear(3, 3).build(seed=0), {"train": DataLoader(Odd(), 2, sampler=[0])}) for _ in "ab")
+    assert difference(one, other) is None
 
 
 @pytest.mark.parametrize("make", DATA_SETS.values(), ids=DATA_SETS)
 def test_loaders_differ_by_what_their_data_sets_hold(make):
     def settings(x):
         loader = DataLoader(make(x), 2, sampler=range(2))
-        return settings_of(linear(3, 3).build(seed=0), train=loader)
+        return settings_of(linear(3, 3).build(seed=0), {"train": loader})
 
     assert difference(settings(torch.ones(3, 3)), settings(torch.ones(3, 3))) is None
     assert "train" in difference(settings(torch.ones(3, 3)), settings(torch.zeros(3, 3)))
