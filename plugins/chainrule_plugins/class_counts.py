@@ -14,7 +14,9 @@ from chainrule_plugins.class_indices import out_of_range
 from chainrule_plugins.class_scores import (
     class_indices,
     count_beyond_one,
+    count_faults,
     counting,
+    expect_no_faults,
     expect_one_output,
     expect_two_classes,
     nan_where_undefined,
@@ -23,12 +25,12 @@ from chainrule_plugins.class_scores import (
 
 def confusion_counts(
     metric: Metric, prediction: Tensor, target: Tensor, threshold: float, ignore_index: int | None
-) -> Tensor:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return how often each class was predicted for each actual one, (M, C, C) with rows of actual classes, in float64.
 
-    NaN throughout for a member that has diverged; rows of the actual class ignore_index do not count. One output
-    (M, N, 1) above the threshold means the second of two classes, as does its target (M, N, 1) above ½; scores are
-    (M, N, C, …) with class indices or probabilities.
+    NaN throughout for a member that has diverged; rows of the actual class ignore_index do not count, nor those of
+    zeros. One output (M, N, 1) above the threshold means the second of two classes, as does its target (M, N, 1) above
+    ½; scores are (M, N, C, …) with class indices or probabilities, whose sums for `expect_no_faults` are returned too.
 
     Raises:
         ShapeError: for other shapes, or a class index out of range.
@@ -37,12 +39,14 @@ def confusion_counts(
     if outputs == 1 and prediction.dim() == 3:
         expect_one_output(metric, prediction, target, "Reshape the target with y.view(-1, 1).")
         expect_two_classes(metric, count_beyond_one(target))
-        predicted, actual, classes = (prediction > threshold)[..., 0].long(), (target > 0.5)[..., 0].long(), 2
+        prediction, target = prediction[..., 0], target[..., 0]
+        predicted, actual, classes = (prediction > threshold).long(), (target > 0.5).long(), 2
     else:
         actual = class_indices(metric, prediction, target, of_one_output=label(metric))
         predicted, classes = prediction.argmax(2), outputs
         actual = (actual.nan_to_num() if actual.is_floating_point() else actual).long()
-    counting_rows = counting(actual, ignore_index)
+    counting_rows = counting(actual, target, ignore_index)
+    faults = count_faults(actual, target, classes, counting_rows) if target.dim() > actual.dim() else {}
     if counting_rows is not None:
         actual = actual * counting_rows  # 0 in place of what is ignored
     undefined = nan_where_undefined(torch.zeros_like(predicted, dtype=torch.float64), prediction, target).flatten(1)
@@ -55,7 +59,7 @@ def confusion_counts(
         counts.scatter_add_(1, index, ones)
     except RuntimeError as error:
         raise out_of_range(metric, prediction, actual) from error
-    return (counts + undefined.sum(1, keepdim=True)).view(members, classes, classes)
+    return (counts + undefined.sum(1, keepdim=True)).view(members, classes, classes), faults
 
 
 class ClassCounts(Metric):
@@ -74,15 +78,17 @@ class ClassCounts(Metric):
         return "probabilities" if 0 < self.threshold < 1 else "any"
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
-        counts = confusion_counts(self, prediction, target, self.threshold, self.ignore_index)
+        counts, faults = confusion_counts(self, prediction, target, self.threshold, self.ignore_index)
         if self.average == "binary" and counts.shape[1] != 2:
+            expect_no_faults(self, faults)
             raise ShapeError(
                 f'{label(self)}: average="binary" must have one output or scores of 2 classes, got '
                 f'{tuple(prediction.shape[1:])}. Pass average="macro" or "micro".'
             )
-        return {"hits": counts.diagonal(dim1=1, dim2=2), "predicted": counts.sum(1), "actual": counts.sum(2)}
+        return {"hits": counts.diagonal(dim1=1, dim2=2), "predicted": counts.sum(1), "actual": counts.sum(2), **faults}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        expect_no_faults(self, sums)
         counts = [sums[name] for name in ("hits", "predicted", "actual")]  # each (M, C)
         if self.average == "binary":
             return self.ratio(*(count[:, 1] for count in counts))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from chainrule import Metric, ShapeError, label
 from chainrule_plugins.class_indices import fix_or_ignore_index
+
+OF_SEVERAL_LABELS = (
+    "For several labels with logits pass lambda p, y: ((p > 0) == (y > 0.5)).flatten(1).double().mean(1)."
+)
+"""What to do about labels of 0 and 1 in the shape of several outputs, or of a mask."""
 
 
 def class_indices(
@@ -14,7 +21,7 @@ def class_indices(
 ) -> Tensor:
     """Return the target's classes (M, N, …) for scores (M, N, C, …); of probabilities, the likeliest.
 
-    Messages name the metric `of_one_output`.
+    Whether they are classes and probabilities, `count_faults` shows. Messages name the metric `of_one_output`.
 
     Raises:
         ShapeError: for other shapes.
@@ -37,6 +44,8 @@ def _advice(prediction: Tensor, target: Tensor, of_one_output: str) -> str:
     if len(shape) > 2 and shape[2] > 1:
         is_column = target.shape == (*shape[:2], 1, *shape[3:])
         return "Drop an axis with y.squeeze(1)." if is_column else "Reshape one of them."
+    if target.shape == shape and len(shape) > 3:
+        return OF_SEVERAL_LABELS
     if target.dim() > len(shape) == 2:
         return "Pass the network's output first, then the target."
     return f"Pass scores of two classes or more; {of_one_output} takes one output and its target, both (N, 1)."
@@ -45,6 +54,8 @@ def _advice(prediction: Tensor, target: Tensor, of_one_output: str) -> str:
 def expect_one_output(metric: Metric, prediction: Tensor, target: Tensor, advice: str) -> None:
     """Raise ShapeError unless prediction and target are (M, N, 1) alike, with the advice where no axis is missing."""
     if prediction.dim() != 3 or prediction.shape != target.shape or prediction.shape[2] != 1:
+        if prediction.dim() > 2 and prediction.shape == target.shape:
+            advice = OF_SEVERAL_LABELS if prediction.shape[2] == 1 else f"{advice} {OF_SEVERAL_LABELS}"
         lack = [
             name for name, each in {"prediction": prediction, "y": target}.items() if each.shape == prediction.shape[:2]
         ]
@@ -56,9 +67,13 @@ def expect_one_output(metric: Metric, prediction: Tensor, target: Tensor, advice
         )
 
 
-def counting(target_classes: Tensor, ignore_index: int | None) -> Tensor | None:
-    """Return which class indices (M, N, …) count; None if all do."""
-    return None if ignore_index is None else target_classes != ignore_index
+def counting(classes: Tensor, target: Tensor, ignore_index: int | None) -> Tensor | None:
+    """Return which of the target's classes (M, N, …) count, not those of rows of zeros; None if all do."""
+    counts = None if ignore_index is None else classes != ignore_index
+    if target.dim() == classes.dim():
+        return counts
+    has_class = target.sum(2) != 0
+    return has_class if counts is None else counts & has_class
 
 
 def share_of_right(is_right: Tensor, counts: Tensor | None) -> dict[str, Tensor | float]:
@@ -68,15 +83,30 @@ def share_of_right(is_right: Tensor, counts: Tensor | None) -> dict[str, Tensor 
     return {"right": is_right.masked_fill(~counts, 0.0).flatten(1).sum(1), "rows": counts.flatten(1).sum(1).double()}
 
 
-def count_outside(classes: Tensor, number: int, counts: Tensor | None) -> Tensor:
-    """Return how many indices (M, N, …) that count are below 0 and beyond number − 1, (M, 2), in float64."""
+def count_faults(classes: Tensor, target: Tensor, number: int, counts: Tensor | None) -> dict[str, Tensor]:
+    """Return the sum, in float64, of rows whose target is neither a class nor probabilities.
+
+    That is "outside", indices that count and are below 0 or beyond number − 1, (M, 2), or "improper" of rows of
+    probabilities, (M,).
+    """
+    if target.dim() > classes.dim():
+        totals = target.sum(2)
+        is_improper = ((totals - 1).abs() > 0.01) & (totals != 0) | (target.amin(2) < 0)
+        return {"improper": is_improper.flatten(1).sum(1).double()}
     outside = torch.stack([classes < 0, classes >= number], -1)
-    return (outside if counts is None else outside & counts.unsqueeze(-1)).flatten(1, -2).sum(1).double()
+    outside = outside if counts is None else outside & counts.unsqueeze(-1)
+    return {"outside": outside.flatten(1, -2).sum(1).double()}
 
 
-def expect_none_outside(metric: Metric, outside: Tensor) -> None:
-    """Raise ShapeError if there were indices that are no class; looked at once for all batches."""
-    below, beyond = outside.amax(0).tolist()
+def expect_no_faults(metric: Metric, sums: Mapping[str, Tensor]) -> None:
+    """Raise ShapeError if rows had no class, by the sums of `count_faults`; looked at once for all batches."""
+    if "improper" in sums and sums["improper"].any():
+        raise ShapeError(
+            f"{label(metric)}: targets in the shape of the scores must be probabilities, rows of at least 0 that sum "
+            f"to 1, or to 0 where one is not to count, got {int(sums['improper'].max())} that are none. "
+            f"{OF_SEVERAL_LABELS}"
+        )
+    below, beyond = sums["outside"].amax(0).tolist() if "outside" in sums else (0, 0)
     if below or beyond:
         fix = "Number the classes from 0" if below else "Give the network an output for each class, numbered from 0"
         raise ShapeError(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from chainrule import Metric, hyperparameter
 from chainrule_plugins.class_counts import confusion_counts
+from chainrule_plugins.class_scores import expect_no_faults
 
 
 class ConfusionMatrix(Metric):
@@ -31,7 +32,9 @@ class ConfusionMatrix(Metric):
         return "probabilities" if 0 < self.threshold < 1 else "any"
 
     def sums(self, prediction: Tensor, target: Tensor) -> Mapping[str, Tensor | float]:
-        return {"counts": confusion_counts(self, prediction, target, self.threshold, self.ignore_index)}
+        counts, faults = confusion_counts(self, prediction, target, self.threshold, self.ignore_index)
+        return {"counts": counts, **faults}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
+        expect_no_faults(self, sums)
         return sums["counts"]

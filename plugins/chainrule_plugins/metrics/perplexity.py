@@ -28,7 +28,7 @@ class Perplexity(Metric):
         classes = class_indices(self, prediction, target)
         if target.is_floating_point():
             raise ShapeError(f"perplexity: target must be class indices, got {target.dtype}. Convert with y.long().")
-        counts = counting(classes, self.ignore_index)
+        counts = counting(classes, target, self.ignore_index)
         if counts is not None:
             classes = classes * counts  # 0 in place of what is ignored
         log_probability = gathered(self, log_softmax(prediction, 2), classes.unsqueeze(2).long(), target)

@@ -9,9 +9,9 @@ from torch import Tensor
 from chainrule import Metric, ShapeError, hyperparameter
 from chainrule_plugins.class_scores import (
     class_indices,
-    count_outside,
+    count_faults,
     counting,
-    expect_none_outside,
+    expect_no_faults,
     nan_where_undefined,
     share_of_right,
 )
@@ -20,10 +20,11 @@ from chainrule_plugins.class_scores import (
 class TopKAccuracy(Metric):
     """The fraction of rows whose target is among the k largest scores.
 
-    Value:    ``(1/N) Σₙ [yₙ ∈ topₖ(pₙ)]``; rows with yₙ = ignore_index do not count
+    Value:    ``(1/N) Σₙ [yₙ ∈ topₖ(pₙ)]``; rows with yₙ = ignore_index, or of zeros, do not count
     Shapes:   scores p (N, C, …), target class indices y (N, …) or probabilities (N, C, …)
     Source:   sklearn.metrics.top_k_accuracy_score
-    Raises:   ShapeError for other shapes, an index that is no class, or fewer than k classes.
+    Raises:   ShapeError for other shapes, an index that is no class, rows that are no probabilities, or fewer than k
+              classes.
     """
 
     k: int = hyperparameter(default=2, at_least=1)
@@ -38,9 +39,9 @@ class TopKAccuracy(Metric):
             )
         is_right = (prediction.topk(self.k, 2).indices == classes.unsqueeze(2)).any(2).double()
         right = nan_where_undefined(is_right, prediction, target)
-        counts = counting(classes, self.ignore_index)
-        return {**share_of_right(right, counts), "outside": count_outside(classes, prediction.shape[2], counts)}
+        counts = counting(classes, target, self.ignore_index)
+        return {**share_of_right(right, counts), **count_faults(classes, target, prediction.shape[2], counts)}
 
     def value(self, sums: Mapping[str, Tensor]) -> Tensor:
-        expect_none_outside(self, sums["outside"])
+        expect_no_faults(self, sums)
         return sums["right"] / sums["rows"]

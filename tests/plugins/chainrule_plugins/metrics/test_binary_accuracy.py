@@ -4,6 +4,7 @@ import torch
 
 from chainrule import ShapeError
 from chainrule.metrics import binary_accuracy
+from chainrule_plugins.class_scores import OF_SEVERAL_LABELS
 
 PROBABILITIES = torch.tensor([[0.2, 0.5, 0.6, 0.9], [0.9, 0.9, 0.1, 0.1]]).unsqueeze(-1)
 TARGET = torch.tensor([[0.0, 0, 1, 0], [1, 1, 1, 0]]).unsqueeze(-1)
@@ -34,7 +35,8 @@ def test_a_member_or_target_without_a_number_has_none():
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [
-        ((4, 3), (4, 3), "got (4, 3) and (4, 3). Use accuracy for several classes."),
+        ((4, 3), (4, 3), f"got (4, 3) and (4, 3). Use accuracy for several classes. {OF_SEVERAL_LABELS}"),
+        ((4, 1, 2, 2), (4, 1, 2, 2), f"got (4, 1, 2, 2) and (4, 1, 2, 2). {OF_SEVERAL_LABELS}"),
         ((4, 3), (4,), "got (4, 3) and (4,). Use accuracy for several classes."),
         ((4, 1), (4,), "got (4, 1) and (4,). Give the axis with y.unsqueeze(1)."),
         ((4,), (4, 1), "got (4,) and (4, 1). Give the axis with prediction.unsqueeze(1)."),
