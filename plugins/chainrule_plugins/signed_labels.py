@@ -12,6 +12,8 @@ from chainrule import Loss, ShapeError, label
 class SignedLabelLoss(Loss):
     """A loss of scores and labels −1 and 1 in the same shape."""
 
+    takes = "scores"
+
     def check_target(self, target: Tensor) -> None:
         wrong = target[(target.abs() != 1) & ~target.isnan()]
         if len(wrong):

@@ -57,8 +57,11 @@ class Module(Explained, KeepsForBackward):
     shows_nan: ClassVar[bool] = True
     """Whether a row of NaN has NaN in its output; not so for a layer that fills in missing values, or counts."""
 
-    gives: ClassVar[Literal["any", "probabilities"]] = "any"
-    """What outputs are; where they are probabilities, as of softmax, `fit` warns if the loss takes scores."""
+    gives: ClassVar[Literal["any", "probabilities", "same"]] = "any"
+    """What outputs are; where they are probabilities, as of softmax, `fit` warns if the loss takes scores.
+
+    "same" is for a layer that gives entries of its input in another shape or order, or their means.
+    """
 
     _use: ClassVar[str] = "A module is called once it is built: network = module.build(), network(x)."
     _instead: ClassVar[Mapping[str, str]] = {

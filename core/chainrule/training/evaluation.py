@@ -26,7 +26,7 @@ from chainrule.training.batches import (
 )
 from chainrule.training.finite_data import expect_targets
 from chainrule.training.metric_values import MetricValues
-from chainrule.training.output_kinds import warn_of_thresholds
+from chainrule.training.output_kinds import warn_of_probabilities, warn_of_thresholds
 from chainrule.training.passed_parts import Metrics, check_parts, checked_metrics
 from chainrule.training.running_means import RunningMeans
 from chainrule.training.steps.compiled_evaluation import CompiledEvaluation
@@ -73,6 +73,7 @@ def evaluate(
     """
     check_parts("evaluate", network=network, loss=loss)
     metrics, data = checked_metrics("evaluate", metrics), checked_data("evaluate: data", data)
+    warn_of_probabilities("evaluate", network, loss)
     warn_of_thresholds("evaluate", loss, metrics.values())
     per_member = flag("evaluate", "per_member", per_member)
     if is_pair(data):

@@ -11,14 +11,14 @@ from chainrule.errors import label, levels_to_the_caller
 from chainrule.network import Network
 
 FIXES = {
-    "scores": "Leave {0} out, since the loss makes probabilities of scores itself.",
+    "scores": "Leave {0} out, so that the loss has the scores before it.",
     "log-probabilities": "Let it end in their logarithms in place of {0}.",
 }
 """What to do by what the loss takes."""
 
 
 def warn_of_probabilities(caller: str, network: Network, loss: LossLike) -> None:
-    """Warn, in the caller's name, if the loss makes probabilities of scores that are probabilities already."""
+    """Warn, in the caller's name, if the network gives probabilities where the loss takes something else."""
     takes = getattr(loss, "takes", "any")
     if takes not in FIXES or getattr(network.module, "gives", "any") != "probabilities":
         return

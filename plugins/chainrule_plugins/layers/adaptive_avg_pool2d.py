@@ -20,6 +20,8 @@ class AdaptiveAvgPool2d(AdaptivePooling):
     Raises:   ShapeError if x is not (N, C, H, W).
     """
 
+    gives = "same"
+
     def forward(self, x: Tensor) -> Tensor:
         images = self.images(x)
         self.save_for_backward(images)

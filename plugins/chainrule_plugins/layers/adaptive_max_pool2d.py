@@ -20,6 +20,8 @@ class AdaptiveMaxPool2d(AdaptivePooling):
     Raises:   ShapeError if x is not (N, C, H, W).
     """
 
+    gives = "same"
+
     def forward(self, x: Tensor) -> Tensor:
         images = self.images(x)
         y, index = torch.ops.aten.adaptive_max_pool2d(images, self.sizes(x))

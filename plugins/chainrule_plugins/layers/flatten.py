@@ -21,6 +21,8 @@ class Flatten(Module):
     Raises:   ShapeError if x has no such axes, they are not in order, or one is the batch axis.
     """
 
+    gives = "same"
+
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim = expect_integer(self, "start_dim", start_dim)
         self.end_dim = expect_integer(self, "end_dim", end_dim)

@@ -20,6 +20,8 @@ class GlobalAvgPool(Module):
     Raises:   ShapeError if x has no axis behind its channels.
     """
 
+    gives = "same"
+
     def output_shape(self, input_shape: Shape) -> Shape:
         expect_shape(self, input_shape, (..., None, None))
         return input_shape[:1] if input_shape[:1] != (...,) else (None,)

@@ -22,6 +22,8 @@ class MaxPool2d(SlidingWindow):
               of kernel_size.
     """
 
+    gives = "same"
+
     def __init__(
         self,
         kernel_size: int | Sequence[int],

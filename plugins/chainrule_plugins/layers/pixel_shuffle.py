@@ -19,6 +19,8 @@ class PixelShuffle(Module):
     Raises:   ShapeError if x is not (N, C, H, W), or r² does not divide the number of channels.
     """
 
+    gives = "same"
+
     def __init__(self, upscale_factor: int) -> None:
         self.upscale_factor = expect_size(self, "upscale_factor", upscale_factor)
 

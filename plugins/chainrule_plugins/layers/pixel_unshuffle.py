@@ -19,6 +19,8 @@ class PixelUnshuffle(Module):
     Raises:   ShapeError if x is not (N, C, H, W), or r does not divide height and width.
     """
 
+    gives = "same"
+
     def __init__(self, downscale_factor: int) -> None:
         self.downscale_factor = expect_size(self, "downscale_factor", downscale_factor)
 

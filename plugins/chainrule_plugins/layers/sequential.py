@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from torch import Tensor
@@ -22,9 +23,11 @@ class Sequential(Container):
     """
 
     @property
-    def gives(self) -> Literal["any", "probabilities"]:  # type: ignore[override]  # the last module's
-        ends_in_last = type(self).forward is Sequential.forward  # not so where more is done to its output
-        return getattr(self.modules[-1], "gives", "any") if ends_in_last else "any"
+    def gives(self) -> Literal["any", "probabilities", "same"]:  # type: ignore[override]
+        if type(self).forward is not Sequential.forward:  # more may be done to the last module's output
+            return "any"
+        kinds: Iterator[Any] = (getattr(module, "gives", "any") for module in reversed(self.modules))
+        return next((kind for kind in kinds if kind != "same"), "same")
 
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = input_shape

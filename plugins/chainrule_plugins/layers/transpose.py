@@ -19,6 +19,8 @@ class Transpose(Module):
     Raises:   ShapeError if x has no such axes, or one is the batch axis.
     """
 
+    gives = "same"
+
     def __init__(self, dim0: int, dim1: int) -> None:
         self.dim0 = expect_integer(self, "dim0", dim0)
         self.dim1 = expect_integer(self, "dim1", dim1)

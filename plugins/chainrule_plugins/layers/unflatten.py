@@ -23,6 +23,8 @@ class Unflatten(Module):
     Raises:   ShapeError if x has no such axis, it is the batch axis, or the sizes do not multiply to its size.
     """
 
+    gives = "same"
+
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = expect_integer(self, "dim", dim)
         sizes = tuple(unflattened_size) if isinstance(unflattened_size, Sequence) else ()

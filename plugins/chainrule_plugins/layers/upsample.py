@@ -25,6 +25,8 @@ class Upsample(Module):
     Raises:   ShapeError if x has other axes, or y is empty; HyperparameterError for settings that do not fit together.
     """
 
+    gives = "same"
+
     def __init__(
         self,
         size: int | Sequence[int] | None = None,

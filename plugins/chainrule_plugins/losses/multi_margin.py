@@ -27,6 +27,8 @@ class MultiMargin(Loss):
               HyperparameterError if p is neither 1 nor 2, or margin or a weight is not finite.
     """
 
+    takes = "scores"
+
     def __init__(
         self,
         reduction: Literal["mean", "sum", "none"] = "mean",

@@ -7,22 +7,39 @@ import torch
 
 import chainrule
 from chainrule import ModuleLike, get
-from chainrule.activations import log_softmax, relu, sigmoid, softmax
-from chainrule.layers import linear, residual, sequential
-from chainrule.losses import bce, bce_with_logits, cross_entropy, dice, focal, kl_div, mse
+from chainrule.activations import identity, log_softmax, relu, sigmoid, softmax
+from chainrule.layers import flatten, linear, residual, sequential, transpose, unflatten
+from chainrule.losses import (
+    bce,
+    bce_with_logits,
+    cross_entropy,
+    dice,
+    focal,
+    hinge,
+    kl_div,
+    mse,
+    multi_margin,
+    soft_margin,
+)
 from chainrule.metrics import binary_accuracy, f1, precision, recall
 from chainrule.optimizers import sgd
+from chainrule.registry import load
 from tests.built_ins import BUILT_IN
 
 X, LABELS, SHARES = torch.randn(6, 2), torch.randint(2, (6,)), torch.rand(6, 2).softmax(1)
+SIGNS = X.sign()
 
 FAULTS = [
     (softmax(), cross_entropy(), LABELS, "cross_entropy takes scores, but the network ends in softmax, which gives"),
-    (sequential(relu(), softmax()), cross_entropy(), LABELS, "Leave softmax out, since the loss makes probabilities"),
+    (sequential(relu(), softmax()), cross_entropy(), LABELS, "Leave softmax out, so that the loss has the scores"),
     (sigmoid(), cross_entropy(), LABELS, "cross_entropy takes scores, but the network ends in sigmoid"),
     (sigmoid(), bce_with_logits(), SHARES, "bce_with_logits takes scores, but the network ends in sigmoid"),
     (sigmoid(), focal(), SHARES, "focal takes scores, but the network ends in sigmoid"),
-    (softmax(), kl_div(), SHARES, "kl_div takes log-probabilities, but the network ends in softmax"),
+    (sigmoid(), hinge(), SIGNS, "hinge takes scores, but the network ends in sigmoid"),
+    (sigmoid(), soft_margin(), SIGNS, "soft_margin takes scores, but the network ends in sigmoid"),
+    (softmax(), multi_margin(), LABELS, "multi_margin takes scores, but the network ends in softmax"),
+    (sequential(softmax(), identity()), cross_entropy(), LABELS, "the network ends in softmax"),
+    (sequential(softmax(), unflatten(1, (2, 1)), flatten()), cross_entropy(), LABELS, "the network ends in softmax"),
 ]
 
 
@@ -37,6 +54,9 @@ def test_probabilities_in_the_place_of_scores_are_warned_of(last, loss, target, 
     assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match=f"^training_step: .*{words}"):
         chainrule.training_step(network(type(last)(*getattr(last, "modules", ()))), loss, sgd())
+    with pytest.warns(UserWarning, match=f"^evaluate: .*{words}") as caught:
+        chainrule.evaluate(network(type(last)(*getattr(last, "modules", ()))), loss, (X, target))
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize(
@@ -48,12 +68,25 @@ def test_probabilities_in_the_place_of_scores_are_warned_of(last, loss, target, 
         (log_softmax(), kl_div(), SHARES),
         (residual(sigmoid()), bce_with_logits(), SHARES),
         (sequential(sigmoid(), linear(2, 2)), cross_entropy(), LABELS),
+        (sequential(unflatten(1, (2, 1)), flatten()), cross_entropy(), LABELS),
     ],
 )
 def test_what_fits_is_not_warned_of(last, loss, target):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chainrule.fit(network(last), loss, sgd(), train=(X, target))
+
+
+def test_probabilities_in_the_place_of_their_logarithms_are_warned_of():
+    words = "kl_div takes log-probabilities, but the network ends in softmax"
+    with pytest.warns(UserWarning, match=f"^training_step: {words}"):
+        chainrule.training_step(network(softmax()), kl_div(), sgd())
+
+
+def test_probabilities_of_positions_are_warned_of_behind_a_transposition():
+    positions, labels = torch.randn(6, 3, 2), torch.randint(2, (6, 3))
+    with pytest.warns(UserWarning, match="the network ends in softmax"):
+        chainrule.evaluate(network(sequential(softmax(), transpose(1, 2))), cross_entropy(), (positions, labels))
 
 
 def test_dice_takes_scores_if_it_is_told_to():
@@ -73,6 +106,22 @@ def test_an_activation_gives_probabilities_if_its_outputs_are_from_0_to_1(name):
     module, shape = get("activations", name).examples()[0]
     y = module.build()(20 * torch.randn(200, *shape))
     assert (module.gives == "probabilities") == bool((y >= 0).all() and (y <= 1).all())
+
+
+LIKE_INPUTS = [one for one in BUILT_IN if getattr(load(one), "gives", "any") == "same"]
+
+
+@pytest.mark.parametrize("record", LIKE_INPUTS, ids=lambda one: one.name)
+def test_what_gives_the_same_keeps_numbers_from_0_to_1(record):
+    for module, shape in load(record).examples():
+        y = module.build()(torch.rand(20, *shape))
+        assert bool((y >= 0).all() and (y <= 1).all())
+
+
+@pytest.mark.parametrize("loss", [hinge(), soft_margin()], ids=repr)
+def test_a_threshold_of_probabilities_beside_a_loss_of_signed_labels_is_warned_of(loss):
+    with pytest.warns(UserWarning, match=f"but {chainrule.label(loss)} for a score"):
+        chainrule.evaluate(linear(2, 1).build(), loss, (X, SIGNS[:, :1]), metrics=[binary_accuracy])
 
 
 @pytest.mark.parametrize("metric", [binary_accuracy, precision, recall, f1])
