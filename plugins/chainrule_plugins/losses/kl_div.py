@@ -21,7 +21,7 @@ class KlDiv(Loss):
     Shapes:   prediction x, target t and terms ℓ (N, …) alike, of an ensemble (M, N, …); L () or (M,)
     Source:   Kullback & Leibler 1951; for the divergence itself divide the sum by the number of rows, as torch's
               reduction="batchmean" does
-    Raises:   ShapeError if the shapes or dtypes differ, or a target probability is below 0.
+    Raises:   ShapeError if the shapes or dtypes differ, a log-probability is above 0, or a target probability below 0.
     """
 
     takes = "log-probabilities"
@@ -38,8 +38,11 @@ class KlDiv(Loss):
         super().__init__(reduction, members=members)
         self.log_target = expect_flag(self, "log_target", log_target)
 
+    def domain(self) -> tuple[float, float]:
+        return -math.inf, 0.0
+
     def target_domain(self) -> tuple[float, float]:
-        return -math.inf if self.log_target else 0.0, math.inf
+        return (-math.inf, 0.0) if self.log_target else (0.0, math.inf)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         expect_alike(self, prediction, target)

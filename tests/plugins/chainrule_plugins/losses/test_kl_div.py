@@ -38,6 +38,16 @@ def test_a_masked_class_costs_nothing_whichever_form_the_target_has():
     assert torch.equal(plain.backward(), of_logs.backward())
 
 
+@pytest.mark.parametrize("log_target", [False, True])
+def test_what_are_no_logarithms_of_probabilities_are_refused(log_target):
+    loss = kl_div(log_target=log_target)
+    with pytest.raises(ShapeError, match=r"^kl_div: predictions must be from -inf to 0, got .*"):
+        loss(P + 5, P if log_target else T)
+    if log_target:
+        with pytest.raises(ShapeError, match=r"^kl_div: targets must be from -inf to 0, got .*"):
+            loss(P, T)
+
+
 def test_logarithms_are_refused_where_the_target_has_probabilities():
     with pytest.raises(ShapeError, match=r"^kl_div: targets must be from 0 to inf, got -"):
         kl_div()(P, T.clamp_min(1e-3).log())
