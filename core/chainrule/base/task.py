@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import Field
+from functools import wraps
 from hashlib import sha256
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -14,16 +15,33 @@ from chainrule.arguments import shown
 from chainrule.base.loss import Loss
 from chainrule.base.metric import MetricLike
 from chainrule.base.module import Module
-from chainrule.calls import Explained, explain_methods
-from chainrule.errors import ContractError, label
+from chainrule.calls import Explained, ExplainsAttributes, expect_bound, explain_methods, signature_of
+from chainrule.errors import ArgumentError, ContractError, label
 
 
-class Splits(NamedTuple):
-    """Three pairs (x, y), each x (N, …) with its y (N, …)."""
-
+class _ThreePairs(NamedTuple):
     train: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
+
+
+class Splits(ExplainsAttributes, _ThreePairs):
+    """Three pairs (x, y), each x (N, …) with its y (N, …)."""
+
+    if not TYPE_CHECKING:  # type checkers know the fields
+
+        @wraps(_ThreePairs.__new__)
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102 - that of the fields
+            expect_bound(cls.__name__, signature_of(_ThreePairs), args, kwargs)
+            return super().__new__(cls, *args, **kwargs)
+
+        def __getitem__(self, index: Any) -> Any:
+            try:
+                return super().__getitem__(index)
+            except TypeError as error:
+                raise ArgumentError(
+                    f"splits: its pairs have names and numbers, got {shown(index)}. Write splits.train, or splits[0]."
+                ) from error
 
     def digest(self) -> str:
         """Return the SHA-256 of all shapes and values, floats in single precision, whatever torch's default dtype."""

@@ -1,5 +1,6 @@
 """A call that does not fit, an attribute that does not exist or another library's object is answered with what does."""
 
+import copy
 import inspect
 import pickle
 from collections import OrderedDict
@@ -21,6 +22,7 @@ from chainrule.testing import checks_of
 
 X, Y = torch.randn(10, 2), torch.randn(10, 1)
 NETWORK = linear(2, 1).build()
+SPLITS = chainrule.Splits((X, Y), (X, Y), (X, Y))
 THEIRS = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU())
 THEIR_RULE = torch.optim.Adam(THEIRS.parameters())
 
@@ -51,6 +53,14 @@ def answers(mistake, words):
         (lambda: linear(in_features=2, out=3), 'Did you mean "out_features"?'),
         (lambda: linear(2, 3, False), "Pass the others by name: bias, weight_init, bias_init."),
         (lambda: linear(2, 3, in_features=2), 'linear: takes "in_features" once, got it by position and by name.'),
+        (
+            lambda: chainrule.Splits((X, Y), (X, Y)),
+            "Splits: needs test, got none. Write Splits(train, validation, test).",
+        ),
+        (
+            lambda: chainrule.Splits((X, Y), val=(X, Y), test=(X, Y)),
+            'takes no argument "val". Did you mean "validation"?',
+        ),
         (lambda: relu(X), "relu: takes no arguments, got a tensor (10, 2). A module is called once it is built"),
         (lambda: sequential(modules=[relu()]), 'sequential: takes no named arguments, got "modules".'),
         (lambda: he_normal(gian=1), 'he_normal: takes no argument "gian". Did you mean "gain"?'),
@@ -126,12 +136,23 @@ def test_an_error_inside_a_call_that_fits_stays_what_it_is():
         (lambda: sgd().attach(NETWORK).zero_grad(), "Write network.zero_grad()."),
         (lambda: mse().to("cpu"), "A loss has no tensors; leave it out."),
         (lambda: fit().loss, 'Write history["train_loss"].'),
+        (lambda: SPLITS.val, 'splits: has no "val". Did you mean "validation"?'),
     ],
 )
 def test_an_attribute_of_habit_is_answered_with_what_does_its_work(mistake, words):
     error = answers(mistake, words)
     assert isinstance(error, AttributeError)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own
+
+
+def test_splits_are_a_tuple_with_names():
+    answers(lambda: SPLITS["train"], "splits: its pairs have names and numbers, got 'train'. Write splits.train, or")
+    for other in (copy.deepcopy(SPLITS), pickle.loads(pickle.dumps(SPLITS)), SPLITS._replace(test=(X, X))):  # noqa: S301 - our own
+        train, validation, _ = other
+        assert isinstance(other, chainrule.Splits)
+        assert torch.equal(other[0][1], train[1])
+        assert torch.equal(validation[0], X)
+    assert list(inspect.signature(chainrule.Splits).parameters) == ["train", "validation", "test"]
 
 
 def test_a_curve_that_was_not_recorded_is_answered_with_those_that_were():
