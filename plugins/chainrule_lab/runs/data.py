@@ -67,12 +67,16 @@ class FunctionData:
 def _three_pairs(place: Place, must: str, found: object) -> Splits:
     """Return splits of tensors, made of arrays where need be; must is what the message begins with."""
     pairs = list(found) if isinstance(found, tuple | list) else []
-    whole = len(pairs) == 3 and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs)
-    if not whole or not all(isinstance(one, Tensor | np.ndarray) for pair in pairs for one in pair):
+    if len(pairs) != 3 or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         raise place.error(
             f"{must} return three pairs (x, y) of tensors, got {shown(found)}. "
-            "Return chainrule.Splits(train, validation, test)."
+            "Return chainrule.Splits(train, validation, test), each of them (x, y)."
         )
+    for part, pair in zip(Splits._fields, pairs, strict=True):
+        for name, one in zip("xy", pair, strict=True):
+            if not isinstance(one, Tensor | np.ndarray):
+                got = f"{shown(one)} as {name} of {part}"
+                raise place.error(f"{must} return tensors or arrays, got {got}. Return torch.tensor({name}).")
     return Splits(*((_tensor(place, must, x), _tensor(place, must, y)) for x, y in pairs))
 
 

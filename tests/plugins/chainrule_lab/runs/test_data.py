@@ -36,6 +36,7 @@ def splits(tmp_path):
         "def foreign(kind='float64', words=False):\n    x = np.arange(8.0).reshape(4, 2)[::-1].astype(kind)[::-1]\n"
         "    x.setflags(write=False)\n    pair = x, np.array(['no', 'yes'] * 2) if words else x[::-1, 0]\n"
         "    return pair, pair, pair\n\n\n"
+        "def lists():\n    pair = pairs().train\n    return Splits(pair, ([[0], [1]], [0, 1]), pair)\n\n\n"
         "def one():\n    return pairs().train\n\n\ndef fails():\n    return 1 / 0\n\n\ndef needs(a, b): ...\n"
     )
 
@@ -171,6 +172,10 @@ def test_words_beside_numbers_may_be_classes(splits):
         ),
         ({"function": "made.py:pear"}, 'data: no "pear" in'),
         ({"function": "made.py:one"}, "data.function must return three pairs (x, y) of tensors, got"),
+        (
+            {"function": "made.py:lists"},
+            "data.function must return tensors or arrays, got [[0], [1]] as x of validation. Return torch.tensor(x).",
+        ),
         *(
             (
                 {"function": "made.py:foreign", **other},
