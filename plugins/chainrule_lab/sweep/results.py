@@ -6,17 +6,18 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from chainrule import ArgumentError, ChainruleError, UnknownCurveError
 from chainrule.arguments import is_largest_best, nearest, shown, without_validation
 from chainrule.calls import ExplainsAttributes, explained
+from chainrule.errors import UnknownAttributeError
 from chainrule_lab.sweep.record import Record
 from chainrule_lab.sweep.space import Setting, Settings, as_setting
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(ExplainsAttributes):
     """One trial.
 
     Attributes:
@@ -27,10 +28,25 @@ class Row:
         seconds: the time of its ensemble, divided by the members.
     """
 
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("params", "config", "hyperparameters"), "Write row.settings."),
+        **dict.fromkeys(("value", "score", "loss"), 'Write row["validation_loss"].'),
+        **dict.fromkeys(("history", "metrics"), "Write row.curves."),
+        **dict.fromkeys(("network", "model"), "A sweep keeps none: build and fit one with row.settings."),
+    }
+
     settings: Settings
     curves: Mapping[str, Sequence[float]]
     diverged: bool
     seconds: float
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            for kind in ("settings", "curves"):
+                if name in vars(self).get(kind, ()):
+                    raise UnknownAttributeError(f'row: has no "{name}" but in its {kind}. Write row["{name}"].')
+            return super().__getattr__(name)
 
     def __getitem__(self, name: str) -> Setting:
         """Return a setting, or the last value of a curve.

@@ -57,6 +57,11 @@ def test_whether_more_of_a_curve_is_better_is_told_unless_it_is_a_loss(given):
         (lambda: RESULTS.where({"lr": 0.1}), "where: takes arguments by name, got {'lr': 0.1}. Write where(NAME=…)."),
         (lambda: RESULTS.where(rate=0.1), 'sweep: no setting is called "rate". It has lr, sizes, act, seed.'),
         (lambda: RESULTS.where(seeds=0), 'sweep: no setting is called "seeds". Did you mean "seed"?'),
+        (lambda: RESULTS[1].lr, 'row: has no "lr" but in its settings. Write row["lr"].'),
+        (lambda: RESULTS[1].validation_loss, 'row: has no "validation_loss" but in its curves. Write row["validation'),
+        (lambda: RESULTS[1].params, 'row: has no "params". Write row.settings.'),
+        (lambda: RESULTS[1].network, 'row: has no "network". A sweep keeps none: build and fit one with row.settings.'),
+        (lambda: RESULTS[1].curvs, 'row: has no "curvs". Did you mean "curves"?'),
         (lambda: RESULTS.serched, 'results: has no "serched". Did you mean "searched"?'),
     ],
 )
