@@ -57,8 +57,11 @@ def subject_in_file(text: str, *, owner: str = "check") -> Subject | None:
         ChainruleError: if the file cannot be imported, or has no such component.
     """
     found = object_in_file(text, owner=owner)
-    if found is None:
-        return None
+    return None if found is None else subject_of(found, owner=owner)
+
+
+def subject_of(found: InFile, *, owner: str) -> Subject:
+    """Return the component that stands in a file, or raise ChainruleError if it is none."""
     if not callable(found.value):
         raise ChainruleError(
             f"{owner}: {found.name} in {found.path} must be a class or a function that returns a component, "

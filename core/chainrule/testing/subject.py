@@ -257,6 +257,11 @@ def _kind_of(component: Any) -> str:
             f"{label(component)}: a component must be a name, a class or a factory, got an instance "
             f"{shown(component)}. Pass its class {type(component).__name__}, and its arguments after that."
         )
+    if not isinstance(component, type) and hasattr(component, "parameters"):
+        raise ChainruleError(
+            f"{label(component)}: a component must be a name, a class or a factory, got a network. "
+            "Pass the class of one of its layers."
+        )
     if any(hasattr(method, "chainrule_impl") for _, method in inspect.getmembers(component)):
         return "callbacks"
     if isinstance(component, type) and _takes_one_number(component):

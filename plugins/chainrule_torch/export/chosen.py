@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from chainrule import ChainruleError, Optimizer, UnknownComponentError, Wrapper
-from chainrule.cli.component_file import refuse_file, subject_in_file
+from chainrule import ChainruleError, Module, Network, Optimizer, UnknownComponentError, Wrapper
+from chainrule.cli.component_file import InFile, object_in_file, refuse_file, subject_of
 from chainrule.errors import one_line
 from chainrule.testing import Subject, subject
 from chainrule_torch.export.rule_class import of_torch_already
@@ -62,7 +62,10 @@ def chosen(name: str, inner: str | None = None) -> Chosen:
 
 def _subject(name: str) -> Subject:
     try:
-        found = subject_in_file(name, owner="export") or subject(name)
+        in_file = object_in_file(name, owner="export")
+        if in_file is not None:
+            _expect_no_network(in_file)
+        found = subject(name) if in_file is None else subject_of(in_file, owner="export")
     except UnknownComponentError:
         if "." in name:
             return _imported(name)
@@ -71,6 +74,15 @@ def _subject(name: str) -> Subject:
     if found.kind != "optimizers":
         raise ChainruleError(f"export: the component must be an optimizer, got {found.label}. Name one.")
     return found
+
+
+def _expect_no_network(found: InFile) -> None:
+    if not isinstance(found.value, Network | Module | torch.nn.Module):
+        return
+    built = f"{found.name}.build()" if isinstance(found.value, Module) else found.name
+    is_torchs = isinstance(found.value, torch.nn.Module)
+    fix = "Name one, such as adam." if is_torchs else f"Write chainrule_torch.to_torch({built}) for its twin in torch."
+    raise ChainruleError(f"export: {found.name} in {found.path} must be an optimizer, got a network. {fix}")
 
 
 def _imported(path: str) -> Subject:

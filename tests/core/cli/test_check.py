@@ -144,6 +144,14 @@ def test_what_is_no_component_is_named_with_the_way_out(two, name, message):
     assert message.format(two) in str(raised.value)
 
 
+@pytest.mark.parametrize("made", ["relu().build()", "torch.nn.ReLU()"])
+def test_a_network_is_no_component(tmp_path, made):
+    file = tmp_path / "made.py"
+    file.write_text(f"import torch\nfrom chainrule.activations import relu\nnet = {made}\n")
+    with pytest.raises(ChainruleError, match=r"must be a name, a class or a factory, got a network\. Pass the class"):
+        subject_in_file(f"{file}:net")
+
+
 @pytest.mark.parametrize(
     ("source", "cause"),
     [

@@ -519,6 +519,22 @@ def test_a_dotted_path_may_have_py_in_it(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
+    ("made", "fix"),
+    [
+        ("relu().build()", "Write chainrule_torch.to_torch(net) for its twin in torch."),
+        ("relu()", "Write chainrule_torch.to_torch(net.build()) for its twin in torch."),
+        ("torch.nn.ReLU()", "Name one, such as adam."),
+    ],
+)
+def test_a_network_is_answered_with_the_function_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str, fix: str
+) -> None:
+    (tmp_path / "net.py").write_text(f"import torch\nfrom chainrule.activations import relu\nnet = {made}\n")
+    monkeypatch.chdir(tmp_path)
+    assert export("net.py:net") == (1, f"export: net in net.py must be an optimizer, got a network. {fix}")
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["relu"], "export: the component must be an optimizer, got activations:relu. Name one."),
