@@ -13,7 +13,7 @@ from chainrule.cli.completion import join_words_split_at_colons
 from chainrule.cli.doctor_command import doctor
 from chainrule.cli.list_command import list_components
 from chainrule.cli.new_command import new
-from chainrule.cli.output import echo, prepare_streams
+from chainrule.cli.output import echo, prepare_streams, shorten_warnings
 from chainrule.cli.show_command import show
 from chainrule.cli.stubs_command import stubs
 
@@ -52,5 +52,6 @@ def chainrule_command(
 def main() -> None:
     """Run the command line; exit with 0 on success, 1 on an error, 2 on a usage error."""
     prepare_streams()
+    shorten_warnings()
     join_words_split_at_colons(os.environ)
     typer.main.get_command(app)(prog_name="chainrule")

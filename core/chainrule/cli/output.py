@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import warnings
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import IO, Any
 
@@ -58,6 +59,19 @@ def prepare_streams() -> None:
     given = os.environ.get("COLUMNS")
     if given not in (None, str(terminal_width())) or shutil.get_terminal_size().columns < LEAST_WIDTH:
         os.environ["COLUMNS"] = str(terminal_width())
+
+
+def shorten_warnings() -> None:
+    """Show warnings whose place is in chainrule or a plugin, not in the user's code, on one line without it."""
+    standard = warnings.formatwarning
+
+    def one_line(message: Any, category: Any, filename: str, *place: Any, **more: Any) -> str:
+        loaded = [module for name, module in sys.modules.items() if name.startswith("chainrule")]
+        if any(getattr(module, "__file__", None) == filename for module in loaded):
+            return f"chainrule: warning: {' '.join(str(message).split())}\n"
+        return standard(message, category, filename, *place, **more)
+
+    warnings.formatwarning = one_line
 
 
 def _open_null_device(descriptor: int) -> None:

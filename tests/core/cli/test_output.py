@@ -11,10 +11,12 @@ import subprocess
 import sys
 import termios
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
+from chainrule.cli import output
 from tests.interpreter import STRICT
 
 COMMANDS = {"--version": 0, "--help": 0, "list": 0, "list --json": 0, "show optimizer": 0, "list lino": 1, "lits": 2}
@@ -178,3 +180,10 @@ def test_every_encoding_can_hold_the_output(encoding):
         done = chainrule(command, env=os.environ | {"PYTHONIOENCODING": encoding})
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout.decode(encoding.partition(":")[0])
+
+
+def test_only_warnings_of_the_users_own_code_are_shown_with_their_place(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    output.shorten_warnings()
+    told = [warnings.formatwarning("fit: one\nline.", UserWarning, file, 3, "") for file in (output.__file__, "own.py")]
+    assert told == ["chainrule: warning: fit: one line.\n", "own.py:3: UserWarning: fit: one\nline.\n"]
