@@ -11,7 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
-from chainrule import ChainruleError, Loss, Module, Network, Optimizer, ShapeError, Splits, Task, create, label
+from chainrule import (
+    CallbackError,
+    ChainruleError,
+    Loss,
+    Module,
+    Network,
+    Optimizer,
+    ShapeError,
+    Splits,
+    Task,
+    create,
+    label,
+)
 from chainrule.arguments import nearest
 from chainrule_lab.identity import digest, text_of
 from chainrule_lab.runs.data import Data, FileData, read_data
@@ -111,10 +123,10 @@ class RunDescription:
         """Return the arguments of `fit` but for network, loss, optimizer and data; callbacks and metrics are new."""
         return {name: made(value) for name, value in self._fit_settings.items()}
 
-    def explain(self, error: ShapeError) -> NoReturn:
-        """Raise the error of a fit, whose data, network and loss do not fit together, with the place and the remedy."""
+    def explain(self, error: ShapeError | CallbackError) -> NoReturn:
+        """Raise the error of a fit, whose parts do not fit together, with the place and the remedy."""
         rule = str(error).partition(". ")[0]
-        told = error
+        told: ChainruleError = error
         if isinstance(self._data, FileData):
             if rule.startswith("fit: y of "):
                 self._data.expect_finite_targets()

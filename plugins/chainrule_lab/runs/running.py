@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule import ShapeError, evaluate, fit
+from chainrule import CallbackError, ShapeError, evaluate, fit
 from chainrule_lab.figure_style import render
 from chainrule_lab.runs.description import RunDescription
 from chainrule_lab.runs.figure import draw
@@ -39,7 +39,7 @@ def train(run: RunDescription, folder: RunFolder, title: str, callbacks: Sequenc
             **arguments,
         )
         test = evaluate(network, loss, splits.test, metrics=arguments["metrics"])
-    except ShapeError as error:
+    except (ShapeError, CallbackError) as error:
         run.explain(error)
     results = results_of(
         network,

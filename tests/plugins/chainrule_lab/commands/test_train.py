@@ -323,6 +323,12 @@ def run_of_two(tmp_path):
     return of
 
 
+def test_a_callback_that_fails_is_told_with_the_file(work):
+    callback = 'callbacks = [{ name = "best", monitor = "validation_mea", mode = "min" }]'
+    done = chainrule_train("first.toml", "--output", "new", "--set", callback)
+    assert done.stderr.startswith("chainrule: first.toml: best: monitor must be one of train_loss, ")
+
+
 @pytest.mark.parametrize(
     ("values", "rule", "remedy"),
     [
