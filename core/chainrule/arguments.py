@@ -139,6 +139,11 @@ def advice(needed: str, value: object) -> str:
         return "Did you forget to call it?"
     if needed == "network" and hasattr(value, "build"):
         return "Call build() on the module first."
+    if needed == "network" and isinstance(value, list | tuple) and value:
+        if all(hasattr(one, "flat") for one in value):
+            return "Pass one at a time, or a single ensemble, which build(seeds=[0, 1]) returns."
+        if all(hasattr(one, "build") for one in value):
+            return "Join them into one: sequential(linear(2, 1), relu()).build()."
     if isinstance(value, str) and value.isidentifier() and needed not in ("network", "module"):
         return f'Write chainrule.create("{needed}", "{value}").'
     if is_description(value) and needed != "network":

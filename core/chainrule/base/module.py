@@ -68,12 +68,15 @@ class Module(Explained, KeepsForBackward):
         **dict.fromkeys(("to", "cpu", "cuda"), 'A device is chosen when it is built: build(device="cuda").'),
         **dict.fromkeys(("float", "double"), "A dtype is chosen when it is built: build(dtype=torch.float64)."),
         **dict.fromkeys(
-            ("state_dict", "load_state_dict", "zero_grad", "freeze", "member", "summary"),
+            ("state_dict", "load_state_dict", "zero_grad", "freeze", "member", "summary", "named_parameters"),
             "The network has it, which build() returns.",
         ),
         "fit": "Write chainrule.fit(module.build(seed=0), loss, optimizer, train=(x, y)).",
         **dict.fromkeys(("append", "add"), "Modules are given at once: sequential(linear(2, 8), relu())."),
         "predict": "Build it and call it: network = module.build(seed=0), network.eval()(x).",
+        "compile": "Write chainrule.fit(…, compile=True).",
+        **dict.fromkeys(("layers", "modules", "apply"), "Write module.named_modules()."),
+        **dict.fromkeys(("clone", "copy"), "Write copy.deepcopy(module)."),
         "requires_grad_": 'Build it, and keep parameters out of training with network.freeze("*.bias").',
     }
 

@@ -132,6 +132,10 @@ def test_an_error_inside_a_call_that_fits_stays_what_it_is():
         (lambda: linear(2, 1).fit(X), "Write chainrule.fit(module.build(seed=0), loss, optimizer"),
         (lambda: NETWORK.parameters()[0].requires_grad, 'Keep it out of training with network.freeze("*.bias").'),
         (lambda: linear(2, 1).state_dict(), "linear: has no"),
+        (lambda: linear(2, 1).compile(), 'linear: has no "compile". Write chainrule.fit(…, compile=True).'),
+        (lambda: sequential(relu()).layers, 'sequential: has no "layers". Write module.named_modules().'),
+        (lambda: relu().named_parameters(), "The network has it, which build() returns."),
+        (lambda: relu().clone(), "Write copy.deepcopy(module)."),
         (lambda: sgd().step(), "The updater has it: updater = optimizer.attach(network)."),
         (lambda: sgd().attach(NETWORK).zero_grad(), "Write network.zero_grad()."),
         (lambda: mse().to("cpu"), "A loss has no tensors; leave it out."),
@@ -165,6 +169,11 @@ def test_a_curve_that_was_not_recorded_is_answered_with_those_that_were():
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
+        (
+            lambda: fit([NETWORK, NETWORK]),
+            "Pass one at a time, or a single ensemble, which build(seeds=[0, 1]) returns.",
+        ),
+        (lambda: fit([linear(2, 1), relu()]), "Join them into one: sequential(linear(2, 1), relu()).build()."),
         (lambda: fit(THEIRS), "got Sequential of torch.nn. Write it with chainrule.layers and call build()"),
         (
             lambda: chainrule.create("optimizers", adam),
