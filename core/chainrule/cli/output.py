@@ -16,6 +16,8 @@ import typer
 from chainrule.errors import ChainruleError
 from chainrule.terminal import LEAST_WIDTH, terminal_width
 
+_STANDARD_FORMAT = warnings.formatwarning
+
 
 def echo(text: str, *, err: bool = False) -> None:
     """Print a text to stdout or stderr, with the codes of `styled` only where they are shown."""
@@ -63,15 +65,14 @@ def prepare_streams() -> None:
 
 def shorten_warnings() -> None:
     """Show warnings whose place is in chainrule or a plugin, not in the user's code, on one line without it."""
-    standard = warnings.formatwarning
+    warnings.formatwarning = _formatted
 
-    def one_line(message: Any, category: Any, filename: str, *place: Any, **more: Any) -> str:
-        loaded = [module for name, module in sys.modules.items() if name.startswith("chainrule")]
-        if any(getattr(module, "__file__", None) == filename for module in loaded):
-            return f"chainrule: warning: {' '.join(str(message).split())}\n"
-        return standard(message, category, filename, *place, **more)
 
-    warnings.formatwarning = one_line
+def _formatted(message: Any, category: Any, filename: str, *place: Any, **more: Any) -> str:
+    loaded = [module for name, module in sys.modules.items() if name.startswith("chainrule")]
+    if any(getattr(module, "__file__", None) == filename for module in loaded):
+        return f"chainrule: warning: {' '.join(str(message).split())}\n"
+    return _STANDARD_FORMAT(message, category, filename, *place, **more)
 
 
 def _open_null_device(descriptor: int) -> None:
