@@ -1,6 +1,7 @@
 """A part that torch would forgive at the first pass is named: a gradient unlike its input, or a change in place."""
 
 import copy
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,9 +9,11 @@ import torch
 
 from chainrule import BackwardError, ContractError, Loss, Module, evaluate, fit, training_step
 from chainrule.activations import tanh
+from chainrule.base.saved_tensors import content
 from chainrule.layers import linear, sequential
 from chainrule.losses import mse
 from chainrule.optimizers import sgd
+from chainrule.watched_pass import watched
 
 X, Y = torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -265,8 +268,35 @@ class Cell(Module):
         return grad_output, grad_output
 
 
+class AlsoNarrow(Module):
+    """Call what is inside with x alone, and with another shape and a factor."""
+
+    def __init__(self):
+        self.inner = Factor()
+
+    def named_children(self):
+        return [("inner", self.inner)]
+
+    def forward(self, x):
+        self.inner.forward(x)
+        return x + self.inner.forward(x[..., :1], 2.0)
+
+    def backward(self, grad_output):
+        self.inner.needs_input_grad = True
+        narrow = self.inner.backward(grad_output.sum(-1, keepdim=True))
+        return grad_output + torch.nn.functional.pad(narrow, (0, 2))
+
+
+class Factor(Module):
+    def forward(self, x, factor=1.0):
+        return x * factor
+
+    def backward(self, grad_output):
+        return 2.0 * grad_output
+
+
 @pytest.mark.parametrize("run", [by_hand, by_step])
-@pytest.mark.parametrize("layer", [Twice, SavesOddTensors, Pairs, Recurrent])
+@pytest.mark.parametrize("layer", [AlsoNarrow, Twice, SavesOddTensors, Pairs, Recurrent])
 def test_right_layers_of_every_style_are_trained(layer, run):
     run(sequential(linear(3, 3), layer(), linear(3, 3)).build(dtype=torch.float64))
 
@@ -276,6 +306,26 @@ def test_threads_that_call_a_new_network_leave_it_as_it_was():
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda rows: network(X[:rows]), [*range(1, 9)] * 5))
     assert not any({"forward", "backward"} & vars(module).keys() for module in network.modules())
+
+
+def test_another_thread_passes_unwatched_through_what_one_watches():
+    network, forms = linear(3, 3).build(dtype=torch.float64), {}
+    other = threading.Thread(target=network, args=(X,), daemon=True)
+    with watched(network.modules(), X[None], forms):
+        other.start()
+        other.join(10)
+        assert not other.is_alive()
+        assert forms == network._watched_forms == {}
+    by_hand(network)
+
+
+def test_the_content_of_a_tensor_without_a_count_shows_every_change():
+    with torch.inference_mode():
+        for tensor in (X + 0, X > 0, X.masked_fill(X > 1, torch.nan), torch.complex(X, X).conj()):
+            before = content(tensor)
+            assert content(tensor) == before
+            tensor[0] = ~tensor[0] if tensor.dtype == torch.bool else 3
+            assert content(tensor) != before
 
 
 def test_a_copy_made_during_a_watched_pass_is_of_its_own():

@@ -146,6 +146,7 @@ def content(tensor: Tensor) -> object:
     try:
         real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
         values = real if real.is_floating_point() else real.double()
-        return str((values.sum(dtype=torch.float64).item(), values.norm(dtype=torch.float64).item()))  # NaN is not NaN
+        values = values.nan_to_num(nan=0.5, posinf=2.0, neginf=-3.0)  # which would hide all other values
+        return torch.stack([values.sum(dtype=torch.float64), values.norm(dtype=torch.float64)]).tolist()
     except (RuntimeError, NotImplementedError):  # of a dtype that torch does not sum
         return None

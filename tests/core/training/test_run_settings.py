@@ -12,7 +12,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorD
 from chainrule import Module
 from chainrule.layers import linear, sequential
 from chainrule.optimizers import sgd
-from chainrule.training.run_settings import SAMPLE, described, difference, settings_of
+from chainrule.training.run_settings import SAMPLE, _held_by, described, difference, settings_of
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool])
@@ -57,6 +57,11 @@ DATA_SETS = {
     "own": Rows,
     "an array of its own": lambda x: Rows(np.repeat(x.numpy(), SAMPLE, 0)),
 }
+
+
+def test_a_large_array_of_a_data_set_is_not_copied_whole():
+    ((_, (shape, dtype, sample)),) = _held_by(Rows(np.zeros((3, SAMPLE))))
+    assert (shape, dtype, sample.size) == ((3, SAMPLE), "float64", SAMPLE)
 
 
 class Odd(Rows):

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from chainrule import ChainruleError, Splits
+from chainrule_lab.runs.data import _tensor
 from chainrule_lab.runs.description import RunDescription
 
 CSV = "width, height,kind,weight\n" + "".join(
@@ -102,6 +103,13 @@ def test_a_function_may_return_arrays_that_torch_does_not_take(splits, kind):
     x, y = splits(function="made.py:foreign", kind=kind).test
     assert x.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
     assert y.tolist() == [6, 4, 2, 0]
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_a_tensor_is_a_view_of_an_array_only_where_that_may_be_written(is_writable):
+    array = np.ones((2, 3))
+    array.setflags(write=is_writable)
+    assert (_tensor(None, "", array).data_ptr() == array.ctypes.data) is is_writable
 
 
 @pytest.mark.parametrize("data", [{"file": "tenths.csv", "x": "x", "y": ["y"]}, {"file": "tenths.npz"}])

@@ -56,6 +56,7 @@ def test_whether_more_of_a_curve_is_better_is_told_unless_it_is_a_loss(given):
         (lambda: RESULTS.plot(), 'results: has no "plot". Draw the columns of results.table(), or write chainrule swe'),
         (lambda: RESULTS.where({"lr": 0.1}), "where: takes arguments by name, got {'lr': 0.1}. Write where(NAME=…)."),
         (lambda: RESULTS.where(rate=0.1), 'sweep: no setting is called "rate". It has lr, sizes, act, seed.'),
+        (lambda: RESULTS.where(validation_lr=0.1), 'sweep: no setting is called "validation_lr". It has lr, sizes, a'),
         (lambda: RESULTS.where(seeds=0), 'sweep: no setting is called "seeds". Did you mean "seed"?'),
         (lambda: RESULTS[1].lr, 'row: has no "lr" but in its settings. Write row["lr"].'),
         (lambda: RESULTS[1].validation_loss, 'row: has no "validation_loss" but in its curves. Write row["validation'),
